@@ -1,0 +1,72 @@
+"""The layers of a net in the order of its style vector, and the frames that it can paint. Needs neither torch nor onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styles.architecture import NetworkConfig
+from styles.weights import NetworkWeights, WeightsError
+
+
+def normed_convolutions(config: NetworkConfig) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
+    """Yields the name and the kernel's shape (out, in, height, width) of each layer, in the style vector's order."""
+    inputs = 3
+    for way, stages in (("down", config.down), ("up", config.up)):
+        for i, stage in enumerate(stages):
+            for j in range(1 + 2 * stage.blocks):
+                side = 3 if j else stage.kernel
+                yield f"{way}.{i}.{j}", (stage.width, inputs, side, side)
+                inputs = stage.width
+
+
+def style_size(config: NetworkConfig) -> int:
+    """Returns K, the length of the style vectors of a net: a scale and a shift for each channel that is normed."""
+    return sum(2 * shape[0] for _, shape in normed_convolutions(config))
+
+
+def plain_style(config: NetworkConfig) -> NDArray[np.float32]:
+    """Returns the style vector that scales by 1 and shifts by 0: float32[K]."""
+    scales_and_shifts = [(np.ones(shape[0]), np.zeros(shape[0])) for _, shape in normed_convolutions(config)]
+    return np.concatenate([part for pair in scales_and_shifts for part in pair]).astype(np.float32)
+
+
+def check_weights(weights: NetworkWeights) -> None:
+    """Raises WeightsError where an array is missing or has another shape than the config says."""
+    config = weights.config
+    wanted: dict[str, tuple[int, ...]] = {f"{name}.conv.weight": shape for name, shape in normed_convolutions(config)}
+    head_inputs = (config.up or config.down)[-1].width
+    wanted |= {"head.weight": (3, head_inputs, config.head_kernel, config.head_kernel), "head.bias": (3,)}
+    wrong = [name for name, shape in wanted.items() if np.shape(weights.arrays.get(name)) != shape]
+    if wrong:
+        raise WeightsError(f"the weights do not fit the net {config.name!r}: {', '.join(wrong[:3])}")
+    if weights.vector is not None and weights.vector.shape != (style_size(config),):
+        raise WeightsError(f"the style inside has shape {weights.vector.shape}, expected ({style_size(config)},)")
+
+
+class FrameSizeError(ValueError):
+    """A net cannot paint frames of this size."""
+
+
+def check_size(config: NetworkConfig, width: int, height: int) -> None:
+    """Raises FrameSizeError where the net cannot paint frames of this size, naming one that it can."""
+    multiple, least = config.size_multiple, smallest_side(config)
+    nearest = tuple(max(least, round(side / multiple) * multiple) for side in (width, height))
+    if (width, height) != nearest:
+        raise FrameSizeError(
+            f"the net {config.name!r} takes frames from {least}x{least} in steps of {multiple}, not {width}x{height}; "
+            f"the nearest is {nearest[0]}x{nearest[1]}"
+        )
+
+
+def smallest_side(config: NetworkConfig) -> int:
+    """Returns the least width or height: reflection padding must be smaller than the picture at every resolution."""
+    multiple, resolution = config.size_multiple, 1
+    least = multiple
+    for stage in config.down:
+        least = max(least, resolution * (stage.kernel // 2 + 1))
+        resolution *= stage.scale
+        least = max(least, resolution * 2)  # the 3 x 3 kernels of the blocks and of what follows
+    return -(-max(least, config.head_kernel // 2 + 1) // multiple) * multiple

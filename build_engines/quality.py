@@ -1,0 +1,117 @@
+"""How near an engine, or its graph, paints to the net in FP32: the quality receipt."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from build_engines.graph_options import FRAME, STYLE
+
+Pixels = NDArray[np.uint8]
+Vector = NDArray[np.float32]
+# Paints one H x W x 3 frame with a style vector, or None for a net with one style baked in.
+Paint = Callable[[Pixels, Vector | None], Pixels]
+
+FLOOR_DB = 40.0
+_LEAST_ERROR = 1e-10  # pictures without any difference: 148 dB
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The receipt: the worst PSNR over all frames and styles, of what, against what, and on how many frames."""
+
+    psnr_db: float
+    worst_style: str
+    measured: str
+    reference: str
+    frames: int
+
+    @property
+    def good(self) -> bool:
+        return self.psnr_db >= FLOOR_DB
+
+    def __str__(self) -> str:
+        verdict = "" if self.good else f" — below {FLOOR_DB:g} dB: paintings will differ visibly"
+        style = f" at worst ({self.worst_style})" if self.worst_style else ""
+        return f"{self.measured} against {self.reference}: {self.psnr_db:.1f} dB{style}{verdict}"
+
+
+def psnr_db(one: Pixels, other: Pixels) -> float:
+    """Returns the peak signal-to-noise ratio of two uint8 pictures in dB."""
+    error = np.mean((one.astype(np.float64) - other.astype(np.float64)) ** 2)
+    return float(10 * np.log10(255**2 / max(float(error), _LEAST_ERROR)))
+
+
+def measure_quality(
+    paint: tuple[str, Paint],
+    reference: tuple[str, Paint],
+    frames: Sequence[Pixels],
+    styles: Mapping[str, Vector | None],
+) -> Quality:
+    """Returns the receipt of `paint` against `reference`, each a name and a function."""
+    worst = min(
+        (psnr_db(paint[1](frame, vector), reference[1](frame, vector)), name)
+        for frame in frames
+        for name, vector in styles.items()
+    )
+    return Quality(worst[0], worst[1], paint[0], reference[0], len(frames))
+
+
+def sample_frames(width: int, height: int) -> list[Pixels]:
+    """Returns pictures that no file is needed for: soft and hard edges, grain, flat black, over the whole range."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(width, height)
+    rng = np.random.default_rng(0)
+    soft = np.stack([np.sin(9 * x + 2 * y), np.cos(7 * y - 3 * x), np.sin(5 * (x + y) ** 2)], axis=-1) * 110 + 128
+    hard = np.where(((8 * x).astype(int) + (8 * y).astype(int))[..., None] % 2, soft, 255 - soft[::-1])
+    dark = np.where((np.hypot(x - 0.5, y - 0.3) < 0.2)[..., None], soft, 0)
+    pictures = (soft, hard + rng.normal(0, 12, hard.shape), dark)
+    return [np.clip(np.round(picture), 0, 255).astype(np.uint8) for picture in pictures]
+
+
+def paint_with_onnxruntime(model: bytes) -> Paint:
+    """Returns a function that paints with an ONNX graph on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def paint(frame: Pixels, style: Vector | None) -> Pixels:
+        inputs = {FRAME: frame[None]} if style is None else {FRAME: frame[None], STYLE: style}
+        painted: Pixels = session.run(None, inputs)[0][0]
+        return painted
+
+    return paint
+
+
+def paint_with_pytorch(weights: Path) -> Paint:
+    """Returns a function that paints with the net itself, in FP32 on the CPU."""
+    import torch
+
+    from build_engines.pixel_net import pixel_net_from_weights
+
+    net = pixel_net_from_weights(weights)
+
+    def paint(frame: Pixels, style: Vector | None) -> Pixels:
+        with torch.inference_mode():
+            painted = net(torch.from_numpy(frame)[None], None if style is None else torch.from_numpy(style))
+            pixels: Pixels = painted[0].numpy()
+            return pixels
+
+    return paint
+
+
+def fp32_reference(weights: Path) -> tuple[str, Paint]:
+    """Returns the net in FP32 under PyTorch, or where that is not installed its FP32 graph (equal to one level)."""
+    if importlib.util.find_spec("torch") is not None:
+        return "FP32 PyTorch", paint_with_pytorch(weights)
+    from build_engines.graph import onnx_from_network
+    from styles.weights import load_network
+
+    model = onnx_from_network(load_network(weights)).SerializeToString()
+    return "the FP32 graph under ONNX Runtime", paint_with_onnxruntime(model)

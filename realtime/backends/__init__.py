@@ -1,0 +1,114 @@
+"""What runs the nets: one interface, a table of implementations, and the choice among them with its reasons."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.frames import Pixels
+
+Vector = NDArray[np.float32]
+
+
+class BackendUnavailableError(RuntimeError):
+    """A backend that was asked for cannot run here; the text says why and what to type."""
+
+
+@dataclass(frozen=True)
+class Net:
+    """A net as backends load it. Without `weights` (a foreign ONNX file) it cannot run on `pytorch`.
+
+    `style_size` is the K of its style vectors, 0 for a net with one style baked in. Frames must have a width and height
+    that are multiples of `size_multiple`. For the TensorRT backend `onnx` is where an engine is built from.
+    """
+
+    name: str
+    onnx: Path
+    weights: Path | None
+    style_size: int
+    size_multiple: int
+
+
+class Painter(Protocol):
+    """A net loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
+
+    Frames and results are H x W x 3 uint8 RGB. A result is the caller's to keep: no later frame writes into it. A frame
+    must not be changed between its start and its finish.
+    """
+
+    depth: int
+    description: str
+
+    def start(self, frame: Pixels, style: Vector | None) -> None:
+        """Begins to paint `frame`; style is float32[K], or None for a net with one style baked in."""
+
+    def finish(self) -> Pixels:
+        """Waits for the oldest frame begun and returns it painted."""
+
+    def close(self) -> None:
+        """Gives back what the painter holds; frames in flight are lost."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to run nets. `why_not()` is None where it can, else the reason and what to type."""
+
+    name: str
+    why_not: Callable[[], str | None]
+    open: Callable[[Net, int, int], Painter]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The backend that was chosen and, for `auto`, why those before it were not."""
+
+    backend: Backend
+    passed_over: Sequence[str]
+
+    def __str__(self) -> str:
+        reasons = f" ({'; '.join(self.passed_over)})" if self.passed_over else ""
+        return f"{self.backend.name}{reasons}"
+
+
+# In order of preference. A module here has `why_not()` and `open_painter(net, width, height)`, and imports what it runs
+# on inside its functions, so that it can always be asked.
+BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
+
+
+def load_backend(name: str) -> Backend:
+    """Returns the backend of that name; raises KeyError for a name that is not in BACKENDS."""
+    if name not in BACKENDS:
+        raise KeyError(name)
+    module = importlib.import_module(f"realtime.backends.{name}")
+    return Backend(name, module.why_not, module.open_painter)
+
+
+def choose_backend(asked: str = "auto") -> Choice:
+    """Returns the backend asked for, or for `auto` the first that can run. Raises BackendUnavailableError."""
+    if asked != "auto":
+        backend = load_backend(asked)
+        if reason := backend.why_not():
+            raise BackendUnavailableError(f"backend {asked} cannot run here: {reason}")
+        return Choice(backend, ())
+    passed_over: list[str] = []
+    for name in BACKENDS:
+        backend = load_backend(name)
+        reason = backend.why_not()
+        if reason is None:
+            return Choice(backend, tuple(passed_over))
+        passed_over.append(f"{name}: {reason}")
+    raise BackendUnavailableError(f"no backend can run here: {'; '.join(passed_over)}")
+
+
+def not_installed(module: str, package: str) -> str | None:
+    """Returns what to type where a Python module is missing, None where it is there."""
+    if importlib.util.find_spec(module) is not None:
+        return None
+    return f"{module} is not installed; type: pip install {package}"

@@ -1,0 +1,62 @@
+"""OpenVINO: the fastest way to run these nets on any x86 or Arm CPU (measured in docs/measurements.md)."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realtime.backends import Net, Vector, not_installed
+from realtime.frames import Pixels
+
+
+def why_not() -> str | None:
+    return not_installed("openvino", "openvino")
+
+
+def open_painter(net: Net, width: int, height: int) -> OpenVinoPainter:
+    return OpenVinoPainter(net.onnx, width, height)
+
+
+class OpenVinoPainter:
+    """Two requests in turn on one stream: the next frame is already queued when the running one ends."""
+
+    depth = 2
+
+    def __init__(self, onnx: Path, width: int, height: int) -> None:
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(onnx)
+        model.reshape({"frame": [1, height, width, 3]})
+        # bfloat16 where the CPU multiplies it natively, which OpenVINO decides by itself for this hint
+        settings = {"PERFORMANCE_HINT": "LATENCY", "EXECUTION_MODE_HINT": "PERFORMANCE"}
+        self._compiled = core.compile_model(model, "CPU", settings)
+        precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.description = f"openvino {precision}"
+        self._tensor = openvino.Tensor
+        self._idle = deque(self._compiled.create_infer_request() for _ in range(self.depth))
+        self._busy: deque[tuple[Any, Pixels, object]] = deque()
+
+    def start(self, frame: Pixels, style: Vector | None) -> None:
+        request = self._idle.popleft()
+        painted = np.empty_like(frame, order="C")
+        inputs = [np.ascontiguousarray(frame)[None], style]
+        request.set_input_tensor(0, self._tensor(inputs[0], shared_memory=True))
+        if style is not None:
+            request.set_input_tensor(1, self._tensor(style, shared_memory=True))
+        request.set_output_tensor(self._tensor(painted[None], shared_memory=True))
+        request.start_async()
+        self._busy.append((request, painted, inputs))  # the inputs' memory must outlive the request
+
+    def finish(self) -> Pixels:
+        request, painted, _ = self._busy.popleft()
+        request.wait()
+        self._idle.append(request)
+        return painted
+
+    def close(self) -> None:
+        while self._busy:
+            self.finish()

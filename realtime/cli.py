@@ -1,0 +1,293 @@
+"""The command `nst-live`: arguments in, a show out, and every expected error as one clear line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import FrameType
+
+import platformdirs
+
+from build_engines.onnx_cache import NoExporterError
+from realtime import __version__
+from realtime.backends import BACKENDS, BackendUnavailableError, choose_backend, load_backend
+from realtime.cameras import list_cameras
+from realtime.progress import progress_bar, tell
+from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
+from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
+from realtime.session import Session, key_help
+from realtime.show import Outcome, Show, Sink
+from realtime.sources import SceneSource, Size, Source, SourceError, open_source
+from realtime.stylizer import MIN_SIDE, Stylizer
+from realtime.window import Window, why_no_screen
+from styles.registry import StyleMismatchError, UnknownStyleError, list_styles
+from styles.weights import WeightsError
+
+# Without camera and screen nobody can stop the scene, so it is this long then.
+_UNWATCHED_SCENE_FRAMES = 180
+_FALLBACK_STEM = "nst-live"
+
+# What is said in one line, and the exit code that goes with it.
+_EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
+    (UnknownStyleError, 2),
+    (OutputError, 2),
+    (SourceError, 3),
+    (StyleMismatchError, 3),
+    (WeightsError, 3),
+    (FileNotFoundError, 3),
+    (BackendUnavailableError, 4),
+    (NoExporterError, 4),
+    (RecordingError, 1),
+)
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    args = build_parser().parse_args(argv)
+    for flag, listing in _LISTINGS.items():
+        if getattr(args, flag):
+            listing()
+            return 0
+    try:
+        with _interruptible():
+            return _show(args)
+    except KeyboardInterrupt:
+        tell("stopped")
+        return _INTERRUPTED
+    except Exception as exc:
+        if args.debug:
+            traceback.print_exc()
+        code = next((code for kind, code in _EXIT_CODES if isinstance(exc, kind)), 1)
+        text = str(exc.args[0]) if isinstance(exc, LookupError) and exc.args else _text(exc)
+        tell(f"nst-live: {text}" + ("" if args.debug or code != 1 else " (more with --debug)"))
+        return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nst-live",
+        description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
+        epilog="keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: 0)"
+    )
+    source.add_argument(
+        "-i", "--input", metavar="FILE|URL|test", help="a video file, a network stream, or the bundled scene"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="record into this file (mp4, mkv, mov, webm)")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
+    parser.add_argument(
+        "--style",
+        default=DEFAULT_STYLE,
+        metavar="NAME|FILE",
+        help="a style by name, or a .safetensors or .onnx file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--net", default="auto", metavar="auto|full|fast", help="which net paints (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--backend", default="auto", choices=("auto", *BACKENDS), help="what runs the net (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="size to paint at (default: 640x480 for cameras, else the input's own)",
+    )
+    parser.add_argument(
+        "--fps",
+        type=_rate,
+        metavar="F",
+        help="frames per second, as 25, 29.97 or 30000/1001 (default: the input's own)",
+    )
+    parser.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
+    parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
+    parser.add_argument(
+        "--captures",
+        type=Path,
+        metavar="DIR",
+        help="folder for snapshots and recordings by key (default: your videos folder)",
+    )
+    parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
+    parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are")
+    parser.add_argument(
+        "--list-backends", action="store_true", help="tell what can run the nets here, and why the rest cannot"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("-V", "--version", action="version", version=f"nst-live {__version__}")
+    return parser
+
+
+def _show(args: argparse.Namespace) -> int:
+    if args.output is not None:
+        check_output(args.output, args.overwrite)
+    choice = choose_backend(args.backend)
+    paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
+    with ExitStack() as stack:
+        source = stack.enter_context(_open_source(args))
+        if min(source.size) < MIN_SIDE:
+            tell(f"{source.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
+        watched, output = _where_to(args, source)
+        if not watched and output is not None and isinstance(source, SceneSource) and args.frames is None:
+            source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
+        stylizer = stack.enter_context(Stylizer(choice.backend))
+        painter = stylizer.painter(paintings[chosen].net, source.size)
+        width, height = source.size
+        tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
+        sinks: list[Sink] = []
+        if output is not None:
+            recorder = Recorder(output, source.size, source.rate, _time_base(source), fast=source.live)
+            sinks.append(stack.enter_context(recorder))
+        window = stack.enter_context(Window(source.size)) if watched else None
+        total = min(filter(None, (source.frame_count, args.frames)), default=None)
+        report = None if watched else stack.enter_context(progress_bar(source.name, total))
+        session = Session(tuple(painting.name for painting in paintings), chosen)
+        show = Show(
+            source,
+            stylizer,
+            paintings,
+            session,
+            backend_note=painter.description,
+            display=window,
+            sinks=sinks,
+            captures=args.captures or platformdirs.user_videos_path() / "nst-live",
+            max_frames=args.frames,
+            report=report,
+        )
+        outcome = show.run()
+    return _conclude(outcome, source, output)
+
+
+def _open_source(args: argparse.Namespace) -> Source:
+    """Returns what was asked for; where nothing was and there is no camera, the bundled scene."""
+    try:
+        return open_source(camera=args.camera, url=args.input, size=args.size, rate=args.fps)
+    except SourceError:
+        if args.camera is not None or args.input is not None or list_cameras():
+            raise
+    tell("no camera found; painting the bundled scene instead (plug one in, or choose with --camera or -i)")
+    return open_source(url="test", size=args.size, rate=args.fps)
+
+
+def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | None]:
+    """Returns whether to open a window and what to record into; without screen and output, a file of our choosing."""
+    file_to_file = args.output is not None and not source.live and not isinstance(source, SceneSource)
+    if args.no_window or file_to_file:
+        return False, args.output
+    no_screen = why_no_screen()
+    if no_screen is None:
+        return True, args.output
+    if args.output is not None:
+        tell(f"{no_screen}; only recording")
+        return False, args.output
+    output = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
+    tell(f"{no_screen}; recording into {output}")
+    return False, output
+
+
+def _time_base(source: Source) -> Fraction | None:
+    """Returns the clock of the frames' own times; None for live sources, whose frames are stamped as they come."""
+    return None if source.live else source.time_base
+
+
+def _conclude(outcome: Outcome, source: Source, output: Path | None) -> int:
+    where = f" into {output}" if output is not None else ""
+    dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
+    tell(f"painted {outcome.frame_count} frames{where} in {outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})")
+    for path in outcome.saved:
+        tell(f"saved {path}")
+    for complaint in outcome.complaints:
+        tell(f"nst-live: {complaint}")
+    if source.shortfall is not None:
+        tell(f"nst-live: {source.shortfall}; what could be read is painted")
+        return 3
+    return 1 if outcome.complaints else 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets the first Ctrl-C (or SIGTERM) end the show; further ones do not disturb the finishing of its files."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in handled:
+            signal.signal(number, _still_finishing)
+        raise KeyboardInterrupt
+
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _still_finishing(_number: int, _frame: FrameType | None) -> None:
+    tell("finishing the file …")
+
+
+def _list_styles() -> None:
+    for style in list_styles():
+        by = " ".join(part for part in (style.artist, style.year and f"({style.year})") if part)
+        tell(f"{style.name:<16} {style.network:<6} {style.title}" + (f", {by}" if by else ""), sys.stdout)
+
+
+def _list_cameras() -> None:
+    cameras = list_cameras()
+    for camera in cameras:
+        tell(str(camera), sys.stdout)
+    if not cameras:
+        tell("found no camera; without one, type: nst-live -i test", sys.stdout)
+
+
+def _list_backends() -> None:
+    for name in BACKENDS:
+        tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
+
+
+def _size(text: str) -> Size:
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    if not match or min(int(side) for side in match.groups()) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; wanted WxH, as 640x480")
+    return int(match[1]), int(match[2])
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; wanted 25, 29.97 or 30000/1001")
+    return rate
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames; wanted 1 or more")
+    return int(text)
+
+
+def _text(exc: Exception) -> str:
+    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+
+
+_LISTINGS: Mapping[str, Callable[[], None]] = {
+    "list_styles": _list_styles,
+    "list_cameras": _list_cameras,
+    "list_backends": _list_backends,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The styles that a show can switch among, each with the net that paints it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_engines.onnx_cache import ready_onnx
+from realtime.backends import Net, Vector
+from styles.registry import Style, UnknownStyleError, find_style, list_networks, list_styles
+from styles.weights import load_style, read_network_config
+
+DEFAULT_STYLE = "wreck"
+# A foreign graph does not say what its sizes must be multiples of; the article's net halves the picture twice.
+_FOREIGN_SIZE_MULTIPLE = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Painting:
+    """A style ready to be painted: `vector` is float32[K], or None where the net has the style baked in."""
+
+    name: str
+    title: str
+    artist: str
+    net: Net
+    vector: Vector | None
+
+    @property
+    def caption(self) -> str:
+        return f"{self.title}, {self.artist}" if self.artist else self.title
+
+
+def network_for(asked: str, backend: str) -> str:
+    """Returns the net to paint with: the one asked for, or for `auto` the one that suits the backend and is there."""
+    if asked != "auto":
+        return asked
+    wanted = ("full", "fast") if backend == "tensorrt" else ("fast", "full")
+    there = list_networks()
+    return next((name for name in wanted if name in there), wanted[0])
+
+
+def load_repertoire(chosen: str, network: str) -> tuple[Sequence[Painting], int]:
+    """Returns all paintings of the net, by name, and the index of the chosen one.
+
+    chosen: the name of a style, or a .safetensors or .onnx file, which is then added. Raises UnknownStyleError,
+    StyleMismatchError, WeightsError, FileNotFoundError.
+    """
+    if Path(chosen).suffix == ".onnx":
+        found = _foreign_painting(Path(chosen))
+        paintings = [_painting(style) for style in list_styles(network)]
+    else:
+        style = _find(chosen, network)
+        found = _painting(style)
+        paintings = [_painting(other) for other in list_styles(network) if other.path != style.path]
+    paintings = sorted([*paintings, found], key=lambda painting: painting.name)
+    return paintings, paintings.index(found)
+
+
+def _find(chosen: str, network: str) -> Style:
+    try:
+        return find_style(chosen, network)
+    except UnknownStyleError:
+        # a style of another net is painted with that net
+        if any(style.name == chosen for style in list_styles()):
+            return find_style(chosen)
+        raise
+
+
+def _painting(style: Style) -> Painting:
+    vector = None if style.dedicated else load_style(style.path).vector
+    return Painting(style.name, style.title, style.artist, _net(style.network_path, vector), vector)
+
+
+def _net(weights: Path, vector: Vector | None) -> Net:
+    config = read_network_config(weights)
+    style_size = 0 if vector is None else len(vector)
+    return Net(weights.stem, ready_onnx(weights), weights, style_size, config.size_multiple)
+
+
+def _foreign_painting(onnx: Path) -> Painting:
+    if not onnx.is_file():
+        raise FileNotFoundError(f"no ONNX file at {onnx}")
+    net = Net(onnx.stem, onnx, None, 0, _FOREIGN_SIZE_MULTIPLE)
+    return Painting(onnx.stem, onnx.stem, "", net, None)

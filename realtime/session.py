@@ -1,0 +1,127 @@
+"""What the person at the keyboard has chosen so far. A hotkey turns one session into the next; the loop obeys it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+MESSAGE_S = 2.5
+
+
+@dataclass(frozen=True)
+class Session:
+    """The state of a show. `snapshots` counts the requests so far; `notice` is shown until `notice_until_s`."""
+
+    style_names: tuple[str, ...]
+    style: int = 0
+    original: bool = False
+    recording: bool = False
+    frozen: bool = False
+    hud: bool = True
+    help: bool = False
+    snapshots: int = 0
+    quitting: bool = False
+    notice: str = ""
+    notice_until_s: float = 0.0
+
+    @property
+    def style_name(self) -> str:
+        return self.style_names[self.style]
+
+    def noticed(self, text: str) -> Session:
+        """Returns the session with a message for the screen."""
+        return replace(self, notice=text, notice_until_s=time.monotonic() + MESSAGE_S)
+
+
+Action = Callable[[Session], Session]
+
+
+def choose_style(index: int) -> Action:
+    """Returns the action that switches to a style by its place; a place that is empty is said, not obeyed."""
+
+    def action(session: Session) -> Session:
+        if index >= len(session.style_names):
+            return session.noticed(f"no style {index + 1}: there are {len(session.style_names)}")
+        return replace(session, style=index, original=False).noticed(session.style_names[index])
+
+    return action
+
+
+def step_style(step: int) -> Action:
+    """Returns the action that goes to the next (+1) or the previous (-1) style, round and round."""
+
+    def action(session: Session) -> Session:
+        return choose_style((session.style + step) % len(session.style_names))(session)
+
+    return action
+
+
+def toggle_original(session: Session) -> Session:
+    original = not session.original
+    return replace(session, original=original).noticed("original" if original else session.style_name)
+
+
+def take_snapshot(session: Session) -> Session:
+    return replace(session, snapshots=session.snapshots + 1)
+
+
+def toggle_recording(session: Session) -> Session:
+    return replace(session, recording=not session.recording)
+
+
+def toggle_frozen(session: Session) -> Session:
+    return replace(session, frozen=not session.frozen).noticed("live" if session.frozen else "frozen")
+
+
+def toggle_hud(session: Session) -> Session:
+    return replace(session, hud=not session.hud)
+
+
+def toggle_help(session: Session) -> Session:
+    return replace(session, help=not session.help)
+
+
+def quit_show(session: Session) -> Session:
+    return replace(session, quitting=True)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A hotkey: the characters that trigger it, how they are written for people, what it does."""
+
+    characters: str
+    label: str
+    meaning: str
+    action: Action
+
+
+ESCAPE = "\x1b"
+
+# The one table of keys: read by the dispatch, the help on screen, --help and the README's test.
+KEYS: tuple[Key, ...] = (
+    *(Key(str(n), str(n), f"style {n}", choose_style(n - 1)) for n in range(1, 10)),
+    Key("n", "n", "next style", step_style(+1)),
+    Key("p", "p", "previous style", step_style(-1)),
+    Key("0", "0", "original picture on / off", toggle_original),
+    Key("s", "s", "snapshot", take_snapshot),
+    Key("r", "r", "record on / off", toggle_recording),
+    Key(" ", "space", "freeze on / off", toggle_frozen),
+    Key("i", "i", "HUD on / off", toggle_hud),
+    Key("h?", "h or ?", "help on / off", toggle_help),
+    Key("q" + ESCAPE, "q or ESC", "quit", quit_show),
+)
+
+_ACTIONS = {character: key.action for key in KEYS for character in key.characters}
+
+
+def press(session: Session, character: str) -> Session:
+    """Returns the session after a key press; a key without a meaning changes nothing."""
+    action = _ACTIONS.get(character) or _ACTIONS.get(character.lower())
+    return session if action is None else action(session)
+
+
+def key_help() -> tuple[tuple[str, str], ...]:
+    """Returns (keys, meaning) pairs for people; the nine style keys are one line."""
+    rest = tuple((key.label, key.meaning) for key in KEYS if not key.label.isdigit() or key.label == "0")
+    return (("1 … 9", "style by number"), *rest)

@@ -1,0 +1,237 @@
+"""The loop: frames are painted and handed to the window and the sinks, while the keyboard changes what is painted."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from realtime.frames import Frame, Pixels
+from realtime.hud import Readings, draw_hud
+from realtime.pacing import FrameQueue, FrameSource, Metronome
+from realtime.recorder import Recorder, RecordingError, unused_path
+from realtime.repertoire import Painting
+from realtime.session import Session, press
+from realtime.snapshot import save_snapshot
+from realtime.stylizer import Painted, Stylizer
+
+# How long the loop waits for a frame before it looks at the keyboard again.
+_POLL_S = 0.03
+_READINGS_EVERY_S = 0.5
+
+
+class Sink(Protocol):
+    """Takes every painted picture, in order."""
+
+    def write(self, pixels: Pixels, frame: Frame) -> None: ...
+
+
+class Display(Protocol):
+    """Shows pictures and hands on keys; `realtime.window.Window` is one."""
+
+    def show(self, pixels: Pixels) -> None: ...
+
+    def keys(self, wait_ms: int = 1) -> str: ...
+
+
+class RatedSource(FrameSource, Protocol):
+    """What the loop must know of a source."""
+
+    @property
+    def rate(self) -> Fraction: ...
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a show went: frames painted, seconds taken, what was saved by key, messages for the person at the end."""
+
+    frame_count: int
+    elapsed_s: float
+    dropped: int
+    saved: Sequence[Path] = ()
+    complaints: Sequence[str] = ()
+
+    @property
+    def fps(self) -> float:
+        return self.frame_count / self.elapsed_s if self.elapsed_s else 0.0
+
+
+class Show:
+    """One run of the loop over a source.
+
+    display: the window, or None; with a window a file plays at its own rate. sinks: take every painting. captures: the
+    folder for snapshots and recordings by key. report: called with the number of frames done after each.
+    """
+
+    def __init__(
+        self,
+        source: RatedSource,
+        stylizer: Stylizer,
+        paintings: Sequence[Painting],
+        session: Session,
+        *,
+        backend_note: str,
+        display: Display | None = None,
+        sinks: Sequence[Sink] = (),
+        captures: Path | None = None,
+        max_frames: int | None = None,
+        report: Callable[[int], None] | None = None,
+    ) -> None:
+        self.session = session
+        self._source, self._stylizer, self._paintings = source, stylizer, paintings
+        self._display, self._sinks, self._report = display, sinks, report
+        self._captures = captures or Path.cwd()
+        self._max_frames = max_frames
+        self._backend_note = backend_note
+        self._recorder: Recorder | None = None
+        self._recording_since_s = 0.0
+        self._started = self._finished = 0
+        self._saved: list[Path] = []
+        self._complaints: list[str] = []
+        self._shown: Painted | None = None
+        self._finish_times_s: deque[float] = deque(maxlen=60)
+        self._readings = Readings(0, 0, 0, backend_note, "")
+        self._readings_at_s = 0.0
+
+    def run(self) -> Outcome:
+        """Plays to the end of the source, the frame limit or the key that quits; errors of source and sinks pass."""
+        metronome = None if self._display is None or self._source.live else Metronome(self._source.rate)
+        started_s = time.monotonic()
+        with FrameQueue(self._source) as queue:
+            try:
+                for painted in self._painted(queue):
+                    for sink in self._sinks:
+                        sink.write(painted.pixels, painted.frame)
+                    self._record(painted)
+                    if metronome is not None:
+                        metronome.wait()
+                    self._present(painted, queue.dropped)
+                    self._finished += 1
+                    if self._report is not None:
+                        self._report(self._finished)
+            finally:
+                self._stop_recording()
+        elapsed_s = time.monotonic() - started_s
+        return Outcome(self._finished, elapsed_s, queue.dropped, tuple(self._saved), tuple(self._complaints))
+
+    def _painted(self, queue: FrameQueue) -> Iterator[Painted]:
+        """Yields paintings; the next one is already being painted while a picture is shown and encoded."""
+        while not self.session.quitting:
+            self._fill(queue, _POLL_S)
+            if self._stylizer.in_flight:
+                painted = self._stylizer.finish()
+                self._fill(queue, 0)
+                yield painted
+            elif queue.ended or self._started == self._max_frames:
+                return
+            else:
+                self._attend()
+
+    def _fill(self, queue: FrameQueue, patience_s: float) -> None:
+        """Begins to paint what is there; waits for a frame only when nothing is being painted.
+
+        A live picture is never queued behind another one: what is taken later is newer.
+        """
+        painting = None if self.session.original else self._paintings[self.session.style]
+        depth = 1 if self._source.live else 2
+        while self._stylizer.in_flight < depth and not self.session.frozen and self._started != self._max_frames:
+            frame = queue.take(0 if self._stylizer.in_flight else patience_s)
+            if frame is None:
+                return
+            self._stylizer.start(frame, painting)
+            self._started += 1
+
+    def _present(self, painted: Painted, dropped: int) -> None:
+        self._shown = painted
+        now_s = time.monotonic()
+        self._finish_times_s.append(now_s)
+        if now_s >= self._readings_at_s:
+            self._readings_at_s = now_s + _READINGS_EVERY_S
+            self._readings = replace(
+                self._readings,
+                fps=self._recent_fps(),
+                latency_ms=1000 * (now_s - painted.frame.captured_at_s),
+                dropped=dropped,
+            )
+        self._attend(wait_ms=1)
+
+    def _attend(self, wait_ms: int = 15) -> None:
+        """Draws the screen and obeys the keyboard."""
+        if self._display is None:
+            if self.session.frozen:
+                time.sleep(wait_ms / 1000)
+            return
+        if self._shown is not None:
+            caption = self._paintings[self.session.style].caption
+            recorded_s = None if self._recorder is None else time.monotonic() - self._recording_since_s
+            readings = replace(self._readings, caption=caption, recorded_s=recorded_s)
+            self._display.show(draw_hud(self._shown.pixels, self.session, readings))
+        before = self.session
+        while character := self._display.keys(wait_ms):
+            self.session = press(self.session, character)
+            wait_ms = 1
+        if self.session is not before:
+            self._obey(before)
+
+    def _obey(self, before: Session) -> None:
+        """Does what a session asks for beyond painting: snapshots and recordings."""
+        if self.session.snapshots != before.snapshots and self._shown is not None:
+            path = unused_path(self._captures, _stamp(), ".png")
+            self._captures.mkdir(parents=True, exist_ok=True)
+            save_snapshot(path, self._shown.pixels)
+            self._saved.append(path)
+            self.session = self.session.noticed(f"saved {path}")
+        if self.session.recording and not before.recording:
+            self._start_recording()
+        if before.recording and not self.session.recording:
+            self._stop_recording()
+
+    def _start_recording(self) -> None:
+        self._captures.mkdir(parents=True, exist_ok=True)
+        path = unused_path(self._captures, _stamp(), ".mp4")
+        self._recorder = Recorder(path, self._source.size, self._source.rate, time_base=None, fast=True)
+        self._recording_since_s = time.monotonic()
+        self.session = self.session.noticed(f"recording {path}")
+
+    def _record(self, painted: Painted) -> None:
+        if self._recorder is None:
+            return
+        try:
+            # by key one records what is seen, so the clock of the show counts and not that of the file
+            self._recorder.write(painted.pixels, replace(painted.frame, captured_at_s=time.monotonic()))
+        except RecordingError as exc:
+            self._give_up_recording(exc)
+
+    def _stop_recording(self) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        try:
+            recorder.close()
+        except RecordingError as exc:
+            self._give_up_recording(exc)
+            return
+        self._saved.append(recorder.path)
+        self.session = self.session.noticed(f"saved {recorder.path}")
+
+    def _give_up_recording(self, exc: RecordingError) -> None:
+        """The show goes on without its recording, and says so now and at the end."""
+        self._recorder = None
+        self._complaints.append(str(exc))
+        self.session = replace(self.session, recording=False).noticed(str(exc))
+
+    def _recent_fps(self) -> float:
+        times_s = self._finish_times_s
+        span_s = times_s[-1] - times_s[0]
+        return (len(times_s) - 1) / span_s if span_s else 0.0
+
+
+def _stamp() -> str:
+    return time.strftime("nst-live-%Y%m%d-%H%M%S")

@@ -1,0 +1,77 @@
+"""The window on the screen, through OpenCV: shows pictures and hands on what is typed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+
+from realtime.frames import Pixels
+from realtime.session import ESCAPE
+
+TITLE = "nst-live"
+
+
+def why_no_screen() -> str | None:
+    """Returns why no window can be opened here, None where one can. Asks before Qt does: Qt ends the whole process."""
+    if not sys.platform.startswith("linux"):
+        return None
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return None
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        return "no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    host, _, number = display.partition(":")
+    if host not in ("", "unix"):
+        return None
+    path = Path("/tmp/.X11-unix") / f"X{number.partition('.')[0]}"  # noqa: S108 - where X servers listen
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) != 0 and probe.connect_ex(f"\0{path}") != 0:
+            return f"no screen (nothing answers at DISPLAY {display})"
+    return None
+
+
+class Window:
+    """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(TITLE, *size)
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.closed:
+            cv2.destroyWindow(TITLE)
+
+    def show(self, pixels: Pixels) -> None:
+        """Draws H x W x 3 uint8 RGB."""
+        cv2.imshow(TITLE, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        self._shown = True
+
+    def keys(self, wait_ms: int = 1) -> str:
+        """Returns the character typed within the time, or '' for none; closing the window is as good as ESC."""
+        code = cv2.waitKeyEx(wait_ms)
+        if self.closed:
+            return ESCAPE
+        return chr(code & 0xFF) if 0 <= code & 0xFFFF < 128 and code != -1 else ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the window was closed by its frame's button."""
+        if not self._shown:
+            return False
+        try:
+            return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # OpenCV raises for a window that is gone
+            return True

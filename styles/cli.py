@@ -1,0 +1,147 @@
+"""The command `nst-train`: trains styles, paints by Gatys' slow method, evaluates."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+NO_TORCH = 4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `nst-train` and returns its exit code: 0, 2 usage, 3 unreadable input, 4 no torch, 130 stopped, else 1."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = words[0] if words and words[0] in _PARSERS else ""
+    args = _PARSERS[name]().parse_args(words[1:] if name else words)
+    args.command = shlex.join(["nst-train", *map(_recorded, words)])
+    if importlib.util.find_spec("torch") is None:
+        return _say('this needs PyTorch; install it with: pip install "nst-live[train]"', NO_TORCH)
+    from styles import commands  # noqa: PLC0415 - imports torch: seconds that --help does not have
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    try:
+        print(commands.COMMANDS[name](args))
+    except KeyboardInterrupt:
+        return _say("stopped", commands.STOPPED)
+    except tuple(commands.EXIT_CODES) as exc:
+        if args.debug:
+            raise
+        return _say(str(exc), next(code for kind, code in commands.EXIT_CODES.items() if isinstance(exc, kind)))
+    return 0
+
+
+def _say(text: str, code: int) -> int:
+    print(f"nst-train: {text}", file=sys.stderr)
+    return code
+
+
+def _recorded(word: str) -> str:
+    """Returns a word of the command as the metadata keep it: absolute paths are nobody's business, names stay."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
+
+
+# --- training
+
+
+def _training_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nst-train",
+        usage="nst-train STYLE.jpg [STYLE.jpg ...] --photos DIR [options]",
+        description="Trains a style from a picture: by default a vector on an existing net, in minutes. "
+        "Several pictures make a net of their own, named by --name.",
+        epilog="Also: nst-train paint PHOTO STYLE -o OUT (Gatys' slow method), nst-train evaluate STYLE ...; "
+        "each has its own --help.",
+    )
+    add = parser.add_argument
+    add("pictures", nargs="+", type=Path, metavar="STYLE.jpg", help="the style picture, or several")
+    add("--photos", type=Path, required=True, metavar="DIR", help="photographs to learn on (below it, any depth)")
+    add("--name", help="name of the result (default: that of the picture)")
+    add("--net", help="net to train on: fast, full or one of your own (default: fast)")
+    add("--dedicated", action="store_true", help="train a net for this style alone, as in the article")
+    add("--init", type=Path, metavar="WEIGHTS", help="begin with this net (for a vector: with this style)")
+    _add_loss_network(parser)
+    _add_weights(parser)
+    add("--temporal-weight", type=_weight, metavar="W", help="steadiness under motion and noise")
+    add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
+    add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
+    add("--batch", type=_count, default=3, metavar="N", help="photographs a step (default: 3)")
+    add("--learning-rate", type=_positive, metavar="R", help="default: 0.01 for a vector, 0.002 for a net")
+    add("--seed", type=int, default=0, help="the same seed and --steps give the same weights on the same CPU")
+    add("--max-photos", type=_count, default=4000, metavar="N", help="keep at most so many in memory (default: 4000)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=_positive, metavar="M", help="default: 10 for a vector, 40 with --dedicated")
+    length.add_argument("--steps", type=_count, metavar="N")
+    add("--checkpoint-minutes", type=_positive, default=2.0, metavar="M", help="between checkpoints (default: 2)")
+    add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--output", type=Path, metavar="DIR", help="style folder to write to (default: your own)")
+    for fact in ("title", "artist", "year", "license"):
+        add(f"--{fact}", help=f"{fact} of the picture, for the metadata")
+    _add_common(parser)
+    return parser
+
+
+# --- options that several commands have
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _add_loss_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--loss-network", type=Path, metavar="FILE", help="VGG-19 (default: the downloaded one)")
+    parser.add_argument("--download", action="store_true", help="download torchvision's VGG-19 (548 MB) if need be")
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--content-weight", type=_weight, metavar="W", help="likeness to the photograph")
+    parser.add_argument(
+        "--style-weight",
+        type=_style_weight,
+        action="append",
+        default=[],
+        metavar="[NAME=]W",
+        help="likeness to the style picture; of one style among several with NAME=, times the common one",
+    )
+    parser.add_argument("--tv-weight", type=_weight, metavar="W", help="smoothness (total variation)")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    value = _weight(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
+def _weight(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
+    return value
+
+
+def _style_weight(text: str) -> tuple[str, float]:
+    name, _, weight = text.rpartition("=")
+    return name, _weight(weight)
+
+
+# By first word; the empty one is for anything else, which is a style picture.
+_PARSERS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {"": _training_parser}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The losses of the article (Gatys, Ecker, Bethge 2016; Johnson, Alahi, Fei-Fei 2016), each a mean over the batch.
+
+Every one is 'squared norm / size / batch' as the article has it. The relative forms divide by the same quantity of the
+target alone; that makes one weight fit every picture and every loss network, and is what training and `evaluate` use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def content_loss(features: Tensor, target: Tensor, relative: bool = False) -> Tensor:
+    """Returns ‖F(out) − F(photo)‖² / size of F / batch for N x C x H x W features; a scalar."""
+    return _squared_error(features, target, relative).mean()
+
+
+def style_loss(grams: Sequence[Tensor], targets: Sequence[Tensor], relative: bool = False) -> Tensor:
+    """Returns the sum over layers of ‖G(out) − G(style)‖² / size of G, per picture: shape N.
+
+    grams, targets: one N x C x C per layer (targets may have batch 1). Take `.mean()` for the article's loss; the
+    pictures are kept apart because several styles are trained side by side, each with its weight.
+    """
+    return torch.stack([_squared_error(g, t, relative) for g, t in zip(grams, targets, strict=True)]).sum(dim=0)
+
+
+def relative_gram_errors(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Returns ‖G(out) − G(style)‖² / ‖G(style)‖² by layer and picture, which `style_loss` sums up: L x N."""
+    return torch.stack([_squared_error(g, t, relative=True) for g, t in zip(grams, targets, strict=True)])
+
+
+def total_variation_loss(images: Tensor) -> Tensor:
+    """Returns the squared differences of neighbours in y and x, each over its size, / batch (the denoise loss).
+
+    images: N x C x H x W, in 0..1; a scalar.
+    """
+    dy = images[:, :, 1:, :] - images[:, :, :-1, :]
+    dx = images[:, :, :, 1:] - images[:, :, :, :-1]
+    return dy.square().mean() + dx.square().mean()
+
+
+def temporal_loss(painted_moved: Tensor, moved_painted: Tensor, valid: Tensor) -> Tensor:
+    """Returns the mean squared difference between the painting of a moved photograph and the moved painting.
+
+    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 1 where the motion stays inside the picture. A scalar.
+    """
+    error = (painted_moved - moved_painted).square() * valid
+    return error.sum() / (valid.sum() * error.shape[1]).clamp(min=1)
+
+
+def _squared_error(x: Tensor, target: Tensor, relative: bool) -> Tensor:
+    """Returns the mean square of the difference per picture (shape N), over the target's mean square if relative."""
+    error = (x - target).square().flatten(1).mean(dim=1)
+    return error / target.square().flatten(1).mean(dim=1) if relative else error

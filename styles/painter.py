@@ -1,0 +1,74 @@
+"""What paints a picture, whatever is behind it: a net with a style vector, or an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from styles.network import network_from_weights
+from styles.pictures import to_picture, to_tensor
+from styles.weights import NetworkWeights, WeightsError
+
+# H x W x 3 uint8 RGB in, the same size out.
+Painter = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+def network_painter(weights: NetworkWeights, vector: NDArray[np.float32], device: torch.device) -> Painter:
+    """Returns what paints with a net and a style vector (float32[K]) in float32: the truth for all backends.
+
+    Raises WeightsError where the two do not belong together.
+    """
+    net = network_from_weights(weights).to(device)
+    if vector.shape != (net.style_size,):
+        raise WeightsError(
+            f"the style has {vector.size} numbers; the net {weights.config.name!r} takes {net.style_size}"
+        )
+    style = torch.from_numpy(vector)[None].to(device)
+
+    def paint(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        with torch.no_grad():
+            return to_picture(net(to_tensor(picture).to(device), style))
+
+    return _at_any_size(paint, weights.config.size_multiple)
+
+
+def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Painter:
+    """Returns what paints with an ONNX file on the CPU: `frame` 1 x H x W x 3 uint8, and `style` if it takes one.
+
+    Raises WeightsError where the file is something else.
+    """
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as exc:  # ONNX Runtime's own errors share no base class
+        raise WeightsError(f"{path} cannot be read as ONNX: {exc}") from exc
+    inputs = {node.name: node for node in session.get_inputs()}
+    if "frame" not in inputs or inputs["frame"].type != "tensor(uint8)":
+        raise WeightsError(f"{path} takes {', '.join(inputs)}; wanted 'frame', 1 x H x W x 3 uint8")
+    if "style" in inputs and vector is None:
+        raise WeightsError(f"{path} paints in many styles; say which one")
+    styles = {"style": vector} if "style" in inputs else {}
+
+    def paint(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        painted: NDArray[np.uint8] = session.run(None, {"frame": picture[None], **styles})[0][0]
+        return painted
+
+    multiple = session.get_modelmeta().custom_metadata_map.get("size_multiple", "1")
+    return _at_any_size(paint, int(multiple))
+
+
+def _at_any_size(paint: Painter, multiple: int) -> Painter:
+    """Returns a painter that repeats the last row and column up to the next size that the net takes."""
+
+    def paint_padded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = picture.shape[:2]
+        if height % multiple == 0 and width % multiple == 0:
+            return paint(picture)
+        padded = np.pad(picture, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
+        return paint(padded)[:height, :width]
+
+    return paint_padded

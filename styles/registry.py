@@ -1,0 +1,192 @@
+"""Which styles there are and where their files lie: the shipped ones and the user's own. Needs no torch.
+
+Both folders have the same layout, and the user's comes first:
+
+    <network>.safetensors            a net that many styles share, or a net with a style of its own inside
+    <network>.onnx                   the same net for the backends
+    <network>/<style>.safetensors    a style of that net
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
+
+SHIPPED_FOLDER = Path(__file__).parent / "trained"
+USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
+# The metadata key by which a style vector names the net that it was trained with.
+NETWORK_SHA256 = "network_sha256"
+
+
+class UnknownStyleError(LookupError):
+    """There is no style, or no net, of that name."""
+
+
+class StyleMismatchError(ValueError):
+    """A style vector was made for another training of the net."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A painting: what the metadata of a style trained from it say. `year` is '' where it is not surely known."""
+
+    name: str
+    title: str
+    artist: str
+    year: str
+    license: str
+
+
+PICTURES: Mapping[str, Picture] = {
+    picture.name: picture
+    for picture in (
+        Picture("la_muse", "La Muse", "Pablo Picasso", "1935", "in copyright"),
+        Picture("rain_princess", "Rain Princess", "Leonid Afremov", "", "in copyright"),
+        Picture("scream", "The Scream", "Edvard Munch", "1893", "public domain"),
+        Picture("udnie", "Udnie", "Francis Picabia", "1913", "public domain"),
+        Picture("wave", "The Great Wave off Kanagawa", "Katsushika Hokusai", "c. 1831", "public domain"),
+        Picture("wreck", "The Wreck of a Transport Ship", "J. M. W. Turner", "c. 1810", "public domain"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """A trained style: what was painted from (`license` is the picture's), its net, its file, the command that made it.
+
+    `path` is the file with the style vector; a `dedicated` style has a net of its own, in the same file.
+    """
+
+    name: str
+    title: str
+    artist: str
+    year: str
+    license: str
+    network: str
+    path: Path
+    command: str
+    dedicated: bool = False
+
+    @property
+    def network_path(self) -> Path:
+        """The weights file of the style's net. Raises UnknownStyleError where there is none."""
+        return self.path if self.dedicated else network_path(self.network)
+
+
+def user_folder() -> Path:
+    """Returns the folder of the user's own styles, which need not exist; $NST_LIVE_STYLES overrides it."""
+    override = os.environ.get(USER_FOLDER_VARIABLE)
+    return Path(override) if override else platformdirs.user_data_path("nst-live") / "styles"
+
+
+def list_networks() -> dict[str, Path]:
+    """Returns the weights file of each net, by name; a net of the user's own hides a shipped one of that name."""
+    found: dict[str, Path] = {}
+    for folder in (user_folder(), SHIPPED_FOLDER):
+        for path in sorted(folder.glob("*.safetensors")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def list_styles(network: str | None = None) -> list[Style]:
+    """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
+
+    A style that no longer belongs to its net is listed too; `find_style` refuses it.
+    """
+    found: dict[tuple[str, str], Style] = {}
+    for path in _style_files():
+        style = style_from_file(path)
+        if network is None or style.network == network:
+            found.setdefault((style.network, style.name), style)
+    return [found[key] for key in sorted(found)]
+
+
+def find_style(name: str, network: str | None = None) -> Style:
+    """Returns the style of that name, of the given net or else of the first net that has it; or that of a file.
+
+    `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, and
+    StyleMismatchError where the style belongs to another training of its net.
+    """
+    if Path(name).suffix == ".safetensors":
+        found = style_from_file(Path(name))
+    else:
+        there = list_styles(network)
+        matches = [style for style in there if style.name == name]
+        if not matches:
+            what = "style" if network is None else f"style of the net {network!r}"
+            raise UnknownStyleError(_unknown(what, name, {style.name for style in there}))
+        found = matches[0]
+    check_belongs(found)
+    return found
+
+
+def style_from_file(path: Path) -> Style:
+    """Returns what the metadata of a style file say. Raises WeightsError or FileNotFoundError."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no style file at {path}")
+    metadata = read_metadata(path)
+    facts = {key: metadata.get(key, "") for key in ("title", "artist", "year", "license", "command")}
+    facts["title"] = facts["title"] or path.stem
+    if not holds_style(metadata):
+        raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
+    dedicated = is_network(metadata)
+    network = path.stem if dedicated else metadata.get("network", path.parent.name)
+    return Style(name=path.stem, network=network, path=path, dedicated=dedicated, **facts)
+
+
+def network_path(name: str) -> Path:
+    """Returns the weights file of a net. Raises UnknownStyleError, naming the nearest."""
+    networks = list_networks()
+    if name not in networks:
+        raise UnknownStyleError(_unknown("net", name, networks))
+    return networks[name]
+
+
+def onnx_path(name: str) -> Path:
+    """Returns where the ONNX file of a net lies or will lie: beside its weights. Raises UnknownStyleError."""
+    return network_path(name).with_suffix(".onnx")
+
+
+def check_belongs(style: Style) -> None:
+    """Raises StyleMismatchError where the style vector was trained with other weights than its net has now."""
+    if style.dedicated:
+        return
+    net = style.network_path
+    wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
+    if wanted != network_sha256(net):
+        again = f"; make it again with: {style.command}" if style.command else ""
+        raise StyleMismatchError(
+            f"{style.path} was trained with another version of the net {style.network!r} than {net}{again}"
+        )
+
+
+def network_sha256(path: Path) -> str:
+    """Returns the checksum of a weights file, computed once for each state of the file."""
+    stat = path.stat()
+    return _sha256(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
+    return file_sha256(path)
+
+
+def _style_files() -> Iterable[Path]:
+    for folder in (user_folder(), SHIPPED_FOLDER):
+        yield from (path for path in sorted(folder.glob("*.safetensors")) if holds_style(read_metadata(path)))
+        yield from sorted(folder.glob("*/*.safetensors"))
+
+
+def _unknown(what: str, name: str, there: Iterable[str]) -> str:
+    names = sorted(there)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no {what} called {name!r}{hint} (there are: {', '.join(names) or 'none yet'})"

@@ -1,0 +1,296 @@
+"""Trains a transform net, or a style vector on a frozen one, against the loss network.
+
+One step: a few photographs, each painted in another style; content, style and total-variation losses of the paintings;
+and the temporal loss between them and the paintings of the same photographs after a small camera motion. All random
+numbers of a step follow from (seed, step) alone, so a resumed run goes on exactly as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import pickle
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from styles.loss_network import LossNetwork
+from styles.losses import content_loss, style_loss, temporal_loss, total_variation_loss
+from styles.motion import Motion, camera_noise, random_motion
+from styles.network import TransformNet
+from styles.pictures import MAX_ZOOM, PhotoSet, resize_short_side, to_picture, to_tensor
+
+_WARM_UP_STEPS = 50
+# Zooms for which the style pictures' Gram matrices are kept; a photograph uses the nearest.
+_ZOOMS = (1.0, 1.25, 1.6, 2.0, MAX_ZOOM)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint does not belong to this training."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The weights of the four losses; `styles` holds those of single styles, times `style`."""
+
+    content: float = 1.0
+    style: float = 1.0
+    tv: float = 3.0
+    temporal: float = 20.0
+    styles: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How long and with what to train. Either `steps` or `minutes` ends it."""
+
+    steps: int | None = None
+    minutes: float | None = None
+    batch: int = 3
+    crop: int = 256
+    learning_rate: float = 2e-3
+    seed: int = 0
+    style_scale: int = 256
+    weights: LossWeights = LossWeights()
+
+
+@dataclass(frozen=True)
+class StyleTarget:
+    """A style to be learned: its name, its picture (H x W x 3 uint8 RGB) and its Gram matrices.
+
+    grams: one a layer, Z x C x C, for the picture at each of `_ZOOMS`.
+    """
+
+    name: str
+    picture: NDArray[np.uint8]
+    grams: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands; the losses are smoothed over about the last 50 steps and unweighted."""
+
+    step: int
+    fraction: float
+    elapsed_s: float
+    losses: Mapping[str, float]
+
+
+def style_target(name: str, picture: NDArray[np.uint8], network: LossNetwork, style_scale: int) -> StyleTarget:
+    """Returns the target for a style picture; `style_scale` is its short side in pixels at zoom 1."""
+    device = next(network.buffers()).device
+    scaled = [resize_short_side(picture, round(style_scale * zoom)) for zoom in _ZOOMS]
+    with torch.no_grad():
+        grams = [network(to_tensor(each).to(device)).grams for each in scaled]
+    return StyleTarget(name, scaled[0], tuple(torch.cat(layer) for layer in zip(*grams, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The random part of a step: photographs, the style and zoom of each, a camera motion, what is seen after it."""
+
+    photos: Tensor
+    zooms: Tensor
+    chosen: Tensor
+    motion: Motion
+    moved: Tensor
+
+
+class Trainer:
+    """A training in progress: `run` goes on to the end of the plan, `save` and `load` keep it across runs.
+
+    net: what is trained, or with `frozen` only lent; vectors: one row a style, float32[S x K]. `origin` says what else
+    has to be the same when a training is resumed: where it started from, the loss network, the photographs.
+    """
+
+    def __init__(
+        self,
+        *,
+        net: TransformNet,
+        vectors: Tensor,
+        targets: Sequence[StyleTarget],
+        photos: PhotoSet,
+        loss_network: LossNetwork,
+        plan: TrainingPlan,
+        frozen: bool = False,
+        origin: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        if (plan.steps is None) == (plan.minutes is None):
+            raise ValueError("a training plan needs either steps or minutes")
+        self.device = next(loss_network.buffers()).device
+        self.net = net.to(self.device).requires_grad_(not frozen)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.vectors = nn.Parameter(vectors.to(self.device).clone())
+        self.targets, self.photos, self.loss_network, self.plan = targets, photos.to(self.device), loss_network, plan
+        self.origin = origin
+        trained = [self.vectors] if frozen else [self.vectors, *net.parameters()]
+        self.optimizer = torch.optim.Adam(trained, lr=plan.learning_rate)
+        # one a layer: S x Z x C x C
+        self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
+        weights = plan.weights
+        self.style_weights = torch.tensor(
+            [weights.style * weights.styles.get(target.name, 1.0) for target in targets], device=self.device
+        )
+        self.step, self.elapsed_s = 0, 0.0
+        self.losses: dict[str, float] = {}
+
+    @property
+    def fraction(self) -> float:
+        """How much of the plan is done, 0..1."""
+        if self.plan.steps is not None:
+            return min(1.0, self.step / self.plan.steps)
+        assert self.plan.minutes is not None
+        return min(1.0, self.elapsed_s / (60 * self.plan.minutes))
+
+    def run(self, report: Callable[[Progress], None]) -> None:
+        """Trains to the end of the plan; `report` is called after every step and may raise to stop."""
+        while self.fraction < 1:
+            started_s = time.monotonic()
+            self._train_one_step()
+            self.step += 1
+            self.elapsed_s += time.monotonic() - started_s
+            report(Progress(self.step, self.fraction, self.elapsed_s, dict(self.losses)))
+
+    def paint(self, photo: NDArray[np.uint8], style: int) -> NDArray[np.uint8]:
+        """Returns the photograph (H x W x 3 uint8) painted as the nets are now."""
+        with torch.no_grad():
+            return to_picture(self.net(to_tensor(photo).to(self.device), self.vectors[style : style + 1]))
+
+    def save(self, path: Path) -> None:
+        """Writes a checkpoint, atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        torch.save(
+            {
+                **self._settings(),
+                "net": self.net.state_dict(),
+                "vectors": self.vectors.data,
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "elapsed_s": self.elapsed_s,
+                "losses": self.losses,
+            },
+            partial,
+        )
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Goes on from a checkpoint. Raises CheckpointError where it is damaged or was made by another command."""
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as exc:
+            raise CheckpointError(f"{path} cannot be read as a checkpoint: {exc}") from exc
+        for name, ours in self._settings().items():
+            if state.get(name) != ours:
+                raise CheckpointError(
+                    f"{path} was made with other settings ({name}: {state.get(name)}, now {ours}); "
+                    "give the same command, or delete the checkpoint to start anew"
+                )
+        self.net.load_state_dict(state["net"])
+        self.vectors.data.copy_(state["vectors"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.elapsed_s, self.losses = state["step"], state["elapsed_s"], state["losses"]
+
+    def _settings(self) -> dict[str, object]:
+        """What must be equal for a training to go on as if it had not been interrupted."""
+        return {
+            "plan": asdict(self.plan),
+            "styles": [target.name for target in self.targets],
+            "origin": dict(self.origin),
+        }
+
+    def _learning_rate(self) -> float:
+        warm_up = min(1.0, (self.step + 1) / _WARM_UP_STEPS)
+        return self.plan.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * self.fraction))
+
+    def _train_one_step(self) -> None:
+        losses, total = self._losses(self._draw())
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(total)
+        nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 10.0)
+        self.optimizer.step()
+        self._smooth(losses)
+
+    def _draw(self) -> _Draw:
+        plan = self.plan
+        rng = np.random.default_rng((plan.seed, self.step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        photos, zooms = self.photos.batch(plan.batch, plan.crop, rng)
+        nearest = np.abs(np.log(zooms[:, None] / np.array(_ZOOMS))).argmin(axis=1)
+        photos = photos.contiguous(memory_format=torch.channels_last)
+        chosen = torch.from_numpy(_spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
+        motion = random_motion(plan.batch, plan.crop, plan.crop, generator)
+        motion = Motion(motion.grid.to(self.device), motion.valid.to(self.device))
+        moved = camera_noise(motion.move(photos), generator) if plan.weights.temporal else photos[:0]
+        return _Draw(photos, torch.from_numpy(nearest).to(self.device), chosen, motion, moved)
+
+    def _losses(self, draw: _Draw) -> tuple[dict[str, Tensor], Tensor]:
+        """Returns the unweighted losses by name and their weighted sum."""
+        weights, batch = self.plan.weights, self.plan.batch
+        vectors = self.vectors[draw.chosen]
+        with _autocast(self.device):
+            with torch.no_grad():
+                wanted = self.loss_network.content(draw.photos)
+            # One pass for both: the pictures before and after the motion.
+            vectors = vectors.repeat(2 if weights.temporal else 1, 1)
+            painted = self.net(torch.cat([draw.photos, draw.moved]), vectors).float()
+            painted, painted_moved = painted[:batch], painted[batch:]
+            seen = self.loss_network(painted)
+        # the style picture is zoomed with the photograph: what is seen from nearer has larger strokes
+        targets = [layer[draw.chosen, draw.zooms] for layer in self.grams]
+        per_picture = style_loss(seen.grams, targets, relative=True)
+        losses = {
+            "content": content_loss(seen.content.float(), wanted.float(), relative=True),
+            "tv": total_variation_loss(painted),
+            "style": per_picture.mean(),
+        }
+        total = weights.content * losses["content"] + weights.tv * losses["tv"]
+        total = total + (self.style_weights[draw.chosen] * per_picture).mean()
+        if weights.temporal:
+            losses["temporal"] = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)
+            total = total + weights.temporal * losses["temporal"]
+        return losses, total
+
+    def _smooth(self, losses: Mapping[str, Tensor]) -> None:
+        share = max(0.02, 1 / (self.step + 1))
+        for name, value in losses.items():
+            now = float(value.detach())
+            if not math.isfinite(now):
+                raise FloatingPointError(
+                    f"the {name} loss became {now} at step {self.step}; lower --learning-rate "
+                    f"(now {self.plan.learning_rate})"
+                )
+            self.losses[name] = (1 - share) * self.losses.get(name, now) + share * now
+
+
+def _spread_choice(rng: np.random.Generator, styles: int, batch: int) -> NDArray[np.int64]:
+    """Returns `batch` style indices in which no style comes twice before every other came once."""
+    rounds = [rng.permutation(styles) for _ in range(-(-batch // styles))]
+    return np.concatenate(rounds)[:batch]
+
+
+def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """bfloat16 where the processor multiplies it natively; elsewhere it would only be slower."""
+    if device.type == "cuda" or torch.cpu._is_avx512_bf16_supported():
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def preview_sheet(trainer: Trainer, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns rows of photograph, painting, style picture, one row a style; H x W x 3 uint8."""
+    height, width = photo.shape[:2]
+    rows = []
+    for index, target in enumerate(trainer.targets):
+        side = F.interpolate(to_tensor(target.picture), size=(height, width), mode="area")
+        rows.append(np.hstack([photo, trainer.paint(photo, index), to_picture(side)]))
+    return np.vstack(rows)

@@ -1,0 +1,40 @@
+"""Nets with random weights, as files: the shipped ones are tested where they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from build_engines.net_layout import style_size
+from styles.architecture import CONFIGS
+from styles.weights import save_network
+
+SaveNet = Callable[..., Path]
+
+
+@pytest.fixture
+def save_net(tmp_path: Path) -> SaveNet:
+    """Returns `save_net("fast", seed=0, baked=False)`, which writes a net with random weights and returns its path."""
+
+    def save(name: str, seed: int = 0, baked: bool = False, folder: Path = tmp_path) -> Path:
+        import torch
+
+        from styles.network import TransformNet
+
+        torch.manual_seed(seed)
+        arrays = {key: value.numpy() for key, value in TransformNet(CONFIGS[name]).state_dict().items()}
+        path = folder / f"{name}.safetensors"
+        save_network(path, CONFIGS[name], arrays, {}, vector=some_style(name, seed) if baked else None)
+        return path
+
+    return save
+
+
+def some_style(name: str, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Returns a style vector unlike the plain one: scales around 1 and shifts around 0, float32[K]."""
+    rng = np.random.default_rng(seed)
+    size = style_size(CONFIGS[name])
+    return (1 + 0.5 * rng.standard_normal(size)).astype(np.float16).astype(np.float32)
