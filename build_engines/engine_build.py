@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,8 @@ def engine_from_onnx(
     def work() -> None:
         try:
             outcome.append(_build(model, order, on_progress or (lambda _: None), cancel))
-        except Exception as exc:  # noqa: BLE001 - crosses the thread below
+        except Exception as exc:  # crosses the thread below
+            traceback.clear_frames(exc.__traceback__)  # TensorRT's objects must not live on in it until the end
             outcome.append(exc)
 
     thread = threading.Thread(target=work, name="engine build")
@@ -104,6 +106,7 @@ def _build(model: bytes, order: BuildOrder, on_progress: OnProgress, cancel: thr
         raise EngineBuildError(f"{order.flavour} built no engine: {last_words(order.flavour)}")
     if cache is not None and order.timing_cache is not None:
         write_atomically(order.timing_cache, bytes(cache.serialize()))
+    on_progress(BuildProgress("built", 1.0))
     return bytes(engine)
 
 
@@ -149,10 +152,9 @@ def _free_sizes(builder: Any, network: Any, config: Any, order: BuildOrder) -> N
     """Fixes the height and width of a graph that leaves them free: static engines are the fastest."""
     frame = next(tensor for tensor in map(network.get_input, range(network.num_inputs)) if tensor.name == FRAME)
     if -1 not in tuple(frame.shape):
-        wanted = order.size and (1, order.size[1], order.size[0], 3)
-        if wanted and tuple(frame.shape) != wanted:
-            _, height, width, _ = frame.shape
-            raise EngineBuildError(f"the graph is for {width}x{height} and not for {order.size[0]}x{order.size[1]}")
+        _, height, width, _ = frame.shape
+        if order.size not in (None, (width, height)):
+            raise EngineBuildError(f"the graph is for {width}x{height} alone")
         return
     if order.size is None:
         raise EngineBuildError("the graph leaves height and width free: say which with --size")
@@ -164,7 +166,7 @@ def _free_sizes(builder: Any, network: Any, config: Any, order: BuildOrder) -> N
 
 
 def _load_timing_cache(config: Any, order: BuildOrder) -> Any:
-    """Gives the builder the timings of earlier builds. TensorRT for RTX has none: it measures nothing while building."""
+    """Gives the builder the timings of earlier builds. TensorRT for RTX measures nothing while it builds."""
     if order.timing_cache is None or order.flavour.name == "rtx":
         return None
     known = order.timing_cache.read_bytes() if order.timing_cache.is_file() else b""
@@ -229,7 +231,7 @@ def _progress_monitor(trt: Any, on_progress: OnProgress, cancel: threading.Event
                 progress = tree.step(phase_name, step)
                 try:
                     on_progress(progress)
-                except Exception as exc:  # noqa: BLE001 - TensorRT would end the process with it
+                except Exception as exc:  # TensorRT would end the process with it
                     failures.append(exc)
             return not (failures or cancel.is_set())
 

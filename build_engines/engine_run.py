@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,45 +62,54 @@ class LoadedEngine:
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
         if not {FRAME, PAINTED} <= set(names) <= {FRAME, PAINTED, STYLE}:
             raise UnusableEngineError(f"{stored.path.name} has the tensors {names}, expected frame, style and painted")
+        self.contexts: list[Any] = []
         self.style_size = int(self.engine.get_tensor_shape(STYLE)[0]) if STYLE in names else 0
 
+    def create_context(self, *strategy: Any) -> Any:
+        """Returns an execution context, which belongs to the engine. Raises UnusableEngineError."""
+        context = self.engine.create_execution_context(*strategy)
+        if context is None:
+            raise UnusableEngineError(f"{self.flavour} gives the engine no context: {last_words(self.flavour)}")
+        self.contexts.append(context)
+        return context
+
     def close(self) -> None:
-        """Frees the engine, then its runtime, which must outlive it."""
+        """Frees the contexts, then the engine, then its runtime: each must outlive the one before."""
+        self.contexts.clear()
         del self.engine
         del self.runtime
 
 
 @contextmanager
 def paint_with_engine(stored: StoredEngine, flavour: Flavour) -> Iterator[Paint]:
-    """Yields a function that paints one frame at a time on the first GPU, slowly. Raises NoGpuError, NoPycudaError,
-    UnusableEngineError.
+    """Yields a function that paints one frame at a time on the first GPU, slowly.
+
+    Raises NoGpuError, NoPycudaError or UnusableEngineError.
     """
     driver = load_pycuda()
     cuda_context = driver.Device(0).retain_primary_context()
     cuda_context.push()
     try:
         loaded = LoadedEngine(stored, flavour)
-        context = loaded.engine.create_execution_context()
-        stream = driver.Stream()
-
-        def paint(frame: Pixels, style: Vector | None) -> Pixels:
-            painted = np.empty_like(frame, order="C")
-            addresses = {
-                FRAME: driver.to_device(np.ascontiguousarray(frame)),
-                PAINTED: driver.mem_alloc(painted.nbytes),
-            }
-            if style is not None:
-                addresses[STYLE] = driver.to_device(style)
-            for name, address in addresses.items():
-                context.set_tensor_address(name, int(address))
-            if not context.execute_async_v3(stream.handle):
-                raise RuntimeError(f"the engine does not run: {last_words(flavour)}")
-            stream.synchronize()
-            driver.memcpy_dtoh(painted, addresses[PAINTED])
-            return painted
-
-        yield paint
-        del paint, context
-        loaded.close()
+        loaded.create_context()
+        try:
+            yield partial(_paint_once, driver, loaded)
+        finally:
+            loaded.close()
     finally:
         cuda_context.pop()
+
+
+def _paint_once(driver: Any, loaded: LoadedEngine, frame: Pixels, style: Vector | None) -> Pixels:
+    painted = np.empty_like(frame, order="C")
+    buffers = {FRAME: driver.to_device(np.ascontiguousarray(frame)), PAINTED: driver.mem_alloc(painted.nbytes)}
+    if style is not None:
+        buffers[STYLE] = driver.to_device(style)
+    for name, buffer in buffers.items():
+        loaded.contexts[0].set_tensor_address(name, int(buffer))
+    stream = driver.Stream()
+    if not loaded.contexts[0].execute_async_v3(stream.handle):
+        raise RuntimeError(f"the engine does not run: {last_words(loaded.flavour)}")
+    stream.synchronize()
+    driver.memcpy_dtoh(painted, buffers[PAINTED])
+    return painted

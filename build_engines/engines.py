@@ -16,8 +16,8 @@ from build_engines.engine_cache import EngineCache, EngineSpec, StoredEngine, Un
 from build_engines.engine_run import paint_with_engine
 from build_engines.gpus import Gpu, NoGpuError, first_gpu
 from build_engines.graph_options import GRAPH_VERSION, GraphOptions
-from build_engines.net_layout import check_size, plain_style, style_size
-from build_engines.onnx_cache import check_exporter
+from build_engines.net_layout import check_size, check_steps, plain_style
+from build_engines.onnx_cache import check_exporter, read_onnx_metadata
 from build_engines.quality import (
     Quality,
     Vector,
@@ -27,7 +27,7 @@ from build_engines.quality import (
     sample_frames,
 )
 from build_engines.tensorrt_flavours import Flavour, known_targets
-from styles.registry import list_styles, network_sha256
+from styles.registry import NETWORK_SHA256, list_styles, network_sha256
 from styles.weights import file_sha256, load_network, load_style
 
 # The FP16 graph is compared on the CPU at this size, which is enough to find an overflow and takes seconds.
@@ -40,7 +40,7 @@ class TargetError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """What an engine is built from: the weights file of a net, or a foreign ONNX file that goes from frame to painted."""
+    """What an engine is built from: the weights file of a net, or a foreign ONNX file from frame to painted."""
 
     name: str
     weights: Path | None
@@ -92,16 +92,21 @@ def plan_engine(
     size: tuple[int, int],
     flavour: Flavour,
     target: Target,
+    *,
     options: GraphOptions | None = None,
     opt_level: int | None = None,
 ) -> EngineSpec:
     """Returns the spec of the engine of a source at `size` (width, height); by default in FP16 with FP32 statistics.
 
-    Raises FrameSizeError, WeightsError or FileNotFoundError.
+    Raises FrameSizeError, WeightsError, OnnxFileError or FileNotFoundError.
     """
     options = options or GraphOptions("fp16")
     if source.weights is not None:
         check_size(load_network(source.weights).config, *size)
+    elif source.onnx is not None:  # TensorRT itself takes frames smaller than their padding
+        metadata = read_onnx_metadata(source.onnx)
+        multiple, least = (int(metadata.get(key, 1)) for key in ("size_multiple", "smallest_side"))
+        check_steps(source.name, *size, multiple=multiple, least=least)
     statistics = options.statistics if options.precision == "fp16" else "fp32"
     return EngineSpec(
         network=source.name,
@@ -124,6 +129,7 @@ def build_engine(
     source: Source,
     flavour: Flavour,
     cache: EngineCache,
+    *,
     on_progress: OnProgress | None = None,
     cancel: threading.Event | None = None,
 ) -> StoredEngine:
@@ -191,11 +197,13 @@ def styles_of(source: Source) -> Mapping[str, Vector | None]:
     weights = load_network(source.weights)
     if weights.vector is not None:
         return {source.name: None}
-    files = [style.path for style in list_styles(source.weights.stem) if style.network_path == source.weights]
-    files = files or sorted(source.weights.with_suffix("").glob("*.safetensors"))
-    vectors = {path.stem: load_style(path).vector for path in files}
-    fitting = {name: vector for name, vector in vectors.items() if vector.shape == (style_size(weights.config),)}
-    return fitting or {"plain": plain_style(weights.config)}
+    beside = source.weights.with_suffix("").glob("*.safetensors")
+    files = {path.stem: path for path in beside} | {style.name: style.path for style in list_styles(source.name)}
+    styles = {name: load_style(path) for name, path in sorted(files.items())}
+    belonging = {
+        name: style.vector for name, style in styles.items() if style.metadata.get(NETWORK_SHA256) == weights.sha256
+    }
+    return belonging or {"plain": plain_style(weights.config)}
 
 
 def _graph(source: Source, options: GraphOptions) -> bytes:
@@ -205,7 +213,8 @@ def _graph(source: Source, options: GraphOptions) -> bytes:
     check_exporter()
     from build_engines.graph import onnx_from_network
 
-    return onnx_from_network(load_network(source.weights), options).SerializeToString()
+    model: bytes = onnx_from_network(load_network(source.weights), options).SerializeToString()
+    return model
 
 
 def _gpu_here() -> Gpu | None:

@@ -1,7 +1,7 @@
 """The NVIDIA driver and its GPUs, asked through the driver's own library before anything that crashes without one.
 
-`trt.Runtime` ends the process with a segmentation fault where no driver is, and `import pycuda.driver` fails in words of
-the linker; so every use of a GPU begins here.
+`trt.Runtime` ends the process with a segmentation fault where no driver is, and `import pycuda.driver` fails in words
+of the linker; so every use of a GPU begins here.
 """
 
 from __future__ import annotations

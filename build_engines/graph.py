@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from build_engines.graph_options import FRAME, PAINTED, STYLE, GraphOptions
-from build_engines.net_layout import check_size, check_weights, normed_convolutions, style_size
+from build_engines.net_layout import check_size, check_weights, normed_convolutions, smallest_side, style_size
 from styles.architecture import Stage
 from styles.weights import NetworkWeights
 
@@ -61,6 +61,7 @@ def _facts(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
     return {
         "network": weights.config.name,
         "size_multiple": str(weights.config.size_multiple),
+        "smallest_side": str(smallest_side(weights.config)),
         "weights_sha256": weights.sha256,
         "baked": str(weights.vector is not None).lower(),
         "precision": options.precision,

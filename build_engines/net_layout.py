@@ -1,4 +1,4 @@
-"""The layers of a net in the order of its style vector, and the frames that it can paint. Needs neither torch nor onnx."""
+"""The layers of a net in the order of its style vector, and the frames that it can paint. Needs no torch, no onnx."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def check_weights(weights: NetworkWeights) -> None:
     wanted: dict[str, tuple[int, ...]] = {f"{name}.conv.weight": shape for name, shape in normed_convolutions(config)}
     head_inputs = (config.up or config.down)[-1].width
     wanted |= {"head.weight": (3, head_inputs, config.head_kernel, config.head_kernel), "head.bias": (3,)}
-    wrong = [name for name, shape in wanted.items() if np.shape(weights.arrays.get(name)) != shape]
+    shapes = {name: array.shape for name, array in weights.arrays.items()}
+    wrong = [name for name, shape in wanted.items() if shapes.get(name) != shape]
     if wrong:
         raise WeightsError(f"the weights do not fit the net {config.name!r}: {', '.join(wrong[:3])}")
     if weights.vector is not None and weights.vector.shape != (style_size(config),):
@@ -52,11 +53,15 @@ class FrameSizeError(ValueError):
 
 def check_size(config: NetworkConfig, width: int, height: int) -> None:
     """Raises FrameSizeError where the net cannot paint frames of this size, naming one that it can."""
-    multiple, least = config.size_multiple, smallest_side(config)
+    check_steps(config.name, width, height, multiple=config.size_multiple, least=smallest_side(config))
+
+
+def check_steps(name: str, width: int, height: int, *, multiple: int, least: int) -> None:
+    """Raises FrameSizeError unless width and height are multiples of `multiple`, and `least` or more."""
     nearest = tuple(max(least, round(side / multiple) * multiple) for side in (width, height))
     if (width, height) != nearest:
         raise FrameSizeError(
-            f"the net {config.name!r} takes frames from {least}x{least} in steps of {multiple}, not {width}x{height}; "
+            f"the net {name!r} takes frames from {least}x{least} in steps of {multiple}, not {width}x{height}; "
             f"the nearest is {nearest[0]}x{nearest[1]}"
         )
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from build_engines.gpus import Gpu
 
 FlavourName = Literal["tensorrt", "rtx"]
+RuntimeName = Literal["auto", "tensorrt", "rtx"]
 
 
 class NoTensorRTError(RuntimeError):
@@ -34,7 +35,7 @@ class Flavour:
 _MODULES: dict[FlavourName, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 
 
-def load_flavour(asked: Literal["auto", "tensorrt", "rtx"] = "auto", gpu: Gpu | None = None) -> Flavour:
+def load_flavour(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Flavour:
     """Returns the flavour asked for; for `auto` the first that is installed and runs on `gpu`, where one is given.
 
     Raises NoTensorRTError.
@@ -67,20 +68,20 @@ def _load(name: FlavourName) -> Flavour:
 
 
 def known_targets(flavour: Flavour) -> Sequence[str]:
-    """Returns the architectures, as `sm86`, that TensorRT for RTX builds for; none for `tensorrt`, which asks the GPU."""
+    """Returns the architectures, as `sm86`, that TensorRT for RTX builds for; none for `tensorrt`."""
     capabilities = getattr(flavour.trt, "ComputeCapability", None) if flavour.name == "rtx" else None
     return [name.lower() for name in dir(capabilities) if name.startswith("SM")]
 
 
 @functools.cache
 def logger_of(flavour: Flavour) -> Any:
-    """Returns the flavour's logger, one to a process as TensorRT wants it; its `lines` are the last warnings and errors.
+    """Returns the flavour's logger, one to a process as TensorRT wants it; its `lines` are the last errors.
 
     TensorRT reports a failure as None or False and says the reason to its logger alone.
     """
     trt = flavour.trt
 
-    class Logger(trt.ILogger):  # type: ignore[misc]
+    class Logger(trt.ILogger):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.lines: deque[str] = deque(maxlen=20)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self
@@ -64,7 +65,8 @@ class FrameQueue:
             if self._frames:
                 frame = self._frames.popleft()
                 self._changed.notify_all()
-                return frame
+                # a file's frame has no age: it was read ahead, and counts from when it is wanted
+                return frame if self._source.live else replace(frame, captured_at_s=time.monotonic())
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error

@@ -40,6 +40,8 @@ class Window:
     """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since."""
 
     def __init__(self, size: tuple[int, int]) -> None:
+        # Qt complains about fonts that it does not need here
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, *size)

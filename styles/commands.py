@@ -1,146 +1,28 @@
-"""What the subcommands of `nst-train` do with their parsed options. Needs torch; `cli.py` does not."""
+"""The subcommands of `nst-train`, and the exit codes of their errors. Needs torch; `cli.py` does not."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 
-import torch
-
-from styles.architecture import CONFIGS
+from styles.command_evaluate import run_evaluate
+from styles.command_options import UsageError
+from styles.command_paint import run_paint
+from styles.command_train import run_train
 from styles.loss_network import LossNetworkError
-from styles.loss_network_file import DownloadError, find_loss_network
 from styles.pictures import PictureError
-from styles.registry import PICTURES, Picture, StyleMismatchError, UnknownStyleError, user_folder
-from styles.training import CheckpointError, LossWeights, TrainingPlan
-from styles.training_run import Result, TrainingJob, TrainingStopped, UnfinishedTrainingError, train
+from styles.registry import StyleMismatchError, UnknownStyleError
+from styles.steadiness import VideoError
+from styles.training import CheckpointError
+from styles.training_run import TrainingStopped, UnfinishedTrainingError
 from styles.weights import WeightsError
 
-_NAME = re.compile(r"\w[\w.-]*")
-# How long a training takes when nothing is said, and its learning rate: for a vector, and for a net.
-_VECTOR_MINUTES, _DEDICATED_MINUTES = 10.0, 40.0
-_VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 1e-2, 2e-3
-
-
-class UsageError(ValueError):
-    """The options do not go together."""
-
-
-def _train(args: argparse.Namespace) -> str:
-    return str(train(_job(args)))
-
-
-def _job(args: argparse.Namespace) -> TrainingJob:
-    """Returns what the command line asks for. Raises UsageError where its options do not go together."""
-    result = _result(args)
-    pictures = _described_pictures(args)
-    name = args.name or args.pictures[0].stem
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be the name of a style; wanted letters, digits, '_', '-' and '.'")
-    minutes = args.minutes if args.minutes or args.steps else _default_minutes(result)
-    learning_rate = _VECTOR_LEARNING_RATE if result is Result.VECTOR else _NET_LEARNING_RATE
-    plan = TrainingPlan(
-        steps=args.steps,
-        minutes=minutes,
-        batch=args.batch,
-        crop=args.crop,
-        learning_rate=args.learning_rate or learning_rate,
-        seed=args.seed,
-        style_scale=args.style_scale,
-        weights=_loss_weights(args, {picture.name for picture in pictures.values()}),
-    )
-    return TrainingJob(
-        result=result,
-        name=name,
-        net=_net_name(args, result),
-        pictures=pictures,
-        photos=args.photos,
-        loss_network=find_loss_network(args.loss_network, args.download),
-        output=args.output or user_folder(),
-        plan=plan,
-        command=args.command,
-        init=args.init,
-        device=_device(args.device),
-        max_photos=args.max_photos,
-        checkpoint_minutes=args.checkpoint_minutes,
-        resume=args.resume,
-    )
-
-
-def _result(args: argparse.Namespace) -> Result:
-    if len(args.pictures) == 1:
-        return Result.DEDICATED if args.dedicated else Result.VECTOR
-    if args.dedicated:
-        raise UsageError("--dedicated makes a net for one picture; several pictures make a net of their own without it")
-    if not args.name:
-        raise UsageError("several pictures make a net of their own, which needs a name: --name NAME")
-    return Result.SHARED
-
-
-def _described_pictures(args: argparse.Namespace) -> dict[Path, Picture]:
-    """Returns each style picture's file and what the metadata shall say of it."""
-    names = [path.stem for path in args.pictures]
-    if len(names) == 1 and args.name:
-        names = [args.name]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UsageError(f"two pictures are called {twice[0]!r}; a style is named by its picture's file name")
-    given = {
-        fact: value for fact in ("title", "artist", "year", "license") if (value := getattr(args, fact)) is not None
-    }
-    if given and len(names) > 1:
-        raise UsageError(f"--{next(iter(given))} can describe one picture, not {len(names)}")
-    unknown = Picture("", "", "", "", "")
-    known = [replace(PICTURES.get(path.stem, unknown), **given) for path in args.pictures]
-    return {
-        path: replace(picture, name=name, title=picture.title or name)
-        for path, name, picture in zip(args.pictures, names, known, strict=True)
-    }
-
-
-def _net_name(args: argparse.Namespace, result: Result) -> str:
-    net: str = args.net or "fast"
-    if result is not Result.VECTOR and args.init is None and net not in CONFIGS:
-        raise UnknownStyleError(f"no kind of net called {net!r}; there are: {', '.join(CONFIGS)}")
-    if result is not Result.VECTOR and args.init is not None and args.net:
-        raise UsageError("--init says by itself which kind of net it is; leave --net away")
-    return net
-
-
-def _default_minutes(result: Result) -> float:
-    if result is Result.SHARED:
-        raise UsageError("say how long to train a net of several pictures: --minutes M or --steps N")
-    return _VECTOR_MINUTES if result is Result.VECTOR else _DEDICATED_MINUTES
-
-
-def _loss_weights(args: argparse.Namespace, names: set[str]) -> LossWeights:
-    styles = {name: weight for name, weight in args.style_weight if name}
-    unknown = sorted(styles.keys() - names)
-    if unknown:
-        raise UsageError(f"--style-weight {unknown[0]}=…: no such style here; there are: {', '.join(sorted(names))}")
-    given = {
-        "content": args.content_weight,
-        "style": next((weight for name, weight in reversed(args.style_weight) if not name), None),
-        "tv": args.tv_weight,
-        "temporal": getattr(args, "temporal_weight", None),
-    }
-    return LossWeights(**{name: weight for name, weight in given.items() if weight is not None}, styles=styles)
-
-
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
 # By first word, as in `cli.py`; each returns what goes to the standard output.
-COMMANDS: Mapping[str, Callable[[argparse.Namespace], str]] = {"": _train}
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], str]] = {
+    "": run_train,
+    "paint": run_paint,
+    "evaluate": run_evaluate,
+}
 
 FAILED, USAGE, UNREADABLE, STOPPED = 1, 2, 3, 130
 # Errors that are told in one line, and the exit code of each.
@@ -150,11 +32,20 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     UnknownStyleError: USAGE,
     UnfinishedTrainingError: USAGE,
     PictureError: UNREADABLE,
+    VideoError: UNREADABLE,
     LossNetworkError: UNREADABLE,
     WeightsError: UNREADABLE,
     StyleMismatchError: UNREADABLE,
     CheckpointError: UNREADABLE,
     FileNotFoundError: UNREADABLE,
-    DownloadError: FAILED,
+    OSError: FAILED,
     FloatingPointError: FAILED,
 }
+
+
+def told(error: Exception) -> tuple[str, int]:
+    """Returns the line that tells of an error, and the exit code."""
+    for kind, code in EXIT_CODES.items():
+        if isinstance(error, kind):
+            return str(error), code
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where)", FAILED

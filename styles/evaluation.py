@@ -1,4 +1,4 @@
-"""How good a style is: likeness to the style picture and to the photograph, measured on photographs never trained on."""
+"""How good a style is: likeness to the style picture and to the photographs, which were not trained on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from styles.artefacts import Artefacts, find_artefacts
 from styles.loss_network import LossNetwork
 from styles.losses import content_loss, relative_gram_errors, total_variation_loss
 from styles.painter import Painter
-from styles.pictures import PictureError, centre_crop, picture_paths, read_picture, resize_short_side, to_tensor
+from styles.pictures import centre_crop, picture_paths, read_picture, resize_short_side, to_tensor
 
 SIZE = 256
 

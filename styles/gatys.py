@@ -1,4 +1,4 @@
-"""The slow method of Gatys, Ecker and Bethge 2016: no net, the pixels themselves are optimised, one picture at a time."""
+"""The slow method of Gatys, Ecker and Bethge 2016: no net; the pixels of one picture are optimised."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from torch import Tensor
 from styles.loss_network import LossNetwork
 from styles.losses import content_loss, style_loss, total_variation_loss
 from styles.pictures import to_picture, to_tensor
+from styles.progress import Report
 from styles.training import LossWeights
 
 _ADAM_RATE = 0.02
-# L-BFGS steps between two looks at the clock; the pixels are brought back into 0..1 then.
-_STEPS_AT_ONCE = 10
+# After so many steps the pixels are brought back into 0..1.
+_ROUND = 10
 
 
 @dataclass(frozen=True)
 class SlowPainting:
-    """A picture (H x W x 3 uint8), and the losses before and after: content, style and tv unweighted, and their total."""
+    """A picture (H x W x 3 uint8) and its losses before and after: content, style, tv, and their weighted `total`."""
 
     picture: NDArray[np.uint8]
     losses_before: dict[str, float]
@@ -64,17 +65,17 @@ def paint_slowly(
     start: NDArray[np.uint8],
     steps: int,
     optimizer: Literal["lbfgs", "adam"] = "lbfgs",
-    report: Callable[[int, float, dict[str, float]], None] = lambda *_: None,
+    report: Report = lambda *_: None,
 ) -> SlowPainting:
-    """Returns what becomes of `start` (H x W x 3 uint8) in so many steps down the loss."""
-    pixels = to_tensor(start).to(loss.device).requires_grad_()
-    advance = _lbfgs(pixels, loss) if optimizer == "lbfgs" else _adam(pixels, loss)
-    done = 0
-    while done < steps:
-        count = min(_STEPS_AT_ONCE, steps - done)
-        losses = advance(count)
-        done += count
-        report(done, done / steps, losses)
+    """Returns what becomes of `start` (H x W x 3 uint8) in so many steps down the loss, rounded up to rounds of 10."""
+    pixels = to_tensor(start).contiguous().to(loss.device).requires_grad_()
+    rounds = -(-steps // _ROUND)
+    advance = _lbfgs_round(pixels) if optimizer == "lbfgs" else _adam_round(pixels)
+    for done in range(1, rounds + 1):
+        losses = advance(loss)
+        with torch.no_grad():
+            pixels.clamp_(0, 1)
+        report(done * _ROUND, done / rounds, losses)
     picture = to_picture(pixels)
     return SlowPainting(picture, loss.of_picture(start), loss.of_picture(picture))
 
@@ -85,23 +86,20 @@ def noise_picture(height: int, width: int, seed: int) -> NDArray[np.uint8]:
     return np.clip(noise, 0, 255).astype(np.uint8)
 
 
-_Advance = Callable[[int], dict[str, float]]
+def _lbfgs_round(pixels: Tensor) -> Callable[[PictureLoss], dict[str, float]]:
+    optimizer = torch.optim.LBFGS(
+        [pixels], max_iter=_ROUND, max_eval=2 * _ROUND, history_size=20, line_search_fn="strong_wolfe"
+    )
+    return lambda loss: _steps(optimizer, pixels, loss, 1)
 
 
-def _lbfgs(pixels: Tensor, loss: PictureLoss) -> _Advance:
-    optimizer = torch.optim.LBFGS([pixels], max_iter=1, history_size=20, line_search_fn="strong_wolfe")
-    return lambda count: _advance(optimizer, pixels, loss, {"max_iter": count, "max_eval": 2 * count}, 1)
-
-
-def _adam(pixels: Tensor, loss: PictureLoss) -> _Advance:
+def _adam_round(pixels: Tensor) -> Callable[[PictureLoss], dict[str, float]]:
     optimizer = torch.optim.Adam([pixels], lr=_ADAM_RATE)
-    return lambda count: _advance(optimizer, pixels, loss, {}, count)
+    return lambda loss: _steps(optimizer, pixels, loss, _ROUND)
 
 
-def _advance(
-    optimizer: torch.optim.Optimizer, pixels: Tensor, loss: PictureLoss, options: dict[str, int], calls: int
-) -> dict[str, float]:
-    """Calls the optimizer with these options; returns the last losses."""
+def _steps(optimizer: torch.optim.Optimizer, pixels: Tensor, loss: PictureLoss, count: int) -> dict[str, float]:
+    """Calls `optimizer.step` so many times; returns the losses that it saw last."""
     losses: dict[str, float] = {}
 
     def evaluate() -> float:
@@ -111,9 +109,6 @@ def _advance(
         losses.update({name: float(value.detach()) for name, value in now.items()})
         return losses["total"]
 
-    optimizer.param_groups[0].update(options)
-    for _ in range(calls):
+    for _ in range(count):
         optimizer.step(evaluate)
-        with torch.no_grad():
-            pixels.clamp_(0, 1)
     return losses

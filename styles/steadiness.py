@@ -53,7 +53,7 @@ def video_frames(path: Path, most: int | None = None, width: int | None = None) 
     try:
         with av.open(path) as container:
             for frame in itertools.islice(container.decode(video=0), most):
-                picture = frame.to_ndarray(format="rgb24")
+                picture = np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
                 yield picture if width is None else _scaled(picture, width)
     except (av.FFmpegError, IndexError) as exc:
         raise VideoError(f"{path} cannot be read as a video: {exc}") from exc
@@ -76,8 +76,9 @@ def measure_steadiness(
         if before is not None:
             flow, valid = motion(before[0], frame)
             if valid.any():
-                pairs = zip(before[::-1], (painting, frame), strict=True)
-                errors.append(tuple(warping_error(old, new, flow, valid) for old, new in pairs))
+                errors.append(
+                    (warping_error(before[1], painting, flow, valid), warping_error(before[0], frame, flow, valid))
+                )
         before = frame, painting
     if not errors:
         raise VideoError("no two frames that show the same thing; steadiness needs at least two")
@@ -92,13 +93,11 @@ def motion(before: Frame, after: Frame) -> tuple[NDArray[np.float32], NDArray[np
     Trusted is what was inside the picture and comes back when the flow is followed there and back (Sundaram et al.
     2010, with their constants).
     """
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey_before, grey_after = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
-    back = dis.calc(grey_after, grey_before, None)
-    forth = warp(dis.calc(grey_before, grey_after, None), back)
+    back = _dis_flow(after, before)
+    forth = warp(_dis_flow(before, after), back)
     slack = 0.01 * (np.square(back).sum(axis=2) + np.square(forth).sum(axis=2)) + 0.5
     comes_back = np.square(back + forth).sum(axis=2) <= slack
-    height, width = grey_after.shape
+    height, width = after.shape[:2]
     x, y = _sources(back)
     return back, comes_back & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
@@ -154,6 +153,14 @@ class _Spread:
     def mean(self) -> float:
         variance = self.squares / self.count - (self.sum / self.count) ** 2
         return float(np.sqrt(np.maximum(variance, 0)).mean())
+
+
+def _dis_flow(start: Frame, end: Frame) -> NDArray[np.float32]:
+    """Returns where each pixel of `start` is in `end`: H x W x 2, x and y offsets."""
+    grey_start, grey_end = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (start, end))
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    still = np.zeros((*grey_start.shape, 2), np.float32)
+    return np.asarray(dis.calc(grey_start, grey_end, still), dtype=np.float32)
 
 
 def _sources(flow: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from styles.architecture import NetworkConfig
 
@@ -136,5 +136,6 @@ def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
-    save_file(halves, partial, metadata=dict(metadata))
+    # bytes, not save_file: that would leave a file that only its owner may read
+    partial.write_bytes(save(halves, metadata=dict(metadata)))
     partial.replace(path)

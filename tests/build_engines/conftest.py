@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from build_engines.net_layout import style_size
+from build_engines.tensorrt_flavours import Flavour, NoTensorRTError, load_flavour
 from styles.architecture import CONFIGS
 from styles.weights import save_network
 
@@ -38,3 +40,14 @@ def some_style(name: str, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.f
     rng = np.random.default_rng(seed)
     size = style_size(CONFIGS[name])
     return (1 + 0.5 * rng.standard_normal(size)).astype(np.float16).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def rtx() -> Flavour:
+    """Returns TensorRT for RTX, whose builder needs no GPU."""
+    try:
+        return load_flavour("rtx")
+    except NoTensorRTError as exc:
+        if "rtx" in os.environ.get("NST_REQUIRE", ""):
+            pytest.fail(str(exc))
+        pytest.skip(f"{exc} (or: pip install tensorrt-rtx)")

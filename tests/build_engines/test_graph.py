@@ -51,7 +51,8 @@ def paint_onnx(session: onnxruntime.InferenceSession, frame: Pixels, style: NDAr
 def paint_torch(weights: Path, frame: Pixels, style: NDArray[np.float32] | None) -> Pixels:
     with torch.inference_mode():
         vector = None if style is None else torch.from_numpy(style)
-        return pixel_net_from_weights(weights)(torch.from_numpy(frame)[None], vector)[0].numpy()
+        painted: Pixels = pixel_net_from_weights(weights)(torch.from_numpy(frame)[None], vector)[0].numpy()
+        return painted
 
 
 def worst_difference(a: Pixels, b: Pixels) -> int:

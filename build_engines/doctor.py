@@ -1,0 +1,177 @@
+"""`nst-build doctor`: what of this machine can paint, and for the rest why not and what to type."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from build_engines.engine_run import why_no_pycuda
+from build_engines.gpus import NoGpuError, find_gpus, first_gpu, why_no_gpu
+from build_engines.tensorrt_flavours import FlavourName, NoTensorRTError, known_targets, load_flavour
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: `good` where it can be used, `text` what was found, or why not and what to type."""
+
+    kind: Literal["software", "backend"]
+    name: str
+    good: bool
+    text: str
+
+
+def examine() -> list[Finding]:
+    """Returns what was found: the software, then for each backend whether it is usable. Changes nothing."""
+    return [_look("software", name, look) for name, look in _SOFTWARE.items()] + [
+        _look("backend", name, look) for name, look in _BACKENDS.items()
+    ]
+
+
+def print_report(as_json: bool = False) -> int:
+    """Prints the report; returns 0, or 1 where no backend is usable."""
+    findings = examine()
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        console.print(json.dumps([asdict(finding) for finding in findings], indent=1), markup=False)
+    else:
+        for kind in ("software", "backend"):
+            table = Table(title=kind.capitalize(), title_justify="left", box=None, show_header=False, padding=(0, 1))
+            for finding in findings:
+                if finding.kind == kind:
+                    table.add_row("✓" if finding.good else "–", finding.name, Text(finding.text))
+            console.print(table)
+    return 0 if any(finding.good for finding in findings if finding.kind == "backend") else 1
+
+
+def why_no_tensorrt() -> str | None:
+    """Returns why no engine can be run here, or None where one can. Needs neither TensorRT nor a driver to be there."""
+    if reason := why_no_gpu():
+        return reason
+    try:
+        load_flavour(gpu=first_gpu())
+    except NoTensorRTError as exc:
+        return str(exc)
+    return why_no_pycuda()
+
+
+class _MissingError(Exception):
+    """Something is not there; the text says why and what to type."""
+
+
+def _look(kind: Literal["software", "backend"], name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(kind, name, True, look())
+    except (_MissingError, NoGpuError, NoTensorRTError) as exc:
+        return Finding(kind, name, False, str(exc))
+
+
+def _driver() -> str:
+    return "CUDA {}.{}".format(*first_gpu().driver)
+
+
+def _gpus() -> str:
+    return "; ".join(f"{gpu.name} ({gpu.target}, {gpu.memory_bytes / 2**30:.0f} GiB)" for gpu in find_gpus())
+
+
+def _flavour(name: FlavourName) -> Callable[[], str]:
+    def look() -> str:
+        flavour = load_flavour(name)
+        targets = known_targets(flavour)
+        return f"{flavour}{', for ' + ' '.join(targets) if targets else ''}"
+
+    return look
+
+
+def _pycuda() -> str:
+    if reason := why_no_pycuda():
+        raise _MissingError(reason)
+    return _installed("pycuda")
+
+
+def _torch() -> str:
+    _need("torch", '"nst-live[train]"')
+    import torch
+
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__}, built without CUDA"
+    return f"torch {torch.__version__}, CUDA {'works' if torch.cuda.is_available() else 'finds no GPU'}"
+
+
+def _onnx_runtime() -> str:
+    _need("onnxruntime", "onnxruntime")
+    import onnxruntime
+
+    providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
+    return f"onnxruntime {onnxruntime.__version__}: {', '.join(providers)}"
+
+
+def _openvino() -> str:
+    _need("openvino", "openvino")
+    import openvino
+
+    core = openvino.Core()
+    devices = [f"{name} ({core.get_property(name, 'FULL_DEVICE_NAME')})" for name in core.available_devices]
+    return f"openvino {_installed('openvino')}: {', '.join(devices)}"
+
+
+def _onnx() -> str:
+    _need("onnx", "onnx")
+    return f"onnx {_installed('onnx')}"
+
+
+def _tensorrt_backend() -> str:
+    if reason := why_no_tensorrt():
+        raise _MissingError(reason)
+    return f"usable on {first_gpu().name}"
+
+
+def _pytorch_backend() -> str:
+    _need("torch", '"nst-live[train]"')
+    import torch
+
+    return f"usable on {'CUDA' if torch.cuda.is_available() else 'the CPU, slowly'}"
+
+
+_SOFTWARE: dict[str, Callable[[], str]] = {
+    "NVIDIA driver": _driver,
+    "GPU": _gpus,
+    "TensorRT": _flavour("tensorrt"),
+    "TensorRT for RTX": _flavour("rtx"),
+    "pycuda": _pycuda,
+    "PyTorch": _torch,
+    "ONNX": _onnx,
+    "ONNX Runtime": _onnx_runtime,
+    "OpenVINO": _openvino,
+}
+_BACKENDS: dict[str, Callable[[], str]] = {
+    "tensorrt": _tensorrt_backend,
+    "openvino": lambda: f"usable: {_openvino()}",
+    "onnxruntime": lambda: f"usable: {_onnx_runtime()}",
+    "pytorch": _pytorch_backend,
+}
+
+
+def backend_names() -> Sequence[str]:
+    """Returns the backends that are reported on: those of realtime.backends.BACKENDS."""
+    return tuple(_BACKENDS)
+
+
+def _need(module: str, package: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise _MissingError(f"not installed; type: pip install {package}")
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(version unknown)"

@@ -1,0 +1,141 @@
+"""`nst-train evaluate STYLE …`: from the options to a table of figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from styles.command_options import UsageError, device_named
+from styles.evaluation import evaluate, evaluation_photos, mean_gram_errors, style_grams
+from styles.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
+from styles.loss_network_file import find_loss_network
+from styles.painter import Painter, network_painter, onnx_painter
+from styles.pictures import PICTURE_SUFFIXES, PictureError, read_picture
+from styles.registry import find_style, onnx_path
+from styles.steadiness import Frame, measure_steadiness, still_scene_ratio, video_frames
+from styles.weights import load_network, load_style
+
+# Of a video, every tenth frame is compared with the style picture.
+_GRAM_EVERY = 10
+
+# What stands for the unpainted picture itself in place of a file: the floor of every figure.
+UNPAINTED = "photo"
+
+_Row = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """What is evaluated: a painter, and the name of the style picture that it was made from."""
+
+    label: str
+    style: str
+    paint: Painter
+
+
+def run_evaluate(args: argparse.Namespace) -> str:
+    """Returns the table of what the options ask for, or with --json a list of objects."""
+    if not args.photos and not args.video:
+        raise UsageError("say what to evaluate on: --photos DIR, --video FILE or both")
+    device = device_named(args.device)
+    candidates = [_candidate(word, args, device) for word in args.styles]
+    pictures = [read_picture(_style_picture(args.pictures, candidate.style)) for candidate in candidates]
+    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
+    photos = evaluation_photos(args.photos, args.most, args.size) if args.photos else []
+    rows: list[_Row] = []
+    for candidate, picture in zip(candidates, pictures, strict=True):
+        grams = style_grams(picture, network, args.style_scale)
+        if photos:
+            rows.append(_photo_row(candidate, photos, grams, network, args.still))
+        rows += [_video_row(candidate, video, args, grams, network) for video in args.video]
+    return json.dumps(rows, indent=2) if args.json else _tables(rows)
+
+
+def _candidate(word: str, args: argparse.Namespace, device: torch.device) -> _Candidate:
+    """Returns what `[STYLE=]NAME|FILE.safetensors|FILE.onnx|photo` on the command line means."""
+    style, _, what = word.rpartition("=")
+    path = Path(what)
+    if what == UNPAINTED:
+        return _Candidate(word, style, lambda picture: picture)
+    if path.suffix == ".onnx":
+        return _Candidate(word, style or path.stem, onnx_painter(path))
+    found = find_style(what, args.net)
+    vector = load_style(found.path).vector
+    if args.onnx:
+        paint = onnx_painter(onnx_path(found.network), None if found.dedicated else vector)
+    else:
+        paint = network_painter(load_network(found.network_path), vector, device)
+    return _Candidate(word, style or found.name, paint)
+
+
+def _style_picture(folder: Path, name: str) -> Path:
+    paths = [path for path in sorted(folder.glob(f"{name}.*")) if path.suffix.lower() in PICTURE_SUFFIXES]
+    if not paths:
+        raise PictureError(
+            f"no picture of the style {name!r} in {folder} (wanted {name}.jpg, {name}.png …); "
+            "name another with STYLE=…, or its folder with --pictures DIR"
+        )
+    return paths[0]
+
+
+def _photo_row(
+    candidate: _Candidate, photos: list[Frame], grams: Sequence[Tensor], network: LossNetwork, still: bool
+) -> _Row:
+    quality = evaluate(candidate.paint, photos, grams, network)
+    row: _Row = {
+        "style": candidate.label,
+        "photos": len(photos),
+        **dict(zip(STYLE_LAYERS, quality.grams, strict=True)),
+        "gram_sum": quality.gram_sum,
+        "content": quality.content,
+        "tv": quality.tv,
+        **asdict(quality.artefacts),
+        "artefacts": ", ".join(quality.artefacts.found) or "none",
+    }
+    return {**row, "still": still_scene_ratio(candidate.paint, photos[0])} if still else row
+
+
+def _video_row(
+    candidate: _Candidate, video: Path, args: argparse.Namespace, grams: Sequence[Tensor], network: LossNetwork
+) -> _Row:
+    frames = list(video_frames(video, args.frames, args.width))
+    paintings = [candidate.paint(frame) for frame in frames]
+    others = None
+    if args.painted:
+        others, paintings = paintings, list(video_frames(args.painted, args.frames, args.width))
+    steadiness = measure_steadiness(frames, paintings, others)
+    row: _Row = {
+        "style": candidate.label,
+        "video": video.name,
+        "pairs": steadiness.pairs,
+        "warping_error": steadiness.warping_error,
+        "input_warping_error": steadiness.input_warping_error,
+        "excess": steadiness.excess,
+        "gram_sum": sum(mean_gram_errors(paintings[::_GRAM_EVERY], grams, network)),
+    }
+    return row if steadiness.ssim is None else {**row, "ssim": steadiness.ssim}
+
+
+def _tables(rows: Sequence[_Row]) -> str:
+    """Returns the rows as columns of text, one table for each kind of row."""
+    kinds = {tuple(row): [other for other in rows if tuple(other) == tuple(row)] for row in rows}
+    return "\n\n".join(_table(kind) for kind in kinds.values())
+
+
+def _table(rows: Sequence[_Row]) -> str:
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cell(value: float | str) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
+    return str(value)

@@ -1,0 +1,47 @@
+"""`nst-train paint PHOTO STYLE -o OUT`: from the options to a painting by Gatys' slow method."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styles.command_options import device_named, loss_weights
+from styles.evaluation import style_grams
+from styles.gatys import PictureLoss, noise_picture, paint_slowly
+from styles.loss_network import load_loss_network
+from styles.loss_network_file import find_loss_network
+from styles.pictures import PictureError, read_picture, resize_short_side, write_picture
+from styles.progress import progress_display
+
+
+def run_paint(args: argparse.Namespace) -> str:
+    """Paints, writes the picture and returns the losses before and after."""
+    photo = resize_short_side(read_picture(args.photo), args.size)
+    style, start = read_picture(args.style), _start(args, photo)
+    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device_named(args.device))
+    grams = style_grams(style, network, args.style_scale)
+    loss = PictureLoss(photo, grams, network, loss_weights(args, [args.style.stem]))
+    with progress_display() as report:
+        painting = paint_slowly(loss, start, args.steps, args.optimizer, report)
+    write_picture(args.out, painting.picture)
+    before, after = (_told(losses) for losses in (painting.losses_before, painting.losses_after))
+    return f"{args.out}\nbefore: {before}\nafter:  {after}"
+
+
+def _start(args: argparse.Namespace, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if args.init == "photo":
+        return photo
+    if args.init == "noise":
+        return noise_picture(photo.shape[0], photo.shape[1], args.seed)
+    start = resize_short_side(read_picture(Path(args.init)), args.size)
+    if start.shape != photo.shape:
+        sizes = [f"{picture.shape[1]} x {picture.shape[0]}" for picture in (start, photo)]
+        raise PictureError(f"{args.init} has another shape than the photograph: {sizes[0]}, not {sizes[1]}")
+    return start
+
+
+def _told(losses: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
