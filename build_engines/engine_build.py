@@ -57,6 +57,7 @@ def engine_from_onnx(
     """
     cancel = cancel or threading.Event()
     outcome: list[bytes | Exception] = []
+    finished = threading.Event()
 
     def work() -> None:
         try:
@@ -64,16 +65,21 @@ def engine_from_onnx(
         except Exception as exc:  # crosses the thread below
             traceback.clear_frames(exc.__traceback__)  # TensorRT's objects must not live on in it until the end
             outcome.append(exc)
+        finally:
+            finished.set()
 
     thread = threading.Thread(target=work, name="engine build")
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        # not thread.join: a KeyboardInterrupt in it makes Python 3.11 take the running thread for ended (bpo-45274)
+        while not finished.wait(0.1):
+            pass
     except BaseException:
         cancel.set()
-        thread.join()
+        finished.wait()
         raise
+    finally:
+        thread.join()
     result = outcome[0]
     if isinstance(result, Exception):
         raise result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -15,6 +16,7 @@ from build_engines.atomic_file import write_atomically
 from build_engines.graph_options import Precision, Statistics
 from build_engines.tensorrt_flavours import FlavourName
 
+FOLDER_VARIABLE = "NST_LIVE_ENGINES"
 _DAY_S = 86400
 
 
@@ -70,21 +72,29 @@ class UnusableEngineError(LookupError):
 
 
 class EngineCache:
-    """Keeps engines in `folder`, by default the user's cache. An engine is there whole, with its side file, or not."""
+    """Keeps engines in `folder`, by default $NST_LIVE_ENGINES or the user's cache.
+
+    An engine is there whole, with its side file, or not at all.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or platformdirs.user_cache_path("nst-live") / "engines"
+        override = os.environ.get(FOLDER_VARIABLE)
+        self.folder = folder or (Path(override) if override else platformdirs.user_cache_path("nst-live") / "engines")
 
     def path(self, spec: EngineSpec) -> Path:
         return self.folder / spec.file_name
 
     def find(self, spec: EngineSpec) -> StoredEngine:
-        """Returns the engine of that spec. Raises UnusableEngineError, saying which fact differs."""
+        """Returns the engine of that spec, of any `opt_level` where it names none.
+
+        Raises UnusableEngineError, saying which fact differs.
+        """
         found = read_engine_facts(self.path(spec))
         differences = [
             f"{_CALLED.get(field.name, field.name)} differs ({_short(was)}, now {_short(now)})"
             for field in fields(EngineSpec)
-            if (was := getattr(found.spec, field.name)) != (now := getattr(spec, field.name))
+            if (field.name != "opt_level" or spec.opt_level is not None)
+            and (was := getattr(found.spec, field.name)) != (now := getattr(spec, field.name))
         ]
         if differences:
             raise UnusableEngineError(f"{found.path.name} is out of date: {'; '.join(differences)}")

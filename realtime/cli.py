@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import signal
 import sys
 import traceback
@@ -16,15 +15,16 @@ from types import FrameType
 import platformdirs
 
 from build_engines.onnx_cache import NoExporterError
-from realtime import __version__
+from realtime import __version__, bench
 from realtime.backends import BACKENDS, BackendUnavailableError, choose_backend, load_backend
 from realtime.cameras import list_cameras
+from realtime.options import parse_count, parse_rate, parse_size
 from realtime.progress import progress_bar, tell
 from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
 from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
 from realtime.session import Session, key_help
 from realtime.show import Outcome, Show, Sink
-from realtime.sources import SceneSource, Size, Source, SourceError, open_source
+from realtime.sources import SceneSource, Source, SourceError, open_source
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.window import Window, why_no_screen
 from styles.registry import StyleMismatchError, UnknownStyleError, list_styles
@@ -51,23 +51,31 @@ _INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    args = build_parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["bench"]:
+        return _told(lambda: bench.main(arguments[1:]), debug=False)
+    args = build_parser().parse_args(arguments)
     for flag, listing in _LISTINGS.items():
         if getattr(args, flag):
             listing()
             return 0
+    return _told(lambda: _show(args), args.debug)
+
+
+def _told(run: Callable[[], int], debug: bool) -> int:
+    """Returns the exit code of `run`; an error is told in one line, with `debug` after its traceback."""
     try:
         with _interruptible():
-            return _show(args)
+            return run()
     except KeyboardInterrupt:
         tell("stopped")
         return _INTERRUPTED
     except Exception as exc:
-        if args.debug:
+        if debug:
             traceback.print_exc()
         code = next((code for kind, code in _EXIT_CODES if isinstance(exc, kind)), 1)
         text = str(exc.args[0]) if isinstance(exc, LookupError) and exc.args else _text(exc)
-        tell(f"nst-live: {text}" + ("" if args.debug or code != 1 else " (more with --debug)"))
+        tell(f"nst-live: {text}" + ("" if debug or code != 1 else " (more with --debug)"))
         return code
 
 
@@ -101,17 +109,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--size",
-        type=_size,
+        type=parse_size,
         metavar="WxH",
         help="size to paint at (default: 640x480 for cameras, else the input's own)",
     )
     parser.add_argument(
         "--fps",
-        type=_rate,
+        type=parse_rate,
         metavar="F",
         help="frames per second, as 25, 29.97 or 30000/1001 (default: the input's own)",
     )
-    parser.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
+    parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after so many frames")
     parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
     parser.add_argument(
         "--captures",
@@ -254,29 +262,6 @@ def _list_cameras() -> None:
 def _list_backends() -> None:
     for name in BACKENDS:
         tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
-
-
-def _size(text: str) -> Size:
-    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
-    if not match or min(int(side) for side in match.groups()) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; wanted WxH, as 640x480")
-    return int(match[1]), int(match[2])
-
-
-def _rate(text: str) -> Fraction:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; wanted 25, 29.97 or 30000/1001")
-    return rate
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames; wanted 1 or more")
-    return int(text)
 
 
 def _text(exc: Exception) -> str:

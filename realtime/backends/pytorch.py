@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from realtime.backends import BackendUnavailableError, Net, Vector, not_installed
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.backends import BackendUnavailableError, Net, Painter, Vector, not_installed
+from realtime.backends.slots import Launch, SlotPainter
 from realtime.frames import Pixels
+
+if TYPE_CHECKING:
+    import torch
 
 
 def why_not() -> str | None:
     return not_installed("torch", '"nst-live[train]"')
 
 
-def open_painter(net: Net, width: int, height: int) -> PyTorchPainter:  # noqa: ARG001 - torch takes every size
+def open_painter(net: Net, width: int, height: int) -> Painter:
+    """Returns a painter: on CUDA in FP16 with frames in flight, else in FP32 on the CPU."""
     if net.weights is None:
         raise BackendUnavailableError(f"backend pytorch needs the weights of a net, and {net.onnx} is only its graph")
-    return PyTorchPainter(net.weights)
+    import torch
+
+    if not torch.cuda.is_available():
+        return PyTorchPainter(net.weights)
+    device = TorchDevice()
+    with device.current():
+        painting = TorchNet(net.weights)
+    return SlotPainter(device, painting, width, height)
 
 
 class PyTorchPainter:
-    """Runs one frame at a time, in float32, in a thread of its own."""
+    """Runs one frame at a time, in float32 on the CPU, in a thread of its own."""
 
     depth = 2
+    description = "pytorch cpu f32"
 
     def __init__(self, weights: Path) -> None:
         import torch
@@ -31,9 +49,7 @@ class PyTorchPainter:
         from build_engines.pixel_net import pixel_net_from_weights
 
         self._torch = torch
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._net = pixel_net_from_weights(weights).to(self._device)
-        self.description = f"pytorch {self._device.type} f32"
+        self._net = pixel_net_from_weights(weights)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pytorch")
         self._busy: deque[Future[Pixels]] = deque()
 
@@ -49,7 +65,105 @@ class PyTorchPainter:
     def _paint(self, frame: Pixels, style: Vector | None) -> Pixels:
         torch = self._torch
         with torch.inference_mode():
-            pixels = torch.from_numpy(frame)[None].to(self._device)
-            vector = None if style is None else torch.from_numpy(style).to(self._device)
-            painted: Pixels = self._net(pixels, vector)[0].cpu().numpy()
+            pixels = torch.from_numpy(np.ascontiguousarray(frame))[None]
+            painted: Pixels = self._net(pixels, None if style is None else torch.from_numpy(style))[0].numpy()
         return painted
+
+
+class TorchDevice:
+    """The current CUDA device through PyTorch, as the `Device` of slots.py."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self._torch = torch
+        self._pinned: list[torch.Tensor] = []
+
+    def current(self) -> AbstractContextManager[object]:
+        return self._torch.cuda.device(0)
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        tensor = self._torch.from_numpy(np.empty(shape, dtype)).pin_memory()
+        self._pinned.append(tensor)
+        return tensor.numpy()
+
+    def buffer(self, shape: tuple[int, ...], dtype: Any) -> torch.Tensor:
+        return self._torch.from_numpy(np.zeros(shape, dtype)).cuda()
+
+    def queue(self) -> torch.cuda.Stream:
+        return self._torch.cuda.Stream()
+
+    def event(self) -> torch.cuda.Event:
+        return self._torch.cuda.Event()
+
+    def upload(self, target: torch.Tensor, source: NDArray[Any], queue: torch.cuda.Stream) -> None:
+        with self._torch.cuda.stream(queue):
+            target.copy_(self._torch.from_numpy(source), non_blocking=True)
+
+    def download(self, target: NDArray[Any], source: torch.Tensor, queue: torch.cuda.Stream) -> None:
+        with self._torch.cuda.stream(queue):
+            self._torch.from_numpy(target).copy_(source, non_blocking=True)
+
+    def record(self, event: torch.cuda.Event, queue: torch.cuda.Stream) -> None:
+        event.record(queue)
+
+    def queue_waits(self, queue: torch.cuda.Stream, event: torch.cuda.Event) -> None:
+        queue.wait_event(event)
+
+    def wait(self, event: torch.cuda.Event) -> None:
+        event.synchronize()
+
+    def drain(self, queue: torch.cuda.Stream) -> None:
+        queue.synchronize()
+
+    def close(self) -> None:
+        self._pinned.clear()
+
+
+class TorchNet:
+    """The net in FP16, channels last, instance-norm statistics in FP32; recorded as a CUDA graph where that works."""
+
+    def __init__(self, weights: Path) -> None:
+        import torch
+
+        from build_engines.pixel_net import pixel_net_from_weights
+
+        self._torch = torch
+        net = pixel_net_from_weights(weights)
+        self.style_size = 0 if net.style is not None else net.net.style_size
+        net.net.half()
+        self._net = net.cuda().to(memory_format=torch.channels_last)
+        self.queue = torch.cuda.Stream()
+        self._pool = torch.cuda.graph_pool_handle()  # one for all slots: they run one after the other
+        self.description = f"pytorch cuda f16, {torch.cuda.get_device_name()}"
+
+    def prepare(self, frame: torch.Tensor, style: torch.Tensor | None, painted: torch.Tensor) -> Launch:
+        torch = self._torch
+
+        def paint() -> None:
+            with torch.inference_mode():
+                painted.copy_(self._net(frame[None], style)[0])
+
+        def enqueue() -> None:
+            with torch.cuda.stream(self.queue):
+                paint()
+
+        for _ in range(3):  # cuDNN chooses its kernels in the first runs
+            enqueue()
+        self.queue.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self.queue, capture_error_mode="thread_local"):
+                paint()
+        except RuntimeError as exc:
+            self.description += f" (no CUDA graph: {str(exc).splitlines()[0]})"
+            return enqueue
+
+        def replay() -> None:
+            with torch.cuda.stream(self.queue):
+                graph.replay()
+
+        return replay
+
+    def close(self) -> None:
+        del self._net

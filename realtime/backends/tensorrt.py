@@ -1,13 +1,182 @@
-"""TensorRT on NVIDIA GPUs: not built yet, and says so when asked."""
+"""TensorRT on NVIDIA GPUs: engines that `nst-build` made, run with pycuda."""
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
+from build_engines.doctor import why_no_tensorrt
+from build_engines.engine_cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
+from build_engines.engine_run import LoadedEngine, NoPycudaError
+from build_engines.engines import Source, TargetError, find_target, plan_engine
+from build_engines.gpus import NoGpuError, driver_library, first_gpu
+from build_engines.graph_options import FRAME, PAINTED, STYLE
+from build_engines.tensorrt_flavours import Flavour, NoTensorRTError, last_words, load_flavour
 from realtime.backends import BackendUnavailableError, Net, Painter
+from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
+from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
+from realtime.backends.slots import Launch, SlotPainter
+
+
+class EngineMissingError(BackendUnavailableError):
+    """The engine is not built, or out of date. `words` are the arguments with which nst-build builds it."""
+
+    def __init__(self, message: str, words: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.words = words
 
 
 def why_not() -> str | None:
-    return "not part of this version yet"
+    return why_no_tensorrt()
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
-    raise BackendUnavailableError(f"no engine for {net.name!r} at {width}x{height}: {why_not()}")
+    """Returns a painter with the engine of `net` at this size.
+
+    Raises EngineMissingError where nst-build has to be run first, BackendUnavailableError where that would not help.
+    """
+    if reason := why_not():
+        raise BackendUnavailableError(f"backend tensorrt cannot run here: {reason}")
+    flavour = load_flavour(gpu=first_gpu())
+    stored = find_engine(net, width, height, flavour)
+    try:
+        device = PycudaDevice()
+        with device.current():
+            engine = TensorRTNet(device, stored, flavour)
+        return SlotPainter(device, engine, width, height)
+    except UnusableEngineError as exc:
+        raise _missing(net, stored.spec, exc) from exc
+    except (NoGpuError, NoPycudaError, MemoryError) as exc:
+        raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
+
+
+def find_engine(net: Net, width: int, height: int, flavour: Flavour) -> StoredEngine:
+    """Returns the engine that fits this GPU. Raises EngineMissingError or BackendUnavailableError."""
+    source = Source(net.name, net.weights, net.onnx)
+    try:
+        spec = plan_engine(source, (width, height), flavour, find_target(flavour))
+        return EngineCache().find(spec)
+    except UnusableEngineError as exc:
+        raise _missing(net, spec, exc) from exc
+    except (TargetError, NoGpuError, NoTensorRTError, ValueError) as exc:
+        raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
+
+
+def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError) -> EngineMissingError:
+    what = (str(net.weights),) if net.weights is not None else ("--onnx", str(net.onnx))
+    words = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime)
+    return EngineMissingError(
+        f"no engine for {net.name!r} at {spec.width}x{spec.height} on this GPU ({exc}); "
+        f"build it with: nst-build {' '.join(words)}",
+        words,
+    )
+
+
+class Workspace:
+    """Memory for activations that all engines of the process share, one behind the other on one compute queue."""
+
+    def __init__(self, device: PycudaDevice) -> None:
+        self.device = device
+        self.queue: PycudaStream = device.queue()
+        self.size = 0
+        self.memory: PycudaMemory | None = None
+
+    def reserve(self, size: int) -> None:
+        """Makes the memory at least so large. It may move: whoever uses it compares `memory` before each launch."""
+        if size > self.size:
+            self.queue.synchronize()
+            self.memory = None  # freed first: two at once may be more than there is
+            self.memory, self.size = self.device.buffer((size,), "uint8"), size
+
+
+_workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
+
+
+def shared_workspace(device: PycudaDevice) -> Workspace:
+    """Returns the workspace of the engines that are open now, or a new one where this is the first."""
+    for workspace in _workspaces:
+        return workspace
+    workspace = Workspace(device)
+    _workspaces.add(workspace)
+    return workspace
+
+
+class TensorRTNet:
+    """An engine and its execution context, as the `GpuNet` of slots.py."""
+
+    def __init__(self, device: PycudaDevice, stored: StoredEngine, flavour: Flavour) -> None:
+        trt = flavour.trt
+        self._flavour = flavour
+        self._loaded = LoadedEngine(stored, flavour)
+        self._context = self._loaded.create_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        self._workspace = shared_workspace(device)
+        self._workspace.reserve(int(self._loaded.engine.device_memory_size_v2))
+        self._memory: PycudaMemory | None = None
+        self._slots: list[_EngineSlot] = []
+        self.queue = self._workspace.queue
+        self.style_size = self._loaded.style_size
+        self.description = f"{flavour} {stored.spec.precision}"
+
+    def prepare(self, frame: PycudaMemory, style: PycudaMemory | None, painted: PycudaMemory) -> Launch:
+        addresses = {FRAME: int(frame), PAINTED: int(painted)}
+        if style is not None:
+            addresses[STYLE] = int(style)
+        slot = _EngineSlot(addresses)
+        self._slots.append(slot)
+        self._ready(slot)
+        if slot.why_no_graph and not self._slots[:-1]:
+            self.description += f" ({slot.why_no_graph})"
+        return lambda: self._launch(slot)
+
+    def close(self) -> None:
+        for slot in self._slots:
+            slot.forget_graph()
+        self._slots.clear()
+        self._context = None
+        self._loaded.close()
+        del self._workspace
+
+    def _launch(self, slot: _EngineSlot) -> None:
+        if slot.memory is not self._workspace.memory:
+            self._ready(slot)
+        if slot.graph is not None:
+            slot.graph.launch()
+        else:
+            self._enqueue(slot)
+
+    def _enqueue(self, slot: _EngineSlot) -> None:
+        for name, address in slot.addresses.items():
+            self._context.set_tensor_address(name, address)
+        if not self._context.execute_async_v3(self.queue.handle):
+            raise RuntimeError(f"the engine does not run: {last_words(self._flavour)}")
+
+    def _ready(self, slot: _EngineSlot) -> None:
+        """Runs the slot once, which makes the kernels ready, and records it as a graph where that is possible."""
+        slot.forget_graph()
+        workspace = self._workspace
+        if self._memory is not workspace.memory:
+            self.queue.synchronize()
+            self._context.set_device_memory(int(workspace.memory or 0), workspace.size)
+            self._memory = workspace.memory
+        self._enqueue(slot)
+        self.queue.synchronize()
+        try:
+            slot.graph = CudaGraph(driver_library(), self.queue.handle, lambda: self._enqueue(slot))
+        except CudaGraphError as exc:
+            slot.why_no_graph = str(exc)
+        slot.memory = workspace.memory
+
+
+class _EngineSlot:
+    """The addresses of one slot, and the graph that was recorded with them and with the workspace `memory`."""
+
+    def __init__(self, addresses: dict[str, int]) -> None:
+        self.addresses = addresses
+        self.graph: CudaGraph | None = None
+        self.memory: Any = None
+        self.why_no_graph = ""
+
+    def forget_graph(self) -> None:
+        if self.graph is not None:
+            self.graph.close()
+            self.graph = None

@@ -1,0 +1,45 @@
+# make live   see the camera (or a bundled scene) painted
+# make test   everything the tests need, then all tests
+# make lint   ruff and mypy
+PYTHON ?= python3
+VENV ?= .venv
+# On a machine without an NVIDIA card the CPU build is enough; see docs/install.md.
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+
+.PHONY: live test lint format gpu-check clean
+
+live: $(VENV)/.live
+	$(BIN)/nst-live --style wreck
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+gpu-check: $(VENV)/.test
+	NST_REQUIRE=gpu $(BIN)/python -m tests.gpu
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/.live: pyproject.toml tools/apt-packages.sh
+	PYTHON=$(PYTHON) sh tools/apt-packages.sh live
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "nst-live needs Python 3.11 or newer; type: make live PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.live
+	PYTHON=$(PYTHON) sh tools/apt-packages.sh test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $@

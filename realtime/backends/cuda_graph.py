@@ -1,0 +1,54 @@
+"""CUDA graphs: the kernels of a frame recorded once and launched in one call. pycuda has none; libcuda is called."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+# cuda.h: CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads' calls do not spoil the recording
+_THREAD_LOCAL = 1
+
+
+class CudaGraphError(RuntimeError):
+    """A CUDA graph could not be recorded or launched."""
+
+
+class CudaGraph:
+    """What `enqueue` puts on the stream, recorded. Run it once in the ordinary way before: first runs allocate memory.
+
+    `library` is the driver's library, `stream` the handle of a stream that is no default stream. Raises CudaGraphError.
+    """
+
+    def __init__(self, library: Any, stream: int, enqueue: Callable[[], None]) -> None:
+        self._library, self._stream = library, ctypes.c_void_p(stream)
+        self._graph = ctypes.c_void_p()
+        graph = ctypes.c_void_p()
+        _check(library.cuStreamBeginCapture_v2(self._stream, _THREAD_LOCAL), "cannot be recorded")
+        try:
+            enqueue()
+        except Exception as exc:
+            library.cuStreamEndCapture(self._stream, ctypes.byref(graph))  # or the stream stays in recording
+            if graph:
+                library.cuGraphDestroy(graph)
+            raise CudaGraphError(f"the CUDA graph cannot be recorded: {exc}") from exc
+        _check(library.cuStreamEndCapture(self._stream, ctypes.byref(graph)), "cannot be recorded")
+        try:
+            made = library.cuGraphInstantiateWithFlags(ctypes.byref(self._graph), graph, ctypes.c_ulonglong(0))
+            _check(made, "cannot be made ready")
+        finally:
+            library.cuGraphDestroy(graph)
+
+    def launch(self) -> None:
+        """Puts the recorded work on the stream. Raises CudaGraphError."""
+        _check(self._library.cuGraphLaunch(self._graph, self._stream), "cannot be launched")
+
+    def close(self) -> None:
+        if self._graph:
+            self._library.cuGraphExecDestroy(self._graph)
+            self._graph = ctypes.c_void_p()
+
+
+def _check(status: int, trouble: str) -> None:
+    if status:
+        raise CudaGraphError(f"the CUDA graph {trouble} (CUDA error {status})")

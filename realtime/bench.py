@@ -1,0 +1,289 @@
+"""`nst-live bench`: how fast the net, the whole loop and its peers are here.
+
+What is compared runs in rounds, A B C A B C …, so that noise hits all alike; the median over the rounds is told with
+its spread, and ratios are taken within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from realtime.backends import BACKENDS, Painter, choose_backend
+from realtime.frames import Frame, Pixels
+from realtime.options import parse_positive_number, parse_size
+from realtime.peers import PEERS, PeerUnavailableError
+from realtime.progress import tell
+from realtime.recorder import Recorder
+from realtime.repertoire import DEFAULT_STYLE, Painting, load_repertoire, network_for
+from realtime.scene import Scene
+from realtime.session import Session
+from realtime.show import Show, Sink
+from realtime.sources import DEFAULT_CAMERA_SIZE, SCENE_RATE, Size
+from realtime.stylizer import Stylizer
+
+ROUNDS = 5
+# The bare net is fed with so many different pictures of the scene, in turn.
+_PICTURES = 16
+
+Contender = Callable[[float], float]
+"""Runs for about so many seconds and returns the frames per second."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Frames per second over the rounds, and the median of the ratio to the bare net within each round."""
+
+    median: float
+    lowest: float
+    highest: float
+    of_bare: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything measured at one size. Latencies are from capture to result at the live rate, in ms."""
+
+    size: Size
+    backend: str
+    style: str
+    rates: Mapping[str, Rate]
+    live_rate: float
+    latency_ms: Mapping[str, float]
+    first_frame_s: float
+    peak_memory_mb: float
+    failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command and returns its exit code; errors pass to `realtime.cli`."""
+    args = _parser().parse_args(argv)
+    choice = choose_backend(args.backend)
+    paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
+    reports = []
+    for size in args.size or [DEFAULT_CAMERA_SIZE]:
+        with Stylizer(choice.backend) as stylizer:
+            reports.append(_measure(stylizer, paintings[chosen], size, args))
+        _print(reports[-1])
+    if args.json:
+        facts = {"machine": machine(), "command": " ".join(["nst-live bench", *argv])}
+        args.json.write_text(json.dumps({**facts, "reports": [asdict(report) for report in reports]}, indent=2) + "\n")
+    return 0
+
+
+def machine() -> dict[str, str]:
+    """Returns what a figure needs beside it: processor, cores, system, versions."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        name = next(
+            (line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), name
+        )
+    return {
+        "cpu": name,
+        "cores": str(os.cpu_count()),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def interleave(contenders: Mapping[str, Contender], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Returns the frames per second of each contender in each round, run in turn after one short warm-up each."""
+    for run in contenders.values():
+        run(min(0.3, seconds))
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            rates[name].append(run(seconds))
+    return rates
+
+
+def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.Namespace) -> Report:
+    first_frame_s = _first_frame_s(args, size)
+    painter = stylizer.painter(painting.net, size)
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        contenders: dict[str, Contender] = {
+            "bare net": lambda seconds: _bare_rate(painter, painting, size, seconds),
+            "loop, null sink": lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), ()),
+            "loop, recording": lambda seconds: _recording_rate(stylizer, painting, size, seconds, Path(folder)),
+        }
+        failed = {}
+        for name in args.against:
+            try:
+                peer = stack.enter_context(PEERS[name](painting.net, size))
+                contenders[name] = lambda seconds, peer=peer: _bare_rate(peer, painting, size, seconds)  # type: ignore[misc]
+            except PeerUnavailableError as exc:
+                failed[name] = str(exc)
+        rates = interleave(contenders, ROUNDS, args.seconds)
+    latencies = _live_latencies_ms(stylizer, painting, size, max(3.0, args.seconds))
+    bare = rates["bare net"]
+    return Report(
+        size=size,
+        backend=painter.description,
+        style=painting.name,
+        rates={name: _rate(values, bare) for name, values in rates.items()},
+        live_rate=float(SCENE_RATE),
+        latency_ms={f"p{share}": _percentile(latencies, share) for share in (50, 95, 99)},
+        first_frame_s=first_frame_s,
+        peak_memory_mb=_peak_memory_mb(),
+        failed=failed,
+    )
+
+
+def _rate(values: Sequence[float], bare: Sequence[float]) -> Rate:
+    ratios = [value / one for value, one in zip(values, bare, strict=True)]
+    return Rate(statistics.median(values), min(values), max(values), statistics.median(ratios))
+
+
+def _bare_rate(painter: Painter, painting: Painting, size: Size, seconds: float) -> float:
+    """Calls the painter in a loop, as many frames in flight as it takes, on ready pictures of the scene."""
+    pictures = _pictures(size)
+    done, in_flight = 0, 0
+    started_s = time.monotonic()
+    while time.monotonic() - started_s < seconds:
+        while in_flight < painter.depth:
+            painter.start(pictures[(done + in_flight) % len(pictures)], painting.vector)
+            in_flight += 1
+        painter.finish()
+        in_flight -= 1
+        done += 1
+    elapsed_s = time.monotonic() - started_s
+    for _ in range(in_flight):
+        painter.finish()
+    return done / elapsed_s
+
+
+_pictures_of_size: dict[Size, list[Pixels]] = {}
+
+
+def _pictures(size: Size) -> list[Pixels]:
+    if size not in _pictures_of_size:
+        scene = Scene(*size)
+        _pictures_of_size[size] = [scene.draw(index) for index in range(_PICTURES)]
+    return _pictures_of_size[size]
+
+
+@dataclass
+class _TimedScene:
+    """The bundled scene for so many seconds; `live` at its own rate like a camera, else as fast as it is read."""
+
+    size: Size
+    seconds: float
+    live: bool = False
+    rate: Fraction = SCENE_RATE
+
+    def frames(self) -> Iterator[Frame]:
+        pictures = _pictures(self.size)
+        started_s, index = time.monotonic(), 0
+        while (now_s := time.monotonic()) - started_s < self.seconds:
+            due_s = started_s + index / float(self.rate)
+            if self.live and now_s < due_s:
+                time.sleep(due_s - now_s)
+            # copied, as a real source makes a new picture each time
+            yield Frame(pictures[index % len(pictures)].copy(), index, time.monotonic(), index / self.rate)
+            index += 1
+
+
+class _LatencySink:
+    """Keeps how long each frame took from capture to result, in ms."""
+
+    def __init__(self) -> None:
+        self.latencies_ms: deque[float] = deque()
+
+    def write(self, pixels: Pixels, frame: Frame) -> None:  # noqa: ARG002 - a sink takes both
+        self.latencies_ms.append(1000 * (time.monotonic() - frame.captured_at_s))
+
+
+def _loop_rate(stylizer: Stylizer, painting: Painting, scene: _TimedScene, sinks: Sequence[Sink]) -> float:
+    show = Show(
+        scene,
+        stylizer,
+        [painting],
+        Session((painting.name,)),
+        backend_note="",
+        sinks=sinks,
+    )
+    return show.run().fps
+
+
+def _recording_rate(stylizer: Stylizer, painting: Painting, size: Size, seconds: float, folder: Path) -> float:
+    path = folder / "bench.mp4"
+    with Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder:
+        return _loop_rate(stylizer, painting, _TimedScene(size, seconds), (recorder,))
+
+
+def _live_latencies_ms(stylizer: Stylizer, painting: Painting, size: Size, seconds: float) -> Sequence[float]:
+    sink = _LatencySink()
+    _loop_rate(stylizer, painting, _TimedScene(size, seconds, live=True), (sink,))
+    return sorted(sink.latencies_ms)
+
+
+def _percentile(ordered: Sequence[float], share: int) -> float:
+    return ordered[min(len(ordered) - 1, len(ordered) * share // 100)]
+
+
+def _first_frame_s(args: argparse.Namespace, size: Size) -> float:
+    """Times the whole command from its start to its first painted frame, in a process of its own."""
+    command = [sys.executable, "-m", "realtime.cli", "-i", "test", "--frames", "1", "--no-window"]
+    command += ["--size", f"{size[0]}x{size[1]}", "--style", args.style, "--net", args.net, "--backend", args.backend]
+    started_s = time.monotonic()
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    return time.monotonic() - started_s
+
+
+def _peak_memory_mb() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows has no such count
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def _print(report: Report) -> None:
+    table = Table(title=f"{report.size[0]}x{report.size[1]}, {report.style}, {report.backend}", title_justify="left")
+    for heading in ("", "fps (median)", "lowest … highest", "of the bare net"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, rate in report.rates.items():
+        table.add_row(name, f"{rate.median:.1f}", f"{rate.lowest:.1f} … {rate.highest:.1f}", f"{rate.of_bare:.2f}")
+    Console().print(table)
+    latency = ", ".join(f"{name} {value:.1f}" for name, value in report.latency_ms.items())
+    tell(f"capture to result at {report.live_rate:g} fps: {latency} ms", sys.stdout)
+    tell(f"first painted frame {report.first_frame_s:.2f} s after the command", sys.stdout)
+    tell(f"peak memory of this process {report.peak_memory_mb:.0f} MB", sys.stdout)
+    for name, reason in report.failed.items():
+        tell(f"{name}: {reason}", sys.stdout)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nst-live bench", description="Measure the net, the whole loop and its peers."
+    )
+    parser.add_argument("--style", default=DEFAULT_STYLE, metavar="NAME|FILE")
+    parser.add_argument("--net", default="auto", metavar="auto|full|fast")
+    parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
+    parser.add_argument("--size", type=parse_size, nargs="+", metavar="WxH", help="default: 640x480")
+    parser.add_argument(
+        "--seconds", type=parse_positive_number, default=2.0, metavar="S", help="per round (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--against", nargs="+", default=(), choices=tuple(PEERS), metavar="PEER", help=f"of {', '.join(PEERS)}"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured into FILE")
+    return parser

@@ -1,0 +1,46 @@
+"""How the commands read sizes, rates and numbers; what is wrong is said in the words of argparse."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from fractions import Fraction
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Returns width and height of "640x480"."""
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    if not match or min(int(side) for side in match.groups()) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; wanted WxH, as 640x480")
+    return int(match[1]), int(match[2])
+
+
+def parse_rate(text: str) -> Fraction:
+    """Returns frames per second, exactly; 29.97 and the like are taken for what they stand for, 30000/1001."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; wanted 25, 29.97 or 30000/1001")
+    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
+    return ntsc if abs(rate - ntsc) < Fraction(1, 100) and rate.denominator != 1 else rate
+
+
+def parse_count(text: str) -> int:
+    """Returns a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames; wanted 1 or more")
+    return int(text)
+
+
+def parse_positive_number(text: str) -> float:
+    """Returns a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number

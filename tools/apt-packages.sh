@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs, on Debian and Ubuntu, the system packages that are missing: sh tools/apt-packages.sh live|test
+# live: what OpenCV's window and Python's venv need. test: besides, what the tests drive the real programs with.
+set -eu
+
+command -v apt-get >/dev/null 2>&1 || exit 0
+
+missing=""
+need_library() { ldconfig -p | grep -q "$1" || missing="$missing $2"; }
+need_program() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+
+need_library libGL.so.1 libgl1
+need_library libgthread-2.0.so.0 libglib2.0-0
+need_library libSM.so.6 libsm6
+need_library libXext.so.6 libxext6
+"${PYTHON:-python3}" -c "import ensurepip" 2>/dev/null || missing="$missing python3-venv"
+if [ "${1:-live}" = test ]; then
+    need_program Xvfb xvfb
+    need_program xdotool xdotool
+    need_program xwd x11-apps
+    need_program ffmpeg ffmpeg
+fi
+
+[ -n "$missing" ] || exit 0
+as_root=""
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "these system packages are missing; as root, type: apt-get install$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+echo "installing system packages:$missing" >&2
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # several packages, several words
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
