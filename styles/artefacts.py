@@ -27,7 +27,7 @@ _SILENCE = (_PATCH * 3 / 8) ** 2 * 3 / (12 * 255**2)
 
 MAX_PERIOD_RATIO = 2.0
 MAX_BORDER_BUSY = 2.0
-# Mirrored edges calm the last rows by themselves, by 2.5 in the widest strokes that we have seen; a blank frame by more.
+# Mirrored edges calm the last rows by themselves, 2.5 times with the widest strokes that we have seen; blanks by more.
 MAX_BORDER_EMPTY = 4.0
 MAX_BORDER_SHIFT = 0.25
 
@@ -78,8 +78,8 @@ def _spectrum(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     waves = np.hanning(_PATCH + 1)[:-1]
     window = (waves[:, None] * waves)[:, :, None]
     patches = sliding_window_view(picture, (_PATCH, _PATCH), axis=(0, 1))[:: _PATCH // 2, :: _PATCH // 2]
-    patches = patches.reshape(-1, 3, _PATCH, _PATCH).transpose(0, 2, 3, 1) / 255
-    swings = (patches - patches.mean(axis=(1, 2), keepdims=True)) * window
+    pixels = patches.reshape(-1, 3, _PATCH, _PATCH).transpose(0, 2, 3, 1) / 255
+    swings = (pixels - pixels.mean(axis=(1, 2), keepdims=True)) * window
     power: NDArray[np.float64] = (np.abs(np.fft.fft2(swings, axes=(1, 2))) ** 2).sum(axis=3).mean(axis=0)
     return power
 
@@ -114,11 +114,14 @@ def _peak_ratio(spectrum: NDArray[np.float64], row: int, column: int) -> float:
 def _border_ratios(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
     """Returns how busy each of the outermost rows is beside those further in, over the same in the photographs."""
     painted, plain = (_by_distance([_activity(p) for p in pictures]) for pictures in (paintings, photos))
-    return (painted[:BORDER] / painted[BORDER:].mean()) / (plain[:BORDER] / plain[BORDER:].mean())
+    ratios: NDArray[np.float64] = (painted[:BORDER] / painted[BORDER:].mean()) / (
+        plain[:BORDER] / plain[BORDER:].mean()
+    )
+    return ratios
 
 
 def _border_shift(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> float:
-    """Returns how much brighter or darker than further in the worst of the outermost rows is, beyond the photographs."""
+    """Returns how much brighter or darker the worst of the outermost rows is than further in, beyond the photographs."""
     shifts = []
     for pictures in (paintings, photos):
         grey = [picture.astype(np.float64).mean(axis=2) for picture in pictures]
