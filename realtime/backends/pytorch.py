@@ -91,10 +91,10 @@ class TorchDevice:
         return self._torch.from_numpy(np.zeros(shape, dtype)).cuda()
 
     def queue(self) -> torch.cuda.Stream:
-        return self._torch.cuda.Stream()
+        return self._torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def event(self) -> torch.cuda.Event:
-        return self._torch.cuda.Event()
+        return self._torch.cuda.Event()  # type: ignore[no-untyped-call]
 
     def upload(self, target: torch.Tensor, source: NDArray[Any], queue: torch.cuda.Stream) -> None:
         with self._torch.cuda.stream(queue):
@@ -132,8 +132,9 @@ class TorchNet:
         net = pixel_net_from_weights(weights)
         self.style_size = 0 if net.style is not None else net.net.style_size
         net.net.half()
-        self._net = net.cuda().to(memory_format=torch.channels_last)
-        self.queue = torch.cuda.Stream()
+        net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._net = net.cuda()
+        self.queue = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()  # one for all slots: they run one after the other
         self.description = f"pytorch cuda f16, {torch.cuda.get_device_name()}"
 

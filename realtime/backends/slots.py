@@ -22,7 +22,7 @@ from realtime.frames import Pixels
 Buffer = TypeVar("Buffer")
 Queue = TypeVar("Queue")
 Event = TypeVar("Event")
-_Taken = TypeVar("_Taken", contravariant=True)  # a buffer that is only taken
+_Buffer_contra = TypeVar("_Buffer_contra", contravariant=True)
 # Puts the painting of one slot's frame on the compute queue.
 Launch = Callable[[], None]
 
@@ -65,14 +65,14 @@ class Device(Protocol[Buffer, Queue, Event]):
     def close(self) -> None: ...
 
 
-class GpuNet(Protocol[_Taken, Queue]):
+class GpuNet(Protocol[_Buffer_contra, Queue]):
     """A net on the GPU. `queue` is the one it computes on; `style_size` is 0 where its style is baked in."""
 
     queue: Queue
     style_size: int
     description: str
 
-    def prepare(self, frame: _Taken, style: _Taken | None, painted: _Taken) -> Launch:
+    def prepare(self, frame: _Buffer_contra, style: _Buffer_contra | None, painted: _Buffer_contra) -> Launch:
         """Returns what paints from and into these buffers, again and again."""
 
     def close(self) -> None: ...
