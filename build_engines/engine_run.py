@@ -55,6 +55,9 @@ class LoadedEngine:
         first_gpu()  # a Runtime without a driver is a segmentation fault
         data = read_engine(stored)
         self.flavour = flavour
+        # in the order in which they may end, should the object be dropped without being closed
+        self.contexts: list[Any] = []
+        self.engine: Any = None
         self.runtime = flavour.trt.Runtime(logger_of(flavour))
         self.engine = self.runtime.deserialize_cuda_engine(data)
         if self.engine is None:
@@ -62,7 +65,6 @@ class LoadedEngine:
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
         if not {FRAME, PAINTED} <= set(names) <= {FRAME, PAINTED, STYLE}:
             raise UnusableEngineError(f"{stored.path.name} has the tensors {names}, expected frame, style and painted")
-        self.contexts: list[Any] = []
         self.style_size = int(self.engine.get_tensor_shape(STYLE)[0]) if STYLE in names else 0
 
     def create_context(self, *strategy: Any) -> Any:

@@ -139,7 +139,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _show(args: argparse.Namespace) -> int:
     if args.output is not None:
-        check_output(args.output, args.overwrite)
+        check_output(args.output, args.overwrite, args.input)
     choice = choose_backend(args.backend)
     paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
     with ExitStack() as stack:

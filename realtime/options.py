@@ -7,6 +7,8 @@ import math
 import re
 from fractions import Fraction
 
+from realtime.rates import exact_rate
+
 
 def parse_size(text: str) -> tuple[int, int]:
     """Returns width and height of "640x480"."""
@@ -24,8 +26,7 @@ def parse_rate(text: str) -> Fraction:
         rate = Fraction(0)
     if not 0 < rate <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is no frame rate; wanted 25, 29.97 or 30000/1001")
-    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
-    return ntsc if abs(rate - ntsc) < Fraction(1, 100) and rate.denominator != 1 else rate
+    return exact_rate(rate)
 
 
 def parse_count(text: str) -> int:

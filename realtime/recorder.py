@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,14 +51,16 @@ class RecordingError(OSError):
     """Writing failed in the middle: a full disk, say. What was written until then is kept."""
 
 
-def check_output(path: Path, overwrite: bool) -> None:
-    """Raises OutputError, saying what to type, where `path` cannot be recorded into."""
+def check_output(path: Path, overwrite: bool, source: str | None = None) -> None:
+    """Raises OutputError, saying what to type, where `path` cannot be recorded into, as when it is the input itself."""
     if path.suffix.lower() not in FORMATS:
         raise OutputError(f"cannot write {path}: its format is unknown; wanted a name ending in {', '.join(FORMATS)}")
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; type: mkdir -p {path.parent}")
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
+    if path.exists() and source is not None and Path(source).exists() and path.samefile(source):
+        raise OutputError(f"cannot write {path}: it is the input itself; name another file")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; to overwrite it, add -y")
 
@@ -131,11 +134,11 @@ class Recorder:
         try:
             self._container.mux(self._stream.encode(yuv))
         except (av.error.FFmpegError, OSError) as exc:
-            raise self._failure(exc) from exc
+            raise self._given_up(exc) from exc
         self.frame_count += 1
 
     def close(self) -> None:
-        """Finishes the file; once is enough."""
+        """Finishes the file; once is enough, and after a RecordingError there is nothing left to finish."""
         if self._closed:
             return
         self._closed = True
@@ -143,7 +146,7 @@ class Recorder:
             self._container.mux(self._stream.encode(None))
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            raise self._failure(exc) from exc
+            raise self._given_up(exc) from exc
 
     def _fitting(self, pixels: Pixels) -> Pixels:
         """Returns the picture in the size of the file."""
@@ -169,10 +172,14 @@ class Recorder:
         self._last_pts = pts
         return pts
 
-    def _failure(self, exc: BaseException) -> RecordingError:
-        number = getattr(exc, "errno", None)
-        reason = "the disk is full" if number == errno.ENOSPC else getattr(exc, "strerror", None) or str(exc)
+    def _given_up(self, exc: BaseException) -> RecordingError:
+        """Lets go of the file, since a muxer that has failed crashes when it is fed again; returns what to raise."""
+        self._closed = True
+        with contextlib.suppress(av.error.FFmpegError, OSError):  # `exc` was the first, and is the one that is told
+            self._container.close()
+        full = getattr(exc, "errno", None) == errno.ENOSPC
+        reason = "the disk is full" if full else getattr(exc, "strerror", None) or str(exc)
         return RecordingError(
-            number,
-            f"recording into {self.path} stopped after {self.frame_count} frames: {reason}; it plays up to there",
+            f"recording into {self.path} stopped after {self.frame_count} frames: {reason}; "
+            "what was written before is kept"
         )

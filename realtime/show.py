@@ -13,7 +13,7 @@ from typing import Protocol
 from realtime.frames import Frame, Pixels
 from realtime.hud import Readings, draw_hud
 from realtime.pacing import FrameQueue, FrameSource, Metronome
-from realtime.recorder import Recorder, RecordingError, unused_path
+from realtime.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.repertoire import Painting
 from realtime.session import Session, press
 from realtime.snapshot import save_snapshot
@@ -182,16 +182,22 @@ class Show:
 
     def _obey(self, before: Session) -> None:
         """Does what a session asks for beyond painting: snapshots and recordings."""
-        if self.session.snapshots != before.snapshots and self._shown is not None:
-            path = unused_path(self._captures, _stamp(), ".png")
-            self._captures.mkdir(parents=True, exist_ok=True)
-            save_snapshot(path, self._shown.pixels)
-            self._saved.append(path)
-            self.session = self.session.noticed(f"saved {path}")
-        if self.session.recording and not before.recording:
-            self._start_recording()
+        try:
+            if self.session.snapshots != before.snapshots and self._shown is not None:
+                self._take_snapshot(self._shown)
+            if self.session.recording and not before.recording:
+                self._start_recording()
+        except (OSError, OutputError) as exc:
+            self._complain(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
         if before.recording and not self.session.recording:
             self._stop_recording()
+
+    def _take_snapshot(self, shown: Painted) -> None:
+        self._captures.mkdir(parents=True, exist_ok=True)
+        path = unused_path(self._captures, _stamp(), ".png")
+        save_snapshot(path, shown.pixels)
+        self._saved.append(path)
+        self.session = self.session.noticed(f"saved {path}")
 
     def _start_recording(self) -> None:
         self._captures.mkdir(parents=True, exist_ok=True)
@@ -207,7 +213,8 @@ class Show:
             # by key one records what is seen, so the clock of the show counts and not that of the file
             self._recorder.write(painted.pixels, replace(painted.frame, captured_at_s=time.monotonic()))
         except RecordingError as exc:
-            self._give_up_recording(exc)
+            self._recorder = None
+            self._complain(str(exc))
 
     def _stop_recording(self) -> None:
         recorder, self._recorder = self._recorder, None
@@ -216,16 +223,15 @@ class Show:
         try:
             recorder.close()
         except RecordingError as exc:
-            self._give_up_recording(exc)
+            self._complain(str(exc))
             return
         self._saved.append(recorder.path)
         self.session = self.session.noticed(f"saved {recorder.path}")
 
-    def _give_up_recording(self, exc: RecordingError) -> None:
-        """The show goes on without its recording, and says so now and at the end."""
-        self._recorder = None
-        self._complaints.append(str(exc))
-        self.session = replace(self.session, recording=False).noticed(str(exc))
+    def _complain(self, text: str) -> None:
+        """The show goes on without its recording or snapshot, and says so now and at the end."""
+        self._complaints.append(text)
+        self.session = replace(self.session, recording=False).noticed(text)
 
     def _recent_fps(self) -> float:
         times_s = self._finish_times_s

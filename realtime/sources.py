@@ -22,6 +22,7 @@ from realtime.cameras import Camera as CameraDevice
 from realtime.cameras import describe_cameras, find_camera
 from realtime.frames import Frame
 from realtime.recorder import LIVE_TIME_BASE
+from realtime.rates import clock_for, exact_rate
 from realtime.scene import Scene
 
 Size = tuple[int, int]
@@ -30,7 +31,9 @@ DEFAULT_CAMERA_SIZE = (640, 480)
 TEST_SCENE = "test"
 SCENE_RATE = Fraction(30)
 # What is tried for this long is not there.
-_STREAM_TIMEOUT_S = 10.0
+_OPEN_TIMEOUT_S = 10.0
+# A read that takes longer is a broken stream; shorter than what closing waits for the reading thread.
+_READ_TIMEOUT_S = 4.0
 _STREAM_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "rtmp://", "rtmps://", "srt://", "tcp://")
 # A camera may swallow a picture now and then, above all its first ones; after so many in a row it is gone.
 _MAX_EMPTY_READS = 30
@@ -114,9 +117,9 @@ class VideoFile(_Closing):
         self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
         if min(self.size) <= 0:
             raise SourceError(f"{path} has no picture size; it may be cut off before its first picture")
-        self.rate = self._stream.guessed_rate or self._stream.average_rate or Fraction(25)
+        self.rate = _rate(self._stream)
         self.frame_count = self._stream.frames or _count_from_duration(self._stream, self.rate)
-        self.time_base = self._stream.time_base or 1 / self.rate
+        self.time_base = clock_for(self.rate, self._stream.time_base or 1 / self.rate)
         self._promised = self._stream.frames or None
         self.shortfall: str | None = None
 
@@ -156,13 +159,13 @@ class NetworkStream(_Closing):
         if url.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         try:
-            self._container = av.open(url, options=options, timeout=_STREAM_TIMEOUT_S)
+            self._container = av.open(url, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S))
         except (av.error.FFmpegError, OSError) as exc:
             raise SourceError(f"cannot open the stream {url}: {_reason(exc)}") from exc
         self._stream = _picture_stream(self._container, url)
         self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
-        self.rate = self._stream.guessed_rate or self._stream.average_rate or Fraction(25)
-        self.time_base = self._stream.time_base or 1 / self.rate
+        self.rate = _rate(self._stream)
+        self.time_base = LIVE_TIME_BASE
 
     def frames(self) -> Iterator[Frame]:
         try:
@@ -198,7 +201,9 @@ class Camera(_Closing):
         given = tuple(int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         self.size = (given[0] or width, given[1] or height)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = Fraction(fps).limit_denominator(1001) if fps and math.isfinite(fps) else rate or Fraction(30)
+        self.rate = (
+            exact_rate(Fraction(fps).limit_denominator(1001)) if fps and math.isfinite(fps) else rate or Fraction(30)
+        )
         self.time_base = LIVE_TIME_BASE
 
     def frames(self) -> Iterator[Frame]:
@@ -305,6 +310,10 @@ def _picture_stream(container: Any, name: str) -> Any:
         raise SourceError(f"{name} is in a format that cannot be decoded here")
     stream.thread_type = "AUTO"
     return stream
+
+
+def _rate(stream: Any) -> Fraction:
+    return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
 
 
 def _rgb(picture: av.VideoFrame, size: Size) -> Any:

@@ -121,7 +121,7 @@ def _border_ratios(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDAr
 
 
 def _border_shift(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> float:
-    """Returns how much brighter or darker the worst of the outermost rows is than further in, beyond the photographs."""
+    """Returns by how much more than in the photographs the worst of the outermost rows is brighter or darker."""
     shifts = []
     for pictures in (paintings, photos):
         grey = [picture.astype(np.float64).mean(axis=2) for picture in pictures]

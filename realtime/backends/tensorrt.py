@@ -79,14 +79,20 @@ class Workspace:
         self.device = device
         self.queue: PycudaStream = device.queue()
         self.size = 0
-        self.memory: PycudaMemory | None = None
+        self.moves = 0
+        self._memory: PycudaMemory | None = None
+
+    @property
+    def address(self) -> int:
+        return 0 if self._memory is None else int(self._memory)
 
     def reserve(self, size: int) -> None:
-        """Makes the memory at least so large. It may move: whoever uses it compares `memory` before each launch."""
+        """Makes the memory at least so large. It may move: whoever uses it looks at `moves` before each launch."""
         if size > self.size:
             self.queue.synchronize()
-            self.memory = None  # freed first: two at once may be more than there is
-            self.memory, self.size = self.device.buffer((size,), "uint8"), size
+            self._memory = None  # freed first: two at once may be more than there is
+            self._memory, self.size = self.device.buffer((size,), "uint8"), size
+            self.moves += 1
 
 
 _workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
@@ -95,7 +101,8 @@ _workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
 def shared_workspace(device: PycudaDevice) -> Workspace:
     """Returns the workspace of the engines that are open now, or a new one where this is the first."""
     for workspace in _workspaces:
-        return workspace
+        if workspace.device.driver is device.driver:
+            return workspace
     workspace = Workspace(device)
     _workspaces.add(workspace)
     return workspace
@@ -107,11 +114,12 @@ class TensorRTNet:
     def __init__(self, device: PycudaDevice, stored: StoredEngine, flavour: Flavour) -> None:
         trt = flavour.trt
         self._flavour = flavour
+        self._context: Any = None  # before the engine, which must outlive it
         self._loaded = LoadedEngine(stored, flavour)
         self._context = self._loaded.create_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         self._workspace = shared_workspace(device)
         self._workspace.reserve(int(self._loaded.engine.device_memory_size_v2))
-        self._memory: PycudaMemory | None = None
+        self._moves = -1
         self._slots: list[_EngineSlot] = []
         self.queue = self._workspace.queue
         self.style_size = self._loaded.style_size
@@ -137,7 +145,7 @@ class TensorRTNet:
         del self._workspace
 
     def _launch(self, slot: _EngineSlot) -> None:
-        if slot.memory is not self._workspace.memory:
+        if slot.moves != self._workspace.moves:
             self._ready(slot)
         if slot.graph is not None:
             slot.graph.launch()
@@ -154,26 +162,26 @@ class TensorRTNet:
         """Runs the slot once, which makes the kernels ready, and records it as a graph where that is possible."""
         slot.forget_graph()
         workspace = self._workspace
-        if self._memory is not workspace.memory:
+        if self._moves != workspace.moves:
             self.queue.synchronize()
-            self._context.set_device_memory(int(workspace.memory or 0), workspace.size)
-            self._memory = workspace.memory
+            self._context.set_device_memory(workspace.address, workspace.size)
+            self._moves = workspace.moves
         self._enqueue(slot)
         self.queue.synchronize()
         try:
             slot.graph = CudaGraph(driver_library(), self.queue.handle, lambda: self._enqueue(slot))
         except CudaGraphError as exc:
             slot.why_no_graph = str(exc)
-        slot.memory = workspace.memory
+        slot.moves = workspace.moves
 
 
 class _EngineSlot:
-    """The addresses of one slot, and the graph that was recorded with them and with the workspace `memory`."""
+    """The addresses of one slot, and the graph that was recorded with them after so many `moves` of the workspace."""
 
     def __init__(self, addresses: dict[str, int]) -> None:
         self.addresses = addresses
         self.graph: CudaGraph | None = None
-        self.memory: Any = None
+        self.moves = -1
         self.why_no_graph = ""
 
     def forget_graph(self) -> None:

@@ -1,0 +1,75 @@
+"""Small real things to train with: photographs, style pictures and a loss network with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from styles.loss_network import LossNetwork, load_loss_network
+from styles.pictures import write_picture
+
+# Channels of each block of the small loss network, and of the VGG-19 that its aux layers stand for.
+_NARROW = {1: 4, 2: 6, 3: 8, 4: 8, 5: 8}
+_WIDE = {block: 2 * width for block, width in _NARROW.items()}
+_CONVS = ("11", "12", "21", "22", "31", "32", "33", "34", "41", "42", "43", "44", "51")
+
+
+def textured(height: int, width: int, seed: int, grain: float = 3.0) -> NDArray[np.uint8]:
+    """Returns a coloured picture of soft blots about `grain` pixels wide, H x W x 3 uint8."""
+    noise = np.random.default_rng(seed).standard_normal((height, width, 3))
+    soft = cv2.GaussianBlur(noise, (0, 0), grain)
+    return np.clip(128 + 50 * soft / soft.std(), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A distilled loss network with random weights, a few channels wide."""
+    generator = torch.Generator().manual_seed(5)
+
+    def conv(outputs: int, inputs: int, side: int) -> torch.Tensor:
+        return torch.randn(outputs, inputs, side, side, generator=generator) / (inputs * side * side / 2) ** 0.5
+
+    tensors = {"conv0.weight": 4 * torch.eye(3)[:, :, None, None], "conv0.bias": torch.full((3,), -2.0)}
+    inputs = 3
+    for name in _CONVS:
+        width = _NARROW[int(name[0])]
+        tensors[f"conv{name}.weight"] = conv(width, inputs, 3)
+        tensors[f"conv{name}.bias"] = 0.1 * torch.randn(width, generator=generator)
+        inputs = width
+    for block, width in _NARROW.items():
+        tensors[f"conv{block}1_aux.weight"] = conv(_WIDE[block], width, 1)
+        tensors[f"conv{block}1_aux.bias"] = 0.1 * torch.randn(_WIDE[block], generator=generator)
+    path = tmp_path_factory.mktemp("loss") / "small.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def loss_network(loss_network_file: Path) -> LossNetwork:
+    return load_loss_network(loss_network_file)
+
+
+@pytest.fixture(scope="session")
+def photos_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four photographs of 60 x 50 pixels and up, a broken one, and one that is too small for a crop of 32."""
+    folder = tmp_path_factory.mktemp("photos")
+    for seed in range(4):
+        write_picture(folder / f"{seed}.png", textured(50 + 10 * seed, 60, seed))
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    write_picture(folder / "tiny.png", textured(20, 20, 9))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Style pictures: `wave` of fine blots, `wreck` and `mine` of coarser ones."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed, (name, grain) in enumerate((("wave", 1.0), ("wreck", 2.0), ("mine", 4.0))):
+        write_picture(folder / f"{name}.png", textured(48, 64, 100 + seed, grain))
+    return folder
