@@ -6,6 +6,7 @@ Size, colours and rate are the source's business: what comes out is H x W x 3 ui
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -21,8 +22,8 @@ import numpy as np
 from realtime.cameras import Camera as CameraDevice
 from realtime.cameras import describe_cameras, find_camera
 from realtime.frames import Frame
-from realtime.recorder import LIVE_TIME_BASE
 from realtime.rates import clock_for, exact_rate
+from realtime.recorder import LIVE_TIME_BASE
 from realtime.scene import Scene
 
 Size = tuple[int, int]
@@ -34,6 +35,10 @@ SCENE_RATE = Fraction(30)
 _OPEN_TIMEOUT_S = 10.0
 # A read that takes longer is a broken stream; shorter than what closing waits for the reading thread.
 _READ_TIMEOUT_S = 4.0
+# FFmpeg takes any text by these names for drawings made of characters.
+_TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
+# A file may end so much before its announced end: the last picture's duration is not always known.
+_END_TOLERANCE_S = Fraction(1, 2)
 _STREAM_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "rtmp://", "rtmps://", "srt://", "tcp://")
 # A camera may swallow a picture now and then, above all its first ones; after so many in a row it is gone.
 _MAX_EMPTY_READS = 30
@@ -118,26 +123,41 @@ class VideoFile(_Closing):
         if min(self.size) <= 0:
             raise SourceError(f"{path} has no picture size; it may be cut off before its first picture")
         self.rate = _rate(self._stream)
-        self.frame_count = self._stream.frames or _count_from_duration(self._stream, self.rate)
+        self._promised_end_s = _matroska_end_s(self._container, self._stream)
+        self.frame_count = self._stream.frames or _count_from_duration(self._stream, self.rate, self._promised_end_s)
         self.time_base = clock_for(self.rate, self._stream.time_base or 1 / self.rate)
-        self._promised = self._stream.frames or None
         self.shortfall: str | None = None
 
     def frames(self) -> Iterator[Frame]:
-        index, trouble = 0, ""
+        index, hidden, end_s, trouble = 0, 0, Fraction(0), ""
         try:
-            for picture in self._container.decode(self._stream):
-                yield self._frame(picture, index)
-                index += 1
+            for packet in self._container.demux(self._stream):
+                # a cut made without encoding anew keeps pictures before its beginning that are not to be shown
+                hidden += packet.is_discard
+                for picture in packet.decode():
+                    frame = self._frame(picture, index)
+                    end_s = max(end_s, (frame.time or 0) + self._duration_s(picture))
+                    yield frame
+                    index += 1
         except av.error.FFmpegError as exc:
             trouble = f" ({_reason(exc)})"
         if index == 0:
             raise SourceError(f"no picture in {self.name} could be decoded{trouble}")
-        if trouble or (self._promised and index < self._promised):
-            of_how_many = f" of {self._promised}" if self._promised else ""
-            self.shortfall = (
-                f"{self.name} is damaged or cut off: only {index}{of_how_many} frames could be read{trouble}"
-            )
+        self.shortfall = self._missing(index, self._stream.frames - hidden, end_s, trouble)
+
+    def _missing(self, read: int, promised: int, end_s: Fraction, trouble: str) -> str | None:
+        damaged = f"{self.name} is damaged or cut off: only {read}"
+        if read < promised:
+            return f"{damaged} of {promised} frames could be read{trouble}"
+        if self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
+            times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"
+            return f"{damaged} frames, {times}, could be read{trouble}"
+        return f"{damaged} frames could be read{trouble}" if trouble else None
+
+    def _duration_s(self, picture: av.VideoFrame) -> Fraction:
+        if picture.duration and picture.time_base is not None:
+            return picture.duration * picture.time_base
+        return 1 / self.rate
 
     def _frame(self, picture: av.VideoFrame, index: int) -> Frame:
         at = None if picture.pts is None or picture.time_base is None else picture.pts * picture.time_base
@@ -241,10 +261,13 @@ class Resampled(_Closing):
 
     def frames(self) -> Iterator[Frame]:
         index = 0
+        began_at: Fraction | None = None
         for frame in self._source.frames():
             at = frame.time if frame.time is not None else frame.index / self._source.rate
+            # many a file's clock does not begin at 0
+            began_at = at if began_at is None else began_at
             # a frame is shown until the next one is due, so it stands for every tick before that
-            while Fraction(index) / self.rate < at + 1 / self._source.rate:
+            while index / self.rate < at - began_at + 1 / self._source.rate:
                 yield Frame(frame.pixels, index, frame.captured_at_s, index / self.rate)
                 index += 1
 
@@ -294,9 +317,13 @@ def _open_file(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty (0 bytes)")
     try:
-        return av.open(str(path))
+        container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as exc:
         raise SourceError(f"{path} cannot be read as a video: {_reason(exc)}") from exc
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise SourceError(f"{path} cannot be read as a video: it is text")
+    return container
 
 
 def _picture_stream(container: Any, name: str) -> Any:
@@ -321,12 +348,25 @@ def _rgb(picture: av.VideoFrame, size: Size) -> Any:
     return picture.to_ndarray(format="rgb24", width=size[0], height=size[1], interpolation="BICUBIC")
 
 
-def _count_from_duration(stream: Any, rate: Fraction) -> int | None:
-    if not stream.duration or not stream.time_base:
+def _count_from_duration(stream: Any, rate: Fraction, end_s: Fraction | None) -> int | None:
+    duration_s = stream.duration * stream.time_base if stream.duration and stream.time_base else end_s
+    return max(1, round(duration_s * rate)) if duration_s else None
+
+
+def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
+    """Returns when the pictures of a Matroska or WebM file end by its own account, which counts no frames."""
+    if "matroska" not in container.format.name:
         return None
-    return max(1, round(Fraction(stream.duration * stream.time_base) * rate))
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3])
+    # of several streams the longest counts there, which may be the sound
+    alone = len(container.streams) == 1 and container.duration
+    return Fraction(container.duration, av.time_base) if alone else None
 
 
 def _reason(exc: BaseException) -> str:
+    if isinstance(exc, av.error.ExitError):
+        return "nothing came in time"
     text = getattr(exc, "strerror", None) or str(exc)
     return str(text).strip() or type(exc).__name__

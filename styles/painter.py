@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+import openvino
 import torch
 from numpy.typing import NDArray
 
@@ -38,27 +38,29 @@ def network_painter(weights: NetworkWeights, vector: NDArray[np.float32], device
 
 
 def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Painter:
-    """Returns what paints with an ONNX file on the CPU: `frame` 1 x H x W x 3 uint8, and `style` if it takes one.
+    """Returns what paints with an ONNX file on the CPU in float32, by OpenVINO.
 
-    Raises WeightsError where the file is something else.
+    The file takes `frame`, 1 x H x W x 3 uint8, and may take `style`, float32[K]. Raises WeightsError where it is
+    something else, or FileNotFoundError.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"no ONNX file at {path}")
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as exc:  # ONNX Runtime's own errors share no base class
-        raise WeightsError(f"{path} cannot be read as ONNX: {exc}") from exc
-    inputs = {node.name: node for node in session.get_inputs()}
-    if "frame" not in inputs or inputs["frame"].type != "tensor(uint8)":
+        net = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    except RuntimeError as exc:
+        raise WeightsError(f"{path} cannot be read as ONNX: {str(exc).splitlines()[0]}") from exc
+    inputs = {node.any_name: node.element_type.get_type_name() for node in net.inputs}
+    if inputs.get("frame") != "u8":
         raise WeightsError(f"{path} takes {', '.join(inputs)}; wanted 'frame', 1 x H x W x 3 uint8")
     if "style" in inputs and vector is None:
-        raise WeightsError(f"{path} paints in many styles; say which one")
+        raise WeightsError(f"{path} paints in many styles; name one of them and give --onnx")
     styles = {"style": vector} if "style" in inputs else {}
 
     def paint(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        painted: NDArray[np.uint8] = session.run(None, {"frame": picture[None], **styles})[0][0]
-        return painted
+        return np.array(net({"frame": np.ascontiguousarray(picture)[None], **styles})[0][0])
 
-    multiple = session.get_modelmeta().custom_metadata_map.get("size_multiple", "1")
-    return _at_any_size(paint, int(multiple))
+    metadata = net.get_runtime_model().get_rt_info()
+    return _at_any_size(paint, _size_multiple(path))
 
 
 def _at_any_size(paint: Painter, multiple: int) -> Painter:
