@@ -14,11 +14,13 @@ from types import FrameType
 
 import platformdirs
 
-from build_engines.onnx_cache import NoExporterError
+from build_engines.onnx_cache import NoExporterError, OnnxFileError
 from realtime import __version__, bench
 from realtime.backends import BACKENDS, BackendUnavailableError, choose_backend, load_backend
 from realtime.cameras import list_cameras
-from realtime.options import parse_count, parse_rate, parse_size
+from realtime.look import MixError, mix_by_name
+from realtime.options import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
+from realtime.playlist import PlaylistError, parse_playlist
 from realtime.progress import progress_bar, tell
 from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
 from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
@@ -38,9 +40,12 @@ _FALLBACK_STEM = "nst-live"
 _EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (UnknownStyleError, 2),
     (OutputError, 2),
+    (MixError, 2),
+    (PlaylistError, 2),
     (SourceError, 3),
     (StyleMismatchError, 3),
     (WeightsError, 3),
+    (OnnxFileError, 3),
     (FileNotFoundError, 3),
     (BackendUnavailableError, 4),
     (NoExporterError, 4),
@@ -107,6 +112,22 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--backend", default="auto", choices=("auto", *BACKENDS), help="what runs the net (default: %(default)s)"
     )
+    parser.add_argument("--mix", type=parse_mix, metavar="NAME:W,NAME:W", help="a mix of styles, as wave:0.6,udnie:0.4")
+    parser.add_argument(
+        "--playlist", metavar="NAME:S,NAME:S", help="styles in turn, each for so many seconds, as wreck:20,wave:20"
+    )
+    parser.add_argument(
+        "--fade",
+        type=parse_seconds,
+        default=0.5,
+        metavar="S",
+        help="seconds from one style to the next, 0 for a cut (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
+    )
+    parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
+    parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
     parser.add_argument(
         "--size",
         type=parse_size,
@@ -142,6 +163,10 @@ def _show(args: argparse.Namespace) -> int:
         check_output(args.output, args.overwrite, args.input)
     choice = choose_backend(args.backend)
     paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
+    if args.mix:
+        paintings, chosen = [*paintings, mix_by_name(args.mix, paintings)], len(paintings)
+    names = tuple(painting.name for painting in paintings)
+    playlist = parse_playlist(args.playlist, names) if args.playlist else None
     with ExitStack() as stack:
         source = stack.enter_context(_open_source(args))
         if min(source.size) < MIN_SIDE:
@@ -160,7 +185,14 @@ def _show(args: argparse.Namespace) -> int:
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(progress_bar(source.name, total))
-        session = Session(tuple(painting.name for painting in paintings), chosen)
+        session = Session(
+            names,
+            chosen,
+            strength=args.strength,
+            keep_colors=args.keep_colors,
+            mirrored=args.mirror,
+            automatic=playlist is not None,
+        )
         show = Show(
             source,
             stylizer,
@@ -171,6 +203,8 @@ def _show(args: argparse.Namespace) -> int:
             sinks=sinks,
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
+            fade_s=args.fade,
+            playlist=playlist,
             report=report,
         )
         outcome = show.run()

@@ -45,3 +45,27 @@ def parse_positive_number(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
+
+
+def parse_seconds(text: str) -> float:
+    """Returns a time of 0 or more."""
+    return 0.0 if text.strip() in {"0", "0.0"} else parse_positive_number(text)
+
+
+def parse_share(text: str) -> float:
+    """Returns a number from 0 to 1."""
+    share = parse_seconds(text)
+    if share > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
+    return share
+
+
+def parse_mix(text: str) -> dict[str, float]:
+    """Returns the weights of "wave:0.6,udnie:0.4" by name; a name alone weighs 1."""
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.strip().partition(":")
+        if not name or name in weights:
+            raise argparse.ArgumentTypeError(f"{text!r} is no mix; wanted different styles, as wave:0.6,udnie:0.4")
+        weights[name] = parse_positive_number(weight) if weight else 1.0
+    return weights

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_engines.onnx_cache import ready_onnx
+from build_engines.onnx_cache import OnnxFileError, read_onnx_metadata, ready_onnx
 from realtime.backends import Net, Vector
 from styles.registry import Style, UnknownStyleError, find_style, list_networks, list_styles
 from styles.weights import load_style, read_network_config
@@ -44,7 +44,7 @@ def load_repertoire(chosen: str, network: str) -> tuple[Sequence[Painting], int]
     """Returns all paintings of the net, by name, and the index of the chosen one.
 
     chosen: the name of a style, or a .safetensors or .onnx file, which is then added. Raises UnknownStyleError,
-    StyleMismatchError, WeightsError, FileNotFoundError.
+    StyleMismatchError, WeightsError, OnnxFileError, FileNotFoundError.
     """
     if Path(chosen).suffix == ".onnx":
         found = _foreign_painting(Path(chosen))
@@ -81,5 +81,8 @@ def _net(weights: Path, vector: Vector | None) -> Net:
 def _foreign_painting(onnx: Path) -> Painting:
     if not onnx.is_file():
         raise FileNotFoundError(f"no ONNX file at {onnx}")
-    net = Net(onnx.stem, onnx, None, 0, _FOREIGN_SIZE_MULTIPLE)
+    metadata = read_onnx_metadata(onnx)
+    if metadata.get("baked") == "false":
+        raise OnnxFileError(f"{onnx} has no style of its own; choose one of its styles by name")
+    net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))
     return Painting(onnx.stem, onnx.stem, "", net, None)

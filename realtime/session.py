@@ -16,6 +16,10 @@ class Session:
     style_names: tuple[str, ...]
     style: int = 0
     original: bool = False
+    strength: float = 1.0
+    keep_colors: bool = False
+    mirrored: bool = False
+    automatic: bool = False
     recording: bool = False
     frozen: bool = False
     hud: bool = True
@@ -43,7 +47,8 @@ def choose_style(index: int) -> Action:
     def action(session: Session) -> Session:
         if index >= len(session.style_names):
             return session.noticed(f"no style {index + 1}: there are {len(session.style_names)}")
-        return replace(session, style=index, original=False).noticed(session.style_names[index])
+        chosen = replace(session, style=index, original=False, automatic=False)
+        return chosen.noticed(session.style_names[index])
 
     return action
 
@@ -60,6 +65,32 @@ def step_style(step: int) -> Action:
 def toggle_original(session: Session) -> Session:
     original = not session.original
     return replace(session, original=original).noticed("original" if original else session.style_name)
+
+
+def step_strength(step: float) -> Action:
+    """Returns the action that paints more (step > 0) or less strongly; strength stays in 0..1."""
+
+    def action(session: Session) -> Session:
+        strength = min(1.0, max(0.0, round(session.strength + step, 2)))
+        return replace(session, strength=strength).noticed(f"strength {100 * strength:.0f} %")
+
+    return action
+
+
+def toggle_keep_colors(session: Session) -> Session:
+    keep = not session.keep_colors
+    return replace(session, keep_colors=keep).noticed("the camera's colours" if keep else "the style's colours")
+
+
+def toggle_mirrored(session: Session) -> Session:
+    return replace(session, mirrored=not session.mirrored)
+
+
+def toggle_automatic(session: Session) -> Session:
+    automatic = not session.automatic
+    return replace(session, automatic=automatic).noticed(
+        "styles change by themselves" if automatic else "the style stays"
+    )
 
 
 def take_snapshot(session: Session) -> Session:
@@ -104,6 +135,11 @@ KEYS: tuple[Key, ...] = (
     Key("n", "n", "next style", step_style(+1)),
     Key("p", "p", "previous style", step_style(-1)),
     Key("0", "0", "original picture on / off", toggle_original),
+    Key("+=", "+", "stronger", step_strength(+0.1)),
+    Key("-_", "-", "weaker", step_strength(-0.1)),
+    Key("c", "c", "camera's colours on / off", toggle_keep_colors),
+    Key("m", "m", "mirror on / off", toggle_mirrored),
+    Key("a", "a", "automatic show on / off", toggle_automatic),
     Key("s", "s", "snapshot", take_snapshot),
     Key("r", "r", "record on / off", toggle_recording),
     Key(" ", "space", "freeze on / off", toggle_frozen),

@@ -10,9 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from realtime.frames import Frame, Pixels
 from realtime.hud import Readings, draw_hud
+from realtime.look import Fader, at_strength, with_colors_of
 from realtime.pacing import FrameQueue, FrameSource, Metronome
+from realtime.playlist import Playlist, every_style
 from realtime.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.repertoire import Painting
 from realtime.session import Session, press
@@ -81,6 +85,8 @@ class Show:
         display: Display | None = None,
         sinks: Sequence[Sink] = (),
         captures: Path | None = None,
+        fade_s: float = 0.0,
+        playlist: Playlist | None = None,
         max_frames: int | None = None,
         report: Callable[[int], None] | None = None,
     ) -> None:
@@ -89,6 +95,9 @@ class Show:
         self._display, self._sinks, self._report = display, sinks, report
         self._captures = captures or Path.cwd()
         self._max_frames = max_frames
+        self._fader = Fader(fade_s)
+        self._playlist = playlist or every_style(len(paintings))
+        self._automatic_since_s: float | None = None
         self._backend_note = backend_note
         self._recorder: Recorder | None = None
         self._recording_since_s = 0.0
@@ -126,7 +135,7 @@ class Show:
         while not self.session.quitting:
             self._fill(queue, _POLL_S)
             if self._stylizer.in_flight:
-                painted = self._stylizer.finish()
+                painted = self._finish()
                 self._fill(queue, 0)
                 yield painted
             elif queue.ended or self._started == self._max_frames:
@@ -139,14 +148,43 @@ class Show:
 
         A live picture is never queued behind another one: what is taken later is newer.
         """
-        painting = None if self.session.original else self._paintings[self.session.style]
         depth = 1 if self._source.live else 2
         while self._stylizer.in_flight < depth and not self.session.frozen and self._started != self._max_frames:
             frame = queue.take(0 if self._stylizer.in_flight else patience_s)
             if frame is None:
                 return
-            self._stylizer.start(frame, painting)
-            self._started += 1
+            self._start(frame)
+
+    def _start(self, frame: Frame) -> None:
+        if self.session.mirrored:
+            frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, ::-1]))
+        # a file has a clock of its own; with it a fade is as long however fast the file is painted
+        own_time = not self._source.live and frame.time is not None
+        at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
+        self._follow_playlist(at_s)
+        painting = self._fader.towards(self._paintings[self.session.style], at_s)
+        self._stylizer.start(frame, None if self.session.original else painting)
+        self._started += 1
+
+    def _follow_playlist(self, at_s: float) -> None:
+        if not self.session.automatic:
+            self._automatic_since_s = None
+            return
+        if self._automatic_since_s is None:
+            self._automatic_since_s = at_s
+        style = self._playlist.style_at(at_s - self._automatic_since_s)
+        if style != self.session.style:
+            self.session = replace(self.session, style=style).noticed(self._paintings[style].name)
+
+    def _finish(self) -> Painted:
+        """Returns the oldest frame in flight painted, as strongly and in the colours that are wanted."""
+        painted, session = self._stylizer.finish(), self.session
+        pixels, photo = painted.pixels, painted.frame.pixels
+        if session.original or pixels is photo:
+            return painted
+        if session.keep_colors:
+            pixels = with_colors_of(pixels, photo)
+        return Painted(painted.frame, at_strength(pixels, photo, session.strength))
 
     def _present(self, painted: Painted, dropped: int) -> None:
         self._shown = painted

@@ -188,13 +188,17 @@ class NetworkStream(_Closing):
         self.time_base = LIVE_TIME_BASE
 
     def frames(self) -> Iterator[Frame]:
+        index = 0
         try:
-            for index, picture in enumerate(self._container.decode(self._stream)):
+            for picture in self._container.decode(self._stream):
                 yield Frame(_rgb(picture, self.size), index, time.monotonic())
+                index += 1
         except av.error.EOFError:
-            return
+            pass
         except (av.error.FFmpegError, OSError) as exc:
             raise SourceError(f"the stream {self.name} broke off: {_reason(exc)}") from exc
+        if index == 0:
+            raise SourceError(f"the stream {self.name} ended before its first picture")
 
     def close(self) -> None:
         self._container.close()
@@ -253,7 +257,7 @@ class Resampled(_Closing):
         self.name, self.live, self.size, self.rate = source.name, source.live, source.size, rate
         self.time_base = 1 / rate
         count = source.frame_count
-        self.frame_count = None if count is None else max(1, round(count * rate / source.rate))
+        self.frame_count = None if count is None else math.ceil(count * rate / source.rate)
 
     @property
     def shortfall(self) -> str | None:  # type: ignore[override]

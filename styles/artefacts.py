@@ -131,10 +131,10 @@ def _border_shift(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArr
 
 
 def _activity(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Returns the squared difference from the mean of the four neighbours, H x W."""
+    """Returns the squared difference from the mean of the four neighbours, H x W, and that of rounding to bytes."""
     grey = np.pad(picture.astype(np.float64).mean(axis=2), 1, mode="reflect")
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-    activity: NDArray[np.float64] = (grey[1:-1, 1:-1] - around / 4) ** 2
+    activity: NDArray[np.float64] = (grey[1:-1, 1:-1] - around / 4) ** 2 + 1 / 12
     return activity
 
 

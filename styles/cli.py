@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs `nst-train` and returns its exit code: 0, 2 usage, 3 unreadable input, 4 no torch, 130 stopped, else 1."""
     words = list(sys.argv[1:] if argv is None else argv)
     name = words[0] if words and words[0] in _PARSERS else ""
-    args = _PARSERS[name]().parse_args(words[1:] if name else words)
+    args = _PARSERS[name]().parse_intermixed_args(words[1:] if name else words)
     args.command = shlex.join(["nst-train", *map(_recorded, words)])
     if importlib.util.find_spec("torch") is None:
         return _say('this needs PyTorch; install it with: pip install "nst-live[train]"', NO_TORCH)

@@ -46,7 +46,9 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Paint
     if not path.is_file():
         raise FileNotFoundError(f"no ONNX file at {path}")
     try:
-        net = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        core = openvino.Core()
+        model = core.read_model(path)
+        net = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     except RuntimeError as exc:
         raise WeightsError(f"{path} cannot be read as ONNX: {str(exc).splitlines()[0]}") from exc
     inputs = {node.any_name: node.element_type.get_type_name() for node in net.inputs}
@@ -59,8 +61,9 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Paint
     def paint(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.array(net({"frame": np.ascontiguousarray(picture)[None], **styles})[0][0])
 
-    metadata = net.get_runtime_model().get_rt_info()
-    return _at_any_size(paint, _size_multiple(path))
+    where = ["framework", "size_multiple"]  # OpenVINO's place for the metadata of an ONNX file
+    multiple = int(model.get_rt_info(where).astype(str)) if model.has_rt_info(where) else 1
+    return _at_any_size(paint, multiple)
 
 
 def _at_any_size(paint: Painter, multiple: int) -> Painter:

@@ -17,6 +17,14 @@ from styles.weights import save_network
 SaveNet = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """On busy cores PyTorch's threads wait for each other: a small frame then takes a hundred times as long."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def save_net(tmp_path: Path) -> SaveNet:
     """Returns `save_net("fast", seed=0, baked=False)`, which writes a net with random weights and returns its path."""

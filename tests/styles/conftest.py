@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -25,6 +27,16 @@ def textured(height: int, width: int, seed: int, grain: float = 3.0) -> NDArray[
     noise = np.random.default_rng(seed).standard_normal((height, width, 3))
     soft = cv2.GaussianBlur(noise, (0, 0), grain)
     return np.clip(128 + 50 * soft / soft.std(), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Pictures this small are slower on several threads, and much slower on busy cores."""
+    before, os.environ["OMP_NUM_THREADS"] = torch.get_num_threads(), "1"
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+    del os.environ["OMP_NUM_THREADS"]
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from styles.pictures import (
+    MAX_ZOOM,
     PictureError,
     centre_crop,
     load_photos,
@@ -73,19 +74,21 @@ def test_of_too_many_photographs_an_even_choice_is_kept(tmp_path: Path) -> None:
 def test_folders_without_a_usable_photograph_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="no folder of photographs at"):
         picture_paths(tmp_path / "none")
-    with pytest.raises(PictureError, match="no photographs in .*; wanted files ending in"):
+    with pytest.raises(PictureError, match=r"no photographs in .*; wanted files ending in"):
         picture_paths(tmp_path)
     write_picture(tmp_path / "small.png", textured(8, 8, seed=0))
-    with pytest.raises(PictureError, match="no usable photograph in .*smaller than the crop of 64"):
+    with pytest.raises(PictureError, match=r"no usable photograph in .*smaller than the crop of 64"):
         load_photos(tmp_path, crop=64)
 
 
 def test_a_batch_is_of_different_photographs_and_follows_from_the_random_state(photos_folder: Path) -> None:
     photos = load_photos(photos_folder, crop=32)
-    one, again, other = (photos.batch(3, 32, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    batches = [photos.batch(3, 32, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    (one, zooms), (again, _), (other, _) = batches
     assert one.shape == (3, 3, 32, 32)
     assert one.min() >= 0
     assert one.max() <= 1
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
     assert not torch.equal(one[0], one[1])
+    assert ((zooms >= 1) & (zooms <= MAX_ZOOM)).all()

@@ -97,7 +97,9 @@ def test_a_style_file_anywhere_is_found_by_its_path(shipped: Path, user: Path, t
 
 
 def test_the_nearest_name_is_offered(shipped: Path, user: Path) -> None:
-    with pytest.raises(UnknownStyleError, match=r"no style called 'wrek'; did you mean 'wreck'\? \(there are: wave, wr"):
+    with pytest.raises(
+        UnknownStyleError, match=r"no style called 'wrek'; did you mean 'wreck'\? \(there are: wave, wr"
+    ):
         find_style("wrek")
     with pytest.raises(UnknownStyleError, match=r"no style of the net 'fast' called 'zzz' \(there are: wave, wreck\)"):
         find_style("zzz", "fast")
@@ -118,5 +120,6 @@ def test_the_six_pictures_say_who_painted_them() -> None:
 
 
 def test_what_the_app_imports_needs_no_torch() -> None:
-    code = "import sys; sys.modules['torch'] = None; import styles.registry, styles.weights, styles.architecture, styles.cli"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    modules = "styles.registry, styles.weights, styles.architecture, styles.cli"
+    code = f"import sys; sys.modules['torch'] = None; import {modules}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])

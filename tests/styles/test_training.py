@@ -57,7 +57,10 @@ def run_to(trainer: Trainer, step: int) -> None:
 
 
 def weights_of(trainer: Trainer) -> dict[str, torch.Tensor]:
-    return {**{name: value.clone() for name, value in trainer.net.state_dict().items()}, "": trainer.vectors.data.clone()}
+    return {
+        **{name: value.clone() for name, value in trainer.net.state_dict().items()},
+        "": trainer.vectors.data.clone(),
+    }
 
 
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

@@ -1,0 +1,105 @@
+"""What a frame is painted as: a style, a mix of styles, or the walk from one to the next; and how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from realtime.backends import Vector
+from realtime.frames import Pixels
+from realtime.repertoire import Painting
+
+
+class MixError(ValueError):
+    """Styles cannot be mixed as asked."""
+
+
+def mixed(parts: Sequence[tuple[Painting, float]], name: str) -> Painting:
+    """Returns the style between styles of one net: the mean of their vectors by weight.
+
+    Raises MixError where the styles belong to different nets or a style has no vector.
+    """
+    first = parts[0][0]
+    total = sum(weight for _, weight in parts)
+    vector = np.zeros_like(_vector(first))
+    for painting, weight in parts:
+        if painting.net != first.net:
+            raise MixError(
+                f"{painting.name!r} and {first.name!r} are painted by different nets; wanted styles of one net"
+            )
+        vector += np.float32(weight / total) * _vector(painting)
+    return Painting(name, name, "", first.net, vector)
+
+
+def mix_by_name(weights: Mapping[str, float], paintings: Sequence[Painting]) -> Painting:
+    """Returns the mix of named styles, called like "wave 60 % + udnie 40 %". Raises MixError for an unknown name."""
+    by_name = {painting.name: painting for painting in paintings}
+    for name in weights:
+        if name not in by_name:
+            raise MixError(f"no style {name!r} to mix; there are: {', '.join(by_name)}")
+    total = sum(weights.values())
+    name = " + ".join(f"{name} {100 * weight / total:.0f} %" for name, weight in weights.items())
+    return mixed([(by_name[name], weight) for name, weight in weights.items()], name)
+
+
+def _vector(painting: Painting) -> Vector:
+    if painting.vector is None:
+        raise MixError(f"{painting.name!r} has a net of its own and cannot be mixed")
+    return painting.vector
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    start: Vector
+    began_s: float
+
+
+class Fader:
+    """Turns a switch of styles into a walk on style vectors of `duration_s`; 0, or a change of nets, is a cut.
+
+    The clock is the frames' own: seconds of the file, or of capture. `towards` is asked once a frame.
+    """
+
+    def __init__(self, duration_s: float) -> None:
+        self._duration_s = duration_s
+        self._target: Painting | None = None
+        self._shown: Vector | None = None
+        self._walk: _Walk | None = None
+
+    def towards(self, target: Painting, at_s: float) -> Painting:
+        """Returns what to paint at that moment on the way to `target`; called in the order of the frames."""
+        if target is not self._target:
+            same_net = self._target is not None and self._target.net == target.net
+            can_walk = self._duration_s > 0 and same_net and self._shown is not None and target.vector is not None
+            self._walk = _Walk(self._shown, at_s) if can_walk and self._shown is not None else None
+            self._target = target
+        self._shown = self._vector_at(target, at_s)
+        return target if self._walk is None else replace(target, vector=self._shown)
+
+    def _vector_at(self, target: Painting, at_s: float) -> Vector | None:
+        if self._walk is None or target.vector is None:
+            return target.vector
+        share = min(1.0, max(0.0, (at_s - self._walk.began_s) / self._duration_s))
+        if share == 1.0:
+            self._walk = None
+            return target.vector
+        smooth = np.float32(share * share * (3 - 2 * share))
+        return (1 - smooth) * self._walk.start + smooth * target.vector
+
+
+def at_strength(painted: Pixels, photo: Pixels, strength: float) -> Pixels:
+    """Returns the picture between the camera's (0) and the painting (1)."""
+    if strength >= 1:
+        return painted
+    return np.asarray(cv2.addWeighted(painted, strength, photo, 1 - strength, 0), dtype=np.uint8)
+
+
+def with_colors_of(painted: Pixels, photo: Pixels) -> Pixels:
+    """Returns the painting's brightness in the camera picture's colours (Gatys et al. 2016, luminance only)."""
+    colours = cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb)
+    # only the first channel is taken from the painting
+    cv2.mixChannels([cv2.cvtColor(painted, cv2.COLOR_RGB2YCrCb)], [colours], [0, 0])
+    return np.asarray(cv2.cvtColor(colours, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)

@@ -1,0 +1,115 @@
+"""The FP16 graphs paint what the nets paint in FP32: on photographs, in every style, without overflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from build_engines.engines import Source, styles_of
+from build_engines.graph import onnx_from_network
+from build_engines.graph_options import GraphOptions, Statistics
+from build_engines.quality import (
+    FLOOR_DB,
+    Pixels,
+    Quality,
+    Vector,
+    measure_quality,
+    paint_with_onnxruntime,
+    paint_with_pytorch,
+    psnr_db,
+    sample_frames,
+)
+from styles import registry
+from styles.architecture import CONFIGS
+from styles.pictures import centre_crop, read_picture, resize_short_side
+from styles.weights import load_network
+from tests.build_engines.conftest import SaveNet
+
+SHIPPED = {path.stem: path for path in sorted(registry.SHIPPED_FOLDER.glob("*.safetensors"))}
+
+
+def net_file(name: str, save_net: SaveNet) -> Path:
+    """Returns the shipped weights; random ones where the net is not trained yet."""
+    return SHIPPED[name] if name in SHIPPED else save_net(name)
+
+
+def photographs(shared: Path, side: int) -> list[Pixels]:
+    files = sorted((shared / "photos" / "val").glob("*.jpg"))[:20]
+    assert len(files) == 20
+    return [centre_crop(resize_short_side(read_picture(file), side), side) for file in files]
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("statistics", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_fp16_stays_above_the_floor_on_20_photographs_in_every_style(
+    name: str, statistics: Statistics, shared: Path, save_net: SaveNet
+) -> None:
+    weights = net_file(name, save_net)
+    styles = list(styles_of(Source(name, weights)).items())
+    exact = paint_with_pytorch(weights)
+    half = paint_with_onnxruntime(
+        onnx_from_network(load_network(weights), GraphOptions("fp16", statistics)).SerializeToString()
+    )
+    for number, photograph in enumerate(photographs(shared, 96)):
+        style, vector = styles[
+            number % len(styles)
+        ]  # each style on three photographs or more: all on all takes minutes
+        quality = psnr_db(half(photograph, vector), exact(photograph, vector))
+        assert quality >= FLOOR_DB, f"{style} on photograph {number}: {quality:.1f} dB"
+
+
+@pytest.mark.parametrize("statistics", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_fp16_does_not_overflow_on_black_white_and_noise(name: str, statistics: Statistics, save_net: SaveNet) -> None:
+    weights = net_file(name, save_net)
+    model = onnx_from_network(load_network(weights), GraphOptions("fp16", statistics))
+    watched = [node.output[0] for node in model.graph.node if node.op_type in {"Conv", "Add", "Sigmoid"}]
+    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(tensor) for tensor in watched)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for frame in (np.zeros_like(noise), np.full_like(noise, 255), noise, np.where(noise > 127, 255, 0)):
+        for style, vector in styles_of(Source(name, weights)).items():
+            outputs = session.run(watched, {"frame": frame.astype(np.uint8)[None], "style": vector})
+            for tensor, values in zip(watched, outputs, strict=True):
+                assert np.isfinite(values).all(), f"{tensor} in {style}"
+
+
+def test_psnr_is_that_of_the_textbook() -> None:
+    one, other = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
+    assert psnr_db(one, other) == 0
+    assert psnr_db(other, other) > 140
+    one[0, 0, 0] = 255
+    assert psnr_db(one, np.zeros_like(one)) == pytest.approx(10 * np.log10(48))
+
+
+def test_the_receipt_names_the_worst_style_and_warns_below_the_floor() -> None:
+    def paint(frame: Pixels, style: Vector | None) -> Pixels:
+        assert style is not None
+        return (frame // 2 + int(style[0])).astype(np.uint8)
+
+    def exact(frame: Pixels, style: Vector | None) -> Pixels:
+        return (frame // 2).astype(np.uint8)
+
+    def vector(value: float) -> NDArray[np.float32]:
+        return np.array([value], np.float32)
+
+    styles = {"near": vector(1), "far": vector(20)}
+    receipt = measure_quality(("a", paint), ("b", exact), sample_frames(32, 16), styles)
+    assert (receipt.worst_style, receipt.good, receipt.frames) == ("far", False, 3)
+    assert "below 40 dB" in str(receipt)
+    near = measure_quality(("a", paint), ("b", exact), sample_frames(32, 16), {"near": vector(1)})
+    assert near.good
+    assert str(near) == "a against b: 48.1 dB at worst (near)"
+    assert isinstance(near, Quality)
+
+
+def test_the_sample_frames_reach_over_the_whole_range() -> None:
+    frames = sample_frames(64, 48)
+    assert {frame.shape for frame in frames} == {(48, 64, 3)}
+    assert all(frame.min() < 30 and frame.max() > 225 for frame in frames)

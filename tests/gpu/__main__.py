@@ -1,0 +1,163 @@
+"""`python -m tests.gpu`: builds, runs, compares and measures on the NVIDIA GPU that is here; prints a table and a JSON.
+
+Ends with 0 where all bounds are kept, 1 where one is not, 4 where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+
+from build_engines.doctor import examine, why_no_tensorrt
+from build_engines.engines import Source, styles_of
+from build_engines.gpus import NoGpuError, first_gpu
+from build_engines.graph_options import Statistics
+from build_engines.onnx_cache import ready_onnx
+from build_engines.quality import fp32_reference, measure_quality, sample_frames
+from realtime.backends import Painter, Vector
+from realtime.backends.onnxruntime import OnnxRuntimePainter
+from realtime.frames import Pixels
+from styles.registry import list_networks
+from tests.gpu.contestants import bare_engine, bare_pytorch, built_engine, pytorch_painter, tensorrt_painter
+from tests.gpu.measure import Speed, compute_ms, measure_painters
+
+_STATISTICS: tuple[Statistics, ...] = ("fp32", "fp16")
+SIZES = ((1280, 720), (1920, 1080))
+ODD_SIZES = ((328, 248), (648, 360))
+LEAST_OF_BARE = 0.95
+MOST_LATENCY = 1.5
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measurement. `kept` is whether its bound is kept, None where it has none."""
+
+    net: str
+    size: str
+    what: str
+    value: float
+    unit: str
+    kept: bool | None = None
+
+    def __str__(self) -> str:
+        verdict = {None: "", True: "ok", False: "TOO FAR"}[self.kept]
+        return f"{self.net:6} {self.size:10} {self.what:52} {self.value:9.2f} {self.unit:4} {verdict}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.gpu", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--net", action="append", help="only this net (default: all)")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--count", type=int, default=100, help="frames a round")
+    arguments = parser.parse_args()
+    try:
+        gpu = first_gpu()
+    except NoGpuError as exc:
+        print(f"gpu-check: {exc}", file=sys.stderr)
+        return 4
+    print(f"{gpu.name} ({gpu.target}), CUDA {gpu.driver[0]}.{gpu.driver[1]}, {platform.platform()}")
+    software = {finding.name: finding.text for finding in examine()}
+    lines: list[Line] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, weights in list_networks().items():
+            if arguments.net is None or name in arguments.net:
+                for line in check_net(weights, Path(folder), arguments.rounds, arguments.count):
+                    print(line, flush=True)
+                    lines.append(line)
+    if arguments.json:
+        report = {"gpu": vars(gpu), "software": software, "lines": [vars(line) for line in lines]}
+        arguments.json.write_text(json.dumps(report, indent=1))
+    return 1 if any(line.kept is False for line in lines) else 0
+
+
+def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[Line]:
+    """Yields the qualities at odd sizes and at the first size, then the speeds at all sizes."""
+    with_tensorrt = why_no_tensorrt() is None
+    for size in (*ODD_SIZES, SIZES[0]):
+        with ExitStack() as stack:
+            painter = pytorch_painter(weights, size, depth=1)
+            stack.callback(painter.close)
+            yield quality_line(weights, size, "pytorch CUDA f16", painter)
+        for statistics in _STATISTICS if with_tensorrt else ():
+            stored, flavour = built_engine(weights, size, folder, statistics)
+            yield Line(
+                weights.stem, _text(size), f"build, {statistics} statistics", _number(stored.facts["build_s"]), "s"
+            )
+            with ExitStack() as stack:
+                engine = tensorrt_painter(stored, flavour, depth=1)
+                stack.callback(engine.close)
+                yield quality_line(weights, size, f"{flavour} f16, {statistics} statistics", engine)
+    for size in SIZES:
+        yield from race(weights, size, folder, rounds, count)
+
+
+def quality_line(weights: Path, size: tuple[int, int], what: str, painter: Painter) -> Line:
+    """Returns the worst PSNR over all styles of the net against FP32 PyTorch on the CPU."""
+
+    def paint(frame: Pixels, style: Vector | None) -> Pixels:
+        painter.start(frame, style)
+        return painter.finish()
+
+    styles = styles_of(Source(weights.stem, weights))
+    quality = measure_quality((what, paint), fp32_reference(weights), sample_frames(*size), styles)
+    return Line(weights.stem, _text(size), f"{what}: worst PSNR", quality.psnr_db, "dB", quality.good)
+
+
+def race(weights: Path, size: tuple[int, int], folder: Path, rounds: int, count: int) -> Iterator[Line]:
+    """Yields the speeds of all contestants at one size: computing alone, then from frame to result."""
+    net, style = weights.stem, next(iter(styles_of(Source(weights.stem, weights)).values()))
+    frame = sample_frames(*size)[0]
+    with ExitStack() as stack:
+        painters: dict[str, Painter] = {"pytorch": pytorch_painter(weights, size)}
+        runs = bare_pytorch(weights, size)
+        bare_of = {"pytorch": "pytorch CUDA graph f16"}
+        if why_no_tensorrt() is None:
+            for statistics in _STATISTICS:
+                stored, flavour = built_engine(weights, size, folder, statistics)
+                name = f"tensorrt, {statistics} statistics"
+                runs[name], close = bare_engine(stored, flavour)
+                stack.callback(close)
+                painters[name] = tensorrt_painter(stored, flavour)
+                bare_of[name] = name
+        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+            painters["onnxruntime CUDA"] = OnnxRuntimePainter(ready_onnx(weights, folder), *size)
+        for painter in painters.values():
+            stack.callback(painter.close)
+        computing = compute_ms(runs, rounds=rounds, count=count)
+        for name, milliseconds in computing.items():
+            yield Line(net, _text(size), f"{name}: computing", milliseconds, "ms")
+        for name, speed in measure_painters(painters, frame, style, rounds=rounds, count=count).items():
+            yield Line(net, _text(size), f"{name}: frame to result", speed.frame_ms, "ms")
+            yield Line(net, _text(size), f"{name}: latency", speed.latency_ms, "ms")
+            if name in bare_of:
+                yield from bounds(net, size, name, computing[bare_of[name]], speed)
+
+
+def bounds(net: str, size: tuple[int, int], name: str, bare_ms: float, speed: Speed) -> Iterator[Line]:
+    """Yields what the customer asked for: the share of the bare engine's throughput, and the latency over its time."""
+    share, times = bare_ms / speed.frame_ms, speed.latency_ms / bare_ms
+    yield Line(net, _text(size), f"{name}: share of bare throughput", share, "", share >= LEAST_OF_BARE)
+    yield Line(net, _text(size), f"{name}: latency over bare time", times, "", times <= MOST_LATENCY)
+
+
+def _text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, (int, float))
+    return float(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

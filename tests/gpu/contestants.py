@@ -1,0 +1,105 @@
+"""What is measured against each other on a GPU: our backends, and what else one could run the nets with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from build_engines.engine_cache import EngineCache, StoredEngine
+from build_engines.engines import Source, build_engine, find_engine, find_target, plan_engine
+from build_engines.gpus import first_gpu
+from build_engines.graph_options import GraphOptions, Statistics
+from build_engines.tensorrt_flavours import Flavour, load_flavour
+from realtime.backends.pycuda_device import PycudaDevice
+from realtime.backends.pytorch import TorchDevice, TorchNet
+from realtime.backends.slots import SlotPainter
+from realtime.backends.tensorrt import TensorRTNet
+
+# Puts one frame on the GPU's queue, and waits for it.
+Run = tuple[Callable[[], None], Callable[[], None]]
+
+
+def built_engine(
+    weights: Path, size: tuple[int, int], folder: Path, statistics: Statistics = "fp32"
+) -> tuple[StoredEngine, Flavour]:
+    """Returns the engine of a net for the GPU here, built now if need be."""
+    flavour = load_flavour(gpu=first_gpu())
+    source, cache = Source(weights.stem, weights), EngineCache(folder)
+    options = GraphOptions("fp16", statistics)
+    spec = plan_engine(source, size, flavour, find_target(flavour), options=options)
+    stored, _ = find_engine(spec, cache)
+    return stored or build_engine(spec, source, flavour, cache), flavour
+
+
+def tensorrt_painter(stored: StoredEngine, flavour: Flavour, depth: int = 3) -> SlotPainter[Any, Any, Any]:
+    device = PycudaDevice()
+    with device.current():
+        net = TensorRTNet(device, stored, flavour)
+    return SlotPainter(device, net, stored.spec.width, stored.spec.height, depth)
+
+
+def pytorch_painter(weights: Path, size: tuple[int, int], depth: int = 3) -> SlotPainter[Any, Any, Any]:
+    device = TorchDevice()
+    with device.current():
+        net = TorchNet(weights)
+    return SlotPainter(device, net, *size, depth)
+
+
+def bare_engine(stored: StoredEngine, flavour: Flavour) -> tuple[Run, Callable[[], None]]:
+    """Returns the engine without copies to and fro, and what closes it."""
+    device = PycudaDevice()
+    shape = (stored.spec.height, stored.spec.width, 3)
+    with device.current():
+        net = TensorRTNet(device, stored, flavour)
+        style = device.buffer((net.style_size,), np.float32) if net.style_size else None
+        launch = net.prepare(device.buffer(shape, np.uint8), style, device.buffer(shape, np.uint8))
+
+    def close() -> None:
+        with device.current():
+            net.close()
+        device.close()
+
+    return (_inside(device.current, launch), _inside(device.current, net.queue.synchronize)), close
+
+
+def _inside(current: Callable[[], AbstractContextManager[object]], call: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        with current():
+            call()
+
+    return run
+
+
+def bare_pytorch(weights: Path, size: tuple[int, int]) -> dict[str, Run]:
+    """Returns the net in FP16 in PyTorch: eager, compiled, and as a CUDA graph; all without copies to and fro."""
+    import torch
+
+    from build_engines.pixel_net import pixel_net_from_weights
+
+    width, height = size
+    net = pixel_net_from_weights(weights).cuda()
+    net.net.half()
+    net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frame = torch.zeros(1, height, width, 3, dtype=torch.uint8, device="cuda")
+    style = None if net.style is not None else net.net.plain_style().cuda()
+    compiled = torch.compile(net, mode="max-autotune-no-cudagraphs")
+    recorded = TorchNet(weights)
+    launch = recorded.prepare(frame[0], style, torch.empty_like(frame[0]))
+
+    def calling(model: Callable[..., torch.Tensor]) -> Callable[[], None]:
+        def run() -> None:
+            with torch.inference_mode():
+                model(frame, style)
+
+        return run
+
+    wait = torch.cuda.synchronize
+    return {
+        "pytorch eager f16": (calling(net), wait),
+        "pytorch compiled f16": (calling(compiled), wait),
+        "pytorch CUDA graph f16": (launch, wait),
+    }

@@ -1,0 +1,94 @@
+"""Cameras are found by index, path and name, and where there is none the message says what there is."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from realtime import cameras
+from realtime.cameras import Camera, describe_cameras, find_camera, list_cameras
+from realtime.sources import SourceError, open_source
+
+pytestmark = pytest.mark.skipif(not Path("/sys").is_dir(), reason="cameras are listed like this on Linux only")
+
+BUILT_IN = Camera(0, "Integrated Camera: HD", "/dev/video0")
+ON_USB = Camera(10, "Logitech BRIO", "/dev/video10")
+
+
+def plug_in(sysfs: Path, node: str, name: str, index: str = "0") -> None:
+    (sysfs / node).mkdir(parents=True)
+    (sysfs / node / "name").write_text(name + "\n")
+    (sysfs / node / "index").write_text(index + "\n")
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like Linux's own, with no camera in it yet, in which the code looks for them."""
+    folder = tmp_path / "video4linux"
+    monkeypatch.setattr(cameras, "list_cameras", partial(list_cameras, folder))
+    return folder
+
+
+@pytest.fixture
+def two_cameras(sysfs: Path) -> None:
+    plug_in(sysfs, "video10", "Logitech BRIO")
+    plug_in(sysfs, "video0", "Integrated Camera: HD")
+    plug_in(sysfs, "video1", "Integrated Camera: HD", index="1")
+
+
+@pytest.mark.usefixtures("two_cameras")
+def test_cameras_are_listed_by_number_without_their_second_nodes(sysfs: Path) -> None:
+    assert list_cameras(sysfs) == [BUILT_IN, ON_USB]
+
+
+def test_a_camera_without_a_name_is_listed_by_its_path(sysfs: Path) -> None:
+    (sysfs / "video3").mkdir(parents=True)
+    assert list_cameras(sysfs) == [Camera(3, "", "/dev/video3")]
+    assert str(list_cameras(sysfs)[0]) == "3 /dev/video3"
+
+
+@pytest.mark.usefixtures("two_cameras")
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("0", BUILT_IN),
+        ("10", ON_USB),
+        ("1", None),
+        ("2", None),
+        ("brio", ON_USB),
+        ("integrated camera", BUILT_IN),
+        ("Nikon", None),
+        ("/dev/video77", None),
+    ],
+)
+def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Camera | None) -> None:
+    assert find_camera(wanted) == found
+
+
+def test_a_device_path_is_believed_where_it_exists() -> None:
+    assert find_camera("/dev/null") == Camera(0, path="/dev/null")
+
+
+@pytest.mark.usefixtures("two_cameras")
+def test_the_cameras_there_are_told_in_one_line() -> None:
+    assert describe_cameras() == ("found: 0 (Integrated Camera: HD) /dev/video0, 10 (Logitech BRIO) /dev/video10")
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_no_camera_is_told_with_what_to_type_instead() -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source()
+    assert str(caught.value) == ("no camera '0' here; found no camera at all; without a camera, type: nst-live -i test")
+
+
+@pytest.mark.usefixtures("two_cameras")
+def test_a_name_that_matches_nothing_is_told_with_the_names_there_are() -> None:
+    with pytest.raises(SourceError, match=r"no camera 'Nikon' here; found: 0 \(Integrated Camera: HD\)"):
+        open_source(camera="Nikon")
+
+
+def test_a_device_that_is_no_camera_is_said_to_be_unusable(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*is another program using it"):
+        open_source(camera="/dev/null")

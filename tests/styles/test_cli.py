@@ -1,0 +1,303 @@
+"""`nst-train` from the outside: what it writes, what it refuses, and that a kill loses nothing but time."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from styles import registry
+from styles.cli import main
+from styles.pictures import read_picture
+from styles.registry import find_style, list_styles
+from styles.weights import load_network, load_style, read_metadata
+
+ROOT = Path(__file__).parents[2]
+Train = Callable[..., int]
+
+
+@pytest.fixture(autouse=True)
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's styles, and no shipped ones."""
+    monkeypatch.setenv("NST_LIVE_STYLES", str(tmp_path / "styles"))
+    monkeypatch.setattr(registry, "SHIPPED_FOLDER", tmp_path / "none")
+    return tmp_path / "styles"
+
+
+@pytest.fixture
+def options(photos_folder: Path, loss_network_file: Path) -> list[str]:
+    """What every small training has in common."""
+    sizes = ["--crop", "32", "--style-scale", "40", "--batch", "2", "--device", "cpu"]
+    return ["--photos", str(photos_folder), "--loss-network", str(loss_network_file), *sizes]
+
+
+@pytest.fixture
+def train(pictures_folder: Path, options: list[str]) -> Train:
+    """Returns `train("wave", "wreck", "--name", "n")`, which runs nst-train on style pictures by name."""
+
+    def run(*words: str) -> int:
+        named = [str(pictures_folder / f"{word}.png") if word in {"wave", "wreck", "mine"} else word for word in words]
+        # of an option that comes twice the last one counts
+        return main([named[0], *options, *named[1:]])
+
+    return run
+
+
+@pytest.fixture
+def network(train: Train, user_folder: Path) -> Path:
+    """A net called `small` with the styles wave and wreck, trained for two steps."""
+    assert train("wave", "wreck", "--name", "small", "--steps", "2") == 0
+    return user_folder / "small.safetensors"
+
+
+def tensors_equal(one: Path, other: Path) -> bool:
+    left, right = load_file(one), load_file(other)
+    return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
+
+
+def test_several_pictures_make_a_net_with_a_style_for_each(
+    train: Train, user_folder: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert train("wave", "wreck", "--name", "both", "--steps", "2", "--style-weight", "0.5", "--seed", "4") == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(user_folder / "both.safetensors")
+    assert "4 photographs, 2 skipped (the first:" in err
+    assert [(style.network, style.name, style.title) for style in list_styles()] == [
+        ("both", "wave", "The Great Wave off Kanagawa"),
+        ("both", "wreck", "The Wreck of a Transport Ship"),
+    ]
+    metadata = read_metadata(find_style("wave", "both").path)
+    assert metadata["artist"] == "Katsushika Hokusai"
+    assert (metadata["steps"], metadata["seed"]) == ("2", "4")
+    assert json.loads(metadata["loss_weights"])["style"] == 0.5
+    # absolute paths of this computer are left out of what is published
+    assert "--name both --steps 2 --style-weight 0.5 --seed 4" in metadata["command"]
+    assert str(Path(options[1]).parent) not in metadata["command"]
+    assert read_picture(user_folder / "both.training" / "preview.png").shape == (2 * 32, 3 * 32, 3)
+    assert not (user_folder / "both.training" / "checkpoint.pt").exists()
+
+
+def test_one_picture_makes_a_vector_on_the_frozen_net(train: Train, network: Path, user_folder: Path) -> None:
+    before = network.read_bytes()
+    described = ["--name", "my_own", "--title", "Me", "--license", "CC0"]
+    assert train("mine", *described, "--net", "small", "--steps", "2") == 0
+    style = find_style("my_own", "small")
+    assert (style.title, style.license, style.dedicated) == ("Me", "CC0", False)
+    assert style.path == user_folder / "small" / "my_own.safetensors"
+    assert style.path.stat().st_size < 10_000
+    assert network.read_bytes() == before
+    siblings = [load_style(find_style(name, "small").path).vector for name in ("wave", "wreck")]
+    moved = np.abs(load_style(style.path).vector - np.mean(siblings, axis=0))
+    assert 0 < moved.max() < 0.01  # two steps of warm-up away from the mean of the net's own styles
+
+
+def test_a_second_style_starts_where_the_first_did(train: Train, network: Path, user_folder: Path) -> None:
+    assert train("mine", "--net", "small", "--steps", "2") == 0
+    first = load_style(find_style("mine").path).vector
+    assert train("mine", "--net", "small", "--steps", "2", "--name", "again") == 0
+    assert np.array_equal(load_style(find_style("again").path).vector, first)
+
+
+def test_dedicated_makes_one_file_with_net_and_style(train: Train, network: Path, user_folder: Path) -> None:
+    assert train("mine", "--dedicated", "--init", str(network), "--steps", "1") == 0
+    style = find_style("mine")
+    assert style.dedicated
+    assert style.path == user_folder / "mine.safetensors"
+    trained = load_network(style.path)
+    assert trained.vector is not None
+    assert trained.config == load_network(network).config
+    assert np.abs(trained.arrays["head.weight"] - load_network(network).arrays["head.weight"]).max() < 0.01
+
+
+def nst_train(words: list[str], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "styles.cli", *words],
+        cwd=ROOT,
+        env={**os.environ, "NST_LIVE_STYLES": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    give_up_at_s = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < give_up_at_s
+        time.sleep(0.005)
+
+
+def test_killed_and_resumed_gives_the_same_weights(
+    pictures_folder: Path, options: list[str], tmp_path: Path, user_folder: Path
+) -> None:
+    words = [str(pictures_folder / "mine.png"), *options, "--dedicated", "--steps", "25"]
+    words += ["--checkpoint-minutes", "0.0001"]  # after every step
+    whole, checkpoint = tmp_path / "whole", user_folder / "mine.training" / "checkpoint.pt"
+    assert main([*words, "--output", str(whole)]) == 0
+
+    killed = nst_train(words, user_folder)
+    wait_for(checkpoint.exists, killed)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    killed.communicate()
+    assert not (user_folder / "mine.safetensors").exists()
+
+    resumed = nst_train([*words, "--resume"], user_folder)
+    _, err = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, err
+    assert "resuming at step" in err
+    assert tensors_equal(user_folder / "mine.safetensors", whole / "mine.safetensors")
+
+
+def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
+    pictures_folder: Path, options: list[str], user_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(pictures_folder / "mine.png"), *options, "--dedicated", "--minutes", "5"]
+    words += ["--checkpoint-minutes", "0.0001"]
+    process = nst_train(words, user_folder)
+    wait_for((user_folder / "mine.training" / "checkpoint.pt").exists, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with the same command and --resume" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+    assert main(words) == 2
+    assert "is from an unfinished training; go on from it with --resume, or delete it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["wave", "wreck", "--steps", "1"], "which needs a name: --name NAME"),
+        (["wave", "wreck", "--name", "x"], "say how long to train a net of several pictures"),
+        (["wave", "wreck", "--name", "x", "--dedicated", "--steps", "1"], "--dedicated makes a net for one picture"),
+        (["wave", "wave", "--name", "x", "--steps", "1"], "two pictures are called 'wave'"),
+        (["wave", "wreck", "--name", "x", "--title", "T", "--steps", "1"], "--title can describe one picture, not 2"),
+        (["wave", "--name", "../x", "--steps", "1"], "'../x' cannot be the name of a style"),
+        (["wave", "--steps", "1"], "no net called 'fast' (there are: none yet)"),
+        (
+            ["wave", "--dedicated", "--net", "slow", "--steps", "1"],
+            "no kind of net called 'slow'; there are: full, fast",
+        ),
+        (["wave", "--steps", "1", "--style-weight", "wrek=2"], "--style-weight wrek=…: no such style here"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told_in_a_line(
+    train: Train, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(*words) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert line in err[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--steps", "0"], "'0' is no whole number above 0"),
+        (["--minutes", "-1"], "'-1' is no number from 0"),
+        (["--steps", "1", "--minutes", "1"], "not allowed with argument"),
+        (["--content-weight", "nan"], "'nan' is no number from 0"),
+    ],
+)
+def test_bad_numbers_are_usage_errors(
+    train: Train, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        train("wave", *words)
+    assert exit_.value.code == 2
+    assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["TMP/text.jpg"], "text.jpg is not a picture"),
+        (["TMP/none.jpg"], "no picture at"),
+        (["wave", "--init", "TMP/text.jpg"], "cannot be read as safetensors"),
+        (["wave", "--photos", "TMP/empty"], "no photographs in"),
+        (["wave", "--photos", "TMP/none"], "no folder of photographs at"),
+        (["wave", "--crop", "64"], "no usable photograph in"),
+        (["wave", "--loss-network", "TMP/text.jpg"], "text.jpg cannot be read as weights"),
+        (["wave", "--loss-network", "TMP/none.pth"], "no loss network at"),
+    ],
+)
+def test_unreadable_input_is_told_in_a_line(
+    train: Train, tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.jpg").write_text("text")
+    (tmp_path / "empty").mkdir()
+    named = [word.replace("TMP", str(tmp_path)) for word in words]
+    assert train(*named, "--dedicated", "--steps", "1") == 3
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert line in err[0]
+
+
+def test_without_torch_it_says_what_to_install(
+    train: Train, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    assert train("wave") == 4
+    assert capsys.readouterr().err == (
+        'nst-train: this needs PyTorch; install it with: pip install "nst-live[train]"\n'
+    )
+
+
+def test_debug_shows_where_an_error_came_from(train: Train) -> None:
+    with pytest.raises(LookupError, match="no net called 'fast'"):
+        train("wave", "--debug")
+
+
+def test_paint_writes_a_picture_of_less_loss(
+    pictures_folder: Path,
+    photos_folder: Path,
+    loss_network_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out.png"
+    words = ["paint", str(photos_folder / "0.png"), str(pictures_folder / "wave.png"), "-o", str(out)]
+    sizes = ["--size", "40", "--style-scale", "40", "--steps", "10", "--loss-network", str(loss_network_file)]
+    assert main([*words, *sizes]) == 0
+    told, before, after = capsys.readouterr().out.splitlines()
+    assert told == str(out)
+    assert float(after.split()[2]) < float(before.split()[2])
+    assert read_picture(out).shape == (40, 48, 3)
+    assert main([*words, *sizes, "--init", str(pictures_folder / "wave.png")]) == 3
+    assert "has another shape than the photograph" in capsys.readouterr().err
+
+
+def test_evaluate_prints_the_figures_of_each_style(
+    network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    base = ["evaluate", "--pictures", str(pictures_folder), "--loss-network", str(loss_network_file)]
+    base += ["--photos", str(pictures_folder), "--most", "2", "--size", "160"]
+    capsys.readouterr()
+    assert main([*base, "wave=photo", "wreck", str(network.with_suffix("") / "wave.safetensors"), "--json"]) == 0
+    plain, wreck, wave = json.loads(capsys.readouterr().out)
+    assert plain["content"] == 0
+    assert plain["artefacts"] == "none"
+    assert wreck["content"] > 0
+    assert wave["gram_sum"] == pytest.approx(sum(wave[f"relu{n}_1"] for n in range(1, 6)))
+    assert main([*base, "wave"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split()[:7] == ["style", "photos", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    assert row.split()[:2] == ["wave", "2"]
+    assert main([*base, "mine=wrek"]) == 2
+    assert "did you mean 'wreck'?" in capsys.readouterr().err
+    assert main([*base, "other=wave"]) == 3
+    assert "no picture of the style 'other'" in capsys.readouterr().err

@@ -1,0 +1,36 @@
+"""The README says what the code does: the same keys, the same options, the same styles."""
+
+from __future__ import annotations
+
+import re
+
+from realtime.cli import build_parser
+from realtime.session import key_help
+from styles.registry import PICTURES
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_has_the_keys_of_the_table() -> None:
+    section = README.split("Keys in the window:")[1].split("Options of")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", section, flags=re.MULTILINE)
+    assert tuple(rows[2:]) == key_help()
+
+
+def test_the_readme_has_every_option_and_no_other() -> None:
+    section = README.split("Options of")[1].split("Exit codes")[0]
+    described = set(re.findall(r"`(--?[a-zA-Z][\w-]*)", section))
+    options = {option for action in build_parser()._actions for option in action.option_strings}
+    assert described == options - {"-h", "--help"}
+
+
+def test_the_readme_names_every_picture() -> None:
+    for picture in PICTURES.values():
+        assert f"| `{picture.name}` | {picture.title}, {picture.artist}" in README
+
+
+def test_the_makefile_has_what_the_readme_says_to_type() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
