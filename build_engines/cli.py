@@ -113,6 +113,7 @@ def _engines_parser() -> argparse.ArgumentParser:
     parser.add_argument("--onnx", type=Path, metavar="FILE", help="build from an ONNX file instead of a net")
     parser.add_argument("--rebuild", action="store_true", help="build what is there already, too")
     parser.add_argument("--check", action="store_true", help="build nothing; measure the engines that are there again")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="measure on 20 of these pictures, not on drawn ones")
     parser.add_argument("--list", action="store_true", help="list the engines that are there")
     parser.add_argument("--no-receipt", action="store_true", help="do not measure the quality of a new engine")
     parser.add_argument("--json-progress", action="store_true", help=argparse.SUPPRESS)
@@ -222,7 +223,7 @@ def _build(
         stored = build_engine(spec, source, flavour, cache, on_progress=on_progress)
     _report(arguments, stored, f"built in {stored.facts['build_s']} s")
     if not arguments.no_receipt:
-        _measure(stored, source, flavour, cache)
+        _measure(arguments, stored, source, flavour, cache)
     return True
 
 
@@ -234,12 +235,14 @@ def _check(
         print(reason)
         return False
     _report(arguments, stored, "may be used")
-    return _measure(stored, source, flavour, cache)
+    return _measure(arguments, stored, source, flavour, cache)
 
 
-def _measure(stored: StoredEngine, source: Source, flavour: Flavour, cache: EngineCache) -> bool:
+def _measure(
+    arguments: argparse.Namespace, stored: StoredEngine, source: Source, flavour: Flavour, cache: EngineCache
+) -> bool:
     """Measures the quality and writes it into the side file. Returns whether it is above the floor."""
-    quality = quality_receipt(stored, source, flavour)
+    quality = quality_receipt(stored, source, flavour, arguments.photos)
     if quality is None:
         return True
     cache.amend(stored, {"quality": asdict(quality)})

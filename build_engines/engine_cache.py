@@ -91,7 +91,7 @@ class EngineCache:
         """
         found = read_engine_facts(self.path(spec))
         differences = [
-            f"{_CALLED.get(field.name, field.name)} differs ({_short(was)}, now {_short(now)})"
+            f"{_CALLED.get(field.name, field.name)} changed from {_short(was)} to {_short(now)}"
             for field in fields(EngineSpec)
             if (field.name != "opt_level" or spec.opt_level is not None)
             and (was := getattr(found.spec, field.name)) != (now := getattr(spec, field.name))

@@ -24,6 +24,7 @@ from build_engines.quality import (
     fp32_reference,
     measure_quality,
     paint_with_onnxruntime,
+    photographs,
     sample_frames,
 )
 from build_engines.tensorrt_flavours import Flavour, known_targets
@@ -170,10 +171,12 @@ def find_engine(spec: EngineSpec, cache: EngineCache) -> tuple[StoredEngine | No
         return None, str(exc)
 
 
-def quality_receipt(stored: StoredEngine, source: Source, flavour: Flavour) -> Quality | None:
+def quality_receipt(
+    stored: StoredEngine, source: Source, flavour: Flavour, photos: Path | None = None
+) -> Quality | None:
     """Measures an engine against its net in FP32; where it cannot run here, its graph under ONNX Runtime.
 
-    None where there is no net to compare with, since the source is a foreign ONNX file.
+    On the pictures in `photos`, or on pictures that are drawn. None for a foreign ONNX file: there is no net then.
     """
     if source.weights is None:
         return None
@@ -181,7 +184,7 @@ def quality_receipt(stored: StoredEngine, source: Source, flavour: Flavour) -> Q
     width, height = (stored.spec.width, stored.spec.height) if runs_here else _RECEIPT_SIZE
     reference = fp32_reference(source.weights)
     styles = styles_of(source)
-    frames = sample_frames(width, height)
+    frames = sample_frames(width, height) if photos is None else photographs(photos, width, height)
     if runs_here:
         with paint_with_engine(stored, flavour) as paint:
             return measure_quality((f"the engine on {stored.spec.target}", paint), reference, frames, styles)

@@ -73,6 +73,32 @@ def sample_frames(width: int, height: int) -> list[Pixels]:
     return [np.clip(np.round(picture), 0, 255).astype(np.uint8) for picture in pictures]
 
 
+def photographs(folder: Path, width: int, height: int, count: int = 20) -> list[Pixels]:
+    """Returns the first pictures in `folder` by name, scaled to cover the frame and cropped to its middle.
+
+    Raises FileNotFoundError where there is none.
+    """
+    import cv2
+
+    pictures: list[Pixels] = []
+    for path in sorted(folder.glob("*")):
+        data = np.frombuffer(path.read_bytes(), np.uint8) if path.is_file() else np.empty(0, np.uint8)
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if bgr is None:
+            continue
+        scale = max(width / bgr.shape[1], height / bgr.shape[0])
+        size = max(width, round(bgr.shape[1] * scale)), max(height, round(bgr.shape[0] * scale))
+        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        left, top = (size[0] - width) // 2, (size[1] - height) // 2
+        middle = bgr[top : top + height, left : left + width]
+        pictures.append(np.asarray(cv2.cvtColor(middle, cv2.COLOR_BGR2RGB), np.uint8))
+        if len(pictures) == count:
+            break
+    if not pictures:
+        raise FileNotFoundError(f"no pictures in {folder}")
+    return pictures
+
+
 def paint_with_onnxruntime(model: bytes) -> Paint:
     """Returns a function that paints with an ONNX graph on the CPU."""
     import onnxruntime

@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from fractions import Fraction
 from pathlib import Path
 from types import FrameType
 
@@ -25,7 +24,7 @@ from realtime.progress import progress_bar, tell
 from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
 from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
 from realtime.session import Session, key_help
-from realtime.show import Outcome, Show, Sink
+from realtime.show import Outcome, Show
 from realtime.sources import SceneSource, Source, SourceError, open_source
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.window import Window, why_no_screen
@@ -178,10 +177,7 @@ def _show(args: argparse.Namespace) -> int:
         painter = stylizer.painter(paintings[chosen].net, source.size)
         width, height = source.size
         tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
-        sinks: list[Sink] = []
-        if output is not None:
-            recorder = Recorder(output, source.size, source.rate, _time_base(source), fast=source.live)
-            sinks.append(stack.enter_context(recorder))
+        recorder = None if output is None else stack.enter_context(_open_recorder(output, source))
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(progress_bar(source.name, total))
@@ -200,7 +196,7 @@ def _show(args: argparse.Namespace) -> int:
             session,
             backend_note=painter.description,
             display=window,
-            sinks=sinks,
+            sinks=() if recorder is None else (recorder,),
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
             fade_s=args.fade,
@@ -208,6 +204,8 @@ def _show(args: argparse.Namespace) -> int:
             report=report,
         )
         outcome = show.run()
+        if recorder is not None and outcome.complete:
+            recorder.finish_sound()
     return _conclude(outcome, source, output)
 
 
@@ -238,9 +236,13 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     return False, output
 
 
-def _time_base(source: Source) -> Fraction | None:
-    """Returns the clock of the frames' own times; None for live sources, whose frames are stamped as they come."""
-    return None if source.live else source.time_base
+def _open_recorder(output: Path, source: Source) -> Recorder:
+    # a live source's frames are stamped as they come
+    time_base = None if source.live else source.time_base
+    recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, sound_of=source.sound_path)
+    for stream in recorder.left_out:
+        tell(f"{output.suffix} cannot hold this stream, so it is left out: {stream} (mkv holds most)")
+    return recorder
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path | None) -> int:

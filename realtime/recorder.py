@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from realtime.frames import Frame, Pixels
+from realtime.soundtrack import Soundtrack
 
 # One tick of the usual MPEG clock: fine enough for every camera.
 LIVE_TIME_BASE = Fraction(1, 90_000)
@@ -32,8 +33,9 @@ class Format:
     codec_options: Mapping[str, str] = field(default_factory=dict)
 
 
-# Written in fragments, so that a crash loses little, and turned into an ordinary file at the end.
-_MP4 = {"movflags": "hybrid_fragmented", "frag_duration": "1000000"}
+# Written in fragments, so that a crash loses little, and turned into an ordinary file at the end. delay_moov: without an
+# edit list, which needs it, picture and sound would be shifted against each other by the encoder's delay.
+_MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
 FORMATS: Mapping[str, Format] = {
     ".mp4": Format("libx264", _MP4),
     ".m4v": Format("libx264", _MP4),
@@ -78,11 +80,20 @@ class Recorder:
     """A video file that grows frame by frame. A context manager: on leaving, the file is finished and playable.
 
     size: width and height of the frames. time_base: the clock of the frames' own times; without it they are stamped
-    with the time of their capture. Raises OutputError when it cannot begin and RecordingError when writing fails.
+    with the time of their capture. sound_of: a file whose sound and subtitles are copied as far as the picture goes,
+    and to their own end by `finish_sound`; `left_out` says what the format cannot hold. Raises OutputError when it
+    cannot begin and RecordingError when writing fails.
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], rate: Fraction, time_base: Fraction | None, fast: bool = False
+        self,
+        path: Path,
+        size: tuple[int, int],
+        rate: Fraction,
+        time_base: Fraction | None,
+        *,
+        fast: bool = False,
+        sound_of: Path | None = None,
     ) -> None:
         self.path, self.frame_count = path, 0
         self._size, self._time_base, self._rate = size, time_base or LIVE_TIME_BASE, rate
@@ -96,6 +107,8 @@ class Recorder:
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
         self._stream = self._add_stream(form, fast)
+        self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container)
+        self.left_out = () if self._soundtrack is None else self._soundtrack.left_out
 
     def _add_stream(self, form: Format, fast: bool) -> Any:
         options = {"crf": str(CRF), **form.codec_options}
@@ -132,10 +145,20 @@ class Recorder:
         yuv.pts = self._pts(frame)
         yuv.duration = max(1, round(1 / self._rate / self._time_base))
         try:
+            if self._soundtrack is not None:
+                self._soundtrack.mux_until(yuv.pts * self._time_base)
             self._container.mux(self._stream.encode(yuv))
         except (av.error.FFmpegError, OSError) as exc:
             raise self._given_up(exc) from exc
         self.frame_count += 1
+
+    def finish_sound(self) -> None:
+        """Copies the sound that outlasts the picture: for a picture that was painted to its end."""
+        if self._soundtrack is not None:
+            try:
+                self._soundtrack.mux_rest()
+            except (av.error.FFmpegError, OSError) as exc:
+                raise self._given_up(exc) from exc
 
     def close(self) -> None:
         """Finishes the file; once is enough, and after a RecordingError there is nothing left to finish."""
@@ -144,6 +167,8 @@ class Recorder:
         self._closed = True
         try:
             self._container.mux(self._stream.encode(None))
+            if self._soundtrack is not None:
+                self._soundtrack.close()
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
             raise self._given_up(exc) from exc

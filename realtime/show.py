@@ -54,11 +54,15 @@ class RatedSource(FrameSource, Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a show went: frames painted, seconds taken, what was saved by key, messages for the person at the end."""
+    """How a show went: frames painted, seconds taken, what was saved by key, messages for the person at the end.
+
+    `complete`: the source was painted to its end, not stopped before.
+    """
 
     frame_count: int
     elapsed_s: float
     dropped: int
+    complete: bool
     saved: Sequence[Path] = ()
     complaints: Sequence[str] = ()
 
@@ -127,8 +131,9 @@ class Show:
                         self._report(self._finished)
             finally:
                 self._stop_recording()
+            complete = queue.ended and self._finished == self._started
         elapsed_s = time.monotonic() - started_s
-        return Outcome(self._finished, elapsed_s, queue.dropped, tuple(self._saved), tuple(self._complaints))
+        return Outcome(self._finished, elapsed_s, queue.dropped, complete, tuple(self._saved), tuple(self._complaints))
 
     def _painted(self, queue: FrameQueue) -> Iterator[Painted]:
         """Yields paintings; the next one is already being painted while a picture is shown and encoded."""

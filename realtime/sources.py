@@ -59,6 +59,8 @@ class Source(Protocol):
     """How many frames there will be, where that is known."""
     time_base: Fraction
     """The clock of the frames' own times: their smallest step, in seconds."""
+    sound_path: Path | None
+    """The file that has the sound to the picture, if there is one."""
 
     def frames(self) -> Iterator[Frame]: ...
 
@@ -77,6 +79,7 @@ class _Closing:
     """A source that has nothing to close and reads all there is; the others override what differs."""
 
     shortfall: str | None = None
+    sound_path: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -116,7 +119,7 @@ class VideoFile(_Closing):
     live = False
 
     def __init__(self, path: Path, size: Size | None = None) -> None:
-        self.name = str(path)
+        self.name, self.sound_path = str(path), path
         self._container = _open_file(path)
         self._stream = _picture_stream(self._container, self.name)
         self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
@@ -255,7 +258,7 @@ class Resampled(_Closing):
     def __init__(self, source: Source, rate: Fraction) -> None:
         self._source = source
         self.name, self.live, self.size, self.rate = source.name, source.live, source.size, rate
-        self.time_base = 1 / rate
+        self.time_base, self.sound_path = 1 / rate, source.sound_path
         count = source.frame_count
         self.frame_count = None if count is None else math.ceil(count * rate / source.rate)
 

@@ -68,11 +68,11 @@ def test_a_stored_engine_is_found_with_its_facts(cache: EngineCache) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"source_sha256": "b" * 64}, "the weights differs (aaaaaaaa…, now bbbbbbbb…)"),
-        ({"runtime_version": "1.8"}, "TensorRT's version differs (1.7, now 1.8)"),
-        ({"graph_version": 2}, "the graph's version differs"),
-        ({"gpu": "RTX 3090"}, "the GPU differs"),
-        ({"opt_level": 5}, "the optimization level differs"),
+        ({"source_sha256": "b" * 64}, "the weights changed from aaaaaaaa… to bbbbbbbb…"),
+        ({"runtime_version": "1.8"}, "TensorRT's version changed from 1.7 to 1.8"),
+        ({"graph_version": 2}, "the graph's version changed"),
+        ({"gpu": "RTX 3090"}, "the GPU changed"),
+        ({"opt_level": 5}, "the optimization level changed"),
     ],
 )
 def test_an_engine_is_not_used_where_a_fact_differs(change: dict[str, object], words: str, cache: EngineCache) -> None:
@@ -163,7 +163,7 @@ def test_a_second_run_builds_nothing_and_a_change_builds_what_it_must(
 
     save_net("fast", seed=1, baked=True, folder=tmp_path).rename(wave)
     assert nst_build(*build) == 0
-    assert "wave-320x192-fp16-rtx-sm86.engine is out of date: the weights differs" in capsys.readouterr().err
+    assert "wave-320x192-fp16-rtx-sm86.engine is out of date: the weights changed" in capsys.readouterr().err
     second = times(engines)
     assert {name for name in first if first[name] != second[name]} == {"wave-320x192-fp16-rtx-sm86.engine"}
 

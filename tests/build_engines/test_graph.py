@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from build_engines.graph import onnx_from_network, subpixel_kernel
-from build_engines.graph_options import GraphOptions
+from build_engines.graph_options import GRAPH_VERSION, GraphOptions
 from build_engines.net_layout import (
     FrameSizeError,
     check_size,
@@ -26,8 +27,8 @@ from build_engines.net_layout import (
 from build_engines.onnx_cache import read_onnx_metadata
 from build_engines.pixel_net import pixel_net_from_weights
 from styles import network, registry
-from styles.architecture import CONFIGS
-from styles.weights import WeightsError, load_network, load_style
+from styles.architecture import CONFIGS, NetworkConfig, Stage
+from styles.weights import NetworkWeights, WeightsError, load_network, load_style
 from tests.build_engines.conftest import SaveNet, some_style
 
 Pixels = NDArray[np.uint8]
@@ -167,6 +168,24 @@ def test_layers_and_folding_are_those_of_the_pytorch_net() -> None:
         np.testing.assert_array_equal(plain_style(config), net.plain_style().numpy())
     kernel = torch.randn(5, 4, 3, 3)
     np.testing.assert_allclose(subpixel_kernel(kernel.numpy()), network.subpixel_kernel(kernel).numpy(), atol=1e-6)
+
+
+def test_a_change_of_what_is_written_counts_the_version_up() -> None:
+    """Engines of an older graph are built again by it. Changed the graph? Then change GRAPH_VERSION, and this."""
+    config = NetworkConfig("tiny", (Stage(2, 3, 2, blocks=1),), (Stage(2, 3, 1, skip=False),), 3, 2)
+    arrays = {f"{name}.conv.weight": np.ones(shape, np.float32) for name, shape in normed_convolutions(config)}
+    arrays |= {"head.weight": np.ones((3, 2, 3, 3), np.float32), "head.bias": np.ones(3, np.float32)}
+    weights = NetworkWeights(config, arrays, {}, "0" * 64)
+    written = hashlib.sha256()
+    for options in (GraphOptions(), GraphOptions("fp16"), GraphOptions("fp16", "fp16")):
+        for vector in (None, plain_style(config)):
+            graph = onnx_from_network(replace(weights, vector=vector), options).graph
+            for node in graph.node:
+                attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+                written.update(repr((node.op_type, list(node.input), list(node.output), attributes)).encode())
+            for tensor in graph.initializer:
+                written.update(tensor.name.encode() + tensor.raw_data)
+    assert (GRAPH_VERSION, written.hexdigest()[:16]) == (1, "5da709d08f7d72de")
 
 
 @pytest.mark.parametrize("weights", sorted(registry.SHIPPED_FOLDER.glob("*.safetensors")), ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from build_engines import quality
 from build_engines.engines import Source, styles_of
 from build_engines.graph import onnx_from_network
 from build_engines.graph_options import GraphOptions, Statistics
@@ -26,7 +27,7 @@ from build_engines.quality import (
 )
 from styles import registry
 from styles.architecture import CONFIGS
-from styles.pictures import centre_crop, read_picture, resize_short_side
+from styles.pictures import centre_crop, read_picture, resize_short_side, write_picture
 from styles.weights import load_network
 from tests.build_engines.conftest import SaveNet
 
@@ -42,6 +43,22 @@ def photographs(shared: Path, side: int) -> list[Pixels]:
     files = sorted((shared / "photos" / "val").glob("*.jpg"))[:20]
     assert len(files) == 20
     return [centre_crop(resize_short_side(read_picture(file), side), side) for file in files]
+
+
+def test_photographs_cover_the_frame_in_the_order_of_their_names(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no pictures in"):
+        quality.photographs(tmp_path, 64, 48)
+    tall, wide = np.zeros((200, 100, 3), np.uint8), np.zeros((48, 192, 3), np.uint8)
+    tall[60:140, :, 0] = 255  # red in the middle of its height
+    wide[:, :64], wide[:, 64:128, 2] = 255, 255  # the middle third is blue
+    write_picture(tmp_path / "a.png", tall)
+    write_picture(tmp_path / "b.png", wide)
+    (tmp_path / "c.txt").write_text("no picture")
+    first, second = quality.photographs(tmp_path, 64, 48)
+    assert first.shape == second.shape == (48, 64, 3)
+    assert set(map(tuple, first.reshape(-1, 3).tolist())) == {(255, 0, 0)}
+    assert set(map(tuple, second.reshape(-1, 3).tolist())) == {(0, 0, 255)}
+    assert len(quality.photographs(tmp_path, 64, 48, count=1)) == 1
 
 
 @pytest.mark.needs_shared
@@ -60,8 +77,8 @@ def test_fp16_stays_above_the_floor_on_20_photographs_in_every_style(
         style, vector = styles[
             number % len(styles)
         ]  # each style on three photographs or more: all on all takes minutes
-        quality = psnr_db(half(photograph, vector), exact(photograph, vector))
-        assert quality >= FLOOR_DB, f"{style} on photograph {number}: {quality:.1f} dB"
+        decibels = psnr_db(half(photograph, vector), exact(photograph, vector))
+        assert decibels >= FLOOR_DB, f"{style} on photograph {number}: {decibels:.1f} dB"
 
 
 @pytest.mark.parametrize("statistics", ["fp32", "fp16"])

@@ -3,6 +3,8 @@
 Ends with 0 where all bounds are kept, 1 where one is not, 4 where there is no GPU.
 """
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import argparse

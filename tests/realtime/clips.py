@@ -21,8 +21,8 @@ Draw = Callable[[int, tuple[int, int]], Pixels]
 
 
 def numbered(index: int, size: tuple[int, int] = SIZE) -> Pixels:
-    """Returns a grey picture that tells its number, 0 to 46, even after it has been compressed."""
-    return np.full((size[1], size[0], 3), _DARKEST + _STEP * index, np.uint8)
+    """Returns a grey picture that tells its number, modulo 40, even after it has been compressed."""
+    return np.full((size[1], size[0], 3), _DARKEST + _STEP * (index % 40), np.uint8)
 
 
 def number_of(pixels: Pixels) -> int:

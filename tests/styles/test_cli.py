@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,62 +120,54 @@ def test_dedicated_makes_one_file_with_net_and_style(train: Train, network: Path
     assert np.abs(trained.arrays["head.weight"] - load_network(network).arrays["head.weight"]).max() < 0.01
 
 
-def nst_train(words: list[str], folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "styles.cli", *words],
-        cwd=ROOT,
-        env={**os.environ, "NST_LIVE_STYLES": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    give_up_at_s = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
+def wait_for(path: Path, alive: Callable[[], bool]) -> None:
+    """Returns as soon as there is such a file."""
+    give_up_at_s = time.monotonic() + 120
+    while not path.exists():
+        assert alive()
         assert time.monotonic() < give_up_at_s
         time.sleep(0.005)
 
 
 def test_killed_and_resumed_gives_the_same_weights(
-    pictures_folder: Path, options: list[str], tmp_path: Path, user_folder: Path
+    pictures_folder: Path, options: list[str], tmp_path: Path, user_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [str(pictures_folder / "mine.png"), *options, "--dedicated", "--steps", "25"]
+    words = [str(pictures_folder / "mine.png"), *options, "--dedicated", "--steps", "15"]
     words += ["--checkpoint-minutes", "0.0001"]  # after every step
-    whole, checkpoint = tmp_path / "whole", user_folder / "mine.training" / "checkpoint.pt"
+    whole, training = tmp_path / "whole", user_folder / "mine.training"
     assert main([*words, "--output", str(whole)]) == 0
 
-    killed = nst_train(words, user_folder)
-    wait_for(checkpoint.exists, killed)
-    killed.kill()
-    assert killed.wait() == -signal.SIGKILL
-    killed.communicate()
+    with subprocess.Popen([sys.executable, "-m", "styles.cli", *words], cwd=ROOT, stderr=subprocess.PIPE) as killed:
+        wait_for(training / "checkpoint.pt", lambda: killed.poll() is None)
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
     assert not (user_folder / "mine.safetensors").exists()
 
-    resumed = nst_train([*words, "--resume"], user_folder)
-    _, err = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, err
-    assert "resuming at step" in err
+    assert main([*words, "--resume"]) == 0
+    assert "resuming at step" in capsys.readouterr().err
     assert tensors_equal(user_folder / "mine.safetensors", whole / "mine.safetensors")
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
-    pictures_folder: Path, options: list[str], user_folder: Path, capsys: pytest.CaptureFixture[str]
+    train: Train, user_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [str(pictures_folder / "mine.png"), *options, "--dedicated", "--minutes", "5"]
-    words += ["--checkpoint-minutes", "0.0001"]
-    process = nst_train(words, user_folder)
-    wait_for((user_folder / "mine.training" / "checkpoint.pt").exists, process)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "go on with the same command and --resume" in err.splitlines()[-1]
-    assert "Traceback" not in err
+    words = ["mine", "--dedicated", "--minutes", "5", "--checkpoint-minutes", "0.0001"]
+    checkpoint = user_folder / "mine.training" / "checkpoint.pt"
 
-    assert main(words) == 2
+    def press() -> None:
+        wait_for(checkpoint, lambda: True)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    finger = threading.Thread(target=press)
+    finger.start()
+    code = train(*words)
+    finger.join()
+    assert code == 130
+    assert "go on with the same command and --resume" in capsys.readouterr().err.splitlines()[-1]
+
+    assert train(*words) == 2
     assert "is from an unfinished training; go on from it with --resume, or delete it" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(
