@@ -1,6 +1,7 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
 # make lint   ruff and mypy
+# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines
 PYTHON ?= python3
 VENV ?= .venv
 # On a machine without an NVIDIA card the CPU build is enough; see docs/install.md.
@@ -25,7 +26,8 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 
 gpu-check: $(VENV)/.test
-	NST_REQUIRE=gpu $(BIN)/python -m tests.gpu
+	NST_REQUIRE=gpu $(BIN)/python -m pytest tests/gpu
+	$(BIN)/python -m tests.gpu --json gpu-check.json
 
 clean:
 	rm -rf $(VENV) build *.egg-info
@@ -38,8 +40,12 @@ $(VENV)/.live: pyproject.toml tools/apt-packages.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
+# NVIDIA's builder and API are used by the tests without a GPU; --no-deps leaves out the libraries behind the API
 $(VENV)/.test: $(VENV)/.live
 	PYTHON=$(PYTHON) sh tools/apt-packages.sh test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	[ "$$(uname -sm)" != "Linux x86_64" ] || { $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		"tensorrt-rtx>=1.7" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		"tensorrt-cu13-bindings>=11.4"; }
 	touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,8 @@ import platformdirs
 
 from build_engines.onnx_cache import NoExporterError, OnnxFileError
 from realtime import __version__, bench
-from realtime.backends import BACKENDS, BackendUnavailableError, choose_backend, load_backend
+from realtime.backends import BACKENDS, BackendUnavailableError, Net, choose_backend, load_backend
+from realtime.backends.tensorrt import EngineMissingError
 from realtime.cameras import list_cameras
 from realtime.look import MixError, mix_by_name
 from realtime.options import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
@@ -25,8 +27,9 @@ from realtime.recorder import OutputError, Recorder, RecordingError, check_outpu
 from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
 from realtime.session import Session, key_help
 from realtime.show import Outcome, Show
-from realtime.sources import SceneSource, Source, SourceError, open_source
+from realtime.sources import SceneSource, Size, Source, SourceError, open_source
 from realtime.stylizer import MIN_SIDE, Stylizer
+from realtime.upgrade import Upgrade
 from realtime.window import Window, why_no_screen
 from styles.registry import StyleMismatchError, UnknownStyleError, list_styles
 from styles.weights import WeightsError
@@ -174,6 +177,7 @@ def _show(args: argparse.Namespace) -> int:
         if not watched and output is not None and isinstance(source, SceneSource) and args.frames is None:
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
         stylizer = stack.enter_context(Stylizer(choice.backend))
+        upgrade = _prepare(stylizer, paintings[chosen].net, source.size, args.backend, stack)
         painter = stylizer.painter(paintings[chosen].net, source.size)
         width, height = source.size
         tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
@@ -201,6 +205,7 @@ def _show(args: argparse.Namespace) -> int:
             max_frames=args.frames,
             fade_s=args.fade,
             playlist=playlist,
+            upgrade=upgrade,
             report=report,
         )
         outcome = show.run()
@@ -234,6 +239,21 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     output = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
     tell(f"{no_screen}; recording into {output}")
     return False, output
+
+
+def _prepare(stylizer: Stylizer, net: Net, size: Size, asked: str, stack: ExitStack) -> Upgrade | None:
+    """Loads the net. An engine that is missing is built first where TensorRT was asked for, else beside the show."""
+    try:
+        stylizer.painter(net, size)
+        return None
+    except EngineMissingError as exc:
+        upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.words))
+        if asked == "auto":
+            stylizer.change_backend(choose_backend(asked, without=stylizer.backend.name).backend)
+            return upgrade
+        with progress_bar(f"building the engine for {size[0]}x{size[1]}", 100) as report:
+            upgrade.wait(lambda share: report and report(round(100 * share)), lambda: time.sleep(0.1))
+        return None
 
 
 def _open_recorder(output: Path, source: Source) -> Recorder:

@@ -33,8 +33,8 @@ class Format:
     codec_options: Mapping[str, str] = field(default_factory=dict)
 
 
-# Written in fragments, so that a crash loses little, and turned into an ordinary file at the end. delay_moov: without an
-# edit list, which needs it, picture and sound would be shifted against each other by the encoder's delay.
+# Written in fragments, so that a crash loses little, and turned into an ordinary file at the end. delay_moov: without
+# an edit list, which needs it, picture and sound would be shifted against each other by the encoder's delay.
 _MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
 FORMATS: Mapping[str, Format] = {
     ".mp4": Format("libx264", _MP4),
@@ -104,10 +104,12 @@ class Recorder:
         form = FORMATS[path.suffix.lower()]
         try:
             self._container = av.open(str(path), "w", options=dict(form.options))
+            self._stream = self._add_stream(form, fast)
+            self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container)
+            # by itself PyAV would open the file with the first packet, and that is many frames later
+            self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
-        self._stream = self._add_stream(form, fast)
-        self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container)
         self.left_out = () if self._soundtrack is None else self._soundtrack.left_out
 
     def _add_stream(self, form: Format, fast: bool) -> Any:
@@ -161,7 +163,7 @@ class Recorder:
                 raise self._given_up(exc) from exc
 
     def close(self) -> None:
-        """Finishes the file; once is enough, and after a RecordingError there is nothing left to finish."""
+        """Finishes the file, or removes it where no picture came; after a RecordingError nothing is left to do."""
         if self._closed:
             return
         self._closed = True
@@ -172,6 +174,8 @@ class Recorder:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
             raise self._given_up(exc) from exc
+        if not self.frame_count:
+            self.path.unlink(missing_ok=True)
 
     def _fitting(self, pixels: Pixels) -> Pixels:
         """Returns the picture in the size of the file."""

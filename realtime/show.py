@@ -22,6 +22,7 @@ from realtime.repertoire import Painting
 from realtime.session import Session, press
 from realtime.snapshot import save_snapshot
 from realtime.stylizer import Painted, Stylizer
+from realtime.upgrade import Upgrade
 
 # How long the loop waits for a frame before it looks at the keyboard again.
 _POLL_S = 0.03
@@ -91,6 +92,7 @@ class Show:
         captures: Path | None = None,
         fade_s: float = 0.0,
         playlist: Playlist | None = None,
+        upgrade: Upgrade | None = None,
         max_frames: int | None = None,
         report: Callable[[int], None] | None = None,
     ) -> None:
@@ -101,6 +103,7 @@ class Show:
         self._max_frames = max_frames
         self._fader = Fader(fade_s)
         self._playlist = playlist or every_style(len(paintings))
+        self._upgrade = upgrade
         self._automatic_since_s: float | None = None
         self._backend_note = backend_note
         self._recorder: Recorder | None = None
@@ -202,8 +205,26 @@ class Show:
                 fps=self._recent_fps(),
                 latency_ms=1000 * (now_s - painted.frame.captured_at_s),
                 dropped=dropped,
+                backend=self._look_for_upgrade(painted) or self._backend_note,
             )
         self._attend(wait_ms=1)
+
+    def _look_for_upgrade(self, painted: Painted) -> str:
+        """Changes over to the better backend once it is ready; returns how far it is, '' where none is coming."""
+        if self._upgrade is None:
+            return ""
+        backend = self._upgrade.poll()
+        if backend is not None:
+            self._stylizer.change_backend(backend)
+            net = self._paintings[self.session.style].net
+            self._backend_note = self._stylizer.painter(net, painted.frame.size).description
+            self.session = self.session.noticed(f"now painting with {self._backend_note}")
+        if self._upgrade.failure:
+            self._complain(self._upgrade.failure)
+        status = self._upgrade.status
+        if not status:
+            self._upgrade = None
+        return status
 
     def _attend(self, wait_ms: int = 15) -> None:
         """Draws the screen and obeys the keyboard."""
@@ -231,7 +252,7 @@ class Show:
             if self.session.recording and not before.recording:
                 self._start_recording()
         except (OSError, OutputError) as exc:
-            self._complain(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
+            self._give_up_recording(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
         if before.recording and not self.session.recording:
             self._stop_recording()
 
@@ -256,8 +277,7 @@ class Show:
             # by key one records what is seen, so the clock of the show counts and not that of the file
             self._recorder.write(painted.pixels, replace(painted.frame, captured_at_s=time.monotonic()))
         except RecordingError as exc:
-            self._recorder = None
-            self._complain(str(exc))
+            self._give_up_recording(str(exc))
 
     def _stop_recording(self) -> None:
         recorder, self._recorder = self._recorder, None
@@ -266,15 +286,20 @@ class Show:
         try:
             recorder.close()
         except RecordingError as exc:
-            self._complain(str(exc))
+            self._give_up_recording(str(exc))
             return
         self._saved.append(recorder.path)
         self.session = self.session.noticed(f"saved {recorder.path}")
 
     def _complain(self, text: str) -> None:
-        """The show goes on without its recording or snapshot, and says so now and at the end."""
+        """The show goes on without what failed, and says so now and at the end."""
         self._complaints.append(text)
-        self.session = replace(self.session, recording=False).noticed(text)
+        self.session = self.session.noticed(text)
+
+    def _give_up_recording(self, text: str) -> None:
+        self._recorder = None
+        self.session = replace(self.session, recording=False)
+        self._complain(text)
 
     def _recent_fps(self) -> float:
         times_s = self._finish_times_s

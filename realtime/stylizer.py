@@ -37,6 +37,7 @@ class Stylizer:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._painters: dict[tuple[Net, int, int], Painter] = {}
+        self._retired: list[Painter] = []
         self._begun: deque[tuple[Frame, Painter | None]] = deque()
 
     def __enter__(self) -> Self:
@@ -45,9 +46,15 @@ class Stylizer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for painter in self._painters.values():
+        for painter in [*self._painters.values(), *self._retired]:
             painter.close()
         self._painters.clear()
+
+    def change_backend(self, backend: Backend) -> None:
+        """Paints with another backend from the next frame on; what is in flight is finished by the old one."""
+        self._retired.extend(self._painters.values())
+        self._painters.clear()
+        self.backend = backend
 
     def painter(self, net: Net, size: tuple[int, int]) -> Painter:
         """Returns the painter for frames of `size` (width, height), loading it if it is new."""

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from build_engines.gpus import why_no_gpu
 from realtime.frames import Pixels
 
 Vector = NDArray[np.float32]
@@ -90,21 +91,33 @@ def load_backend(name: str) -> Backend:
     return Backend(name, module.why_not, module.open_painter)
 
 
-def choose_backend(asked: str = "auto") -> Choice:
-    """Returns the backend asked for, or for `auto` the first that can run. Raises BackendUnavailableError."""
+def choose_backend(asked: str = "auto", without: str = "") -> Choice:
+    """Returns the backend asked for, or for `auto` the first that can run, `without` left out.
+
+    Raises BackendUnavailableError.
+    """
     if asked != "auto":
         backend = load_backend(asked)
         if reason := backend.why_not():
             raise BackendUnavailableError(f"backend {asked} cannot run here: {reason}")
         return Choice(backend, ())
     passed_over: list[str] = []
-    for name in BACKENDS:
+    for name in _by_preference():
+        if name == without:
+            continue
         backend = load_backend(name)
         reason = backend.why_not()
         if reason is None:
             return Choice(backend, tuple(passed_over))
         passed_over.append(f"{name}: {reason}")
     raise BackendUnavailableError(f"no backend can run here: {'; '.join(passed_over)}")
+
+
+def _by_preference() -> Sequence[str]:
+    """PyTorch is the slowest way on a CPU and the second best on an NVIDIA card."""
+    if why_no_gpu() is not None:
+        return BACKENDS
+    return ("tensorrt", "pytorch", *(name for name in BACKENDS if name not in {"tensorrt", "pytorch"}))
 
 
 def not_installed(module: str, package: str) -> str | None:

@@ -173,6 +173,7 @@ def test_layers_and_folding_are_those_of_the_pytorch_net() -> None:
 def test_a_change_of_what_is_written_counts_the_version_up() -> None:
     """Engines of an older graph are built again by it. Changed the graph? Then change GRAPH_VERSION, and this."""
     config = NetworkConfig("tiny", (Stage(2, 3, 2, blocks=1),), (Stage(2, 3, 1, skip=False),), 3, 2)
+    arrays: dict[str, NDArray[np.floating]]
     arrays = {f"{name}.conv.weight": np.ones(shape, np.float32) for name, shape in normed_convolutions(config)}
     arrays |= {"head.weight": np.ones((3, 2, 3, 3), np.float32), "head.bias": np.ones(3, np.float32)}
     weights = NetworkWeights(config, arrays, {}, "0" * 64)

@@ -398,7 +398,9 @@ def test_a_stream_that_hangs_can_be_left(sender: tuple[str, threading.Event], mo
 
 def test_a_stream_over_http_ends_when_it_is_over(web: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.ts", PROBED + 20, codec_options=OFTEN)
-    assert numbers(read(open_source(url=f"{web}/clip.ts")))[-20:] == [index % 40 for index in range(PROBED, PROBED + 20)]
+    assert numbers(read(open_source(url=f"{web}/clip.ts")))[-20:] == [
+        index % 40 for index in range(PROBED, PROBED + 20)
+    ]
 
 
 def test_a_stream_is_scaled_to_the_size_asked_for(web: str, tmp_path: Path) -> None:

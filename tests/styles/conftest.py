@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ def textured(height: int, width: int, seed: int, grain: float = 3.0) -> NDArray[
     """Returns a coloured picture of soft blots about `grain` pixels wide, H x W x 3 uint8."""
     noise = np.random.default_rng(seed).standard_normal((height, width, 3))
     soft = cv2.GaussianBlur(noise, (0, 0), grain)
-    return np.clip(128 + 50 * soft / soft.std(), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(128 + 50 * soft / np.std(soft), 0, 255), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,7 +46,7 @@ def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = torch.Generator().manual_seed(5)
 
     def conv(outputs: int, inputs: int, side: int) -> torch.Tensor:
-        return torch.randn(outputs, inputs, side, side, generator=generator) / (inputs * side * side / 2) ** 0.5
+        return torch.randn(outputs, inputs, side, side, generator=generator) * math.sqrt(2 / (inputs * side * side))
 
     tensors = {"conv0.weight": 4 * torch.eye(3)[:, :, None, None], "conv0.bias": torch.full((3,), -2.0)}
     inputs = 3

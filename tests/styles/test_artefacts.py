@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,11 +54,11 @@ def noisy_frame(picture: Picture) -> Picture:
 
 def from_edge(picture: Picture) -> NDArray[np.int64]:
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
-    return np.minimum(np.minimum(x, x[:, ::-1]), np.minimum(y, y[::-1]))
+    return np.asarray(np.minimum(np.minimum(x, x[:, ::-1]), np.minimum(y, y[::-1])))
 
 
-def shifted(picture: Picture, change: NDArray[np.generic]) -> Picture:
-    return np.clip(picture + change[:, :, None], 0, 255).astype(np.uint8)
+def shifted(picture: Picture, change: NDArray[Any]) -> Picture:
+    return np.asarray(np.clip(picture + change[:, :, None], 0, 255), dtype=np.uint8)
 
 
 def test_clean_paintings_pass(photos: list[Picture], paintings: list[Picture]) -> None:

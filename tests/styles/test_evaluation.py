@@ -90,7 +90,7 @@ def test_a_net_paints_any_size(loss_network: LossNetwork) -> None:
 
 def save_onnx(path: Path, styled: bool = False, name: str = "frame", kind: int = TensorProto.UINT8) -> Path:
     """Writes a graph that returns its frame, or with `styled` the frame times style[0]."""
-    shape = [1, "h", "w", 3]
+    shape: list[str | int | None] = [1, "h", "w", 3]
     inputs = [helper.make_tensor_value_info(name, kind, shape)]
     nodes = [helper.make_node("Identity", [name], ["painted"])]
     if styled:

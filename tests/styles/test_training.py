@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +19,15 @@ SMALL = NetworkConfig("small", down=(Stage(4, 3, 2, blocks=1),), up=(Stage(4, 3,
 PLAN = TrainingPlan(steps=6, crop=32, batch=2, style_scale=48)
 
 
+MakeTrainer = Callable[..., Trainer]
+
+
 class Stop(Exception):  # noqa: N818
     pass
 
 
 @pytest.fixture
-def make_trainer(photos_folder: Path, pictures_folder: Path, loss_network: LossNetwork):  # type: ignore[no-untyped-def]
+def make_trainer(photos_folder: Path, pictures_folder: Path, loss_network: LossNetwork) -> MakeTrainer:
     """Returns `make_trainer(plan, frozen=False)`: a new trainer on two styles."""
     photos = load_photos(photos_folder, PLAN.crop)
     pictures = [(name, read_picture(pictures_folder / f"{name}.png")) for name in ("wave", "wreck")]
@@ -67,7 +71,7 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_resumed_training_gives_bit_identical_weights(make_trainer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_resumed_training_gives_bit_identical_weights(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     whole = make_trainer()
     whole.run(lambda _: None)
     first = make_trainer()
@@ -81,7 +85,7 @@ def test_a_resumed_training_gives_bit_identical_weights(make_trainer, tmp_path: 
     assert resumed.losses == whole.losses
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer: MakeTrainer) -> None:
     trainers = [make_trainer(replace(PLAN, steps=2, seed=seed)) for seed in (1, 1, 2)]
     for trainer in trainers:
         trainer.run(lambda _: None)
@@ -90,7 +94,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_train
     assert not equal(one, other)
 
 
-def test_a_frozen_net_keeps_its_weights_and_its_styles_learn(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_a_frozen_net_keeps_its_weights_and_its_styles_learn(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(replace(PLAN, steps=2), frozen=True)
     before = weights_of(trainer)
     trainer.run(lambda _: None)
@@ -100,31 +104,31 @@ def test_a_frozen_net_keeps_its_weights_and_its_styles_learn(make_trainer) -> No
     assert (vectors_after != vectors_before).any(dim=1).all()
 
 
-def test_training_lowers_the_style_loss(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_training_lowers_the_style_loss(make_trainer: MakeTrainer) -> None:
     seen: list[float] = []
     trainer = make_trainer(replace(PLAN, steps=60, learning_rate=5e-3))
     trainer.run(lambda progress: seen.append(progress.losses["style"]))
     assert seen[-1] < 0.8 * seen[0]
 
 
-def test_without_its_weight_there_is_no_temporal_loss(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_without_its_weight_there_is_no_temporal_loss(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(replace(PLAN, steps=1, weights=LossWeights(temporal=0)))
     trainer.run(lambda _: None)
     assert sorted(trainer.losses) == ["content", "style", "tv"]
 
 
-def test_the_weight_of_a_style_is_its_own(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_the_weight_of_a_style_is_its_own(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(replace(PLAN, weights=LossWeights(style=2, styles={"wreck": 3})))
     assert trainer.style_weights.tolist() == [2, 6]
 
 
-def test_a_checkpoint_of_other_settings_is_refused(make_trainer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_checkpoint_of_other_settings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     make_trainer().save(tmp_path / "c.pt")
     with pytest.raises(CheckpointError, match=r"made with other settings \(plan: .*give the same command, or delete"):
         make_trainer(replace(PLAN, seed=9)).load(tmp_path / "c.pt")
 
 
-def test_a_half_checkpoint_is_refused(make_trainer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_half_checkpoint_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     make_trainer().save(tmp_path / "c.pt")
     data = (tmp_path / "c.pt").read_bytes()
     (tmp_path / "c.pt").write_bytes(data[: len(data) // 2])
@@ -132,27 +136,27 @@ def test_a_half_checkpoint_is_refused(make_trainer, tmp_path: Path) -> None:  # 
         make_trainer().load(tmp_path / "c.pt")
 
 
-def test_a_training_that_blows_up_says_so(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_a_training_that_blows_up_says_so(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     trainer.vectors.data.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="loss became nan at step 0; lower --learning-rate"):
         trainer.run(lambda _: None)
 
 
-@pytest.mark.parametrize("length", [{}, {"steps": 1, "minutes": 1.0}])
-def test_a_plan_has_one_length(make_trainer, length: dict[str, float]) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("steps", "minutes"), [(None, None), (1, 1.0)])
+def test_a_plan_has_one_length(make_trainer: MakeTrainer, steps: int | None, minutes: float | None) -> None:
     with pytest.raises(ValueError, match="needs either steps or minutes"):
-        make_trainer(replace(PLAN, **{"steps": None, **length}))
+        make_trainer(replace(PLAN, steps=steps, minutes=minutes))
 
 
-def test_a_plan_in_minutes_ends_by_the_clock(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_a_plan_in_minutes_ends_by_the_clock(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(replace(PLAN, steps=None, minutes=0.5 / 60))
     trainer.run(lambda _: None)
     assert trainer.step >= 1
     assert trainer.elapsed_s >= 0.5
 
 
-def test_the_preview_shows_photograph_painting_and_style_for_each_style(make_trainer) -> None:  # type: ignore[no-untyped-def]
+def test_the_preview_shows_photograph_painting_and_style_for_each_style(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer()
     photo = trainer.photos.photos[0][:, :32, :32].permute(1, 2, 0).numpy()
     sheet = preview_sheet(trainer, photo)

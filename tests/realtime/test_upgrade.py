@@ -1,0 +1,114 @@
+"""A show begins on the backend that is ready, and changes over when the better one's engine is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from build_engines.engine_build import BuildProgress
+from realtime.backends import Backend
+from realtime.session import Session
+from realtime.show import Outcome, Show
+from realtime.stylizer import Stylizer
+from realtime.upgrade import Upgrade
+from tests.realtime.stand_ins import Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
+
+
+class BetterPainter(ShadePainter):
+    """Paints one shade lighter than the stand-in, to be told from it."""
+
+    description = "better"
+
+    def finish(self) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        return super().finish() + np.uint8(1)
+
+
+BETTER = Backend("better", lambda: None, lambda _net, _width, _height: BetterPainter())
+
+
+class ScriptedBuild:
+    """A build that is done, well or badly, when it has been looked at so many times."""
+
+    def __init__(self, words: Sequence[str], looks: int = 2, error: str = "") -> None:
+        self.words, self.error, self.closed = words, error, False
+        self._looks = looks
+
+    @property
+    def progress(self) -> BuildProgress:
+        return BuildProgress("building", 0.43)
+
+    @property
+    def done(self) -> bool | None:
+        self._looks -= 1
+        return None if self._looks >= 0 else not self.error
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def show_with(build: ScriptedBuild, frames: int = 400) -> tuple[Outcome, list[int], TypingDisplay]:
+    collector, display = Collector(), TypingDisplay()
+    with Stylizer(shade_backend()) as stylizer, Upgrade(BETTER, build.words, lambda _words: build) as upgrade:
+        show = Show(
+            FewFrames(frames, rate=FewFrames(0).rate / 5),
+            stylizer,
+            [shade("dark", 10)],
+            Session(("dark",)),
+            backend_note="stand-in",
+            display=display,
+            sinks=[collector],
+            upgrade=upgrade,
+        )
+        outcome = show.run()
+    assert collector.indices == list(range(frames))
+    return outcome, collector.shades, display
+
+
+def test_the_show_changes_over_in_mid_stream_and_loses_no_frame() -> None:
+    build = ScriptedBuild(["fast", "--size", "64x48"], looks=1)
+    outcome, shades, _ = show_with(build)
+    assert set(shades) == {10, 11}
+    assert shades == sorted(shades)
+    assert build.closed
+    assert not outcome.complaints
+
+
+def test_a_build_that_fails_leaves_the_show_on_what_it_has_and_is_told() -> None:
+    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0, error="no memory left"))
+    assert set(shades) == {10}
+    assert outcome.complaints == ("the better engine could not be built: no memory left",)
+
+
+def test_the_build_is_asked_for_without_its_receipt_and_says_how_far_it_is() -> None:
+    asked: list[Sequence[str]] = []
+
+    def start(words: Sequence[str]) -> ScriptedBuild:
+        asked.append(words)
+        return ScriptedBuild(words)
+
+    with Upgrade(BETTER, ["fast", "--size", "64x48"], start) as upgrade:
+        assert upgrade.status == "building the better engine: 43 %"
+    assert asked == [["fast", "--size", "64x48", "--no-receipt"]]
+    assert upgrade.status == ""
+
+
+def test_leaving_cancels_a_build_that_still_runs() -> None:
+    build = ScriptedBuild(["fast"], looks=1000)
+    with Upgrade(BETTER, build.words, lambda _words: build):
+        pass
+    assert build.closed
+
+
+def test_waiting_reports_and_raises_what_went_wrong() -> None:
+    reported: list[float] = []
+    with Upgrade(BETTER, ["fast"], lambda words: ScriptedBuild(words, looks=2)) as upgrade:
+        upgrade.wait(reported.append, lambda: None)
+    assert reported
+    assert set(reported) == {0.43}
+    with (
+        Upgrade(BETTER, ["fast"], lambda words: ScriptedBuild(words, error="out of disk")) as upgrade,
+        pytest.raises(RuntimeError, match="the better engine could not be built: out of disk"),
+    ):
+        upgrade.wait(reported.append, lambda: None)

@@ -1,0 +1,63 @@
+"""Importing the app starts nothing and drags nothing in; the command needs no torch to paint."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import realtime
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime", "onnx", "pycuda"}
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(realtime.__path__, "realtime.")
+    # needs a driver, a GPU and pycuda to be imported at all, and is imported by the backend alone
+    if not module.name.startswith("realtime.backends.")
+)
+
+
+def after(imports: str) -> tuple[list[str], list[str], str]:
+    """Returns the modules in the order of their import, the threads, and what was printed, in a fresh interpreter."""
+    code = f"import sys; {imports}; import json, threading; "
+    code += "sys.stderr.flush(); print(json.dumps([list(sys.modules), [t.name for t in threading.enumerate()]]))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    *printed, last = done.stdout.splitlines()
+    modules, threads = json.loads(last)
+    return modules, threads, "".join(printed) + done.stderr
+
+
+@pytest.mark.parametrize("imports", ["import realtime", "import realtime.cli"])
+def test_importing_loads_nothing_heavy_prints_nothing_and_starts_no_thread(imports: str) -> None:
+    modules, threads, printed = after(imports)
+    assert not HEAVY & set(modules)
+    assert threads == ["MainThread"]
+    assert printed == ""
+
+
+def test_the_command_loads_opencv_before_pyav_without_which_its_windows_hang() -> None:
+    modules, _, _ = after("import realtime.cli")
+    assert modules.index("cv2") < modules.index("av")
+
+
+def test_every_module_can_be_imported_first_and_opencv_still_comes_before_pyav() -> None:
+    for name in MODULES:
+        modules, _, printed = after(f"import {name}")
+        assert not HEAVY & set(modules), name
+        assert printed == "", name
+        if "av" in modules:
+            assert modules.index("cv2") < modules.index("av"), name
+
+
+def test_a_file_is_painted_without_torch_and_without_onnx(tmp_path: Path) -> None:
+    hide = "for name in ('torch', 'onnx', 'tensorrt', 'pycuda'): sys.modules[name] = None\n"
+    options = ["-i", "test", "--size", "32x24", "--frames", "2", "--no-window", "-o", str(tmp_path / "painted.mp4")]
+    code = f"import sys\n{hide}from realtime.cli import main\nsys.exit(main({options!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "painted.mp4").stat().st_size > 0
