@@ -349,9 +349,7 @@ def test_a_backend_that_is_not_installed_is_4_and_says_what_to_type(
     assert told.complaint == wanted
 
 
-def test_a_graph_without_weights_cannot_run_on_pytorch_and_is_4(
-    clip: Path, identity: Path, nst_live: NstLive
-) -> None:
+def test_a_graph_without_weights_cannot_run_on_pytorch_and_is_4(clip: Path, identity: Path, nst_live: NstLive) -> None:
     told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", "pytorch", "--style", identity)
     assert told.code == 4
     assert told.complaint.startswith("nst-live: backend pytorch needs the weights of a net")
@@ -411,9 +409,7 @@ def test_the_styles_are_listed_with_title_and_artist(nst_live: NstLive) -> None:
         assert picture.artist in rows[name]
 
 
-def test_the_backends_are_listed_each_with_why_it_cannot_run(
-    nst_live: NstLive, missing: Callable[[str], None]
-) -> None:
+def test_the_backends_are_listed_each_with_why_it_cannot_run(nst_live: NstLive, missing: Callable[[str], None]) -> None:
     missing("onnxruntime")
     told = nst_live("--list-backends")
     assert told.code == 0
@@ -509,7 +505,9 @@ def test_on_a_terminal_a_bar_shows_frames_rate_and_time_left(tmp_path: Path, ide
     options = ["-i", str(clip), "-o", str(tmp_path / "painted.mp4"), "--style", str(identity)]
     ours, theirs = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
-    with subprocess.Popen([sys.executable, "-m", "realtime.cli", *options], cwd=ROOT, env=env, stderr=theirs) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "realtime.cli", *options], cwd=ROOT, env=env, stderr=theirs
+    ) as process:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # Linux reports the end of a terminal as an error
@@ -535,5 +533,3 @@ def test_the_command_runs_as_a_module_and_as_a_function() -> None:
     command = [sys.executable, "-m", "realtime.cli", "--version"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout == f"nst-live {__version__}\n"
-
-
