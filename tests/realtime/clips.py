@@ -27,7 +27,8 @@ def numbered(index: int, size: tuple[int, int] = SIZE) -> Pixels:
 
 def number_of(pixels: Pixels) -> int:
     """Returns the number of a `numbered` picture."""
-    return round((float(pixels.mean()) - _DARKEST) / _STEP)
+    # every conversion between RGB and YUV rounds down a little
+    return round((float(pixels.mean()) + 1.5 - _DARKEST) / _STEP)
 
 
 def colourful(index: int, size: tuple[int, int] = SIZE) -> Pixels:
@@ -86,6 +87,18 @@ def cut_off(path: Path, share: float) -> Path:
     cut = path.with_stem(f"cut_{path.stem}")
     cut.write_bytes(whole[: int(len(whole) * share)])
     return cut
+
+
+def top_boxes(path: Path) -> list[bytes]:
+    """Returns the kinds of the outermost boxes of an MP4 file; `moof` begins a fragment."""
+    data, boxes, position = path.read_bytes(), [], 0
+    while position < len(data):
+        size, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        if size == 1:
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        boxes.append(kind)
+        position += size or len(data)
+    return boxes
 
 
 @dataclass(frozen=True)

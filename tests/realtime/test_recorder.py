@@ -27,7 +27,7 @@ from realtime.recorder import (
     check_output,
     unused_path,
 )
-from tests.realtime.clips import NTSC, SIZE, Clip, colourful, noisy, numbered, read_clip
+from tests.realtime.clips import NTSC, SIZE, Clip, colourful, noisy, numbered, read_clip, top_boxes
 
 ROOT = Path(__file__).parents[2]
 EVERY_FORMAT = pytest.mark.parametrize("suffix", FORMATS)
@@ -144,14 +144,7 @@ def test_times_only_ever_go_on(times: list[Fraction], tmp_path: Path) -> None:
 
 def test_a_finished_mp4_is_an_ordinary_one_and_no_row_of_fragments(tmp_path: Path) -> None:
     recorded(tmp_path / "clip.mp4", [noisy(index) for index in range(70)])
-    data = (tmp_path / "clip.mp4").read_bytes()
-    boxes, position = [], 0
-    while position < len(data):
-        size, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        if size == 1:
-            size = int.from_bytes(data[position + 8 : position + 16], "big")
-        boxes.append(kind)
-        position += size or len(data)
+    boxes = top_boxes(tmp_path / "clip.mp4")
     assert b"moov" in boxes
     assert b"moof" not in boxes
 

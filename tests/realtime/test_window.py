@@ -1,0 +1,218 @@
+"""The window on a real X server: what is typed is obeyed, what is asked for can be read, and leaving is a success."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from PIL import Image, ImageGrab
+
+from realtime.frames import Pixels
+from realtime.window import TITLE, why_no_screen
+from tests.realtime.clips import colourful, read_clip, write_clip
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60
+SIZE = (480, 360)
+Found = TypeVar("Found")
+NEEDED = ("Xvfb", "xdotool")
+
+
+def fail_or_skip(reason: str) -> None:
+    """Skips, unless the window must be tested here."""
+    if "window" in os.environ.get("NST_REQUIRE", "").split(",") or os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[str]:
+    """The DISPLAY of an X server without a monitor."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("X servers without a monitor are for Linux")
+    if missing := [command for command in NEEDED if shutil.which(command) is None]:
+        fail_or_skip(f"not installed: {', '.join(missing)}; type: sudo apt-get install xvfb xdotool")
+    ours, theirs = os.pipe()
+    command = ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "800x600x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[theirs], stderr=subprocess.DEVNULL) as server:
+        os.close(theirs)
+        with os.fdopen(ours) as told:
+            number = told.readline().strip()
+        assert number, "Xvfb did not start"
+        yield f":{number}"
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of several minutes in which nothing moves: what changes on the screen was changed by a key."""
+    folder = tmp_path_factory.mktemp("still")
+    return write_clip(
+        folder / "still.mp4", 1500, size=SIZE, rate=Fraction(5), draw=lambda _, size: STILL, pixel_format="yuv420p"
+    )
+
+
+STILL = colourful(3, SIZE)
+
+
+class OnScreen:
+    """The command in its window: type, look, and wait for what should be seen."""
+
+    def __init__(self, display: str, captures: Path, arguments: list[str]) -> None:
+        self.captures = captures
+        self._env = {**os.environ, "DISPLAY": display}
+        self._display = display
+        command = [sys.executable, "-m", "realtime.cli", "--captures", str(captures), "--fade", "0", *arguments]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self._env, stderr=subprocess.PIPE, text=True)
+        self.window = self.wait_for(lambda: self._xdotool("search", "--onlyvisible", "--name", f"^{TITLE}$"))
+        # a window may be there before its first picture
+        self.wait_for(lambda: self.look().std() > 5)
+
+    def _xdotool(self, *words: str) -> str:
+        done = subprocess.run(
+            ["xdotool", *words], env=self._env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    def type(self, *keys: str) -> None:
+        """Presses and releases keys, by their X names, while the pointer is in the window."""
+        self._xdotool("windowfocus", self.window, "mousemove", "--window", self.window, "50", "50")
+        for key in keys:
+            self._xdotool("key", key)
+
+    def close(self) -> None:
+        """Asks the window to close, as the button in its frame does."""
+        self._xdotool("windowquit", self.window)
+
+    def look(self) -> Pixels:
+        """Returns what is on the screen where the window is."""
+        geometry = self._xdotool("getwindowgeometry", "--shell", self.window)
+        at = {key: int(value) for key, value in (line.split("=") for line in geometry.splitlines())}
+        box = (at["X"], at["Y"], at["X"] + at["WIDTH"], at["Y"] + at["HEIGHT"])
+        return np.asarray(ImageGrab.grab(xdisplay=self._display).convert("RGB").crop(box))
+
+    def wait_for(self, what: Callable[[], Found]) -> Found:
+        """Returns the first result that counts as true."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not (found := what()):
+            assert self.process.poll() is None, self.process.communicate()[1]
+            assert time.monotonic() < deadline_s, "this does not come to be seen"
+            time.sleep(0.05)
+        return found
+
+    def wait_for_end(self) -> str:
+        """Returns what was told by the time the command ended, with success."""
+        told = self.process.communicate(timeout=PATIENCE_S)[1]
+        assert self.process.returncode == 0, told
+        return told
+
+
+@pytest.fixture
+def open_window(screen: str, tmp_path: Path) -> Iterator[Callable[..., OnScreen]]:
+    """Returns `open_window("-i", …)`, which starts the command and waits for its window."""
+    opened: list[OnScreen] = []
+
+    def start(*arguments: object) -> OnScreen:
+        opened.append(OnScreen(screen, tmp_path / "captures", [str(argument) for argument in arguments]))
+        return opened[-1]
+
+    yield start
+    for window in opened:
+        window.process.kill()
+        window.process.wait()
+
+
+def difference(one: Pixels, other: Pixels) -> float:
+    """Returns the mean difference in the middle of two pictures, where neither HUD nor messages are."""
+    middle = np.s_[120:260, 60:420]
+    return float(np.abs(one[middle].astype(int) - other[middle]).mean())
+
+
+def test_keys_switch_the_styles_and_show_the_original(still: Path, open_window: Callable[..., OnScreen]) -> None:
+    window = open_window("-i", still, "--style", "wreck", "--net", "fast")
+    wreck = window.look()
+    seen = [wreck]
+    for key in ("1", "n", "0"):
+        window.type(key)
+        window.wait_for(lambda: all(difference(window.look(), before) > 8 for before in seen))
+        seen.append(window.look())
+    assert difference(seen[-1], STILL) < 6, "the original is the film itself"
+    window.type("0", "6")
+    window.wait_for(lambda: difference(window.look(), wreck) < 3)
+    window.type("q")
+    window.wait_for_end()
+
+
+def test_hud_and_help_are_there_when_they_are_asked_for(
+    still: Path, identity: Path, open_window: Callable[..., OnScreen]
+) -> None:
+    window = open_window("-i", still, "--style", identity)
+    corner, middle = np.s_[12:50, 12:160], np.s_[80:280, 120:360]
+
+    def is_panel(where: tuple[slice, slice]) -> bool:
+        panel = window.look()[where].mean(axis=2)
+        return bool(np.median(panel) < 90 and panel.max() > 200 and 0.01 < (panel > 150).mean() < 0.5)
+
+    window.wait_for(lambda: is_panel(corner))
+    assert not is_panel(middle)
+    window.type("h")
+    window.wait_for(lambda: is_panel(middle))
+    window.type("question")
+    window.wait_for(lambda: not is_panel(middle))
+    window.type("i")
+    window.wait_for(lambda: not is_panel(corner))
+    window.type("i")
+    window.wait_for(lambda: is_panel(corner))
+    window.type("Escape")
+    window.wait_for_end()
+
+
+def test_r_records_and_s_saves_what_is_seen(still: Path, identity: Path, open_window: Callable[..., OnScreen]) -> None:
+    window = open_window("-i", still, "--style", identity)
+    window.type("s", "r")
+    red = np.array((255, 84, 72))
+    window.wait_for(lambda: (np.abs(window.look()[:130, :200].astype(int) - red).sum(axis=2) < 60).sum() > 20)
+    time.sleep(1)
+    window.type("r")
+    window.type("q")
+    told = window.wait_for_end()
+    (picture,) = window.captures.glob("*.png")
+    (video,) = window.captures.glob("*.mp4")
+    assert f"saved {picture}" in told
+    assert f"saved {video}" in told
+    with Image.open(picture) as saved:
+        assert np.abs(np.asarray(saved).astype(int) - STILL).mean() < 6
+    clip = read_clip(video)
+    assert clip.size == SIZE
+    assert len(clip.pictures) >= 3
+    assert np.abs(clip.pictures[1].astype(int) - STILL).mean() < 8, "what is written on the screen is not recorded"
+
+
+def test_closing_the_window_ends_with_success(identity: Path, open_window: Callable[..., OnScreen]) -> None:
+    window = open_window("-i", "test", "--size", "480x360", "--style", identity)
+    window.close()
+    assert "painted " in window.wait_for_end()
+
+
+def test_a_film_that_is_over_closes_the_window(
+    tmp_path: Path, identity: Path, open_window: Callable[..., OnScreen]
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 30, size=SIZE, rate=Fraction(5), draw=colourful)
+    window = open_window("-i", clip, "--style", identity)
+    assert "painted 30 frames in " in window.wait_for_end()
+
+
+def test_a_screen_is_found_where_there_is_one(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", screen)
+    assert why_no_screen() is None
+    monkeypatch.setenv("DISPLAY", f"{screen}.0")
+    assert why_no_screen() is None

@@ -1,0 +1,56 @@
+"""Makes the pictures of the README from photographs that scikit-image ships: python tools/make_pictures.py"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from skimage import data
+
+from realtime.backends import choose_backend
+from realtime.frames import Frame, Pixels
+from realtime.repertoire import Painting, load_repertoire
+from realtime.stylizer import Stylizer
+
+FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+# Eileen Collins, NASA, public domain; a cup of coffee, Rachel Michetti, released into the public domain.
+ASTRONAUT, COFFEE = data.astronaut, data.coffee
+
+
+def paint(photo: Pixels, paintings: Sequence[Painting]) -> list[Pixels]:
+    """Returns the photograph in every style."""
+    with Stylizer(choose_backend().backend) as stylizer:
+        painted = []
+        for painting in paintings:
+            stylizer.start(Frame(photo, 0, 0.0), painting)
+            painted.append(stylizer.finish().pixels)
+        return painted
+
+
+def labelled(picture: Pixels, text: str) -> Pixels:
+    """Returns the picture with a dark label in its lower left corner."""
+    image = Image.fromarray(picture)
+    draw = ImageDraw.Draw(image, "RGBA")
+    font = ImageFont.load_default(20)
+    left, top, right, bottom = draw.textbbox((14, image.height - 14), text, font=font, anchor="ld")
+    draw.rounded_rectangle((left - 8, top - 6, right + 8, bottom + 6), radius=8, fill=(12, 14, 18, 190))
+    draw.text((14, image.height - 14), text, font=font, anchor="ld", fill="white")
+    return np.asarray(image)
+
+
+def main() -> None:
+    paintings, wreck = load_repertoire("wreck", "fast")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    astronaut = np.ascontiguousarray(ASTRONAUT())
+    pair = np.hstack([astronaut, paint(astronaut, [paintings[wreck]])[0]])
+    Image.fromarray(pair).save(FOLDER / "astronaut-wreck.jpg", quality=88)
+    coffee = np.ascontiguousarray(COFFEE())
+    sheet = [labelled(each, painting.name) for each, painting in zip(paint(coffee, paintings), paintings, strict=True)]
+    rows = [np.hstack(sheet[start : start + 3]) for start in range(0, len(sheet) - len(sheet) % 3, 3)]
+    Image.fromarray(np.vstack(rows)).resize((1200, 800)).save(FOLDER / "styles.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main()
