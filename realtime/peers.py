@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 
 from realtime.backends import BackendUnavailableError, Net, Painter, Vector, load_backend, not_installed
+from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 
 Size = tuple[int, int]
@@ -27,26 +27,6 @@ Size = tuple[int, int]
 
 class PeerUnavailableError(RuntimeError):
     """What the peer runs on is not installed, or it cannot run the net."""
-
-
-class SerialPainter:
-    """A painter around a function that paints one picture at a time."""
-
-    depth = 1
-
-    def __init__(self, description: str, paint: Callable[[Pixels, Vector | None], Pixels]) -> None:
-        self.description = description
-        self._paint = paint
-        self._done: deque[Pixels] = deque()
-
-    def start(self, frame: Pixels, style: Vector | None) -> None:
-        self._done.append(self._paint(frame, style))
-
-    def finish(self) -> Pixels:
-        return self._done.popleft()
-
-    def close(self) -> None:
-        self._done.clear()
 
 
 Peer = Callable[[Net, Size], AbstractContextManager[Painter]]
@@ -87,7 +67,7 @@ def _compiled(net: Net, size: Size) -> Iterator[Painter]:
 
     width, height = _fitting(net, size)
     paint(np.zeros((height, width, 3), np.uint8), np.ones(net.style_size, np.float32) if net.style_size else None)
-    yield SerialPainter("torch.compile", paint)
+    yield WorkerPainter("torch.compile", paint)
 
 
 @contextmanager
@@ -99,7 +79,7 @@ def _article_opencv(_net: Net, size: Size) -> Iterator[Painter]:
         net.setInput(cv2.dnn.blobFromImage(np.ascontiguousarray(frame)))
         return _pixels(net.forward())
 
-    yield SerialPainter("OpenCV DNN, the article's net", paint)
+    yield WorkerPainter("OpenCV DNN, the article's net", paint)
 
 
 @contextmanager
@@ -112,7 +92,7 @@ def _article_onnxruntime(_net: Net, size: Size) -> Iterator[Painter]:
     def paint(frame: Pixels, _style: Vector | None) -> Pixels:
         return _pixels(session.run(None, {"photo": _blob(frame)})[0])
 
-    yield SerialPainter("ONNX Runtime, the article's net", paint)
+    yield WorkerPainter("ONNX Runtime, the article's net", paint)
 
 
 @contextmanager
@@ -126,7 +106,7 @@ def _article_pytorch(_net: Net, _size: Size) -> Iterator[Painter]:
         with torch.inference_mode():
             return _pixels(net(torch.from_numpy(_blob(frame))).numpy())
 
-    yield SerialPainter("PyTorch, the article's net", paint)
+    yield WorkerPainter("PyTorch, the article's net", paint)
 
 
 PEERS: Mapping[str, Peer] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from realtime.backends import BackendUnavailableError, Net, Painter, Vector, not_installed
 from realtime.backends.slots import Launch, SlotPainter
+from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 
 if TYPE_CHECKING:
@@ -30,44 +29,28 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     import torch
 
     if not torch.cuda.is_available():
-        return PyTorchPainter(net.weights)
+        return _cpu_painter(net.weights)
     device = TorchDevice()
     with device.current():
         painting = TorchNet(net.weights)
     return SlotPainter(device, painting, width, height)
 
 
-class PyTorchPainter:
-    """Runs one frame at a time, in float32 on the CPU, in a thread of its own."""
+def _cpu_painter(weights: Path) -> Painter:
+    """Returns a painter in float32 on the CPU: the truth for the others, and slow."""
+    import torch
 
-    depth = 2
-    description = "pytorch cpu f32"
+    from build_engines.pixel_net import pixel_net_from_weights
 
-    def __init__(self, weights: Path) -> None:
-        import torch
+    net = pixel_net_from_weights(weights)
 
-        from build_engines.pixel_net import pixel_net_from_weights
-
-        self._torch = torch
-        self._net = pixel_net_from_weights(weights)
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pytorch")
-        self._busy: deque[Future[Pixels]] = deque()
-
-    def start(self, frame: Pixels, style: Vector | None) -> None:
-        self._busy.append(self._worker.submit(self._paint, frame, style))
-
-    def finish(self) -> Pixels:
-        return self._busy.popleft().result()
-
-    def close(self) -> None:
-        self._worker.shutdown(cancel_futures=True)
-
-    def _paint(self, frame: Pixels, style: Vector | None) -> Pixels:
-        torch = self._torch
+    def paint(frame: Pixels, style: Vector | None) -> Pixels:
         with torch.inference_mode():
             pixels = torch.from_numpy(np.ascontiguousarray(frame))[None]
-            painted: Pixels = self._net(pixels, None if style is None else torch.from_numpy(style))[0].numpy()
+            painted: Pixels = net(pixels, None if style is None else torch.from_numpy(style))[0].numpy()
         return painted
+
+    return WorkerPainter("pytorch cpu f32", paint)
 
 
 class TorchDevice:

@@ -26,7 +26,7 @@ from build_engines.graph_options import Statistics
 from build_engines.onnx_cache import ready_onnx
 from build_engines.quality import fp32_reference, measure_quality, sample_frames
 from realtime.backends import Painter, Vector
-from realtime.backends.onnxruntime import OnnxRuntimePainter
+from realtime.backends.onnxruntime import onnx_painter
 from realtime.frames import Pixels
 from styles.registry import list_networks
 from tests.gpu.contestants import bare_engine, bare_pytorch, built_engine, pytorch_painter, tensorrt_painter
@@ -132,7 +132,7 @@ def race(weights: Path, size: tuple[int, int], folder: Path, rounds: int, count:
                 painters[name] = tensorrt_painter(stored, flavour)
                 bare_of[name] = name
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            painters["onnxruntime CUDA"] = OnnxRuntimePainter(ready_onnx(weights, folder), *size)
+            painters["onnxruntime CUDA"] = onnx_painter(ready_onnx(weights, folder), *size)
         for painter in painters.values():
             stack.callback(painter.close)
         computing = compute_ms(runs, rounds=rounds, count=count)

@@ -23,13 +23,12 @@ from realtime.cli import _interruptible, main
 from realtime.session import KEYS
 from styles.registry import PICTURES, list_styles
 from tests.realtime.clips import (
-    NTSC,
     SIZE,
     colourful,
     cut_off,
     noisy,
-    numbered,
     read_clip,
+    top_boxes,
     write_clip,
     write_sound,
 )
@@ -124,7 +123,7 @@ def test_the_original_is_replaced_only_when_that_is_asked_for(
     assert len(read_clip(output).pictures) == 12
 
 
-# no camera, no screen ---------------------------------------------------------------------------------------------------
+# no camera, no screen -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_camera")
@@ -169,7 +168,7 @@ def test_without_window_and_output_frames_are_painted_and_forgotten(
     assert list(tmp_path.iterdir()) == []
 
 
-# what goes wrong --------------------------------------------------------------------------------------------------------
+# what goes wrong ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_camera")
@@ -263,21 +262,21 @@ def test_an_unknown_style_names_the_nearest(clip: Path, nst_live: NstLive) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "words", "code"),
+    ("name", "words"),
     [
-        ("none.onnx", "no ONNX file at none.onnx", 3),
-        ("none.safetensors", "no style file at none.safetensors", 3),
-        ("text.onnx", "text.onnx is not an ONNX model", 3),
-        ("text.safetensors", "text.safetensors cannot be read as safetensors", 3),
+        ("none.onnx", "no ONNX file at none.onnx"),
+        ("none.safetensors", "no style file at none.safetensors"),
+        ("text.onnx", "text.onnx is not an ONNX model"),
+        ("text.safetensors", "text.safetensors cannot be read as safetensors"),
     ],
 )
-def test_a_style_file_that_cannot_be_used_is_told(
-    name: str, words: str, code: int, clip: Path, tmp_path: Path, nst_live: NstLive
+def test_a_style_file_that_cannot_be_used_is_3(
+    name: str, words: str, clip: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
     (tmp_path / "text.onnx").write_text("bad")
     (tmp_path / "text.safetensors").write_text("bad")
     told = nst_live("-i", clip, "-o", "painted.mp4", "--style", name)
-    assert told.code == code
+    assert told.code == 3
     assert words in told.complaint
 
 
@@ -298,11 +297,11 @@ def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None
     ],
 )
 def test_an_output_that_cannot_be_written_is_2(
-    output: str, words: str, clip: Path, tmp_path: Path, identity: Path, nst_live: NstLive
+    output: str, words: str, clip: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
     (tmp_path / "there.mp4").touch()
     before = clip.read_bytes()
-    told = nst_live("-i", clip.name, "-o", output, "--style", identity)
+    told = nst_live("-i", clip.name, "-o", output)
     assert told.code == 2
     assert told.complaint.startswith(f"nst-live: {words}")
     assert clip.read_bytes() == before
@@ -337,13 +336,13 @@ def test_a_disk_that_fills_up_is_1_and_leaves_what_was_painted(tmp_path: Path, i
 
 @pytest.mark.parametrize(
     ("name", "module", "package"),
-    [("openvino", "openvino", "openvino"), ("onnxruntime", "onnxruntime", "onnxruntime")],
+    [("openvino", "openvino", "openvino"), ("pytorch", "torch", '"nst-live[train]"')],
 )
 def test_a_backend_that_is_not_installed_is_4_and_says_what_to_type(
-    name: str, module: str, package: str, clip: Path, nst_live: NstLive, missing: Callable[[str], None]
+    name: str, module: str, package: str, nst_live: NstLive, missing: Callable[[str], None]
 ) -> None:
     missing(module)
-    told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", name)
+    told = nst_live("-i", "test", "-o", "painted.mp4", "--backend", name)
     assert told.code == 4
     wanted = f"nst-live: backend {name} cannot run here: {module} is not installed; type: pip install {package}"
     assert told.complaint == wanted
@@ -380,7 +379,7 @@ def test_a_mistake_in_the_options_is_2(options: list[str], words: str, nst_live:
 def test_an_error_that_nobody_expected_is_1_and_points_to_debug(
     clip: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(**_: object) -> None:
         raise RuntimeError("what is this")
 
     monkeypatch.setattr("realtime.cli.open_source", fail)
@@ -397,7 +396,7 @@ def test_debug_shows_where_an_error_came_from(nst_live: NstLive) -> None:
     assert debug.err.splitlines()[-1] == plain.err.splitlines()[-1]
 
 
-# what there is ----------------------------------------------------------------------------------------------------------
+# what there is --------------------------------------------------------------------------------------------------------
 
 
 def test_the_styles_are_listed_with_title_and_artist(nst_live: NstLive) -> None:
@@ -435,7 +434,7 @@ def test_the_version_and_the_help_with_its_keys(nst_live: NstLive) -> None:
             assert re.search(rf"^  {re.escape(key.label)} +{re.escape(key.meaning)}$", told.out, flags=re.MULTILINE)
 
 
-# Ctrl-C -----------------------------------------------------------------------------------------------------------------
+# Ctrl-C ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -468,7 +467,7 @@ def test_ctrl_c_once_or_twice_is_130_and_leaves_a_finished_file(
     assert process.returncode == 130, told
     assert "Traceback" not in told
     assert told.splitlines()[-1] in ("stopped", "finishing the file …")
-    assert b"moof" not in output.read_bytes(), "a finished file has no fragments"
+    assert b"moof" not in top_boxes(output), "a finished file has no fragments"
     assert len(read_clip(output).pictures) > 30
 
 
@@ -494,20 +493,19 @@ def test_a_second_ctrl_c_does_not_disturb_the_finishing(capsys: pytest.CaptureFi
     assert signal.getsignal(signal.SIGINT) is before
 
 
-# on a terminal ----------------------------------------------------------------------------------------------------------
+# on a terminal --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pty on Windows")
 def test_on_a_terminal_a_bar_shows_frames_rate_and_time_left(tmp_path: Path, identity: Path) -> None:
     import pty
 
-    clip = write_clip(tmp_path / "clip.mp4", 400, size=(160, 120), draw=numbered)
+    clip = write_clip(tmp_path / "clip.mp4", 400)
     options = ["-i", str(clip), "-o", str(tmp_path / "painted.mp4"), "--style", str(identity)]
     ours, theirs = pty.openpty()
     env = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "realtime.cli", *options], cwd=ROOT, env=env, stderr=theirs
-    ) as process:
+    command = [sys.executable, "-m", "realtime.cli", *options]
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # Linux reports the end of a terminal as an error

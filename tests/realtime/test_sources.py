@@ -85,7 +85,7 @@ def web(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-# one contract for every source ------------------------------------------------------------------------------------
+# one contract for every source ----------------------------------------------------------------------------------------
 
 
 def scene_source(_folder: Path, _web: str) -> Source:
@@ -129,7 +129,7 @@ def test_every_source_gives_rgb_pictures_of_its_size_in_order(
     assert all((one.pixels != two.pixels).any() for one, two in pairwise(frames))
 
 
-# the scene ----------------------------------------------------------------------------------------------------------
+# the scene ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_scene_is_what_test_opens_in_the_size_and_rate_asked_for() -> None:
@@ -139,7 +139,7 @@ def test_the_scene_is_what_test_opens_in_the_size_and_rate_asked_for() -> None:
     assert times(list(islice(source.frames(), 3))) == [0, Fraction(1, 12), Fraction(2, 12)]
 
 
-# files --------------------------------------------------------------------------------------------------------------
+# files ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -199,7 +199,7 @@ def test_a_still_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frame.pixels, colourful(0))
 
 
-# rates --------------------------------------------------------------------------------------------------------------
+# rates ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
