@@ -88,7 +88,7 @@ class ClientMessage(ctypes.Structure):
 
 
 def ask_to_close(display: str, window: int) -> None:
-    """Sends WM_DELETE_WINDOW, as a window manager does for the button in the frame (xdotool has learnt it only late)."""
+    """Sends WM_DELETE_WINDOW, as a window manager does for the button in the frame."""
     x11 = ctypes.CDLL("libX11.so.6")
     x11.XOpenDisplay.restype = ctypes.c_void_p
     x11.XInternAtom.restype = ctypes.c_ulong
