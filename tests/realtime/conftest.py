@@ -41,7 +41,7 @@ def negative(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _graph(name: str, folders: pytest.TempPathFactory) -> Path:
-    shape = [1, "height", "width", 3]
+    shape: list[str | int | None] = [1, "height", "width", 3]
     ends = [helper.make_tensor_value_info(end, TensorProto.UINT8, shape) for end in ("frame", "painted")]
     white = helper.make_tensor("white", TensorProto.UINT8, [], [255])
     graph = helper.make_graph([NODES[name]], name, ends[:1], ends[1:], [white] if name == "negative" else [])

@@ -41,9 +41,8 @@ def box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 def test_every_combination_draws_at_every_size_and_leaves_the_input_as_it_is(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     before = picture.copy()
-    flags = ("hud", "help", "frozen", "original")
-    for values in product((False, True), repeat=len(flags)):
-        session = replace(SESSION, **dict(zip(flags, values, strict=True)))
+    for hud, helped, frozen, original in product((False, True), repeat=4):
+        session = replace(SESSION, hud=hud, help=helped, frozen=frozen, original=original)
         for shown, recorded_s, dropped in ((session, None, 0), (session.noticed("saved x.png"), 61.5, 12)):
             drawn = draw_hud(picture, shown, replace(READINGS, recorded_s=recorded_s, dropped=dropped))
             assert drawn.shape == picture.shape
