@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,9 @@ class Soundtrack:
             self._output.mux(self._waiting.popleft()[1])
 
     def close(self) -> None:
+        # in this order: a half-read file whose reading ends after it was closed crashes in FFmpeg
+        self._waiting.clear()
+        self._packets.close()
         self._input.close()
 
     def _fetch(self) -> bool:
@@ -58,7 +61,7 @@ class Soundtrack:
             self._waiting.extend(item for item in [next(self._packets, None)] if item is not None)
         return bool(self._waiting)
 
-    def _read(self) -> Iterator[tuple[Fraction, Any]]:
+    def _read(self) -> Generator[tuple[Fraction, Any], None, None]:
         if not self._streams:
             return
         try:

@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from photographs that scikit-image ships: python tools/make_pictures.py"""
+"""Makes the pictures of the README from a photograph that scikit-image ships: python tools/make_pictures.py"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from realtime.repertoire import Painting, load_repertoire
 from realtime.stylizer import Stylizer
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-# Eileen Collins, NASA, public domain; a cup of coffee, Rachel Michetti, released into the public domain.
-ASTRONAUT, COFFEE = data.astronaut, data.coffee
+# A cup of coffee, Rachel Michetti, released into the public domain.
+COFFEE = data.coffee
 
 
 def paint(photo: Pixels, paintings: Sequence[Painting]) -> list[Pixels]:
@@ -43,13 +43,12 @@ def labelled(picture: Pixels, text: str) -> Pixels:
 def main() -> None:
     paintings, wreck = load_repertoire("wreck", "fast")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    astronaut = np.ascontiguousarray(ASTRONAUT())
-    pair = np.hstack([astronaut, paint(astronaut, [paintings[wreck]])[0]])
-    Image.fromarray(pair).save(FOLDER / "astronaut-wreck.jpg", quality=88)
     coffee = np.ascontiguousarray(COFFEE())
-    sheet = [labelled(each, painting.name) for each, painting in zip(paint(coffee, paintings), paintings, strict=True)]
+    painted = paint(coffee, paintings)
+    Image.fromarray(np.hstack([coffee, painted[wreck]])).save(FOLDER / "coffee-wreck.jpg", quality=88)
+    sheet = [labelled(each, painting.name) for each, painting in zip(painted, paintings, strict=True)]
     rows = [np.hstack(sheet[start : start + 3]) for start in range(0, len(sheet) - len(sheet) % 3, 3)]
-    Image.fromarray(np.vstack(rows)).resize((1200, 800)).save(FOLDER / "styles.jpg", quality=88)
+    Image.fromarray(np.vstack(rows)).resize((1350, 600), Image.Resampling.LANCZOS).save(FOLDER / "styles.jpg", quality=88)
 
 
 if __name__ == "__main__":
