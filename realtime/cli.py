@@ -54,6 +54,7 @@ _EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (RecordingError, 1),
 )
 _INTERRUPTED = 130
+_STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -282,19 +283,22 @@ def _conclude(outcome: Outcome, source: Source, output: Path | None) -> int:
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Lets the first Ctrl-C (or SIGTERM) end the show; further ones do not disturb the finishing of its files."""
+    interrupted = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in handled:
+        nonlocal interrupted
+        interrupted = True
+        for number in _STOPPING_SIGNALS:
             signal.signal(number, _still_finishing)
         raise KeyboardInterrupt
 
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop) for number in handled}
+    before = {number: signal.signal(number, stop) for number in _STOPPING_SIGNALS}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # once interrupted, all that is left is to end: a further Ctrl-C would only spoil the exit code
+            signal.signal(number, signal.SIG_IGN if interrupted else handler)
 
 
 def _still_finishing(_number: int, _frame: FrameType | None) -> None:

@@ -109,6 +109,7 @@ class Show:
         self._recorder: Recorder | None = None
         self._recording_since_s = 0.0
         self._started = self._finished = 0
+        self._source_error: Exception | None = None
         self._saved: list[Path] = []
         self._complaints: list[str] = []
         self._shown: Painted | None = None
@@ -146,6 +147,8 @@ class Show:
                 painted = self._finish()
                 self._fill(queue, 0)
                 yield painted
+            elif self._source_error is not None:
+                raise self._source_error
             elif queue.ended or self._started == self._max_frames:
                 return
             else:
@@ -158,7 +161,11 @@ class Show:
         """
         depth = 1 if self._source.live else 2
         while self._stylizer.in_flight < depth and not self.session.frozen and self._started != self._max_frames:
-            frame = queue.take(0 if self._stylizer.in_flight else patience_s)
+            try:
+                frame = queue.take(0 if self._stylizer.in_flight else patience_s)
+            except Exception as exc:
+                self._source_error = exc
+                return
             if frame is None:
                 return
             self._start(frame)

@@ -48,7 +48,9 @@ def main() -> None:
     Image.fromarray(np.hstack([coffee, painted[wreck]])).save(FOLDER / "coffee-wreck.jpg", quality=88)
     sheet = [labelled(each, painting.name) for each, painting in zip(painted, paintings, strict=True)]
     rows = [np.hstack(sheet[start : start + 3]) for start in range(0, len(sheet) - len(sheet) % 3, 3)]
-    Image.fromarray(np.vstack(rows)).resize((1350, 600), Image.Resampling.LANCZOS).save(FOLDER / "styles.jpg", quality=88)
+    Image.fromarray(np.vstack(rows)).resize((1350, 600), Image.Resampling.LANCZOS).save(
+        FOLDER / "styles.jpg", quality=88
+    )
 
 
 if __name__ == "__main__":

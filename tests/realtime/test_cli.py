@@ -485,12 +485,16 @@ def test_a_second_ctrl_c_does_not_disturb_the_finishing(capsys: pytest.CaptureFi
                 signal.raise_signal(signal.SIGTERM)
                 finished = True
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        run()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run()
+        assert all(signal.getsignal(number) is signal.SIG_IGN for number in before)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert finished
     assert capsys.readouterr().err.splitlines() == ["finishing the file …"] * 2
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 # on a terminal --------------------------------------------------------------------------------------------------------
