@@ -245,7 +245,8 @@ class Show:
             readings = replace(self._readings, caption=caption, recorded_s=recorded_s)
             self._display.show(draw_hud(self._shown.pixels, self.session, readings))
         before = self.session
-        while character := self._display.keys(wait_ms):
+        # a closed window answers ESC for ever
+        while not self.session.quitting and (character := self._display.keys(wait_ms)):
             self.session = press(self.session, character)
             wait_ms = 1
         if self.session is not before:
