@@ -231,17 +231,18 @@ def test_hud_and_help_are_there_when_they_are_asked_for(
 def test_r_records_and_s_saves_what_is_seen(still: Path, identity: Path, open_window: Callable[..., OnScreen]) -> None:
     window = open_window("-i", still, "--style", identity)
 
-    def is_red() -> bool:
-        red = np.abs(window.look()[:130, :200].astype(int) - (255, 84, 72)).sum(axis=2) < 60
-        return int(red.sum()) > 20
+    def has_dot() -> bool:
+        return int((window.look()[:130, :200] == (255, 84, 72)).all(axis=2).sum()) > 20
+
+    assert not has_dot()
 
     window.type("s")
     window.wait_for(lambda: list(window.captures.glob("*.png")))
     window.type("r")
-    window.wait_for(is_red)
+    window.wait_for(has_dot)
     time.sleep(1)
     window.type("r")
-    window.wait_for(lambda: not is_red())
+    window.wait_for(lambda: not has_dot())
     window.type("q")
     told = window.wait_for_end()
     (picture,) = window.captures.glob("*.png")
