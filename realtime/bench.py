@@ -35,7 +35,8 @@ from realtime.repertoire import DEFAULT_STYLE, Painting, load_repertoire, networ
 from realtime.scene import Scene
 from realtime.session import Session
 from realtime.show import Show, Sink
-from realtime.sources import DEFAULT_CAMERA_SIZE, SCENE_RATE, Size
+from realtime.source import Size
+from realtime.sources import DEFAULT_CAMERA_SIZE, SCENE_RATE
 from realtime.stylizer import Stylizer
 
 ROUNDS = 5

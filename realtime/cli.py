@@ -27,7 +27,8 @@ from realtime.recorder import OutputError, Recorder, RecordingError, check_outpu
 from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
 from realtime.session import Session, key_help
 from realtime.show import Outcome, Show
-from realtime.sources import SceneSource, Size, Source, SourceError, open_source
+from realtime.source import Size, Source, SourceError
+from realtime.sources import SceneSource, open_source
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
 from realtime.window import Window, why_no_screen

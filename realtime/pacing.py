@@ -18,7 +18,7 @@ _PREFETCHED_FRAMES = 4
 
 
 class FrameSource(Protocol):
-    """What a frame queue reads; `realtime.sources.Source` is one."""
+    """What a frame queue reads; `realtime.source.Source` is one."""
 
     @property
     def live(self) -> bool: ...

@@ -9,7 +9,8 @@ import pytest
 
 from realtime import cameras
 from realtime.cameras import Camera, describe_cameras, find_camera, list_cameras
-from realtime.sources import SourceError, open_source
+from realtime.source import SourceError
+from realtime.sources import open_source
 
 pytestmark = pytest.mark.skipif(not Path("/sys").is_dir(), reason="cameras are listed like this on Linux only")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from realtime.recorder import RecordingError
 from realtime.session import Session
 from realtime.show import Outcome, Show
-from realtime.sources import SourceError
+from realtime.source import SourceError
 from realtime.stylizer import Stylizer
 from tests.realtime.clips import read_clip
 from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, shade, shade_backend

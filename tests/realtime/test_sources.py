@@ -20,7 +20,9 @@ import pytest
 from realtime import sources
 from realtime.frames import Frame
 from realtime.pacing import FrameQueue
-from realtime.sources import NetworkStream, Resampled, SceneSource, Source, SourceError, VideoFile, open_source
+from realtime.source import Source, SourceError
+from realtime.sources import NetworkStream, Resampled, SceneSource, open_source
+from realtime.video_file import VideoFile
 from tests.realtime.clips import (
     NTSC,
     SIZE,
