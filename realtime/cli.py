@@ -15,17 +15,17 @@ from types import FrameType
 import platformdirs
 
 from build_engines.onnx_cache import NoExporterError, OnnxFileError
-from realtime import __version__, bench
+from realtime import bench
+from realtime.arguments import build_parser
 from realtime.backends import BACKENDS, BackendUnavailableError, Net, choose_backend, load_backend
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.cameras import list_cameras
 from realtime.look import MixError, mix_by_name
-from realtime.options import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
 from realtime.playlist import PlaylistError, parse_playlist
 from realtime.progress import progress_bar, tell
 from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
-from realtime.repertoire import DEFAULT_STYLE, load_repertoire, network_for
-from realtime.session import Session, key_help
+from realtime.repertoire import load_repertoire, network_for
+from realtime.session import Session
 from realtime.show import Outcome, Show
 from realtime.source import Size, Source, SourceError
 from realtime.sources import SceneSource, open_source
@@ -86,80 +86,6 @@ def _told(run: Callable[[], int], debug: bool) -> int:
         text = str(exc.args[0]) if isinstance(exc, LookupError) and exc.args else _text(exc)
         tell(f"nst-live: {text}" + ("" if debug or code != 1 else " (more with --debug)"))
         return code
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nst-live",
-        description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
-        epilog="keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: 0)"
-    )
-    source.add_argument(
-        "-i", "--input", metavar="FILE|URL|test", help="a video file, a network stream, or the bundled scene"
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="record into this file (mp4, mkv, mov, webm)")
-    parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
-    parser.add_argument(
-        "--style",
-        default=DEFAULT_STYLE,
-        metavar="NAME|FILE",
-        help="a style by name, or a .safetensors or .onnx file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--net", default="auto", metavar="auto|full|fast", help="which net paints (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--backend", default="auto", choices=("auto", *BACKENDS), help="what runs the net (default: %(default)s)"
-    )
-    parser.add_argument("--mix", type=parse_mix, metavar="NAME:W,NAME:W", help="a mix of styles, as wave:0.6,udnie:0.4")
-    parser.add_argument(
-        "--playlist", metavar="NAME:S,NAME:S", help="styles in turn, each for so many seconds, as wreck:20,wave:20"
-    )
-    parser.add_argument(
-        "--fade",
-        type=parse_seconds,
-        default=0.5,
-        metavar="S",
-        help="seconds from one style to the next, 0 for a cut (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
-    )
-    parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
-    parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
-    parser.add_argument(
-        "--size",
-        type=parse_size,
-        metavar="WxH",
-        help="size to paint at (default: 640x480 for cameras, else the input's own)",
-    )
-    parser.add_argument(
-        "--fps",
-        type=parse_rate,
-        metavar="F",
-        help="frames per second, as 25, 29.97 or 30000/1001 (default: the input's own)",
-    )
-    parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after so many frames")
-    parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
-    parser.add_argument(
-        "--captures",
-        type=Path,
-        metavar="DIR",
-        help="folder for snapshots and recordings by key (default: your videos folder)",
-    )
-    parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
-    parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are")
-    parser.add_argument(
-        "--list-backends", action="store_true", help="tell what can run the nets here, and why the rest cannot"
-    )
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("-V", "--version", action="version", version=f"nst-live {__version__}")
-    return parser
 
 
 def _show(args: argparse.Namespace) -> int:

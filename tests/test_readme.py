@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from realtime.cli import build_parser
+from realtime.arguments import build_parser
 from realtime.session import key_help
 from styles.registry import PICTURES
 from tests.conftest import ROOT

@@ -1,0 +1,87 @@
+"""What can be typed after `nst-live`: the options, their help and their defaults."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realtime import __version__
+from realtime.backends import BACKENDS
+from realtime.options import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
+from realtime.repertoire import DEFAULT_STYLE
+from realtime.session import key_help
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser: every option with its reading, its help and its default."""
+    parser = argparse.ArgumentParser(
+        prog="nst-live",
+        description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
+        epilog="keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: 0)"
+    )
+    source.add_argument(
+        "-i", "--input", metavar="FILE|URL|test", help="a video file, a network stream, or the bundled scene"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="record into this file (mp4, mkv, mov, webm)")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
+    parser.add_argument(
+        "--style",
+        default=DEFAULT_STYLE,
+        metavar="NAME|FILE",
+        help="a style by name, or a .safetensors or .onnx file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--net", default="auto", metavar="auto|full|fast", help="which net paints (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--backend", default="auto", choices=("auto", *BACKENDS), help="what runs the net (default: %(default)s)"
+    )
+    parser.add_argument("--mix", type=parse_mix, metavar="NAME:W,NAME:W", help="a mix of styles, as wave:0.6,udnie:0.4")
+    parser.add_argument(
+        "--playlist", metavar="NAME:S,NAME:S", help="styles in turn, each for so many seconds, as wreck:20,wave:20"
+    )
+    parser.add_argument(
+        "--fade",
+        type=parse_seconds,
+        default=0.5,
+        metavar="S",
+        help="seconds from one style to the next, 0 for a cut (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
+    )
+    parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
+    parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        metavar="WxH",
+        help="size to paint at (default: 640x480 for cameras, else the input's own)",
+    )
+    parser.add_argument(
+        "--fps",
+        type=parse_rate,
+        metavar="F",
+        help="frames per second, as 25, 29.97 or 30000/1001 (default: the input's own)",
+    )
+    parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after so many frames")
+    parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
+    parser.add_argument(
+        "--captures",
+        type=Path,
+        metavar="DIR",
+        help="folder for snapshots and recordings by key (default: your videos folder)",
+    )
+    parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
+    parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are")
+    parser.add_argument(
+        "--list-backends", action="store_true", help="tell what can run the nets here, and why the rest cannot"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("-V", "--version", action="version", version=f"nst-live {__version__}")
+    return parser
