@@ -10,6 +10,7 @@ from pathlib import Path
 
 from styles.architecture import CONFIGS
 from styles.command_options import UsageError, device_named, loss_weights
+from styles.loss_network import SMALLEST_SIDE
 from styles.loss_network_file import find_loss_network
 from styles.registry import PICTURES, Picture, UnknownStyleError, user_folder
 from styles.training import TrainingPlan
@@ -28,6 +29,8 @@ def run_train(args: argparse.Namespace) -> str:
 def _job(args: argparse.Namespace) -> TrainingJob:
     """Returns what the command line asks for. Raises UsageError where its options do not go together."""
     result = _result(args)
+    if args.crop < SMALLEST_SIDE:
+        raise UsageError(f"--crop {args.crop}: the loss network looks at pictures of {SMALLEST_SIDE} pixels and up")
     pictures = _described_pictures(args)
     name = args.name or args.pictures[0].stem
     if not _NAME.fullmatch(name):

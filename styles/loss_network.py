@@ -25,6 +25,8 @@ from styles.loss_network_file import TORCHVISION_FILE
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
+# Of the pictures that the loss network can look at, in pixels.
+SMALLEST_SIDE = 32
 
 # Convolutions per block up to relu5_1, and torchvision's index of each in `features`.
 _BLOCKS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 1}
@@ -65,7 +67,7 @@ def gram_matrix(features: Tensor, projection: Tensor | None = None) -> Tensor:
 class LossNetwork(nn.Module):
     """VGG-19 up to relu5_1, frozen: `network(images)` returns the `Features` of N x 3 x H x W RGB in 0..1.
 
-    Pictures have at least 32 x 32 pixels.
+    Pictures have at least SMALLEST_SIDE pixels either way.
     """
 
     def __init__(

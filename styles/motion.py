@@ -37,15 +37,21 @@ class Motion:
 
 
 def random_motion(count: int, height: int, width: int, generator: torch.Generator) -> Motion:
-    """Returns small random shifts, zooms, rotations and local warps; a third of the pictures stand still."""
+    """Returns small random motions: a third of the pictures stand still, a third are shifted by whole pixels.
+
+    The others are shifted, zoomed, rotated and warped. Whole pixels need no interpolation, which would forgive a mesh
+    of single pixels that stays with the sensor when the picture moves.
+    """
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator) * 2 - 1
 
-    moving = (torch.rand(count, generator=generator) > 1 / 3).float()
+    kind = torch.randint(3, (count,), generator=generator)
+    moving, whole = (kind == 2).float(), (kind == 1).float()[:, None]
     angle, zoom = MAX_ROTATION * uniform(count) * moving, 1 + MAX_ZOOM * uniform(count) * moving
     pixel = torch.tensor([2 / width, 2 / height])
-    shift = MAX_SHIFT * uniform(count, 2) * moving[:, None] * pixel
+    offset = MAX_SHIFT * uniform(count, 2)
+    shift = (offset * moving[:, None] + offset.round() * whole) * pixel
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     aspect = height / width
     affine = torch.stack(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styles.loss_network import LossNetwork
+from styles.loss_network import SMALLEST_SIDE, LossNetwork
 from styles.losses import content_loss, style_loss, temporal_loss, total_variation_loss
 from styles.motion import Motion, camera_noise, random_motion
 from styles.network import TransformNet
@@ -29,7 +29,10 @@ from styles.pictures import MAX_ZOOM, PhotoSet, resize_short_side, to_picture, t
 
 _WARM_UP_STEPS = 50
 # Zooms for which the style pictures' Gram matrices are kept; a photograph uses the nearest.
-_ZOOMS = (1.0, 1.25, 1.6, 2.0, MAX_ZOOM)
+_ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, 2.0, MAX_ZOOM)
+# From how far paintings and style pictures are compared, in turn by chance: 0.5 is twice as far. Seen from near alone,
+# a mesh of single pixels passes for brush strokes; from further off it is gone, and only strokes are left to be alike.
+_DISTANCES = (1.0, 1.0, 0.7, 0.5)
 
 
 class CheckpointError(ValueError):
@@ -86,17 +89,22 @@ class Progress:
 def style_target(name: str, picture: NDArray[np.uint8], network: LossNetwork, style_scale: int) -> StyleTarget:
     """Returns the target for a style picture; `style_scale` is its short side in pixels at zoom 1."""
     device = next(network.buffers()).device
-    scaled = [resize_short_side(picture, round(style_scale * zoom)) for zoom in _ZOOMS]
+    sides = [max(SMALLEST_SIDE, round(style_scale * zoom)) for zoom in _ZOOMS]
+    scaled = [resize_short_side(picture, side) for side in sides]
     with torch.no_grad():
         grams = [network(to_tensor(each).to(device)).grams for each in scaled]
-    return StyleTarget(name, scaled[0], tuple(torch.cat(layer) for layer in zip(*grams, strict=True)))
+    return StyleTarget(name, scaled[_ZOOMS.index(1.0)], tuple(torch.cat(layer) for layer in zip(*grams, strict=True)))
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """The random part of a step: photographs, the style and zoom of each, a camera motion, what is seen after it."""
+    """The random part of a step: photographs, the style of each, a camera motion, what is seen after it.
+
+    `scale` is that at which the loss network looks; `zooms` are places in _ZOOMS, of the pictures as it sees them.
+    """
 
     photos: Tensor
+    scale: float
     zooms: Tensor
     chosen: Tensor
     motion: Motion
@@ -225,13 +233,15 @@ class Trainer:
         rng = np.random.default_rng((plan.seed, self.step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         photos, zooms = self.photos.batch(plan.batch, plan.crop, rng)
-        nearest = np.abs(np.log(zooms[:, None] / np.array(_ZOOMS))).argmin(axis=1)
+        scales = [scale for scale in _DISTANCES if scale * plan.crop >= SMALLEST_SIDE]
+        scale = scales[rng.integers(len(scales))]
+        nearest = np.abs(np.log(scale * zooms[:, None] / np.array(_ZOOMS))).argmin(axis=1)
         photos = photos.contiguous(memory_format=torch.channels_last)
         chosen = torch.from_numpy(_spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
         motion = random_motion(plan.batch, plan.crop, plan.crop, generator)
         motion = Motion(motion.grid.to(self.device), motion.valid.to(self.device))
         moved = camera_noise(motion.move(photos), generator) if plan.weights.temporal else photos[:0]
-        return _Draw(photos, torch.from_numpy(nearest).to(self.device), chosen, motion, moved)
+        return _Draw(photos, scale, torch.from_numpy(nearest).to(self.device), chosen, motion, moved)
 
     def _losses(self, draw: _Draw) -> tuple[dict[str, Tensor], Tensor]:
         """Returns the unweighted losses by name and their weighted sum."""
@@ -239,12 +249,12 @@ class Trainer:
         vectors = self.vectors[draw.chosen]
         with _autocast(self.device):
             with torch.no_grad():
-                wanted = self.loss_network.content(draw.photos)
+                wanted = self.loss_network.content(from_afar(draw.photos, draw.scale))
             # One pass for both: the pictures before and after the motion.
             vectors = vectors.repeat(2 if weights.temporal else 1, 1)
             painted = self.net(torch.cat([draw.photos, draw.moved]), vectors).float()
             painted, painted_moved = painted[:batch], painted[batch:]
-            seen = self.loss_network(painted)
+            seen = self.loss_network(from_afar(painted, draw.scale))
         # the style picture is zoomed with the photograph: what is seen from nearer has larger strokes
         targets = [layer[draw.chosen, draw.zooms] for layer in self.grams]
         per_picture = style_loss(seen.grams, targets, relative=True)
@@ -270,6 +280,14 @@ class Trainer:
                     f"(now {self.plan.learning_rate})"
                 )
             self.losses[name] = (1 - share) * self.losses.get(name, now) + share * now
+
+
+def from_afar(images: Tensor, scale: float) -> Tensor:
+    """Returns N x 3 x H x W images at `scale` of their size, without aliases."""
+    if scale == 1:
+        return images
+    size = [round(side * scale) for side in images.shape[2:]]
+    return F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
 def _spread_choice(rng: np.random.Generator, styles: int, batch: int) -> NDArray[np.int64]:

@@ -184,6 +184,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
             ["wave", "--dedicated", "--net", "slow", "--steps", "1"],
             "no kind of net called 'slow'; there are: full, fast",
         ),
+        (["wave", "--steps", "1", "--crop", "31"], "--crop 31: the loss network looks at pictures of 32 pixels and up"),
         (["wave", "--steps", "1", "--style-weight", "wrek=2"], "--style-weight wrek=…: no such style here"),
     ],
 )

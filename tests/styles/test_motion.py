@@ -26,6 +26,22 @@ def test_a_third_of_the_pictures_stand_still_and_are_not_touched() -> None:
     assert motion.valid[still].all()
 
 
+def test_a_third_of_the_pictures_are_shifted_by_whole_pixels_and_stay_as_sharp() -> None:
+    height, width = 24, 32
+    images = torch.rand(60, 3, height, width, generator=seeded(1))
+    motion = random_motion(60, height, width, seeded())
+    pixels = (motion.grid - identity_grid(60, height, width)) / torch.tensor([2 / width, 2 / height])
+    offsets = pixels.flatten(1, 2).round()
+    shifted = ((pixels.flatten(1, 2) - offsets[:, :1]).abs() < 1e-3).all(dim=2).all(dim=1) & offsets[:, 0].any(dim=1)
+    assert 10 <= shifted.sum() <= 30
+    moved = motion.move(images)
+    for index in shifted.nonzero().flatten().tolist():
+        right, down = (int(offset) for offset in offsets[index, 0])
+        expected = images[index].roll((-down, -right), dims=(1, 2))
+        inside = (slice(None), slice(6, height - 6), slice(6, width - 6))
+        torch.testing.assert_close(moved[index][inside], expected[inside], atol=1e-4, rtol=0)
+
+
 def test_motion_stays_within_its_bounds() -> None:
     height, width = 64, 96
     motion = random_motion(50, height, width, seeded())
