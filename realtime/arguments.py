@@ -7,7 +7,18 @@ from pathlib import Path
 
 from realtime import __version__
 from realtime.backends import BACKENDS
-from realtime.options import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
+from realtime.encoding import CRF, ENCODERS
+from realtime.options import (
+    parse_count,
+    parse_level,
+    parse_mix,
+    parse_rate,
+    parse_scale,
+    parse_seconds,
+    parse_share,
+    parse_size,
+    parse_time,
+)
 from realtime.repertoire import DEFAULT_STYLE
 from realtime.session import key_help
 
@@ -57,12 +68,27 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
     parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
-    parser.add_argument(
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
         "--size",
         type=parse_size,
         metavar="WxH",
         help="size to paint at (default: 640x480 for cameras, else the input's own)",
     )
+    size.add_argument("--max-size", type=parse_count, metavar="N", help="paint a file with no side above N pixels")
+    size.add_argument("--scale", type=parse_scale, metavar="F", help="paint a file at F times its size, as 0.5 or 1/3")
+    parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin there in a file: 90, 1:30 or 0:01:30.5")
+    parser.add_argument("--end", type=parse_time, metavar="TIME", help="end there in a file")
+    parser.add_argument(
+        "--encoder", default="auto", choices=("auto", *ENCODERS), help="what encodes the output (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--crf",
+        type=parse_level,
+        metavar="N",
+        help=f"quality of the output, 0 the best; larger numbers make smaller files (default: {CRF})",
+    )
+    parser.add_argument("--preset", metavar="NAME", help="the encoder's preset, as veryfast for libx264 or 8 for AV1")
     parser.add_argument(
         "--fps",
         type=parse_rate,

@@ -20,7 +20,9 @@ from realtime.arguments import build_parser
 from realtime.backends import BACKENDS, BackendUnavailableError, Net, choose_backend, load_backend
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.cameras import list_cameras
+from realtime.encoding import EncoderUnavailableError, Encoding, EncodingError
 from realtime.look import MixError, mix_by_name
+from realtime.options import UsageError
 from realtime.playlist import PlaylistError, parse_playlist
 from realtime.progress import progress_bar, tell
 from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
@@ -28,9 +30,10 @@ from realtime.repertoire import load_repertoire, network_for
 from realtime.session import Session
 from realtime.show import Outcome, Show
 from realtime.source import Size, Source, SourceError
-from realtime.sources import SceneSource, open_source
+from realtime.sources import SceneSource, is_file, open_source
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
+from realtime.video_file import Reading
 from realtime.window import Window, why_no_screen
 from styles.registry import StyleMismatchError, UnknownStyleError, list_styles
 from styles.weights import WeightsError
@@ -43,6 +46,8 @@ _FALLBACK_STEM = "nst-live"
 _EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (UnknownStyleError, 2),
     (OutputError, 2),
+    (EncodingError, 2),
+    (UsageError, 2),
     (MixError, 2),
     (PlaylistError, 2),
     (SourceError, 3),
@@ -51,6 +56,7 @@ _EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (OnnxFileError, 3),
     (FileNotFoundError, 3),
     (BackendUnavailableError, 4),
+    (EncoderUnavailableError, 4),
     (NoExporterError, 4),
     (RecordingError, 1),
 )
@@ -89,8 +95,9 @@ def _told(run: Callable[[], int], debug: bool) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
     if args.output is not None:
-        check_output(args.output, args.overwrite, args.input)
+        check_output(args.output, args.overwrite, args.input, encoding)
     choice = choose_backend(args.backend)
     paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
     if args.mix:
@@ -98,7 +105,9 @@ def _show(args: argparse.Namespace) -> int:
     names = tuple(painting.name for painting in paintings)
     playlist = parse_playlist(args.playlist, names) if args.playlist else None
     with ExitStack() as stack:
-        source = stack.enter_context(_open_source(args))
+        source = stack.enter_context(_open_source(args, reading))
+        for note in source.notes:
+            tell(note)
         if min(source.size) < MIN_SIDE:
             tell(f"{source.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
         watched, output = _where_to(args, source)
@@ -109,7 +118,7 @@ def _show(args: argparse.Namespace) -> int:
         painter = stylizer.painter(paintings[chosen].net, source.size)
         width, height = source.size
         tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
-        recorder = None if output is None else stack.enter_context(_open_recorder(output, source))
+        recorder = None if output is None else stack.enter_context(_open_recorder(output, source, encoding))
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(progress_bar(source.name, total))
@@ -142,10 +151,20 @@ def _show(args: argparse.Namespace) -> int:
     return _conclude(outcome, source, output)
 
 
-def _open_source(args: argparse.Namespace) -> Source:
+def _reading(args: argparse.Namespace) -> Reading:
+    """Returns which part of the input is read, and how large. Raises UsageError where the input is no file."""
+    reading = Reading(args.start, args.end, args.max_size, args.scale)
+    if reading != Reading() and (args.input is None or not is_file(args.input)):
+        raise UsageError("--start, --end, --max-size and --scale are for files; wanted -i FILE")
+    if reading.end_s is not None and reading.end_s <= (reading.start_s or 0):
+        raise UsageError("--end is not after --start, so there is nothing to paint")
+    return reading
+
+
+def _open_source(args: argparse.Namespace, reading: Reading) -> Source:
     """Returns what was asked for; where nothing was and there is no camera, the bundled scene."""
     try:
-        return open_source(camera=args.camera, url=args.input, size=args.size, rate=args.fps)
+        return open_source(camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading)
     except SourceError:
         if args.camera is not None or args.input is not None or list_cameras():
             raise
@@ -184,12 +203,21 @@ def _prepare(stylizer: Stylizer, net: Net, size: Size, asked: str, stack: ExitSt
         return None
 
 
-def _open_recorder(output: Path, source: Source) -> Recorder:
+def _open_recorder(output: Path, source: Source, encoding: Encoding) -> Recorder:
     # a live source's frames are stamped as they come
     time_base = None if source.live else source.time_base
-    recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, sound_of=source.sound_path)
-    for stream in recorder.left_out:
-        tell(f"{output.suffix} cannot hold this stream, so it is left out: {stream} (mkv holds most)")
+    recorder = Recorder(
+        output,
+        source.size,
+        source.rate,
+        time_base,
+        fast=source.live,
+        sound_of=source.sound,
+        encoding=encoding,
+        presentation=source.presentation,
+    )
+    for note in recorder.notes:
+        tell(note)
     return recorder
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-import av
 import av.error
+from av.stream import Disposition
 
 from realtime.rates import exact_rate
-from realtime.source import Size, SourceError
+from realtime.source import SourceError
+
+
+def find_picture_stream(container: Any) -> Any | None:
+    """Returns the first stream of moving pictures, else the cover of a sound file, else None."""
+    streams = container.streams.video
+    moving = (stream for stream in streams if not stream.disposition & Disposition.attached_pic)
+    return next(moving, streams[0] if streams else None)
 
 
 def picture_stream(container: Any, name: str) -> Any:
     """Returns the first stream of pictures, set to decode on every core."""
-    if not container.streams.video:
+    stream = find_picture_stream(container)
+    if stream is None:
         container.close()
         raise SourceError(f"{name} has no pictures in it; wanted a video")
-    stream = container.streams.video[0]
     if stream.codec_context is None:
         container.close()
         raise SourceError(f"{name} is in a format that cannot be decoded here")
@@ -27,11 +34,6 @@ def picture_stream(container: Any, name: str) -> Any:
 
 def rate_of(stream: Any) -> Fraction:
     return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
-
-
-def rgb(picture: av.VideoFrame, size: Size) -> Any:
-    """Returns H x W x 3 uint8 RGB of the wanted size, scaled and converted in one pass."""
-    return picture.to_ndarray(format="rgb24", width=size[0], height=size[1], interpolation="BICUBIC")
 
 
 def reason_of(exc: BaseException) -> str:

@@ -10,16 +10,31 @@ from numpy.typing import NDArray
 
 # H x W x 3 uint8 RGB
 Pixels = NDArray[np.uint8]
+# Not known, in the tables of colour spaces of ITU-T H.273.
+UNSPECIFIED = 2
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What pixels leave unsaid: the width of one in heights, and their colour space in the numbers of ITU-T H.273."""
+
+    pixel_aspect: Fraction = Fraction(1)
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source. `captured_at_s` is on the monotonic clock; `time` is its own time in a file, in s."""
+    """One picture of a source. `captured_at_s` is on the monotonic clock.
+
+    `time` and `duration` are its own in a file, in s, where the file says them.
+    """
 
     pixels: Pixels
     index: int
     captured_at_s: float
     time: Fraction | None = None
+    duration: Fraction | None = None
 
     @property
     def size(self) -> tuple[int, int]:

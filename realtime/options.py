@@ -10,6 +10,10 @@ from fractions import Fraction
 from realtime.rates import exact_rate
 
 
+class UsageError(ValueError):
+    """Options that do not go together."""
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Returns width and height of "640x480"."""
     match = re.fullmatch(r"(\d+)[xX](\d+)", text)
@@ -34,6 +38,34 @@ def parse_count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of frames; wanted 1 or more")
     return int(text)
+
+
+def parse_level(text: str) -> int:
+    """Returns a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
+    return int(text)
+
+
+def parse_scale(text: str) -> Fraction:
+    """Returns a factor of "0.5" or "1/3", up to 16."""
+    try:
+        factor = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        factor = Fraction(0)
+    if not 0 < factor <= 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no scale; wanted a number above 0, as 0.5")
+    return factor
+
+
+def parse_time(text: str) -> Fraction:
+    """Returns the seconds of "90", "1:30" or "0:01:30.5"."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; wanted seconds or H:MM:SS, as 90, 1:30 or 0:01:30.5")
+    seconds = Fraction(0)
+    for part in text.split(":"):
+        seconds = 60 * seconds + Fraction(part)
+    return seconds
 
 
 def parse_positive_number(text: str) -> float:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from realtime.frames import Frame
+from realtime.frames import Frame, Presentation
 
 Size = tuple[int, int]
 
 
 class SourceError(OSError):
     """An input cannot be opened or read: no such camera, no such file, or not a video."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a file: what lies at `begins_s` of the file's clock is at 0 of the part's; to the end without `ends_s`.
+
+    `cut`: whether what lies before its beginning is left out; a clock alone may begin anywhere.
+    """
+
+    path: Path
+    begins_s: Fraction = Fraction(0)
+    ends_s: Fraction | None = None
+    cut: bool = False
 
 
 class Source(Protocol):
@@ -28,8 +42,11 @@ class Source(Protocol):
     """How many frames there will be, where that is known."""
     time_base: Fraction
     """The clock of the frames' own times: their smallest step, in seconds."""
-    sound_path: Path | None
-    """The file that has the sound to the picture, if there is one."""
+    sound: Part | None
+    """Where the sound to the picture is, if there is any."""
+    presentation: Presentation
+    notes: Sequence[str]
+    """What a person should know before it is painted."""
 
     def frames(self) -> Iterator[Frame]: ...
 
@@ -48,7 +65,9 @@ class Closing:
     """A source that has nothing to close and reads all there is; the others override what differs."""
 
     shortfall: str | None = None
-    sound_path: Path | None = None
+    sound: Part | None = None
+    presentation: Presentation = Presentation()
+    notes: Sequence[str] = ()
 
     def __enter__(self) -> Self:
         return self

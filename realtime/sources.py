@@ -18,13 +18,14 @@ import numpy as np
 
 from realtime.cameras import Camera as CameraDevice
 from realtime.cameras import describe_cameras, find_camera
-from realtime.decoding import picture_stream, rate_of, reason_of, rgb
+from realtime.colours import ToRgb
+from realtime.decoding import picture_stream, rate_of, reason_of
 from realtime.frames import Frame
 from realtime.rates import exact_rate
 from realtime.recorder import LIVE_TIME_BASE
 from realtime.scene import Scene
 from realtime.source import Closing, Size, Source, SourceError
-from realtime.video_file import VideoFile
+from realtime.video_file import Reading, VideoFile
 
 DEFAULT_CAMERA_SIZE = (640, 480)
 TEST_SCENE = "test"
@@ -79,10 +80,10 @@ class NetworkStream(Closing):
         self.time_base = LIVE_TIME_BASE
 
     def frames(self) -> Iterator[Frame]:
-        index = 0
+        index, to_rgb = 0, ToRgb(self.size)
         try:
             for picture in self._container.decode(self._stream):
-                yield Frame(rgb(picture, self.size), index, time.monotonic())
+                yield Frame(to_rgb(picture), index, time.monotonic())
                 index += 1
         except av.error.EOFError:
             pass
@@ -146,7 +147,8 @@ class Resampled(Closing):
     def __init__(self, source: Source, rate: Fraction) -> None:
         self._source = source
         self.name, self.live, self.size, self.rate = source.name, source.live, source.size, rate
-        self.time_base, self.sound_path = 1 / rate, source.sound_path
+        self.time_base, self.sound = 1 / rate, source.sound
+        self.presentation, self.notes = source.presentation, source.notes
         count = source.frame_count
         self.frame_count = None if count is None else math.ceil(count * rate / source.rate)
 
@@ -155,15 +157,16 @@ class Resampled(Closing):
         return self._source.shortfall
 
     def frames(self) -> Iterator[Frame]:
-        index = 0
+        index, first_tick = 0, 0
         began_at: Fraction | None = None
         for frame in self._source.frames():
             at = frame.time if frame.time is not None else frame.index / self._source.rate
-            # many a file's clock does not begin at 0
-            began_at = at if began_at is None else began_at
+            if began_at is None:
+                # many a file's clock does not begin at 0, and its sound keeps to that clock
+                began_at, first_tick = at, round(at * self.rate)
             # a frame is shown until the next one is due, so it stands for every tick before that
             while index / self.rate < at - began_at + 1 / self._source.rate:
-                yield Frame(frame.pixels, index, frame.captured_at_s, index / self.rate)
+                yield Frame(frame.pixels, index, frame.captured_at_s, (first_tick + index) / self.rate)
                 index += 1
 
     def close(self) -> None:
@@ -171,9 +174,16 @@ class Resampled(Closing):
 
 
 def open_source(
-    *, camera: str | None = None, url: str | None = None, size: Size | None = None, rate: Fraction | None = None
+    *,
+    camera: str | None = None,
+    url: str | None = None,
+    size: Size | None = None,
+    rate: Fraction | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
 ) -> Source:
     """Returns the source for a camera (index, device path or part of its name) or an input (file, URL or "test").
+
+    reading: which part of a file is read, and how large.
 
     Raises SourceError, saying what there is instead.
     """
@@ -181,9 +191,15 @@ def open_source(
         return Camera(_camera_device(camera or "0"), size, rate)
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
-    source: Source
-    source = NetworkStream(url, size) if url.startswith(_STREAM_SCHEMES) else VideoFile(Path(url), size)
-    return source if rate is None or source.live else Resampled(source, rate)
+    if not is_file(url):
+        return NetworkStream(url, size)
+    file = VideoFile(Path(url), size, reading, rate)
+    return file if rate is None or rate == file.rate else Resampled(file, rate)
+
+
+def is_file(url: str) -> bool:
+    """Returns whether an input stands for a file, or a row of numbered ones."""
+    return url != TEST_SCENE and not url.startswith(_STREAM_SCHEMES)
 
 
 def _camera_device(wanted: str) -> CameraDevice:

@@ -27,8 +27,8 @@ def numbered(index: int, size: tuple[int, int] = SIZE) -> Pixels:
 
 def number_of(pixels: Pixels) -> int:
     """Returns the number of a `numbered` picture."""
-    # every conversion between RGB and YUV rounds down a little
-    return round((float(pixels.mean()) + 1.5 - _DARKEST) / _STEP)
+    # PyAV's own conversion to RGB, with which `read_clip` reads, rounds down a little
+    return round((float(pixels.mean()) + 0.75 - _DARKEST) / _STEP)
 
 
 def colourful(index: int, size: tuple[int, int] = SIZE) -> Pixels:

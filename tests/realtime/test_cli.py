@@ -319,7 +319,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, identity: Path, nst_liv
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit on Windows")
 def test_a_disk_that_fills_up_is_1_and_leaves_what_was_painted(tmp_path: Path, identity: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 150, draw=noisy)
-    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000)); "
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
     code = limit + "from realtime.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "-i", str(clip), "-o", "painted.mp4", "--style", str(identity)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
