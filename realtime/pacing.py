@@ -1,20 +1,24 @@
-"""The one file with threads: a source is read in the background, and the loop takes frames when it can paint them."""
+"""The one file with threads: sources are read and sinks written in the background, and the loop waits for neither."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self
 
-from realtime.frames import Frame
+from realtime.frames import Frame, Pixels
 
 # Decoding runs this far ahead of painting; more would only hold memory.
 _PREFETCHED_FRAMES = 4
+# So many paintings may wait for a sink: a quarter of a second, which covers the hiccups of a disk.
+_WAITING_PICTURES = 8
+# A sink that takes longer to write what was waiting is left to itself: its thread is a daemon.
+_PATIENCE_S = 5.0
 
 
 class FrameSource(Protocol):
@@ -24,6 +28,9 @@ class FrameSource(Protocol):
     def live(self) -> bool: ...
 
     def frames(self) -> Iterator[Frame]: ...
+
+    def stop(self) -> None:
+        """Has `frames` end soon where it waits for a picture; called from another thread."""
 
 
 class FrameQueue:
@@ -55,8 +62,9 @@ class FrameQueue:
             self._stopping = True
             self._frames.clear()
             self._changed.notify_all()
+        self._source.stop()
         # a camera that hangs in its driver must not hang the app: the thread is a daemon
-        self._thread.join(timeout=5)
+        self._thread.join(_PATIENCE_S)
 
     def take(self, timeout_s: float | None = None) -> Frame | None:
         """Returns the next frame; None when the source has ended or nothing came within the time (None: no limit)."""
@@ -118,3 +126,120 @@ class Metronome:
             self._due_s = now_s
         time.sleep(max(0.0, self._due_s - now_s))
         self._due_s += self._interval_s
+
+
+class QueuedSink(Protocol):
+    """What a sink queue writes into; `realtime.recorder.Recorder` is one."""
+
+    def write(self, pixels: Pixels, frame: Frame) -> None: ...
+
+
+def _no_status() -> str:
+    return ""
+
+
+class SinkQueue:
+    """A sink behind a bounded queue and a thread of its own, so that it slows neither the loop nor another sink.
+
+    lossless: `write` waits for room, and an error of the sink is raised by the next `write`, or on leaving. Otherwise
+    `write` never waits: the oldest picture makes room (`dropped` counts), and a sink that fails ends alone; `failure`
+    says why. repeat_s: when nothing came for so long the last picture is written once more, as if it came now.
+    status: what there is to say of the sink. A context manager: the thread starts on entering, and on leaving what
+    waits is written; the sink itself is its owner's to close.
+    """
+
+    def __init__(
+        self,
+        sink: QueuedSink,
+        name: str,
+        *,
+        lossless: bool = False,
+        capacity: int = _WAITING_PICTURES,
+        repeat_s: float | None = None,
+        status: Callable[[], str] = _no_status,
+    ) -> None:
+        self._sink, self._lossless, self._capacity, self._repeat_s = sink, lossless, capacity, repeat_s
+        self._status = status
+        self._waiting: deque[tuple[Pixels, Frame]] = deque()
+        self._changed = threading.Condition()
+        self._leaving = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.dropped = 0
+        self.failure = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._leaving = True
+            self._changed.notify_all()
+        self._thread.join(None if self._lossless else _PATIENCE_S)
+        if kind is None:
+            self._raise_error()
+
+    def write(self, pixels: Pixels, frame: Frame) -> None:
+        """Hands over a picture; the sink's own error is raised here where it is lossless."""
+        with self._changed:
+            if self._lossless:
+                self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self._ended)
+            elif len(self._waiting) == self._capacity:
+                self._waiting.popleft()
+                self.dropped += 1
+            if not self._ended:
+                self._waiting.append((pixels, frame))
+                self._changed.notify_all()
+        self._raise_error()
+
+    @property
+    def status(self) -> str:
+        """What there is to say of the sink, '' for nothing; it changes seldom."""
+        return self.failure or self._status()
+
+    @property
+    def backlog(self) -> str:
+        """How far behind the sink is, '' where it keeps up."""
+        counts = ((len(self._waiting), "waiting"), (self.dropped, "left out"))
+        return ", ".join(f"{count} {word}" for count, word in counts if count > (word == "waiting"))
+
+    @property
+    def _ended(self) -> bool:
+        return self._error is not None or bool(self.failure)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            error, self._error, self.failure = self._error, None, str(self._error)
+            raise error
+
+    def _run(self) -> None:
+        last: tuple[Pixels, Frame] | None = None
+        try:
+            while (item := self._next(last)) is not None:
+                self._sink.write(*item)
+                last = item
+        except BaseException as exc:
+            with self._changed:
+                if self._lossless:
+                    self._error = exc
+                else:
+                    self.failure = str(exc) or type(exc).__name__
+                self._waiting.clear()
+                self._changed.notify_all()
+
+    def _next(self, last: tuple[Pixels, Frame] | None) -> tuple[Pixels, Frame] | None:
+        """Returns what to write next, the last picture where it is time to repeat it; None when leaving."""
+        patience_s = None if last is None else self._repeat_s
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._leaving, patience_s)
+            if self._waiting:
+                item = self._waiting.popleft()
+                self._changed.notify_all()
+                return item
+        if self._leaving or last is None:
+            return None
+        pixels, frame = last
+        return pixels, replace(frame, captured_at_s=time.monotonic())

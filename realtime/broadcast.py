@@ -1,0 +1,168 @@
+"""The sending half of a stream: encodes pictures and sound and sends them to a server, in a process of its own.
+
+PyAV connects with Python's lock held and without a limit of time: within the show, a server that does not answer would
+stop everything. A process can be ended instead. It does what it is told over a pipe, and answers every message.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from multiprocessing.connection import Connection
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from realtime import h264
+from realtime.frames import Pixels
+
+SOUND_RATE = 48_000
+_KEY_EVERY_S = 2.0
+# Bits for a pixel: 2.8 Mbit/s for 1280 x 720 at 30 frames per second.
+_BITS_PER_PIXEL = 0.1
+_MIN_BIT_RATE = 400_000
+_SOUND_BIT_RATE = 128_000
+
+
+@dataclass(frozen=True)
+class Service:
+    """How a kind of address is served: FFmpeg's container and its options."""
+
+    container: str
+    options: Mapping[str, str]
+    suffix: str = ""
+
+
+# max_interleave_delta, in microseconds: pictures do not wait longer for sound that is missing.
+_SOON = {"max_interleave_delta": "300000"}
+SERVICES: Mapping[str, Service] = {
+    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}),
+    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}),
+    "rtsp": Service("rtsp", {"rtsp_transport": "tcp", **_SOON}),
+    # seven packets of MPEG-TS fill a datagram that no network cuts in two
+    "udp": Service("mpegts", {"muxdelay": "0", **_SOON}, suffix="pkt_size=1316"),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to and what: address, size and rate of the pictures, whether there is sound."""
+
+    url: str
+    size: tuple[int, int]
+    rate: Fraction
+    with_sound: bool = False
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Asks to connect; the answer is Live."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Announces the bytes of an RGB picture; `at_s` is on the show's clock."""
+
+    at_s: float
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Stereo float32 samples, 2 x N, at SOUND_RATE; `at_s` is when the first is heard, on the show's clock."""
+
+    at_s: float
+    samples: Any
+
+
+@dataclass(frozen=True)
+class Live:
+    """The answer to what was done."""
+
+    encoder: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The answer to what could not be done; the next message has to be Connect."""
+
+    reason: str
+
+
+def broadcast(connection: Connection, target: Target) -> None:
+    """Obeys the messages of a stream until the pipe is closed; what a process of its own runs."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the show's, which then closes the pipe
+    output: _Output | None = None
+    with suppress(EOFError, OSError):
+        while True:
+            message = connection.recv()
+            picture = np.frombuffer(connection.recv_bytes(), np.uint8) if isinstance(message, Picture) else None
+            try:
+                if isinstance(message, Connect):
+                    output = _Output(target)
+                elif output is not None and picture is not None:
+                    output.write(picture.reshape(message.shape), message.at_s)
+                elif output is not None:
+                    output.write_sound(message)
+                answer: Live | Failed = Live(output.encoder if output is not None else "")
+            except (av.error.FFmpegError, OSError, ValueError) as exc:
+                output = None
+                answer = Failed(getattr(exc, "strerror", None) or str(exc))
+            connection.send(answer)
+    if output is not None:
+        with suppress(av.error.FFmpegError, OSError):
+            output.close()
+
+
+class _Output:
+    """A connection to a server, from its first picture on."""
+
+    def __init__(self, target: Target) -> None:
+        scheme = target.url.partition("://")[0]
+        service = SERVICES[scheme]
+        url = target.url
+        if service.suffix and service.suffix.partition("=")[0] not in url:
+            url += ("&" if "?" in url else "?") + service.suffix
+        self.encoder = h264.encoder_here()
+        self._size = target.size
+        self._started_s: float | None = None
+        self._last_pts = -1
+        self._container: Any = av.open(url, "w", format=service.container, options=dict(service.options))
+        bits = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
+        limits = {"b": str(bits), "maxrate": str(bits), "bufsize": str(bits)}
+        preset = {"preset": "veryfast"} if self.encoder == "libx264" else {}
+        self._pictures = h264.add_stream(
+            self._container, target.size, target.rate, self.encoder, _KEY_EVERY_S, {**limits, **preset}
+        )
+        self._sound: Any = None
+        if target.with_sound:
+            self._sound = self._container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+            self._sound.bit_rate = _SOUND_BIT_RATE
+        self._container.start_encoding()
+
+    def write(self, pixels: Pixels, at_s: float) -> None:
+        if self._started_s is None:
+            self._started_s = at_s
+        pts = max(self._last_pts + 1, round((at_s - self._started_s) / h264.CLOCK))
+        self._last_pts = pts
+        self._container.mux(self._pictures.encode(h264.yuv(pixels, self._size, pts)))
+
+    def write_sound(self, sound: Sound) -> None:
+        # what is heard before the first picture is seen has no place in the stream
+        if self._sound is None or self._started_s is None or sound.at_s < self._started_s:
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples), format="fltp", layout="stereo")
+        frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+        frame.pts = round((sound.at_s - self._started_s) * SOUND_RATE)
+        self._container.mux(self._sound.encode(frame))
+
+    def close(self) -> None:
+        self._container.mux(self._pictures.encode(None))
+        if self._sound is not None:
+            self._container.mux(self._sound.encode(None))
+        self._container.close()
