@@ -39,6 +39,16 @@ def build_parser() -> argparse.ArgumentParser:
         "-i", "--input", metavar="FILE|URL|test", help="a video file, a network stream, or the bundled scene"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="record into this file (mp4, mkv, mov, webm)")
+    parser.add_argument(
+        "--stream", metavar="URL", help="go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)"
+    )
+    parser.add_argument(
+        "--virtual-cam",
+        nargs="?",
+        const="",
+        metavar="DEVICE",
+        help="be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
+    )
     parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
     parser.add_argument(
         "--style",

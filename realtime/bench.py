@@ -28,6 +28,7 @@ from rich.table import Table
 from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.options import parse_positive_number, parse_size
+from realtime.pacing import SinkQueue
 from realtime.peers import PEERS, PeerUnavailableError
 from realtime.progress import tell
 from realtime.recorder import Recorder
@@ -200,6 +201,9 @@ class _TimedScene:
             yield Frame(pictures[index % len(pictures)].copy(), index, time.monotonic(), index / self.rate)
             index += 1
 
+    def stop(self) -> None:
+        """It waits for no picture."""
+
 
 class _LatencySink:
     """Keeps how long each frame took from capture to result, in ms."""
@@ -225,8 +229,11 @@ def _loop_rate(stylizer: Stylizer, painting: Painting, scene: _TimedScene, sinks
 
 def _recording_rate(stylizer: Stylizer, painting: Painting, size: Size, seconds: float, folder: Path) -> float:
     path = folder / "bench.mp4"
-    with Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder:
-        return _loop_rate(stylizer, painting, _TimedScene(size, seconds), (recorder,))
+    with (
+        Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder,
+        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+    ):
+        return _loop_rate(stylizer, painting, _TimedScene(size, seconds), (queue,))
 
 
 def _live_latencies_ms(stylizer: Stylizer, painting: Painting, size: Size, seconds: float) -> Sequence[float]:

@@ -137,7 +137,12 @@ class _Output:
         limits = {"b": str(bits), "maxrate": str(bits), "bufsize": str(bits)}
         preset = {"preset": "veryfast"} if self.encoder == "libx264" else {}
         self._pictures = h264.add_stream(
-            self._container, target.size, target.rate, self.encoder, _KEY_EVERY_S, {**limits, **preset}
+            self._container,
+            target.size,
+            target.rate,
+            encoder=self.encoder,
+            key_every_s=_KEY_EVERY_S,
+            options={**limits, **preset},
         )
         self._sound: Any = None
         if target.with_sound:

@@ -23,17 +23,22 @@ from realtime.cameras import list_cameras
 from realtime.encoding import EncoderUnavailableError, Encoding, EncodingError
 from realtime.look import MixError, mix_by_name
 from realtime.options import UsageError
+from realtime.outlets import open_outlets
+from realtime.playback import Playback
 from realtime.playlist import PlaylistError, parse_playlist
 from realtime.progress import progress_bar, tell
-from realtime.recorder import OutputError, Recorder, RecordingError, check_output, unused_path
+from realtime.recorder import OutputError, RecordingError, check_output, unused_path
+from realtime.recovery import Recovering
 from realtime.repertoire import load_repertoire, network_for
 from realtime.session import Session
 from realtime.show import Outcome, Show
 from realtime.source import Size, Source, SourceError
 from realtime.sources import SceneSource, is_file, open_source
+from realtime.stream import StreamError, check_stream_url
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
 from realtime.video_file import Reading
+from realtime.virtual_camera import VirtualCameraError
 from realtime.window import Window, why_no_screen
 from styles.registry import StyleMismatchError, UnknownStyleError, list_styles
 from styles.weights import WeightsError
@@ -50,6 +55,7 @@ _EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (UsageError, 2),
     (MixError, 2),
     (PlaylistError, 2),
+    (StreamError, 2),
     (SourceError, 3),
     (StyleMismatchError, 3),
     (WeightsError, 3),
@@ -57,6 +63,7 @@ _EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (FileNotFoundError, 3),
     (BackendUnavailableError, 4),
     (EncoderUnavailableError, 4),
+    (VirtualCameraError, 4),
     (NoExporterError, 4),
     (RecordingError, 1),
 )
@@ -98,6 +105,8 @@ def _show(args: argparse.Namespace) -> int:
     encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
     if args.output is not None:
         check_output(args.output, args.overwrite, args.input, encoding)
+    if args.stream is not None:
+        check_stream_url(args.stream)
     choice = choose_backend(args.backend)
     paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
     if args.mix:
@@ -111,14 +120,24 @@ def _show(args: argparse.Namespace) -> int:
         if min(source.size) < MIN_SIDE:
             tell(f"{source.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
         watched, output = _where_to(args, source)
-        if not watched and output is not None and isinstance(source, SceneSource) and args.frames is None:
+        on_air = args.stream is not None or args.virtual_cam is not None
+        bounded = on_air or args.frames is not None
+        if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
         stylizer = stack.enter_context(Stylizer(choice.backend))
         upgrade = _prepare(stylizer, paintings[chosen].net, source.size, args.backend, stack)
         painter = stylizer.painter(paintings[chosen].net, source.size)
         width, height = source.size
         tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
-        recorder = None if output is None else stack.enter_context(_open_recorder(output, source, encoding))
+        outlets = open_outlets(
+            source,
+            stack,
+            output=output,
+            encoding=encoding,
+            stream=args.stream,
+            virtual_camera=args.virtual_cam,
+            watched=watched,
+        )
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(progress_bar(source.name, total))
@@ -137,17 +156,19 @@ def _show(args: argparse.Namespace) -> int:
             session,
             backend_note=painter.description,
             display=window,
-            sinks=() if recorder is None else (recorder,),
+            paced=on_air,
+            sinks=outlets.queues,
+            reporters=(*outlets.queues, *((source,) if isinstance(source, Recovering) else ())),
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
             fade_s=args.fade,
             playlist=playlist,
             upgrade=upgrade,
             report=report,
+            tell=tell,
         )
         outcome = show.run()
-        if recorder is not None and outcome.complete:
-            recorder.finish_sound()
+        outlets.finish(outcome.complete)
     return _conclude(outcome, source, output)
 
 
@@ -162,7 +183,16 @@ def _reading(args: argparse.Namespace) -> Reading:
 
 
 def _open_source(args: argparse.Namespace, reading: Reading) -> Source:
-    """Returns what was asked for; where nothing was and there is no camera, the bundled scene."""
+    """Returns what was asked for; where nothing was and there is no camera, the bundled scene.
+
+    Who is on air does not wait: a file is played at its own speed then, unless no frame of it may be lost.
+    """
+    source = _find_source(args, reading)
+    on_air = args.stream is not None or args.virtual_cam is not None
+    return Playback(source) if on_air and not source.live and args.output is None else source
+
+
+def _find_source(args: argparse.Namespace, reading: Reading) -> Source:
     try:
         return open_source(camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading)
     except SourceError:
@@ -180,6 +210,9 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     no_screen = why_no_screen()
     if no_screen is None:
         return True, args.output
+    if args.stream is not None or args.virtual_cam is not None:
+        tell(f"{no_screen}; only on air" + ("" if args.output is None else " and recording"))
+        return False, args.output
     if args.output is not None:
         tell(f"{no_screen}; only recording")
         return False, args.output
@@ -203,24 +236,6 @@ def _prepare(stylizer: Stylizer, net: Net, size: Size, asked: str, stack: ExitSt
         return None
 
 
-def _open_recorder(output: Path, source: Source, encoding: Encoding) -> Recorder:
-    # a live source's frames are stamped as they come
-    time_base = None if source.live else source.time_base
-    recorder = Recorder(
-        output,
-        source.size,
-        source.rate,
-        time_base,
-        fast=source.live,
-        sound_of=source.sound,
-        encoding=encoding,
-        presentation=source.presentation,
-    )
-    for note in recorder.notes:
-        tell(note)
-    return recorder
-
-
 def _conclude(outcome: Outcome, source: Source, output: Path | None) -> int:
     where = f" into {output}" if output is not None else ""
     dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
@@ -232,7 +247,7 @@ def _conclude(outcome: Outcome, source: Source, output: Path | None) -> int:
     if source.shortfall is not None:
         tell(f"nst-live: {source.shortfall}; what could be read is painted")
         return 3
-    return 1 if outcome.complaints else 0
+    return 1 if outcome.complaints or outcome.failures else 0
 
 
 @contextmanager

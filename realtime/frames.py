@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,3 +41,16 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height."""
         return self.pixels.shape[1], self.pixels.shape[0]
+
+
+def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Returns the picture in a frame of `size`, whole and undistorted, in black where its shape is another."""
+    height, width = pixels.shape[:2]
+    if (width, height) == size:
+        return pixels
+    scale = min(size[0] / width, size[1] / height)
+    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    whole = cv2.resize(pixels, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    right, bottom = size[0] - inner[0] - left, size[1] - inner[1] - top
+    return np.asarray(cv2.copyMakeBorder(whole, top, bottom, left, right, cv2.BORDER_CONSTANT), dtype=np.uint8)

@@ -41,7 +41,13 @@ def encoder_here() -> str:
 
 
 def add_stream(
-    container: Any, size: tuple[int, int], rate: Fraction, encoder: str, key_every_s: float, options: Mapping[str, str]
+    container: Any,
+    size: tuple[int, int],
+    rate: Fraction,
+    *,
+    encoder: str,
+    key_every_s: float,
+    options: Mapping[str, str],
 ) -> Any:
     """Returns a new stream of pictures in the container; odd sides are one pixel longer, as 4:2:0 wants it."""
     stream = container.add_stream(encoder, rate=rate, options={**_NO_DELAY[encoder], **options})

@@ -22,7 +22,10 @@ Text = tuple[str, tuple[int, int, int]]
 
 @dataclass(frozen=True)
 class Readings:
-    """What the HUD shows of the loop: frames per second, capture to display in ms, dropped frames, names."""
+    """What the HUD shows of the loop: frames per second, capture to display in ms, dropped frames, names.
+
+    standing: a line for every sink or source that has something to say, such as "on air at rtmp://example.org".
+    """
 
     fps: float
     latency_ms: float
@@ -30,6 +33,7 @@ class Readings:
     backend: str
     caption: str
     recorded_s: float | None = None
+    standing: Sequence[str] = ()
 
 
 def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
@@ -59,6 +63,7 @@ def _status(session: Session, readings: Readings) -> tuple[Text, ...]:
     if readings.recorded_s is not None:
         minutes, seconds = divmod(int(readings.recorded_s), 60)
         lines.append((f"\N{BLACK CIRCLE} REC {minutes}:{seconds:02d}", _RED))
+    lines.extend((line, _INK) for line in readings.standing)
     if session.frozen:
         lines.append(("frozen (space goes on)", _DIM))
     return tuple(lines)

@@ -134,18 +134,18 @@ class QueuedSink(Protocol):
     def write(self, pixels: Pixels, frame: Frame) -> None: ...
 
 
-def _no_status() -> str:
+def _nothing_to_say() -> str:
     return ""
 
 
 class SinkQueue:
     """A sink behind a bounded queue and a thread of its own, so that it slows neither the loop nor another sink.
 
-    lossless: `write` waits for room, and an error of the sink is raised by the next `write`, or on leaving. Otherwise
-    `write` never waits: the oldest picture makes room (`dropped` counts), and a sink that fails ends alone; `failure`
-    says why. repeat_s: when nothing came for so long the last picture is written once more, as if it came now.
-    status: what there is to say of the sink. A context manager: the thread starts on entering, and on leaving what
-    waits is written; the sink itself is its owner's to close.
+    lossless: `write` waits for room; otherwise the oldest picture makes room, and `dropped` counts. essential: an error
+    of the sink is raised by the next `write`, or on leaving; otherwise the sink ends alone, and `failure` says why.
+    repeat_s: when nothing came for so long the last picture is written once more, as if it came now. status: what there
+    is to say of the sink. hurry: called on leaving, lest the sink take its time. A context manager: the thread starts
+    on entering, and on leaving what waits is written; the sink itself is its owner's to close.
     """
 
     def __init__(
@@ -154,15 +154,18 @@ class SinkQueue:
         name: str,
         *,
         lossless: bool = False,
+        essential: bool = False,
         capacity: int = _WAITING_PICTURES,
         repeat_s: float | None = None,
-        status: Callable[[], str] = _no_status,
+        status: Callable[[], str] = _nothing_to_say,
+        hurry: Callable[[], object] = _nothing_to_say,
     ) -> None:
-        self._sink, self._lossless, self._capacity, self._repeat_s = sink, lossless, capacity, repeat_s
-        self._status = status
+        self._sink, self._lossless, self._essential = sink, lossless, essential
+        self._capacity, self._repeat_s = capacity, repeat_s
+        self._status, self._hurry = status, hurry
         self._waiting: deque[tuple[Pixels, Frame]] = deque()
         self._changed = threading.Condition()
-        self._leaving = False
+        self._leaving = self._ended = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.dropped = 0
@@ -178,12 +181,16 @@ class SinkQueue:
         with self._changed:
             self._leaving = True
             self._changed.notify_all()
+        self._hurry()
         self._thread.join(None if self._lossless else _PATIENCE_S)
-        if kind is None:
-            self._raise_error()
+
+    def finish(self) -> None:
+        """Writes what waits, and raises what went wrong with it where the sink is essential."""
+        self.__exit__(None, None, None)
+        self._raise_error()
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
-        """Hands over a picture; the sink's own error is raised here where it is lossless."""
+        """Hands over a picture; where the sink is essential its own error is raised here."""
         with self._changed:
             if self._lossless:
                 self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self._ended)
@@ -206,13 +213,9 @@ class SinkQueue:
         counts = ((len(self._waiting), "waiting"), (self.dropped, "left out"))
         return ", ".join(f"{count} {word}" for count, word in counts if count > (word == "waiting"))
 
-    @property
-    def _ended(self) -> bool:
-        return self._error is not None or bool(self.failure)
-
     def _raise_error(self) -> None:
         if self._error is not None:
-            error, self._error, self.failure = self._error, None, str(self._error)
+            error, self._error = self._error, None
             raise error
 
     def _run(self) -> None:
@@ -223,7 +226,8 @@ class SinkQueue:
                 last = item
         except BaseException as exc:
             with self._changed:
-                if self._lossless:
+                self._ended = True
+                if self._essential:
                     self._error = exc
                 else:
                     self.failure = str(exc) or type(exc).__name__

@@ -43,6 +43,22 @@ class Display(Protocol):
     def keys(self, wait_ms: int = 1) -> str: ...
 
 
+class Reporter(Protocol):
+    """Part of a show that goes on by itself: a sink behind its queue, a source that can be lost and found."""
+
+    @property
+    def status(self) -> str:
+        """What there is to say of it, '' for nothing; told whenever it changes."""
+
+    @property
+    def backlog(self) -> str:
+        """How far behind it is, '' for not at all; only shown."""
+
+    @property
+    def failure(self) -> str:
+        """Why it has ended before the show did, '' where it has not."""
+
+
 class RatedSource(FrameSource, Protocol):
     """What the loop must know of a source."""
 
@@ -57,7 +73,8 @@ class RatedSource(FrameSource, Protocol):
 class Outcome:
     """How a show went: frames painted, seconds taken, what was saved by key, messages for the person at the end.
 
-    `complete`: the source was painted to its end, not stopped before.
+    `failures`: why sinks ended before the show did, which was told when it happened. `complete`: the source was painted
+    to its end, not stopped before.
     """
 
     frame_count: int
@@ -66,6 +83,7 @@ class Outcome:
     complete: bool
     saved: Sequence[Path] = ()
     complaints: Sequence[str] = ()
+    failures: Sequence[str] = ()
 
     @property
     def fps(self) -> float:
@@ -75,8 +93,9 @@ class Outcome:
 class Show:
     """One run of the loop over a source.
 
-    display: the window, or None; with a window a file plays at its own rate. sinks: take every painting. captures: the
-    folder for snapshots and recordings by key. report: called with the number of frames done after each.
+    display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
+    say is shown, and told through `tell`. captures: the folder for snapshots and recordings by key. report: called with
+    the number of frames done after each.
     """
 
     def __init__(
@@ -88,17 +107,23 @@ class Show:
         *,
         backend_note: str,
         display: Display | None = None,
+        paced: bool = False,
         sinks: Sequence[Sink] = (),
+        reporters: Sequence[Reporter] = (),
         captures: Path | None = None,
         fade_s: float = 0.0,
         playlist: Playlist | None = None,
         upgrade: Upgrade | None = None,
         max_frames: int | None = None,
         report: Callable[[int], None] | None = None,
+        tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.session = session
         self._source, self._stylizer, self._paintings = source, stylizer, paintings
         self._display, self._sinks, self._report = display, sinks, report
+        self._reporters, self._tell = reporters, tell
+        self._told = [""] * len(reporters)
+        self._paced = paced or display is not None
         self._captures = captures or Path.cwd()
         self._max_frames = max_frames
         self._fader = Fader(fade_s)
@@ -112,6 +137,7 @@ class Show:
         self._source_error: Exception | None = None
         self._saved: list[Path] = []
         self._complaints: list[str] = []
+        self._failures: list[str] = []
         self._shown: Painted | None = None
         self._finish_times_s: deque[float] = deque(maxlen=60)
         self._readings = Readings(0, 0, 0, backend_note, "")
@@ -119,7 +145,7 @@ class Show:
 
     def run(self) -> Outcome:
         """Plays to the end of the source, the frame limit or the key that quits; errors of source and sinks pass."""
-        metronome = None if self._display is None or self._source.live else Metronome(self._source.rate)
+        metronome = Metronome(self._source.rate) if self._paced and not self._source.live else None
         started_s = time.monotonic()
         with FrameQueue(self._source) as queue:
             try:
@@ -137,11 +163,21 @@ class Show:
                 self._stop_recording()
             complete = queue.ended and self._finished == self._started
         elapsed_s = time.monotonic() - started_s
-        return Outcome(self._finished, elapsed_s, queue.dropped, complete, tuple(self._saved), tuple(self._complaints))
+        self._listen()
+        return Outcome(
+            self._finished,
+            elapsed_s,
+            queue.dropped,
+            complete,
+            saved=tuple(self._saved),
+            complaints=tuple(self._complaints),
+            failures=tuple(self._failures),
+        )
 
     def _painted(self, queue: FrameQueue) -> Iterator[Painted]:
         """Yields paintings; the next one is already being painted while a picture is shown and encoded."""
         while not self.session.quitting:
+            self._listen()
             self._fill(queue, _POLL_S)
             if self._stylizer.in_flight:
                 painted = self._finish()
@@ -233,6 +269,19 @@ class Show:
             self._upgrade = None
         return status
 
+    def _listen(self) -> None:
+        """Passes on what sinks and source have to say, to the screen and to the terminal."""
+        for place, reporter in enumerate(self._reporters):
+            status = reporter.status
+            if status == self._told[place]:
+                continue
+            self._told[place] = status
+            if reporter.failure:
+                self._failures.append(reporter.failure)
+            if status:
+                self.session = self.session.noticed(status)
+                self._tell(f"nst-live: {status}" if reporter.failure else status)
+
     def _attend(self, wait_ms: int = 15) -> None:
         """Draws the screen and obeys the keyboard."""
         if self._display is None:
@@ -242,7 +291,10 @@ class Show:
         if self._shown is not None:
             caption = self._paintings[self.session.style].caption
             recorded_s = None if self._recorder is None else time.monotonic() - self._recording_since_s
-            readings = replace(self._readings, caption=caption, recorded_s=recorded_s)
+            standing = tuple(", ".join(filter(None, (each.status, each.backlog))) for each in self._reporters)
+            readings = replace(
+                self._readings, caption=caption, recorded_s=recorded_s, standing=tuple(filter(None, standing))
+            )
             self._display.show(draw_hud(self._shown.pixels, self.session, readings))
         before = self.session
         # a closed window answers ESC for ever

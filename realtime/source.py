@@ -50,6 +50,9 @@ class Source(Protocol):
 
     def frames(self) -> Iterator[Frame]: ...
 
+    def stop(self) -> None:
+        """Has `frames` end soon where it waits for a picture; called from another thread."""
+
     @property
     def shortfall(self) -> str | None:
         """What could not be read, once `frames` has ended; None where all was."""
@@ -76,6 +79,9 @@ class Closing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def stop(self) -> None:
+        """Has `frames` end soon where it waits."""
 
     def close(self) -> None:
         """Gives back what the source holds."""

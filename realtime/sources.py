@@ -23,6 +23,7 @@ from realtime.decoding import picture_stream, rate_of, reason_of
 from realtime.frames import Frame
 from realtime.rates import exact_rate
 from realtime.recorder import LIVE_TIME_BASE
+from realtime.recovery import Recovering
 from realtime.scene import Scene
 from realtime.source import Closing, Size, Source, SourceError
 from realtime.video_file import Reading, VideoFile
@@ -78,6 +79,8 @@ class NetworkStream(Closing):
         self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
         self.rate = rate_of(self._stream)
         self.time_base = LIVE_TIME_BASE
+        # a file behind an address has an end; whatever else stops was cut off
+        self._has_an_end = bool(self._container.duration) or self._container.size > 0
 
     def frames(self) -> Iterator[Frame]:
         index, to_rgb = 0, ToRgb(self.size)
@@ -91,6 +94,8 @@ class NetworkStream(Closing):
             raise SourceError(f"the stream {self.name} broke off: {reason_of(exc)}") from exc
         if index == 0:
             raise SourceError(f"the stream {self.name} ended before its first picture")
+        if not self._has_an_end:
+            raise SourceError(f"the stream {self.name} stopped")
 
     def close(self) -> None:
         self._container.close()
@@ -169,6 +174,9 @@ class Resampled(Closing):
                 yield Frame(frame.pixels, index, frame.captured_at_s, (first_tick + index) / self.rate)
                 index += 1
 
+    def stop(self) -> None:
+        self._source.stop()
+
     def close(self) -> None:
         self._source.__exit__(None, None, None)
 
@@ -188,11 +196,14 @@ def open_source(
     Raises SourceError, saying what there is instead.
     """
     if url is None:
-        return Camera(_camera_device(camera or "0"), size, rate)
+        wanted = camera or "0"
+        return Recovering(
+            Camera(_camera_device(wanted), size, rate), lambda: Camera(_camera_device(wanted), size, rate)
+        )
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if not is_file(url):
-        return NetworkStream(url, size)
+        return Recovering(NetworkStream(url, size), lambda: NetworkStream(url, size))
     file = VideoFile(Path(url), size, reading, rate)
     return file if rate is None or rate == file.rate else Resampled(file, rate)
 

@@ -48,6 +48,9 @@ class FewFrames:
         finally:
             self.closed = True
 
+    def stop(self) -> None:
+        """Nothing is waited for here."""
+
 
 class ShadePainter:
     """Paints a frame in one shade: the first number of the style vector. Finishes in order, two in flight."""

@@ -421,7 +421,7 @@ def test_a_stream_is_scaled_to_the_size_asked_for(web: str, tmp_path: Path) -> N
 def test_a_stream_that_breaks_off_within_a_picture_fails_after_what_came(web: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "broken.ts", PROBED + 15, codec_options=OFTEN)
     frames: list[Frame] = []
-    with open_source(url=f"{web}/broken.ts") as source, pytest.raises(SourceError, match=r"broken\.ts broke off: "):
+    with NetworkStream(f"{web}/broken.ts") as source, pytest.raises(SourceError, match=r"broken\.ts broke off: "):
         frames.extend(source.frames())
     assert len(frames) >= 9
 

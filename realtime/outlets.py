@@ -1,0 +1,85 @@
+"""Where paintings go besides the window: opens what was asked for, each behind a queue of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.encoding import Encoding
+from realtime.pacing import SinkQueue
+from realtime.progress import tell
+from realtime.recorder import Recorder
+from realtime.source import Source
+from realtime.stream import REPEAT_S, Stream
+from realtime.virtual_camera import VirtualCamera
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """The queues that the show writes into, and the recorder behind one of them."""
+
+    queues: Sequence[SinkQueue] = ()
+    recorder: Recorder | None = None
+
+    def finish(self, complete: bool) -> None:
+        """Writes what waits; `complete`: the source was painted to its end, so that its sound belongs there whole."""
+        for queue in self.queues:
+            queue.finish()
+        if self.recorder is not None and complete:
+            self.recorder.finish_sound()
+
+
+def open_outlets(
+    source: Source,
+    stack: ExitStack,
+    *,
+    output: Path | None,
+    encoding: Encoding,
+    stream: str | None,
+    virtual_camera: str | None,
+    watched: bool,
+) -> Outlets:
+    """Returns the outlets asked for, closed with `stack`; `virtual_camera` is a device, "" for any, None for none.
+
+    Not `watched`, a show whose only outlet fails has no purpose left and fails with it. Raises OutputError,
+    VirtualCameraError.
+    """
+    essential = not watched and sum(each is not None for each in (output, stream, virtual_camera)) == 1
+    queues, recorder = [], None
+    if virtual_camera is not None:
+        camera = stack.enter_context(VirtualCamera(source.size, source.rate, virtual_camera))
+        # two may wait: source and device tick differently, and what waits longer is old
+        queues.append(
+            SinkQueue(
+                camera, "virtual camera", essential=essential, capacity=2, repeat_s=0, status=lambda: camera.status
+            )
+        )
+    if stream is not None:
+        sender = stack.enter_context(Stream(stream, source.size, source.rate))
+        queues.append(SinkQueue(sender, "stream", repeat_s=REPEAT_S, status=lambda: sender.status, hurry=sender.hurry))
+    if output is not None:
+        recorder = stack.enter_context(_open_recorder(output, source, encoding))
+        queues.append(SinkQueue(recorder, "recorder", lossless=not source.live, essential=essential))
+    for queue in queues:
+        stack.enter_context(queue)
+    return Outlets(tuple(queues), recorder)
+
+
+def _open_recorder(output: Path, source: Source, encoding: Encoding) -> Recorder:
+    # a live source's frames are stamped as they come
+    time_base = None if source.live else source.time_base
+    recorder = Recorder(
+        output,
+        source.size,
+        source.rate,
+        time_base,
+        fast=source.live,
+        sound_of=source.sound,
+        encoding=encoding,
+        presentation=source.presentation,
+    )
+    for note in recorder.notes:
+        tell(note)
+    return recorder

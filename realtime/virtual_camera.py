@@ -1,0 +1,89 @@
+"""A camera that is no device: Zoom, Teams, OBS and browsers list it, and it shows what is painted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from fractions import Fraction
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+
+from realtime.frames import Frame, Pixels
+from realtime.pacing import Metronome
+
+# How a virtual camera comes to be, by the beginning of sys.platform.
+_HELP: Mapping[str, str] = {
+    "linux": 'type: sudo modprobe v4l2loopback exclusive_caps=1 card_label="nst-live" (package v4l2loopback-dkms)',
+    "win": "install OBS Studio from https://obsproject.com and start its virtual camera once",
+    "darwin": "install OBS Studio 30 or newer, start its virtual camera once, and allow it in System Settings",
+}
+
+
+class VirtualCameraError(OSError):
+    """There is no virtual camera, or it is in use, or it has gone."""
+
+
+class VirtualCamera:
+    """A sink that other programs see as a camera. A context manager; written to by a SinkQueue.
+
+    size: width and height; of an odd side the last line is left out, since cameras have even ones. device: its name,
+    "" for any. `write` returns when the device's next picture is due, so that it keeps its own rate. Raises
+    VirtualCameraError.
+    """
+
+    def __init__(self, size: tuple[int, int], rate: Fraction, device: str = "") -> None:
+        self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
+        try:
+            import pyvirtualcam
+        except ImportError as exc:
+            raise VirtualCameraError(
+                'a virtual camera needs pyvirtualcam; type: pip install "nst-live[virtualcam]"'
+            ) from exc
+        try:
+            # RGB as we have it: the driver makes of it what it needs, without a copy on the way
+            self._camera: Any = pyvirtualcam.Camera(
+                *self._size, float(rate), fmt=pyvirtualcam.PixelFormat.RGB, device=device or None
+            )
+        except Exception as exc:  # drivers raise what they like
+            wanted = f"the virtual camera {device}" if device else "a virtual camera"
+            raise VirtualCameraError(f"cannot open {wanted}: {_one_line(exc)}; {_help_here()}") from exc
+        self.device: str = self._camera.device
+        self._metronome = Metronome(rate)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._camera.close()
+
+    @property
+    def status(self) -> str:
+        """What there is to say of it."""
+        return f"virtual camera: {self.device}"
+
+    def write(self, pixels: Pixels, frame: Frame) -> None:  # noqa: ARG002 - the device has a clock of its own
+        """Shows a picture (H x W x 3 uint8 RGB) and waits until the next one is due."""
+        try:
+            self._camera.send(np.ascontiguousarray(self._fitting(pixels)))
+        except Exception as exc:  # drivers raise what they like
+            raise VirtualCameraError(f"the virtual camera {self.device} is gone: {_one_line(exc)}") from exc
+        self._metronome.wait()
+
+    def _fitting(self, pixels: Pixels) -> Pixels:
+        width, height = self._size
+        if pixels.shape[0] // 2 * 2 == height and pixels.shape[1] // 2 * 2 == width:
+            return pixels[:height, :width]
+        return np.asarray(cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _help_here() -> str:
+    return next((text for platform, text in _HELP.items() if sys.platform.startswith(platform)), _HELP["linux"])
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split()).rstrip(".") or type(exc).__name__
