@@ -1,4 +1,4 @@
-"""Makes the pictures of the README from a photograph that scikit-image ships: python tools/make_pictures.py"""
+"""Makes the pictures of the README and the tutorial from a photograph that scikit-image ships: python tools/make_pictures.py"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from skimage import data
 
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
+from realtime.look import mixed
 from realtime.repertoire import Painting, load_repertoire
 from realtime.stylizer import Stylizer
 
@@ -51,6 +52,10 @@ def main() -> None:
     Image.fromarray(np.vstack(rows)).resize((1350, 600), Image.Resampling.LANCZOS).save(
         FOLDER / "styles.jpg", quality=88
     )
+    by_name = {painting.name: painting for painting in paintings}
+    walk = [mixed([(by_name["wave"], 1 - share), (by_name["wreck"], share)], "") for share in np.linspace(0, 1, 5)]
+    strip = np.hstack([each[:, 100:500] for each in paint(coffee, walk)])
+    Image.fromarray(strip).resize((1400, 280), Image.Resampling.LANCZOS).save(FOLDER / "wave-to-wreck.jpg", quality=86)
 
 
 if __name__ == "__main__":
