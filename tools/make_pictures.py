@@ -1,4 +1,4 @@
-"""Makes the pictures of the README and the tutorial from a photograph that scikit-image ships: python tools/make_pictures.py"""
+"""Makes the pictures of README and tutorial from a photograph of scikit-image: python tools/make_pictures.py"""
 
 from __future__ import annotations
 
