@@ -108,10 +108,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after so many frames")
     parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
     parser.add_argument(
+        "--replay",
+        type=parse_seconds,
+        default=15.0,
+        metavar="S",
+        help="seconds that the key b saves, 0 for none (default: %(default)g)",
+    )
+    parser.add_argument(
         "--captures",
         type=Path,
         metavar="DIR",
-        help="folder for snapshots and recordings by key (default: your videos folder)",
+        help="folder for snapshots, replays and recordings by key (default: your videos folder)",
     )
     parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
     parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are")

@@ -136,6 +136,7 @@ def _show(args: argparse.Namespace) -> int:
             encoding=encoding,
             stream=args.stream,
             virtual_camera=args.virtual_cam,
+            replay_s=args.replay,
             watched=watched,
         )
         window = stack.enter_context(Window(source.size)) if watched else None
@@ -159,6 +160,7 @@ def _show(args: argparse.Namespace) -> int:
             paced=on_air,
             sinks=outlets.queues,
             reporters=(*outlets.queues, *((source,) if isinstance(source, Recovering) else ())),
+            replay=outlets.replay,
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
             fade_s=args.fade,

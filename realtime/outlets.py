@@ -11,6 +11,7 @@ from realtime.encoding import Encoding
 from realtime.pacing import SinkQueue
 from realtime.progress import tell
 from realtime.recorder import Recorder
+from realtime.replay import Replay
 from realtime.source import Source
 from realtime.stream import REPEAT_S, Stream
 from realtime.virtual_camera import VirtualCamera
@@ -18,10 +19,11 @@ from realtime.virtual_camera import VirtualCamera
 
 @dataclass(frozen=True)
 class Outlets:
-    """The queues that the show writes into, and the recorder behind one of them."""
+    """The queues that the show writes into, and the recorder and the replay behind two of them."""
 
     queues: Sequence[SinkQueue] = ()
     recorder: Recorder | None = None
+    replay: Replay | None = None
 
     def finish(self, complete: bool) -> None:
         """Writes what waits; `complete`: the source was painted to its end, so that its sound belongs there whole."""
@@ -39,15 +41,18 @@ def open_outlets(
     encoding: Encoding,
     stream: str | None,
     virtual_camera: str | None,
+    replay_s: float,
     watched: bool,
 ) -> Outlets:
     """Returns the outlets asked for, closed with `stack`; `virtual_camera` is a device, "" for any, None for none.
+    `replay_s`: how much the replay holds, 0 for none; only who watches can ask for it.
 
     Not `watched`, a show whose only outlet fails has no purpose left and fails with it. Raises OutputError,
     VirtualCameraError.
     """
     essential = not watched and sum(each is not None for each in (output, stream, virtual_camera)) == 1
-    queues, recorder = [], None
+    queues: list[SinkQueue] = []
+    recorder, replay = None, None
     if virtual_camera is not None:
         camera = stack.enter_context(VirtualCamera(source.size, source.rate, virtual_camera))
         # two may wait: source and device tick differently, and what waits longer is old
@@ -62,9 +67,12 @@ def open_outlets(
     if output is not None:
         recorder = stack.enter_context(_open_recorder(output, source, encoding))
         queues.append(SinkQueue(recorder, "recorder", lossless=not source.live, essential=essential))
+    if watched and replay_s:
+        replay = stack.enter_context(Replay(source.size, source.rate, replay_s))
+        queues.append(SinkQueue(replay, "replay"))
     for queue in queues:
         stack.enter_context(queue)
-    return Outlets(tuple(queues), recorder)
+    return Outlets(tuple(queues), recorder, replay)
 
 
 def _open_recorder(output: Path, source: Source, encoding: Encoding) -> Recorder:

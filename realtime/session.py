@@ -11,7 +11,7 @@ MESSAGE_S = 2.5
 
 @dataclass(frozen=True)
 class Session:
-    """The state of a show. `snapshots` counts the requests so far; `notice` is shown until `notice_until_s`."""
+    """The state of a show. `snapshots` and `replays` count the requests; `notice` is shown until `notice_until_s`."""
 
     style_names: tuple[str, ...]
     style: int = 0
@@ -25,6 +25,7 @@ class Session:
     hud: bool = True
     help: bool = False
     snapshots: int = 0
+    replays: int = 0
     quitting: bool = False
     notice: str = ""
     notice_until_s: float = 0.0
@@ -97,6 +98,10 @@ def take_snapshot(session: Session) -> Session:
     return replace(session, snapshots=session.snapshots + 1)
 
 
+def save_replay(session: Session) -> Session:
+    return replace(session, replays=session.replays + 1)
+
+
 def toggle_recording(session: Session) -> Session:
     return replace(session, recording=not session.recording)
 
@@ -142,6 +147,7 @@ KEYS: tuple[Key, ...] = (
     Key("a", "a", "automatic show on / off", toggle_automatic),
     Key("s", "s", "snapshot", take_snapshot),
     Key("r", "r", "record on / off", toggle_recording),
+    Key("b", "b", "save the last seconds", save_replay),
     Key(" ", "space", "freeze on / off", toggle_frozen),
     Key("i", "i", "HUD on / off", toggle_hud),
     Key("h?", "h or ?", "help on / off", toggle_help),

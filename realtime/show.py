@@ -15,10 +15,11 @@ import numpy as np
 from realtime.frames import Frame, Pixels
 from realtime.hud import Readings, draw_hud
 from realtime.look import Fader, at_strength, with_colors_of
-from realtime.pacing import FrameQueue, FrameSource, Metronome
+from realtime.pacing import FrameQueue, FrameSource, Metronome, SinkQueue
 from realtime.playlist import Playlist, every_style
 from realtime.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.repertoire import Painting
+from realtime.replay import SUFFIX, Replay
 from realtime.session import Session, press
 from realtime.snapshot import save_snapshot
 from realtime.stylizer import Painted, Stylizer
@@ -94,8 +95,8 @@ class Show:
     """One run of the loop over a source.
 
     display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
-    say is shown, and told through `tell`. captures: the folder for snapshots and recordings by key. report: called with
-    the number of frames done after each.
+    say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
+    snapshots, replays and recordings by key. report: called with the number of frames done after each.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Show:
         paced: bool = False,
         sinks: Sequence[Sink] = (),
         reporters: Sequence[Reporter] = (),
+        replay: Replay | None = None,
         captures: Path | None = None,
         fade_s: float = 0.0,
         playlist: Playlist | None = None,
@@ -124,6 +126,7 @@ class Show:
         self._reporters, self._tell = reporters, tell
         self._told = [""] * len(reporters)
         self._paced = paced or display is not None
+        self._replay = replay
         self._captures = captures or Path.cwd()
         self._max_frames = max_frames
         self._fader = Fader(fade_s)
@@ -132,6 +135,7 @@ class Show:
         self._automatic_since_s: float | None = None
         self._backend_note = backend_note
         self._recorder: Recorder | None = None
+        self._recorder_queue: SinkQueue | None = None
         self._recording_since_s = 0.0
         self._started = self._finished = 0
         self._source_error: Exception | None = None
@@ -309,6 +313,8 @@ class Show:
         try:
             if self.session.snapshots != before.snapshots and self._shown is not None:
                 self._take_snapshot(self._shown)
+            if self.session.replays != before.replays:
+                self._save_replay()
             if self.session.recording and not before.recording:
                 self._start_recording()
         except (OSError, OutputError) as exc:
@@ -323,27 +329,42 @@ class Show:
         self._saved.append(path)
         self.session = self.session.noticed(f"saved {path}")
 
+    def _save_replay(self) -> None:
+        if self._replay is None:
+            self.session = self.session.noticed("there is no replay: it was switched off with --replay 0")
+            return
+        self._captures.mkdir(parents=True, exist_ok=True)
+        path = unused_path(self._captures, _stamp(), SUFFIX)
+        seconds = self._replay.save(path)
+        self._saved.append(path)
+        self.session = self.session.noticed(f"saved the last {seconds:.0f} s: {path}")
+
     def _start_recording(self) -> None:
         self._captures.mkdir(parents=True, exist_ok=True)
         path = unused_path(self._captures, _stamp(), ".mp4")
-        self._recorder = Recorder(path, self._source.size, self._source.rate, time_base=None, fast=True)
+        recorder = Recorder(path, self._source.size, self._source.rate, time_base=None, fast=True)
+        # an error ends the recording alone: it is caught where it is written to
+        queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
+        self._recorder, self._recorder_queue = recorder, queue.__enter__()
         self._recording_since_s = time.monotonic()
         self.session = self.session.noticed(f"recording {path}")
 
     def _record(self, painted: Painted) -> None:
-        if self._recorder is None:
+        if self._recorder_queue is None:
             return
         try:
             # by key one records what is seen, so the clock of the show counts and not that of the file
-            self._recorder.write(painted.pixels, replace(painted.frame, captured_at_s=time.monotonic()))
+            self._recorder_queue.write(painted.pixels, replace(painted.frame, captured_at_s=time.monotonic()))
         except RecordingError as exc:
             self._give_up_recording(str(exc))
 
     def _stop_recording(self) -> None:
-        recorder, self._recorder = self._recorder, None
-        if recorder is None:
+        recorder, queue = self._recorder, self._recorder_queue
+        self._recorder = self._recorder_queue = None
+        if recorder is None or queue is None:
             return
         try:
+            queue.finish()
             recorder.close()
         except RecordingError as exc:
             self._give_up_recording(str(exc))
@@ -357,7 +378,7 @@ class Show:
         self.session = self.session.noticed(text)
 
     def _give_up_recording(self, text: str) -> None:
-        self._recorder = None
+        self._recorder = self._recorder_queue = None
         self.session = replace(self.session, recording=False)
         self._complain(text)
 

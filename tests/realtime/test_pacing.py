@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -136,6 +137,22 @@ def test_leaving_by_an_error_stops_the_thread_and_lets_the_error_pass() -> None:
 
     with pytest.raises(ValueError, match="from the loop"):
         loop()
+    assert not source_threads()
+
+
+def test_a_source_that_waits_is_stopped_on_leaving() -> None:
+    stopped = threading.Event()
+
+    class Waiting(FewFrames):
+        def frames(self) -> Iterator[Frame]:
+            yield from super().frames()
+            assert stopped.wait(PATIENCE_S)
+
+        def stop(self) -> None:
+            stopped.set()
+
+    with FrameQueue(Waiting(1, live=True)) as queue:
+        assert queue.take(PATIENCE_S) is not None
     assert not source_threads()
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from realtime.frames import Frame, Pixels
 from realtime.recorder import RecordingError
+from realtime.replay import Replay
 from realtime.session import Session
-from realtime.show import Outcome, Show
+from realtime.show import Outcome, Reporter, Show
 from realtime.source import SourceError
 from realtime.stylizer import Stylizer
 from tests.realtime.clips import read_clip
@@ -37,6 +40,9 @@ class Stage:
         collector: Collector | None = None,
         max_frames: int | None = None,
         hud: bool = False,
+        replay: Replay | None = None,
+        reporters: Sequence[Reporter] = (),
+        told: list[str] | None = None,
     ) -> Outcome:
         """Runs a show in the style `dark` while `typed[k]` is typed at picture k; without `typed` nobody watches."""
         self.collector = collector or self.collector
@@ -49,7 +55,10 @@ class Stage:
                 Session(NAMES, hud=hud),
                 backend_note="stand-in",
                 display=self.display,
-                sinks=[self.collector],
+                sinks=[self.collector, *([] if replay is None else [replay])],
+                replay=replay,
+                reporters=reporters,
+                tell=(told if told is not None else []).append,
                 captures=self.captures,
                 max_frames=max_frames,
                 report=self.reported.append,
@@ -183,6 +192,56 @@ def test_a_live_source_is_shown_in_order_and_what_is_late_is_dropped(stage: Stag
     assert outcome.frame_count + outcome.dropped == 3000
 
 
+class Tide:
+    """A reporter whose word changes with the frames it has seen."""
+
+    backlog = ""
+
+    def __init__(self, words: Mapping[int, str], fails_at: int = 1000) -> None:
+        self.seen, self._words, self._fails_at = 0, words, fails_at
+
+    def write(self, pixels: Pixels, frame: Frame) -> None:
+        self.seen = frame.index
+
+    @property
+    def failure(self) -> str:
+        return self.status if self.seen >= self._fails_at else ""
+
+    @property
+    def status(self) -> str:
+        return next((word for begins, word in sorted(self._words.items(), reverse=True) if self.seen >= begins), "")
+
+
+def test_what_sinks_and_sources_have_to_say_is_shown_and_told_once(stage: Stage) -> None:
+    tide, told = Tide({0: "", 5: "on air", 10: "no connection", 15: ""}), list[str]()
+
+    class Both(Collector):
+        def write(self, pixels: Pixels, frame: Frame) -> None:
+            super().write(pixels, frame)
+            tide.write(pixels, frame)
+
+    outcome = stage.run(FewFrames(20), typed={}, collector=Both(), reporters=[tide], told=told)
+    assert told == ["on air", "no connection"]
+    assert stage.display is not None
+    marked = [bool((pixels != 50).any()) for pixels in stage.display.shown]
+    assert not any(marked[:5])
+    assert all(marked[7:])
+    assert outcome.failures == ()
+
+
+def test_a_sink_that_ends_alone_is_told_and_remembered(stage: Stage) -> None:
+    tide, told = Tide({5: "the virtual camera is gone"}, fails_at=5), list[str]()
+
+    class Both(Collector):
+        def write(self, pixels: Pixels, frame: Frame) -> None:
+            super().write(pixels, frame)
+            tide.write(pixels, frame)
+
+    outcome = stage.run(FewFrames(20), collector=Both(), reporters=[tide], told=told)
+    assert told == ["nst-live: the virtual camera is gone"]
+    assert (outcome.frame_count, outcome.failures) == (20, ("the virtual camera is gone",))
+
+
 # by key into files ----------------------------------------------------------------------------------------------------
 
 
@@ -250,3 +309,15 @@ def test_a_disk_that_fills_up_ends_the_recording_and_not_the_show(
     assert outcome.saved == ()
     (complaint,) = outcome.complaints
     assert "disk is full" in complaint or "No space left" in complaint
+
+
+def test_b_saves_the_last_seconds_and_says_so_where_there_is_no_replay(stage: Stage) -> None:
+    outcome = stage.run(FewFrames(20), typed={5: "b"})
+    assert outcome.saved == ()
+    with Replay((64, 48), Fraction(1000), 15) as replay:
+        stage.collector = Collector()
+        outcome = stage.run(FewFrames(40), typed={30: "b"}, replay=replay)
+    (path,) = outcome.saved
+    clip = read_clip(path)
+    assert 30 <= len(clip.pictures) <= 32
+    assert all(abs(float(picture.mean()) - 50) < 4 for picture in clip.pictures)
