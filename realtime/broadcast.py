@@ -27,25 +27,34 @@ _KEY_EVERY_S = 2.0
 _BITS_PER_PIXEL = 0.1
 _MIN_BIT_RATE = 400_000
 _SOUND_BIT_RATE = 128_000
+_SILENCE = np.zeros((2, 1024), np.float32)
+# The times of sound that goes on tremble by less than that.
+_JITTER_SAMPLES = SOUND_RATE // 20
+# Sound may come so much later than its picture before silence takes its place.
+_PATIENCE_SAMPLES = SOUND_RATE // 2
 
 
 @dataclass(frozen=True)
 class Service:
-    """How a kind of address is served: FFmpeg's container and its options."""
+    """How a kind of address is served: FFmpeg's container and its options.
+
+    silence: whether a stream without sound is sent with silence, since servers and players wait for some.
+    """
 
     container: str
     options: Mapping[str, str]
     suffix: str = ""
+    silence: bool = False
 
 
 # max_interleave_delta, in microseconds: pictures do not wait longer for sound that is missing.
 _SOON = {"max_interleave_delta": "300000"}
 SERVICES: Mapping[str, Service] = {
-    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}),
-    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}),
+    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}, silence=True),
+    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}, silence=True),
     "rtsp": Service("rtsp", {"rtsp_transport": "tcp", **_SOON}),
     # seven packets of MPEG-TS fill a datagram that no network cuts in two
-    "udp": Service("mpegts", {"muxdelay": "0", **_SOON}, suffix="pkt_size=1316"),
+    "udp": Service("mpegts", _SOON, suffix="pkt_size=1316"),
 }
 
 
@@ -145,7 +154,9 @@ class _Output:
             options={**limits, **preset},
         )
         self._sound: Any = None
-        if target.with_sound:
+        self._patience = _PATIENCE_SAMPLES if target.with_sound else 0
+        self._heard = 0
+        if target.with_sound or service.silence:
             self._sound = self._container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
             self._sound.bit_rate = _SOUND_BIT_RATE
         self._container.start_encoding()
@@ -156,14 +167,28 @@ class _Output:
         pts = max(self._last_pts + 1, round((at_s - self._started_s) / h264.CLOCK))
         self._last_pts = pts
         self._container.mux(self._pictures.encode(h264.yuv(pixels, self._size, pts)))
+        self._keep_silent_until(round(pts * h264.CLOCK * SOUND_RATE) - self._patience)
 
     def write_sound(self, sound: Sound) -> None:
         # what is heard before the first picture is seen has no place in the stream
-        if self._sound is None or self._started_s is None or sound.at_s < self._started_s:
+        if self._sound is None or self._started_s is None:
             return
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.samples), format="fltp", layout="stereo")
-        frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
-        frame.pts = round((sound.at_s - self._started_s) * SOUND_RATE)
+        begins = round((sound.at_s - self._started_s) * SOUND_RATE)
+        if abs(begins - self._heard) < _JITTER_SAMPLES:
+            begins = self._heard
+        self._keep_silent_until(begins)
+        samples = sound.samples[:, max(0, self._heard - begins) :]
+        if samples.shape[1]:
+            self._encode_sound(samples)
+
+    def _keep_silent_until(self, sample: int) -> None:
+        while self._sound is not None and self._heard < sample:
+            self._encode_sound(_SILENCE[:, : sample - self._heard])
+
+    def _encode_sound(self, samples: Any) -> None:
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
+        frame.sample_rate, frame.time_base, frame.pts = SOUND_RATE, Fraction(1, SOUND_RATE), self._heard
+        self._heard += samples.shape[1]
         self._container.mux(self._sound.encode(frame))
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import time
@@ -20,6 +21,7 @@ from realtime.frames import Frame, Pixels
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
+# How long the last pictures may take when the show is over.
 _FAREWELL_S = 2.0
 # Pauses between attempts double from the first to the last.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 15.0
@@ -59,7 +61,7 @@ class Stream:
         self._pipe: Connection | None = None
         self._live_since_s: float | None = None
         self._pause_s, self._retry_at_s = _FIRST_PAUSE_S, 0.0
-        self._leaving = False
+        self._leave_by_s = math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -75,28 +77,28 @@ class Stream:
         self._end_process()
 
     def hurry(self) -> None:
-        """Has a `write` that waits for the server give up; called from another thread."""
-        self._leaving = True
+        """Has a `write` that waits for the server give up soon; called from another thread."""
+        self._leave_by_s = time.monotonic() + _FAREWELL_S
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Sends a picture (H x W x 3 uint8 RGB) with the time of its capture, where there is a connection."""
-        if self._live_since_s is None and not self._connect():
+        if self._live_since_s is None:
+            self._connect()  # which takes its time: by then the picture is old
             return
         flat = np.ascontiguousarray(pixels).reshape(-1)
         self._ask(Picture(frame.captured_at_s, pixels.shape), flat)
 
-    def _connect(self) -> bool:
+    def _connect(self) -> None:
         if time.monotonic() < self._retry_at_s:
-            return False
+            return
         if self._process is None:
             self._start_process()
         answer = self._ask(Connect())
         if not isinstance(answer, Live):
-            return False
+            return
         self._live_since_s = time.monotonic()
         self.connections += 1
         self.status = f"on air at {self.name} ({answer.encoder})"
-        return True
 
     def _ask(self, message: object, data: Any = None) -> Live | Failed | None:
         """Returns the answer; what is no success ends the connection, and the process where it does not answer."""
@@ -122,7 +124,7 @@ class Stream:
     def _answer(self, pipe: Connection) -> Live | Failed | None:
         give_up_at_s = time.monotonic() + _ANSWER_TIMEOUT_S
         while not pipe.poll(0.1):
-            if self._leaving or time.monotonic() > give_up_at_s:
+            if time.monotonic() > min(give_up_at_s, self._leave_by_s):
                 return None
         answer = pipe.recv()
         return answer if isinstance(answer, Live | Failed) else None

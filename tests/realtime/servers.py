@@ -1,0 +1,103 @@
+"""Servers on this machine for the tests to stream to: nginx with its RTMP module."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+HOST = "127.0.0.1"
+_PATIENCE_S = 30
+_CONFIGURATION = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log info;
+load_module {module};
+events {{ }}
+rtmp {{
+    server {{
+        listen {host}:{port};
+        application live {{
+            live on;
+            record all;
+            record_path {folder};
+            record_unique on;
+            record_append off;
+        }}
+    }}
+}}
+"""
+
+
+def why_no_nginx() -> str | None:
+    """Returns why nginx cannot serve RTMP here, None where it can."""
+    if _nginx() is None or not MODULE.exists():
+        return "nginx with its RTMP module is not installed; type: sudo apt-get install nginx libnginx-mod-rtmp"
+    return None
+
+
+def _nginx() -> str | None:
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Returns a port on which nobody listens."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RtmpServer:
+    """nginx on loopback that records what it is sent, one FLV file for every connection, into `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self._log = folder / "error.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        # as root it would look for its files as nobody
+        user = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
+        text = _CONFIGURATION.format(user=user, folder=folder, module=MODULE, host=HOST, port=self.port)
+        (folder / "nginx.conf").write_text(text)
+
+    @property
+    def url(self) -> str:
+        return f"rtmp://{HOST}:{self.port}/live/secret-key"
+
+    def start(self) -> None:
+        nginx = _nginx()
+        assert nginx is not None
+        command = [nginx, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+        deadline_s = time.monotonic() + _PATIENCE_S
+        with socket.socket() as probe:
+            while probe.connect_ex((HOST, self.port)) != 0:
+                assert time.monotonic() < deadline_s, self._log.read_text()
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Ends it at once, master and worker, as a power cut would."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+            self._log.write_text("")  # whom it served by then is no longer served
+
+    def _connections(self, event: str) -> set[str]:
+        return set(re.findall(rf" \*(\d+) {event}", self._log.read_text()))
+
+    def recordings(self) -> list[Path]:
+        """What was received, a file for every connection, in their order, once nothing more is received."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while self._connections("publish:") - self._connections("disconnect,"):
+            assert time.monotonic() < deadline_s, self._log.read_text()
+            time.sleep(0.02)
+        return sorted(self.folder.glob("*.flv"), key=lambda path: path.stat().st_mtime_ns)
