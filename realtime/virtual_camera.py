@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from realtime.frames import Frame, Pixels
-from realtime.pacing import Metronome
 
 # How a virtual camera comes to be, by the beginning of sys.platform.
 _HELP: Mapping[str, str] = {
@@ -23,7 +22,11 @@ _HELP: Mapping[str, str] = {
 
 
 class VirtualCameraError(OSError):
-    """There is no virtual camera, or it is in use, or it has gone."""
+    """There is no virtual camera, or it is in use."""
+
+
+class VirtualCameraGoneError(OSError):
+    """A virtual camera that was there no longer takes pictures."""
 
 
 class VirtualCamera:
@@ -31,7 +34,7 @@ class VirtualCamera:
 
     size: width and height; of an odd side the last line is left out, since cameras have even ones. device: its name,
     "" for any. `write` returns when the device's next picture is due, so that it keeps its own rate. Raises
-    VirtualCameraError.
+    VirtualCameraError when it cannot be opened, VirtualCameraGoneError when it takes no more pictures.
     """
 
     def __init__(self, size: tuple[int, int], rate: Fraction, device: str = "") -> None:
@@ -51,7 +54,6 @@ class VirtualCamera:
             wanted = f"the virtual camera {device}" if device else "a virtual camera"
             raise VirtualCameraError(f"cannot open {wanted}: {_one_line(exc)}; {_help_here()}") from exc
         self.device: str = self._camera.device
-        self._metronome = Metronome(rate)
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +73,8 @@ class VirtualCamera:
         try:
             self._camera.send(np.ascontiguousarray(self._fitting(pixels)))
         except Exception as exc:  # drivers raise what they like
-            raise VirtualCameraError(f"the virtual camera {self.device} is gone: {_one_line(exc)}") from exc
-        self._metronome.wait()
+            raise VirtualCameraGoneError(f"the virtual camera {self.device} is gone: {_one_line(exc)}") from exc
+        self._camera.sleep_until_next_frame()
 
     def _fitting(self, pixels: Pixels) -> Pixels:
         width, height = self._size

@@ -107,8 +107,9 @@ def test_what_a_server_receives_is_the_painting_in_its_size_rate_and_colours(
     clip = read_clip(recording)
     assert (clip.codec, clip.size) == ("h264", size)
     assert len(clip.pictures) > 30
-    steps = [float(later - earlier) for earlier, later in pairwise(clip.times)]
-    assert np.median(steps) == pytest.approx(1 / 30, abs=0.004)
+    # each picture has the time at which it was due, at 30 a second; one that was painted too late is missing
+    steps = np.array([float(later - earlier) for earlier, later in pairwise(clip.times)]) * 30
+    assert np.median(np.abs(steps - np.maximum(1, np.round(steps)))) < 0.05
     scene = Scene(*size)
     wanted = [255 - scene.draw(index).astype(int) for index in range(LOOP_FRAMES)]
     assert min(np.abs(clip.pictures[-1] - painted).mean() for painted in wanted) < 9
