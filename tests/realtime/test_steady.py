@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -169,40 +170,30 @@ class StillScene(FewFrames):
             yield replace(frame, pixels=texture(1), time=Fraction(frame.index, 10))
 
 
-class Keeper:
-    """A sink that keeps the shade of every painting."""
+class Watcher:
+    """Keeps the shade of every painting, and types `typed[k]` after painting k (from 1)."""
 
-    def __init__(self) -> None:
+    def __init__(self, typed: Mapping[int, str]) -> None:
         self.shades: list[int] = []
+        self._typed, self._waiting = typed, deque[str]()
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         self.shades.append(int(pixels[100, 100, 0]))
-
-
-class Presser:
-    """A display before which somebody types: `typed[k]` as picture k (from 1) is shown."""
-
-    def __init__(self, typed: dict[int, str]) -> None:
-        self._typed, self._shown, self._waiting = typed, 0, ""
+        self._waiting.extend(self._typed.get(len(self.shades), ""))
 
     def show(self, pixels: Pixels) -> None:
-        self._shown += 1
-        self._waiting = self._typed.pop(self._shown, "")
+        pass
 
     def keys(self, wait_ms: int = 1) -> str:
-        character, self._waiting = self._waiting[:1], self._waiting[1:]
-        return character
+        return self._waiting.popleft() if self._waiting else ""
 
 
-def shades_of_show(session: Session, typed: dict[int, str], count: int = 14) -> list[int]:
-    keeper = Keeper()
+def shades_of_show(session: Session, typed: Mapping[int, str], count: int = 14) -> list[int]:
+    watcher, paintings = Watcher(typed), [shade("dark", 0), shade("light", 200)]
     with Stylizer(shade_backend()) as stylizer:
-        paintings = [shade("dark", 0), shade("light", 200)]
-        show = Show(
-            StillScene(count), stylizer, paintings, session, backend_note="", display=Presser(typed), sinks=[keeper]
-        )
+        show = Show(StillScene(count), stylizer, paintings, session, backend_note="", display=watcher, sinks=[watcher])
         show.run()
-    return keeper.shades
+    return watcher.shades
 
 
 def test_a_switch_of_styles_is_shown_at_once_however_steady() -> None:
