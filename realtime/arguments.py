@@ -21,7 +21,6 @@ from realtime.options import (
 )
 from realtime.repertoire import DEFAULT_STYLE
 from realtime.session import key_help
-from realtime.steady import DEFAULT_STEADINESS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -37,9 +36,19 @@ def build_parser() -> argparse.ArgumentParser:
         "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: 0)"
     )
     source.add_argument(
-        "-i", "--input", metavar="FILE|URL|test", help="a video file, a network stream, or the bundled scene"
+        "-i",
+        "--input",
+        nargs="+",
+        metavar="FILE|FOLDER|URL|test",
+        help="a video or a picture, several of them or a folder, a network stream, or the bundled scene",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="record into this file (mp4, mkv, mov, webm)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="record into this file (mp4, mkv, mov, webm; of a picture jpg, png, webp, tif, bmp) or into this folder",
+    )
     parser.add_argument(
         "--stream", metavar="URL", help="go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)"
     )
@@ -51,6 +60,15 @@ def build_parser() -> argparse.ArgumentParser:
         help="be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
     )
     parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where an earlier run was interrupted; what is done is kept"
+    )
+    parser.add_argument(
+        "--workers",
+        type=parse_count,
+        metavar="N",
+        help="so many of several files at once (default: by the cores)",
+    )
     parser.add_argument(
         "--style",
         default=DEFAULT_STYLE,
@@ -78,13 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
     )
     parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
-    parser.add_argument(
-        "--steady",
-        type=parse_share,
-        default=DEFAULT_STEADINESS,
-        metavar="0..1",
-        help="how firmly to hold the painting against flicker, 0 for not at all (default: %(default)s)",
-    )
     parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(

@@ -14,75 +14,63 @@ from types import FrameType
 
 import platformdirs
 
-from build_engines.onnx_cache import NoExporterError, OnnxFileError
-from realtime import bench
+from realtime import bench, gallery
 from realtime.arguments import build_parser
-from realtime.backends import BACKENDS, BackendUnavailableError, Net, choose_backend, load_backend
+from realtime.backends import BACKENDS, Net, choose_backend, load_backend
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.cameras import list_cameras
-from realtime.encoding import EncoderUnavailableError, Encoding, EncodingError
-from realtime.look import MixError, mix_by_name
+from realtime.encoding import Encoding
+from realtime.errands import is_for_folder, is_photo
+from realtime.exit_codes import INTERRUPTED, explained
+from realtime.files import Bar, paint_files, paint_photo
+from realtime.look import mix_by_name
 from realtime.options import UsageError
 from realtime.outlets import open_outlets
 from realtime.playback import Playback
-from realtime.playlist import PlaylistError, parse_playlist
+from realtime.playlist import parse_playlist
 from realtime.progress import progress_bar, tell
-from realtime.recorder import OutputError, RecordingError, check_output, unused_path
+from realtime.recorder import check_output, unused_path
 from realtime.recovery import Recovering
 from realtime.repertoire import load_repertoire, network_for
 from realtime.session import Session
 from realtime.show import Outcome, Show
 from realtime.source import Size, Source, SourceError
 from realtime.sources import SceneSource, is_file, open_source
-from realtime.steady import DEFAULT_STEADINESS
-from realtime.stream import StreamError, check_stream_url
+from realtime.stream import check_stream_url
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
 from realtime.video_file import Reading
-from realtime.virtual_camera import VirtualCameraError
 from realtime.window import Window, why_no_screen
-from styles.registry import StyleMismatchError, UnknownStyleError, list_styles
-from styles.weights import WeightsError
+from styles.registry import list_styles
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
 _UNWATCHED_SCENE_FRAMES = 180
 _FALLBACK_STEM = "nst-live"
 
-# What is said in one line, and the exit code that goes with it.
-_EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
-    (UnknownStyleError, 2),
-    (OutputError, 2),
-    (EncodingError, 2),
-    (UsageError, 2),
-    (MixError, 2),
-    (PlaylistError, 2),
-    (StreamError, 2),
-    (SourceError, 3),
-    (StyleMismatchError, 3),
-    (WeightsError, 3),
-    (OnnxFileError, 3),
-    (FileNotFoundError, 3),
-    (BackendUnavailableError, 4),
-    (EncoderUnavailableError, 4),
-    (VirtualCameraError, 4),
-    (NoExporterError, 4),
-    (RecordingError, 1),
-)
-_INTERRUPTED = 130
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if arguments[:1] == ["bench"]:
-        return _told(lambda: bench.main(arguments[1:]), debug=False)
+    if arguments and arguments[0] in _COMMANDS:
+        return _told(lambda: _COMMANDS[arguments[0]](arguments[1:]), debug=False)
     args = build_parser().parse_args(arguments)
+    args.inputs = args.input or []
+    args.input = args.inputs[0] if args.inputs else None
     for flag, listing in _LISTINGS.items():
         if getattr(args, flag):
             listing()
             return 0
-    return _told(lambda: _show(args), args.debug)
+    return _told(lambda: _run(args), args.debug)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if is_for_folder(args.inputs, args.output):
+        return paint_files(args, lambda given, bar: _show(given, bar, quiet=True))
+    if args.input is not None and is_photo(Path(args.input)) and Path(args.input).is_file():
+        return paint_photo(args)
+    return _show(args)
 
 
 def _told(run: Callable[[], int], debug: bool) -> int:
@@ -92,17 +80,17 @@ def _told(run: Callable[[], int], debug: bool) -> int:
             return run()
     except KeyboardInterrupt:
         tell("stopped")
-        return _INTERRUPTED
+        return INTERRUPTED
     except Exception as exc:
         if debug:
             traceback.print_exc()
-        code = next((code for kind, code in _EXIT_CODES if isinstance(exc, kind)), 1)
-        text = str(exc.args[0]) if isinstance(exc, LookupError) and exc.args else _text(exc)
+        code, text = explained(exc)
         tell(f"nst-live: {text}" + ("" if debug or code != 1 else " (more with --debug)"))
         return code
 
 
-def _show(args: argparse.Namespace) -> int:
+def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False) -> int:
+    """Plays one input; `quiet`: one of several, of which only what is amiss is told."""
     encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
     if args.output is not None:
         check_output(args.output, args.overwrite, args.input, encoding)
@@ -129,7 +117,8 @@ def _show(args: argparse.Namespace) -> int:
         upgrade = _prepare(stylizer, paintings[chosen].net, source.size, args.backend, stack)
         painter = stylizer.painter(paintings[chosen].net, source.size)
         width, height = source.size
-        tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
+        if not quiet:
+            tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
         outlets = open_outlets(
             source,
             stack,
@@ -142,14 +131,12 @@ def _show(args: argparse.Namespace) -> int:
         )
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
-        report = None if watched else stack.enter_context(progress_bar(source.name, total))
+        report = None if watched else stack.enter_context(bar(source.name, total))
         session = Session(
             names,
             chosen,
             strength=args.strength,
             keep_colors=args.keep_colors,
-            steady=args.steady > 0,
-            steadiness=args.steady or DEFAULT_STEADINESS,
             mirrored=args.mirror,
             automatic=playlist is not None,
         )
@@ -174,7 +161,7 @@ def _show(args: argparse.Namespace) -> int:
         )
         outcome = show.run()
         outlets.finish(outcome.complete)
-    return _conclude(outcome, source, output)
+    return _conclude(outcome, source, output, quiet)
 
 
 def _reading(args: argparse.Namespace) -> Reading:
@@ -241,10 +228,12 @@ def _prepare(stylizer: Stylizer, net: Net, size: Size, asked: str, stack: ExitSt
         return None
 
 
-def _conclude(outcome: Outcome, source: Source, output: Path | None) -> int:
+def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool) -> int:
     where = f" into {output}" if output is not None else ""
     dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
-    tell(f"painted {outcome.frame_count} frames{where} in {outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})")
+    speed = f"{outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})"
+    if not quiet:
+        tell(f"painted {outcome.frame_count} frames{where} in {speed}")
     for path in outcome.saved:
         tell(f"saved {path}")
     for complaint in outcome.complaints:
@@ -299,15 +288,13 @@ def _list_backends() -> None:
         tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
 
 
-def _text(exc: Exception) -> str:
-    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-
-
 _LISTINGS: Mapping[str, Callable[[], None]] = {
     "list_styles": _list_styles,
     "list_cameras": _list_cameras,
     "list_backends": _list_backends,
 }
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"bench": bench.main, "gallery": gallery.main}
 
 if __name__ == "__main__":
     sys.exit(main())

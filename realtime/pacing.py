@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from realtime.frames import Frame, Pixels
 
@@ -247,3 +249,52 @@ class SinkQueue:
             return None
         pixels, frame = last
         return pixels, replace(frame, captured_at_s=time.monotonic())
+
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class StoppedError(RuntimeError):
+    """Work was given up because all of it is to stop."""
+
+
+class Stopping:
+    """Whether work is to stop: asked for by one thread, looked at by the others."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def stop(self) -> None:
+        self._event.set()
+
+    def check(self) -> None:
+        """Raises StoppedError once `stop` has been called."""
+        if self._event.is_set():
+            raise StoppedError
+
+
+def one_at_a_time() -> AbstractContextManager[object]:
+    """Returns a gate through which one thread at a time passes."""
+    return threading.Lock()
+
+
+def side_by_side(
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, stopping: Stopping
+) -> Generator[tuple[Task, Result | Exception], None, None]:
+    """Yields each task with its result, or with the error that it ended with, as they end; so many at a time.
+
+    Who leaves before the last one stops the rest: what has begun ends as soon as it checks `stopping`.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="file") as pool:
+        running = {pool.submit(work, task): task for task in tasks}
+        try:
+            for future in as_completed(running):
+                error = future.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                yield running[future], future.result() if error is None else error
+        except BaseException:
+            stopping.stop()
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -11,32 +11,87 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from realtime.pacing import Stopping
+
 
 def tell(line: str, stream: TextIO | None = None) -> None:
     """Writes a line for the person at the terminal; to stderr, unless it is what was asked for."""
     print(line, file=stream or sys.stderr, flush=True)
 
 
-class _FpsColumn(ProgressColumn):
+class _SpeedColumn(ProgressColumn):
+    """How fast it goes: frames in a second, or files in a minute."""
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:.1f} fps")
+        speed = task.speed or 0
+        return Text(f"{60 * speed:.1f}/min" if task.fields.get("unit") == "files" else f"{speed:.1f} fps")
+
+
+Report = Callable[[int], None]
 
 
 @contextmanager
-def progress_bar(name: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+def progress_bar(name: str, total: int | None) -> Iterator[Report | None]:
     """Yields what is to be called with the number of frames done; None where no terminal would show it."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
-    columns = (
+    with Progress(*_columns(), console=console, transient=True) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+class FilesBar:
+    """A bar for all files of a job and one for each that is being painted; without a terminal, a line for each file."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total, self._done, self._progress = total, 0, progress
+        self._all = None if progress is None else progress.add_task("files", total=total, unit="files")
+
+    def finished(self, line: str) -> None:
+        """One more file is done."""
+        self._done += 1
+        if self._progress is None or self._all is None:
+            tell(f"{self._done} of {self._total}: {line}")
+        else:
+            self._progress.update(self._all, completed=self._done)
+
+    @contextmanager
+    def file(self, name: str, total: int | None, stopping: Stopping) -> Iterator[Report]:
+        """Yields what takes how much of this file is done; it raises StoppedError when all is to stop."""
+        progress = self._progress
+        task = None if progress is None else progress.add_task(name, total=total)
+
+        def report(done: int) -> None:
+            stopping.check()
+            if progress is not None and task is not None:
+                progress.update(task, completed=done)
+
+        try:
+            yield report
+        finally:
+            if progress is not None and task is not None:
+                progress.remove_task(task)
+
+
+@contextmanager
+def files_bar(total: int) -> Iterator[FilesBar]:
+    """Yields the bars of a job of so many files."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield FilesBar(total, None)
+        return
+    with Progress(*_columns(), console=console, transient=True) as progress:
+        yield FilesBar(total, progress)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _FpsColumn(),
+        _SpeedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda done: progress.update(task, completed=done)

@@ -197,8 +197,6 @@ def make_unreadable(kind: str, folder: Path) -> Path:
     path = folder / f"{kind}.mp4"
     if kind == "empty":
         path.touch()
-    elif kind == "folder":
-        path.mkdir()
     elif kind == "text":
         path.write_text("no video\n" * 50)
     elif kind == "sound":
@@ -213,7 +211,6 @@ def make_unreadable(kind: str, folder: Path) -> Path:
     [
         ("missing", "no file "),
         ("empty", "is empty (0 bytes)"),
-        ("folder", "is a folder; wanted a video file"),
         ("text", "cannot be read as a video: Invalid data found when processing input"),
         ("sound", "has no pictures in it; wanted a video"),
         ("headless", "cannot be read as a video: Invalid data found when processing input"),
