@@ -21,6 +21,7 @@ from realtime.options import (
 )
 from realtime.repertoire import DEFAULT_STYLE
 from realtime.session import key_help
+from realtime.steady import DEFAULT_STEADINESS
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -96,6 +97,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
     )
     parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
+    parser.add_argument(
+        "--steady",
+        type=parse_share,
+        default=DEFAULT_STEADINESS,
+        metavar="0..1",
+        help="how firmly to hold the painting against flicker, 0 for not at all (default: %(default)s)",
+    )
     parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(

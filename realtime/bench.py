@@ -38,9 +38,11 @@ from realtime.session import Session
 from realtime.show import Show, Sink
 from realtime.source import Size
 from realtime.sources import DEFAULT_CAMERA_SIZE, SCENE_RATE
+from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import Stylizer
 
 ROUNDS = 5
+_LOOP, _STEADY = "loop, null sink", "loop, steady"
 # The bare net is fed with so many different pictures of the scene, in turn.
 _PICTURES = 16
 
@@ -60,12 +62,16 @@ class Rate:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything measured at one size. Latencies are from capture to result at the live rate, in ms."""
+    """Everything measured at one size. Latencies are from capture to result at the live rate, in ms.
+
+    `steady_cost`: the share of the frame rate that the dial --steady takes at its default, in the median of the rounds.
+    """
 
     size: Size
     backend: str
     style: str
     rates: Mapping[str, Rate]
+    steady_cost: float
     live_rate: float
     latency_ms: Mapping[str, float]
     first_frame_s: float
@@ -122,7 +128,8 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         contenders: dict[str, Contender] = {
             "bare net": lambda seconds: _bare_rate(painter, painting, size, seconds),
-            "loop, null sink": lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), ()),
+            _LOOP: lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), ()),
+            _STEADY: lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), (), steady=True),
             "loop, recording": lambda seconds: _recording_rate(stylizer, painting, size, seconds, Path(folder)),
         }
         failed = {}
@@ -140,6 +147,7 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
         backend=painter.description,
         style=painting.name,
         rates={name: _rate(values, bare) for name, values in rates.items()},
+        steady_cost=1 - _median_ratio(rates[_STEADY], rates[_LOOP]),
         live_rate=float(SCENE_RATE),
         latency_ms={f"p{share}": _percentile(latencies, share) for share in (50, 95, 99)},
         first_frame_s=first_frame_s,
@@ -149,8 +157,11 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
 
 
 def _rate(values: Sequence[float], bare: Sequence[float]) -> Rate:
-    ratios = [value / one for value, one in zip(values, bare, strict=True)]
-    return Rate(statistics.median(values), min(values), max(values), statistics.median(ratios))
+    return Rate(statistics.median(values), min(values), max(values), _median_ratio(values, bare))
+
+
+def _median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
+    return statistics.median(value / other for value, other in zip(values, others, strict=True))
 
 
 def _bare_rate(painter: Painter, painting: Painting, size: Size, seconds: float) -> float:
@@ -215,12 +226,14 @@ class _LatencySink:
         self.latencies_ms.append(1000 * (time.monotonic() - frame.captured_at_s))
 
 
-def _loop_rate(stylizer: Stylizer, painting: Painting, scene: _TimedScene, sinks: Sequence[Sink]) -> float:
+def _loop_rate(
+    stylizer: Stylizer, painting: Painting, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
+) -> float:
     show = Show(
         scene,
         stylizer,
         [painting],
-        Session((painting.name,)),
+        Session((painting.name,), steady=steady),
         backend_note="",
         sinks=sinks,
     )
@@ -273,6 +286,7 @@ def _print(report: Report) -> None:
     Console().print(table)
     latency = ", ".join(f"{name} {value:.1f}" for name, value in report.latency_ms.items())
     tell(f"capture to result at {report.live_rate:g} fps: {latency} ms", sys.stdout)
+    tell(f"--steady {DEFAULT_STEADINESS:g} takes {100 * report.steady_cost:.0f} % of the frame rate", sys.stdout)
     tell(f"first painted frame {report.first_frame_s:.2f} s after the command", sys.stdout)
     tell(f"peak memory of this process {report.peak_memory_mb:.0f} MB", sys.stdout)
     for name, reason in report.failed.items():

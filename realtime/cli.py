@@ -36,6 +36,7 @@ from realtime.session import Session
 from realtime.show import Outcome, Show
 from realtime.source import Size, Source, SourceError
 from realtime.sources import SceneSource, is_file, open_source
+from realtime.steady import DEFAULT_STEADINESS
 from realtime.stream import check_stream_url
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
@@ -137,6 +138,8 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             chosen,
             strength=args.strength,
             keep_colors=args.keep_colors,
+            steady=args.steady > 0,
+            steadiness=args.steady or DEFAULT_STEADINESS,
             mirrored=args.mirror,
             automatic=playlist is not None,
         )

@@ -51,7 +51,9 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
         return pixels
     canvas = pixels.copy()
     for place, lines in panels:
-        _blend(canvas, _panel(lines, size), place)
+        # the help has many lines, and all of them are to be seen
+        fitting = int(height / (1.4 * len(lines) + 2))
+        _blend(canvas, _panel(lines, max(8, min(size, fitting))), place)
     return canvas
 
 

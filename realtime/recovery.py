@@ -52,10 +52,10 @@ class Recovering(Closing):
                     yield Frame(fitted(frame.pixels, self.size), index, frame.captured_at_s)
                     index += 1
                     self._waiting_since_s = time.monotonic()
-            except SourceError as exc:
+            except SourceError:
                 if index == 0:
                     raise
-                self._lost = f"{exc}; waiting"
+                self._lost = f"{self.name} lost, waiting"
             else:
                 return
             self._wait_for_it()

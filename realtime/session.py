@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from realtime.steady import DEFAULT_STEADINESS
+
 MESSAGE_S = 2.5
 
 
@@ -18,6 +20,8 @@ class Session:
     original: bool = False
     strength: float = 1.0
     keep_colors: bool = False
+    steady: bool = False
+    steadiness: float = DEFAULT_STEADINESS
     mirrored: bool = False
     automatic: bool = False
     recording: bool = False
@@ -83,6 +87,13 @@ def toggle_keep_colors(session: Session) -> Session:
     return replace(session, keep_colors=keep).noticed("the camera's colours" if keep else "the style's colours")
 
 
+def toggle_steady(session: Session) -> Session:
+    steady = not session.steady
+    return replace(session, steady=steady).noticed(
+        f"steady {100 * session.steadiness:.0f} %" if steady else "not steadied"
+    )
+
+
 def toggle_mirrored(session: Session) -> Session:
     return replace(session, mirrored=not session.mirrored)
 
@@ -143,6 +154,7 @@ KEYS: tuple[Key, ...] = (
     Key("+=", "+", "stronger", step_strength(+0.1)),
     Key("-_", "-", "weaker", step_strength(-0.1)),
     Key("c", "c", "camera's colours on / off", toggle_keep_colors),
+    Key("t", "t", "steady on / off", toggle_steady),
     Key("m", "m", "mirror on / off", toggle_mirrored),
     Key("a", "a", "automatic show on / off", toggle_automatic),
     Key("s", "s", "snapshot", take_snapshot),

@@ -22,6 +22,7 @@ from realtime.repertoire import Painting
 from realtime.replay import SUFFIX, Replay
 from realtime.session import Session, press
 from realtime.snapshot import save_snapshot
+from realtime.steady import Motion, Steadier
 from realtime.stylizer import Painted, Stylizer
 from realtime.upgrade import Upgrade
 
@@ -130,6 +131,8 @@ class Show:
         self._captures = captures or Path.cwd()
         self._max_frames = max_frames
         self._fader = Fader(fade_s)
+        self._steadier = Steadier()
+        self._begun: deque[tuple[Frame, Painting | None]] = deque()
         self._playlist = playlist or every_style(len(paintings))
         self._upgrade = upgrade
         self._automatic_since_s: float | None = None
@@ -184,9 +187,10 @@ class Show:
             self._listen()
             self._fill(queue, _POLL_S)
             if self._stylizer.in_flight:
-                painted = self._finish()
+                motion = self._watch()
+                painted = self._stylizer.finish()
                 self._fill(queue, 0)
-                yield painted
+                yield self._touched(painted, motion)
             elif self._source_error is not None:
                 raise self._source_error
             elif queue.ended or self._started == self._max_frames:
@@ -217,8 +221,10 @@ class Show:
         own_time = not self._source.live and frame.time is not None
         at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
         self._follow_playlist(at_s)
-        painting = self._fader.towards(self._paintings[self.session.style], at_s)
-        self._stylizer.start(frame, None if self.session.original else painting)
+        faded = self._fader.towards(self._paintings[self.session.style], at_s)
+        painting = None if self.session.original else faded
+        self._stylizer.start(frame, painting)
+        self._begun.append((frame, painting))
         self._started += 1
 
     def _follow_playlist(self, at_s: float) -> None:
@@ -231,12 +237,21 @@ class Show:
         if style != self.session.style:
             self.session = replace(self.session, style=style).noticed(self._paintings[style].name)
 
-    def _finish(self) -> Painted:
-        """Returns the oldest frame in flight painted, as strongly and in the colours that are wanted."""
-        painted, session = self._stylizer.finish(), self.session
-        pixels, photo = painted.pixels, painted.frame.pixels
+    def _watch(self) -> Motion | None:
+        """Looks, while it is being painted, how the oldest frame in flight has moved; None where nobody asks."""
+        frame, painting = self._begun.popleft()
+        if painting is None or not self.session.steady:
+            self._steadier.forget()
+            return None
+        return self._steadier.watch(frame.pixels, painting, self.session.steadiness)
+
+    def _touched(self, painted: Painted, motion: Motion | None) -> Painted:
+        """Returns the painting as steady, as strong and in the colours that are wanted."""
+        session, pixels, photo = self.session, painted.pixels, painted.frame.pixels
         if session.original or pixels is photo:
             return painted
+        if motion is not None:
+            pixels = self._steadier.blend(pixels, motion)
         if session.keep_colors:
             pixels = with_colors_of(pixels, photo)
         return Painted(painted.frame, at_strength(pixels, photo, session.strength))

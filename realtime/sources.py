@@ -196,10 +196,8 @@ def open_source(
     Raises SourceError, saying what there is instead.
     """
     if url is None:
-        wanted = camera or "0"
-        return Recovering(
-            Camera(_camera_device(wanted), size, rate), lambda: Camera(_camera_device(wanted), size, rate)
-        )
+        device = _camera_device(camera or "0")
+        return Recovering(Camera(device, size, rate), lambda: Camera(_same_camera(device), size, rate))
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if not is_file(url):
@@ -218,6 +216,12 @@ def _camera_device(wanted: str) -> CameraDevice:
     if device is None:
         raise SourceError(f"no camera {wanted!r} here; {describe_cameras()}; without a camera, type: nst-live -i test")
     return device
+
+
+def _same_camera(device: CameraDevice) -> CameraDevice:
+    """Returns a camera that was lost as it is called now: plugged in again, it may have another number."""
+    found = find_camera(device.name) if device.name else None
+    return found or _camera_device(device.path or str(device.index))
 
 
 def _open_capture(device: CameraDevice) -> cv2.VideoCapture:

@@ -1,4 +1,4 @@
-"""Servers on this machine for the tests to stream to: nginx with its RTMP module."""
+"""Servers on this machine for the tests: nginx with its RTMP module to stream to, a TCP server to stream from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 HOST = "127.0.0.1"
@@ -101,3 +104,61 @@ class RtmpServer:
             assert time.monotonic() < deadline_s, self._log.read_text()
             time.sleep(0.02)
         return sorted(self.folder.glob("*.flv"), key=lambda path: path.stat().st_mtime_ns)
+
+
+class TcpStream:
+    """Somebody who sends a clip to whoever connects, a piece at a time; can stall, be cut, and come back.
+
+    A context manager; on leaving it is cut for good.
+    """
+
+    def __init__(self, clip: Path) -> None:
+        self.port = free_port()
+        self.url = f"tcp://{HOST}:{self.port}"
+        self.flowing = threading.Event()
+        self.flowing.set()
+        self._clip = clip
+        self._cut = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    def start(self, clip: Path | None = None) -> None:
+        """Waits for players, with another clip if one is given."""
+        self._clip = clip or self._clip
+        self._cut.clear()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(ready,))
+        self._thread.start()
+        assert ready.wait(_PATIENCE_S)
+
+    def cut(self) -> None:
+        """Breaks every connection; nobody can connect until the next start."""
+        self._cut.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _serve(self, ready: threading.Event) -> None:
+        data = self._clip.read_bytes()
+        with socket.create_server((HOST, self.port)) as listener:
+            listener.settimeout(0.05)
+            ready.set()
+            while not self._cut.is_set():
+                with suppress(TimeoutError, OSError), listener.accept()[0] as player:
+                    self._send(player, data)
+
+    def _send(self, player: socket.socket, data: bytes) -> None:
+        player.settimeout(0.2)
+        # a player wants a second or so before it knows what it is shown
+        piece = len(data) // 12
+        for begin in range(0, len(data), piece):
+            player.sendall(data[begin : begin + piece])
+            if self._cut.wait(0.3):
+                return
+            while not self.flowing.is_set() and not self._cut.is_set():
+                time.sleep(0.02)

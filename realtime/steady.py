@@ -1,0 +1,170 @@
+"""Steadies a painted video while it is played: the last painting, moved along with the scene, is blended into the next.
+
+What moves is found on the camera's picture, reduced to a width of 320, with OpenCV's DIS flow (Kroeger et al. 2016).
+The last painting counts only where the last camera picture, moved in the same way, explains the present one: not where
+something was uncovered, not after a cut, not while the light jumps. So a moving edge leaves no ghost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from realtime.frames import Pixels
+
+Floats = NDArray[np.float32]
+
+# What looks and measures best (docs/measurements.md).
+DEFAULT_STEADINESS = 0.7
+
+# The width at which motion is looked for.
+_VIEW_WIDTH = 320
+# Of smaller pictures OpenCV's DIS makes no pyramid, and of small and wide ones it writes past their end.
+_LEAST_VIEW_SIDES = 32, 96
+# What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.
+_STILL = 0.15
+# How much of the last painting is kept at most: where all stands still, and where it moves, which a long memory blurs.
+_KEPT_STILL, _KEPT_MOVING = 1.0, 0.85
+# Where less than this share of the picture is explained, it is another scene.
+_CUT = 0.3
+_PATCH = (3, 3)
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+
+
+def _floats(values: NDArray[Any] | MatLike) -> Floats:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _falling(start: float, end: float) -> Floats:
+    """Returns a table for differences of 0..255: 1 up to `start`, falling to 0 at `end`."""
+    return _floats(np.clip((end - np.arange(256)) / (end - start), 0, 1))
+
+
+# Differences between two views, in levels of 255 averaged over a patch: up to the first all is sensor noise, from the
+# second on nothing is the same.
+_SAMENESS = _falling(5, 15)
+# Where moving explains the view by so many levels worse than standing still does, it stands still.
+_MOVES = _falling(0, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How a frame follows from the one before.
+
+    flow: where each place was, h x w x 2 float32, in pixels of the frame. kept: how much of the last painting stays
+    there, h x w float32 in 0..1. Both have the size of the view, the reduced frame, and are None where nothing stays.
+    """
+
+    view: Pixels
+    before: Pixels | None = None
+    flow: Floats | None = None
+    kept: Floats | None = None
+
+
+class Steadier:
+    """Blends each painting with the one before. `watch` the frames in order, then `blend` their paintings in order.
+
+    Several frames may be watched before the first is blended. After a frame that was watched and not blended, between
+    two styles, and of pictures smaller than 96 x 32 nothing is kept.
+    """
+
+    def __init__(self) -> None:
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._places: dict[tuple[int, int], Floats] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew: of what was painted so far nothing is kept."""
+        self._view: Pixels | None = None
+        self._style: object = None
+        self._painted_view: Pixels | None = None
+        self._painting: Pixels | None = None
+
+    def watch(self, pixels: Pixels, style: object, steadiness: float) -> Motion:
+        """Returns how a frame (H x W x 3 uint8 RGB) follows from the one watched before.
+
+        style: what it is painted with; another object is another style. steadiness: 0..1.
+        """
+        view, before, same_style = _view_of(pixels), self._view, style is self._style
+        self._view, self._style = view, style
+        if before is None or not same_style or before.shape != view.shape or not _has_motion(view):
+            return Motion(view)
+        flow, sameness, moves = self._motion(view, before)
+        if cv2.mean(sameness)[0] < _CUT:
+            return Motion(view)
+        most = cv2.addWeighted(moves, _KEPT_MOVING - _KEPT_STILL, moves, 0, _KEPT_STILL)
+        kept = cv2.multiply(sameness, most, scale=steadiness)
+        flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
+        return Motion(view, before, _floats(flow), _floats(kept))
+
+    def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
+        """Returns where each place was (offsets), how well that explains the view and how surely it moves (0..1)."""
+        flow = self._dis.calc(_grey(view), _grey(before), None)  # type: ignore[call-overload]
+        sources = cv2.add(self._places_of(view), flow)
+        moved = cv2.remap(before, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[call-overload]
+        if_moved, if_still = _difference(moved, view), _difference(before, view)
+        # what stands still keeps exactly its place, also beside something that moves
+        moves = cv2.LUT(cv2.subtract(if_moved, if_still), _MOVES)
+        _, fast = cv2.threshold(cv2.magnitude(*cv2.split(flow)), _STILL, 1, cv2.THRESH_BINARY)
+        difference = cv2.dilate(cv2.min(if_moved, if_still), _NEIGHBOURS)
+        return flow, cv2.LUT(difference, _SAMENESS), cv2.min(moves, fast)
+
+    def blend(self, painted: Pixels, motion: Motion) -> Pixels:
+        """Returns the painting (H x W x 3 uint8 RGB) of the frame that `motion` is of, steadied."""
+        last = self._painting
+        if last is not None and motion.before is self._painted_view and last.shape[:2] == painted.shape[:2]:
+            painted = self._blended(last, painted, motion)
+        # four channels are moved in half the time of three
+        self._painting = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
+        self._painted_view = motion.view
+        return painted
+
+    def _blended(self, last: Pixels, painted: Pixels, motion: Motion) -> Pixels:
+        if motion.flow is None or motion.kept is None:
+            return painted
+        size = painted.shape[1], painted.shape[0]
+        sources = cv2.resize(motion.flow, size, interpolation=cv2.INTER_LINEAR)
+        cv2.add(sources, self._places_of(painted), dst=sources)
+        moved = cv2.remap(last, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        kept = cv2.resize(motion.kept, size, interpolation=cv2.INTER_LINEAR)
+        fresh = cv2.addWeighted(kept, -1, kept, 0, 1)
+        moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+        return np.asarray(cv2.blendLinear(moved, painted, kept, fresh), dtype=np.uint8)
+
+    def _places_of(self, picture: Pixels) -> Floats:
+        """Returns x and y of each of its pixels, H x W x 2."""
+        height, width = picture.shape[:2]
+        if (width, height) not in self._places:
+            columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+            self._places[width, height] = np.dstack(np.meshgrid(columns, rows))
+        return self._places[width, height]
+
+
+def _view_of(pixels: Pixels) -> Pixels:
+    """Returns the small picture in which motion is looked for, h x w x 4."""
+    height, width = pixels.shape[:2]
+    view_width = min(width, _VIEW_WIDTH)
+    # the mean over areas costs several times as much, and a small reduction does not need it
+    how = cv2.INTER_AREA if width >= 3 * view_width else cv2.INTER_LINEAR
+    small = cv2.resize(pixels, (view_width, max(1, round(height * view_width / width))), interpolation=how)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
+
+
+def _has_motion(view: Pixels) -> bool:
+    least, most = _LEAST_VIEW_SIDES
+    return bool(min(view.shape[:2]) >= least and max(view.shape[:2]) >= most)
+
+
+def _grey(view: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(view, cv2.COLOR_RGBA2GRAY), dtype=np.uint8)
+
+
+def _difference(one: MatLike, other: MatLike) -> MatLike:
+    """Returns how far two views differ, in the channel where they do most, averaged over a patch."""
+    red, green, blue, _ = cv2.split(cv2.absdiff(one, other))
+    return cv2.blur(cv2.max(cv2.max(red, green), blue), _PATCH)
