@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import socket
 import sys
@@ -36,10 +38,24 @@ def why_no_screen() -> str | None:
     return None
 
 
+def _share_x11() -> None:
+    """Has Qt use the X11 library's own half of libX11-xcb.
+
+    OpenCV's wheel brings an old one beside the system's new libX11, whose private structures it does not know: Qt then
+    shares its event queue with Xlib without knowing, and where it loses the news that its window is there, the window
+    stays black. What was loaded before for everybody is preferred to what the wheel brings.
+    """
+    # where it is not installed nothing is worse than before
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
+
+
 class Window:
     """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since."""
 
     def __init__(self, size: tuple[int, int]) -> None:
+        if sys.platform.startswith("linux"):
+            _share_x11()
         # Qt complains about fonts that it does not need here
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys

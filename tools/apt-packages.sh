@@ -13,6 +13,7 @@ need_library libGL.so.1 libgl1
 need_library libgthread-2.0.so.0 libglib2.0-0
 need_library libSM.so.6 libsm6
 need_library libXext.so.6 libxext6
+need_library libX11-xcb.so.1 libx11-xcb1
 "${PYTHON:-python3}" -c "import ensurepip" 2>/dev/null || missing="$missing python3-venv"
 if [ "${1:-live}" = test ]; then
     need_program Xvfb xvfb

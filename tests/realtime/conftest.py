@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from realtime.cli import main
 from styles.registry import USER_FOLDER_VARIABLE
+from tests.realtime.on_screen import OnScreen, x_server
 
 NODES = {
     "identity": helper.make_node("Identity", ["frame"], ["painted"]),
@@ -90,3 +91,25 @@ def nst_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def missing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Returns `missing("openvino")`, after which that module is as good as not installed."""
     return lambda module: monkeypatch.setitem(sys.modules, module, None)
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[str]:
+    """The DISPLAY of an X server without a monitor."""
+    with x_server() as display:
+        yield display
+
+
+@pytest.fixture
+def open_window(screen: str, tmp_path: Path) -> Iterator[Callable[..., OnScreen]]:
+    """Returns `open_window("-i", …)`, which starts the command and waits for its window."""
+    opened: list[OnScreen] = []
+
+    def start(*arguments: object) -> OnScreen:
+        opened.append(OnScreen(screen, tmp_path / "captures", [str(argument) for argument in arguments]))
+        opened[-1].wait_for_picture()
+        return opened[-1]
+
+    yield start
+    for window in opened:
+        window.end()
