@@ -68,6 +68,7 @@ def _training_parser() -> argparse.ArgumentParser:
     _add_loss_network(parser)
     _add_weights(parser)
     add("--temporal-weight", type=_weight, metavar="W", help="steadiness under motion and noise")
+    add("--lattice-weight", type=_weight, metavar="W", help="against the net's own mesh")
     add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
     add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
     add("--batch", type=_count, default=3, metavar="N", help="photographs a step (default: 3)")

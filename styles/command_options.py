@@ -24,6 +24,7 @@ def loss_weights(args: argparse.Namespace, names: Iterable[str]) -> LossWeights:
         "style": next((weight for name, weight in reversed(args.style_weight) if not name), None),
         "tv": args.tv_weight,
         "temporal": getattr(args, "temporal_weight", None),
+        "lattice": getattr(args, "lattice_weight", None),
     }
     return LossWeights(**{name: weight for name, weight in given.items() if weight is not None}, styles=styles)
 

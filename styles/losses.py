@@ -50,6 +50,18 @@ def temporal_loss(painted_moved: Tensor, moved_painted: Tensor, valid: Tensor) -
     return error.sum() / (valid.sum() * error.shape[1]).clamp(min=1)
 
 
+def lattice_loss(images: Tensor, step: int) -> Tensor:
+    """Returns the energy of what repeats every `step` pixels over the whole picture, and so is no stroke but the net's.
+
+    A net that halves the resolution paints each of its step x step places a little differently, and learns to pass off
+    the resulting mesh as texture. The mean of each place over the picture shows it: strokes cancel out there.
+    images: N x C x H x W, H and W multiples of step. A scalar: the mean squared deviation of the places' means.
+    """
+    n, channels, height, width = images.shape
+    places = images.reshape(n, channels, height // step, step, width // step, step).mean(dim=(2, 4))
+    return (places - places.mean(dim=(2, 3), keepdim=True)).square().mean()
+
+
 def _squared_error(x: Tensor, target: Tensor, relative: bool) -> Tensor:
     """Returns the mean square of the difference per picture (shape N), over the target's mean square if relative."""
     error = (x - target).square().flatten(1).mean(dim=1)

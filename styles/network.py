@@ -31,7 +31,8 @@ def subpixel_kernel(kernel: Tensor) -> Tensor:
 
     kernel: out x in x 3 x 3, to be applied to the upsampled picture. Result: (out * 4) x in x 3 x 3, to be followed by
     `pixel_shuffle(…, 2)`. With edge padding the two are equal up to rounding, at a fraction of the memory traffic
-    (no picture is upsampled), and unlike a freely learned sub-pixel convolution it cannot learn a checkerboard.
+    (no picture is upsampled), and unlike a freely learned sub-pixel convolution it paints no checkerboard where the
+    picture is flat.
     """
     # Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
     spread = kernel.new_tensor(

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styles.loss_network import SMALLEST_SIDE, LossNetwork
-from styles.losses import content_loss, style_loss, temporal_loss, total_variation_loss
+from styles.losses import content_loss, lattice_loss, style_loss, temporal_loss, total_variation_loss
 from styles.motion import Motion, camera_noise, random_motion
 from styles.network import TransformNet
 from styles.pictures import MAX_ZOOM, PhotoSet, resize_short_side, to_picture, to_tensor
@@ -41,12 +41,13 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weights of the four losses; `styles` holds those of single styles, times `style`."""
+    """The weights of the losses; `styles` holds those of single styles, times `style`."""
 
     content: float = 1.0
     style: float = 1.0
     tv: float = 3.0
     temporal: float = 20.0
+    lattice: float = 1000.0
     styles: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -262,8 +263,9 @@ class Trainer:
             "content": content_loss(seen.content.float(), wanted.float(), relative=True),
             "tv": total_variation_loss(painted),
             "style": per_picture.mean(),
+            "lattice": lattice_loss(painted, self.net.config.size_multiple),
         }
-        total = weights.content * losses["content"] + weights.tv * losses["tv"]
+        total = weights.content * losses["content"] + weights.tv * losses["tv"] + weights.lattice * losses["lattice"]
         total = total + (self.style_weights[draw.chosen] * per_picture).mean()
         if weights.temporal:
             losses["temporal"] = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from styles.loss_network import gram_matrix
-from styles.losses import content_loss, relative_gram_errors, style_loss, temporal_loss, total_variation_loss
+from styles.losses import (
+    content_loss,
+    lattice_loss,
+    relative_gram_errors,
+    style_loss,
+    temporal_loss,
+    total_variation_loss,
+)
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -56,6 +63,15 @@ def test_temporal_loss_counts_only_what_stays_in_the_picture() -> None:
     assert temporal_loss(one, other, valid=torch.tensor([[[[1.0, 0.0]]]])) == pytest.approx(0.25)
 
 
+def test_lattice_loss_sees_what_repeats_with_the_step_and_no_stroke() -> None:
+    mesh = torch.tensor([[0.4, 0.6], [0.6, 0.4]]).repeat(8, 8)[None, None]
+    assert lattice_loss(mesh, 2) == pytest.approx(0.1**2)
+    assert lattice_loss(mesh, 4) == pytest.approx(0.1**2)
+    edge = torch.cat([torch.zeros(1, 1, 16, 8), torch.ones(1, 1, 16, 8)], dim=3)
+    assert lattice_loss(edge, 4) == pytest.approx(0)
+    assert lattice_loss(mesh + edge, 4) == pytest.approx(0.1**2)
+
+
 @pytest.mark.parametrize("relative", [False, True])
 def test_gradients_agree_with_finite_differences(relative: bool) -> None:
     x, target = random(2, 3, 4, 4).requires_grad_(), random(2, 3, 4, 4, seed=1)
@@ -64,4 +80,5 @@ def test_gradients_agree_with_finite_differences(relative: bool) -> None:
     assert torch.autograd.gradcheck(lambda t: content_loss(t, target, relative), x)
     assert torch.autograd.gradcheck(lambda g: style_loss([g, 2 * g], [wanted, wanted], relative), gram)
     assert torch.autograd.gradcheck(total_variation_loss, x)
+    assert torch.autograd.gradcheck(lambda t: lattice_loss(t, 2), x)
     assert torch.autograd.gradcheck(lambda t: temporal_loss(t, target, valid), x)
