@@ -132,7 +132,7 @@ def test_training_lowers_the_style_loss(make_trainer: MakeTrainer) -> None:
 def test_without_its_weight_there_is_no_temporal_loss(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(replace(PLAN, steps=1, weights=LossWeights(temporal=0)))
     trainer.run(lambda _: None)
-    assert sorted(trainer.losses) == ["content", "style", "tv"]
+    assert sorted(trainer.losses) == ["content", "lattice", "style", "tv"]
 
 
 def test_the_weight_of_a_style_is_its_own(make_trainer: MakeTrainer) -> None:
