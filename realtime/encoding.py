@@ -40,7 +40,7 @@ class Encoder:
     """One encoder and the names of its options.
 
     suffixes: the containers that hold it. quality_option: None where it is lossless; 0 is best, `worst` is worst.
-    preset: the usual one, `live_preset` where a camera waits. even: whether both sides must be even.
+    preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then. even: whether both sides must be even.
     tells_pixel_aspect: whether its stream says how wide a pixel is, which PyAV cannot have the container say. tag: what
     players of Apple know its stream by.
     """
@@ -54,6 +54,7 @@ class Encoder:
     preset: str | None = None
     live_preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    live_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tells_pixel_aspect: bool = True
     tag: str | None = None
@@ -62,7 +63,13 @@ class Encoder:
 
 _MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
 ENCODERS: Mapping[str, Encoder] = {
-    "libx264": Encoder((*_MP4_SUFFIXES, ".mkv"), presets=_X26_PRESETS, preset="veryfast", live_preset="ultrafast"),
+    "libx264": Encoder(
+        (*_MP4_SUFFIXES, ".mkv"),
+        presets=_X26_PRESETS,
+        preset="veryfast",
+        live_preset="ultrafast",
+        live_options={"tune": "zerolatency"},
+    ),
     "libx265": Encoder(
         (*_MP4_SUFFIXES, ".mkv"),
         presets=_X26_PRESETS,
@@ -70,6 +77,7 @@ ENCODERS: Mapping[str, Encoder] = {
         live_preset="ultrafast",
         # by itself it tells its whole life on stderr
         options={"x265-params": "log-level=error"},
+        live_options={"tune": "zerolatency"},
         tag="hvc1",
     ),
     "h264_nvenc": Encoder(
@@ -79,6 +87,7 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="p4",
         live_preset="p1",
         options={"rc": "vbr", "b": "0"},
+        live_options={"zerolatency": "1", "delay": "0"},
         needs="an NVIDIA card with its driver",
     ),
     "libvpx-vp9": Encoder(
@@ -89,6 +98,7 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="6",
         live_preset="8",
         options={"row-mt": "1", "deadline": "realtime", "b": "0"},
+        live_options={"lag-in-frames": "0"},
         even=False,
         tells_pixel_aspect=False,
     ),
@@ -114,15 +124,19 @@ class Container:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+# Without it FFmpeg keeps what it writes until there is much of it, which of a quiet picture can be minutes.
+_AT_ONCE = {"flush_packets": "1"}
 # Written in fragments, so that a crash loses little, and turned into an ordinary file at the end. delay_moov: without
 # an edit list, which needs it, picture and sound would be shifted against each other by the encoder's delay.
-_MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "1000000"}
+_MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", **_AT_ONCE}
+# In ms: a cluster is written when it is complete.
+_MATROSKA = {"cluster_time_limit": "500", **_AT_ONCE}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("libx264", _MP4),
     ".m4v": Container("libx264", _MP4),
     ".mov": Container("libx264", _MP4),
-    ".mkv": Container("libx264"),
-    ".webm": Container("libvpx-vp9"),
+    ".mkv": Container("libx264", _MATROSKA),
+    ".webm": Container("libvpx-vp9", _MATROSKA),
 }
 
 
@@ -146,7 +160,7 @@ def encoder_for(path: Path, encoding: Encoding) -> str:
 def encoder_options(name: str, encoding: Encoding, live: bool) -> dict[str, str]:
     """Returns what FFmpeg's encoder is told; `live`: a camera waits, and the picture is not made small with care."""
     encoder = ENCODERS[name]
-    options = dict(encoder.options)
+    options = {**encoder.options, **(encoder.live_options if live else {})}
     if encoder.quality_option is not None:
         options[encoder.quality_option] = str(CRF if encoding.crf is None else encoding.crf)
     preset = encoding.preset or (encoder.live_preset if live else encoder.preset)

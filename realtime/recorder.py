@@ -111,6 +111,9 @@ class Recorder:
         stream.pix_fmt = picture.pixel_format
         context.time_base = self._time_base
         context.gop_size = max(1, round(2 * self._rate))
+        if "hybrid_fragmented" in self._container.options.get("movflags", ""):
+            # where pictures are stored out of order, FFmpeg's final edit list leaves out the last after a long pause
+            context.max_b_frames = 0
         context.sample_aspect_ratio = picture.pixel_aspect
         context.color_range, context.colorspace = picture.range, picture.matrix
         context.color_primaries, context.color_trc = picture.primaries, picture.transfer

@@ -119,6 +119,17 @@ def test_frames_at_no_steady_rate_keep_their_times(tmp_path: Path) -> None:
     assert clip.times == [Fraction(tick, 25) for tick in ticks]
 
 
+@pytest.mark.parametrize("times", [[0, 0.04, 0.5, 2, 2.04], [0, 2, 4, 6, 8], [0, 0.04, 0.5, 2]], ids=str)
+@EVERY_FORMAT
+def test_pauses_cost_no_picture(times: list[float], suffix: str, tmp_path: Path) -> None:
+    with Recorder(tmp_path / f"clip{suffix}", SIZE, Fraction(25), Fraction(1, 100)) as recorder:
+        for index, at_s in enumerate(times):
+            recorder.write(numbered(index), frame(index, Fraction(round(100 * at_s), 100)))
+    clip = read_clip(tmp_path / f"clip{suffix}")
+    assert clip.numbers == list(range(len(times)))
+    assert [float(at) for at in clip.times] == pytest.approx(times, abs=0.001)
+
+
 def test_live_frames_are_stamped_with_the_time_of_their_capture(tmp_path: Path) -> None:
     captured_at_s = [1000.0, 1000.04, 1000.5, 1002.0]
     with Recorder(tmp_path / "clip.mp4", SIZE, Fraction(30), time_base=None) as recorder:
@@ -210,6 +221,44 @@ def test_a_recording_whose_process_is_killed_plays_up_to_there(suffix: str, tmp_
     # the second that was not yet written as a fragment is lost, and what the encoder still looked at
     assert len(clip.pictures) >= 30
     assert psnr(clip.pictures[10], noisy(10)) > psnr(clip.pictures[10], noisy(11)) + 2
+
+
+RECORD_A_STILL = """
+    import itertools, sys
+    from fractions import Fraction
+    from pathlib import Path
+    from realtime.frames import Frame
+    from realtime.recorder import Recorder
+    from tests.realtime.clips import numbered
+
+    rate, live = Fraction(30), sys.argv[2] == "live"
+    with Recorder(Path(sys.argv[1]), (64, 48), rate, None if live else 1 / rate, fast=live) as recorder:
+        for index in itertools.count():
+            recorder.write(numbered(7), Frame(numbered(7), index, float(index / rate), index / rate))
+            print(index, file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not killed like this on Windows")
+@pytest.mark.parametrize("kind", ["live", "file"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_a_recording_that_is_killed_plays_to_within_two_seconds_of_its_end(
+    suffix: str, kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"clip{suffix}"
+    # a still takes so few bytes that none of them is written before it must be
+    with python(RECORD_A_STILL, path, kind) as process:
+        assert process.stderr is not None
+        written = 0
+        for line in process.stderr:
+            written = int(line)
+            if written >= 150:
+                break
+        process.send_signal(signal.SIGKILL)
+        written = max([written, *map(int, process.stderr.read().split())])
+    clip = read_clip(path)
+    assert Fraction(written, 30) - clip.times[-1] < 2
+    assert set(clip.numbers) == {7}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit on Windows")
