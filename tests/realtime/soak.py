@@ -1,0 +1,129 @@
+"""A long show with a recording: does memory grow, are threads or files left? Type: python -m tests.realtime.soak"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from realtime.backends import Backend
+from realtime.frames import Frame, Pixels
+from realtime.pacing import SinkQueue
+from realtime.progress import tell
+from realtime.recorder import Recorder
+from realtime.repertoire import Painting
+from realtime.session import Session
+from realtime.show import Show, Sink
+from realtime.sources import SceneSource
+from realtime.stylizer import Stylizer
+
+SIZE = (64, 48)
+RATE = Fraction(30)
+# What a show needs it has by then.
+_SETTLED_SHARE = 0.1
+_WARM_UP_FRAMES = 50
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process holds: resident memory in bytes, threads, open files."""
+
+    memory: int
+    threads: int
+    files: int
+
+
+def usage_now() -> Usage:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return Usage(pages * os.sysconf("SC_PAGE_SIZE"), threading.active_count(), len(os.listdir("/proc/self/fd")))  # noqa: PTH208
+
+
+@dataclass(frozen=True)
+class Soak:
+    """What a long show held before its start, when it had settled, at most after that, and when it was over."""
+
+    before: Usage
+    settled: Usage
+    most: Usage
+    after: Usage
+    recorded: int
+    fps: float
+
+    @property
+    def growth(self) -> float:
+        """By how much memory grew after the show had settled."""
+        return self.most.memory / self.settled.memory - 1
+
+    @property
+    def leaks(self) -> bool:
+        """Whether threads or files became more while it ran, or stayed when it was over."""
+        grew = self.most.threads > self.settled.threads or self.most.files > self.settled.files
+        return grew or self.after.threads > self.before.threads or self.after.files > self.before.files
+
+
+class _Gauge:
+    """A sink that looks at the process now and then, once so many frames have passed."""
+
+    def __init__(self, frames: int, report: Callable[[str], None]) -> None:
+        self.seen: list[Usage] = []
+        self._frames, self._report, self._done = frames, report, 0
+
+    def write(self, pixels: Pixels, frame: Frame) -> None:
+        self._done += 1
+        if self._done >= _SETTLED_SHARE * self._frames and self._done % max(1, self._frames // 200) == 0:
+            self.seen.append(usage_now())
+        if self._done % max(1, self._frames // 10) == 0:
+            self._report(f"{self._done} frames: {usage_now()}")
+
+
+def soak(backend: Backend, painting: Painting, frames: int, folder: Path, report: Callable[[str], None]) -> Soak:
+    """Runs a show of the bundled scene as fast as it goes, into a recording, and returns what it held."""
+    _run(backend, painting, _WARM_UP_FRAMES, folder)  # libraries start threads of their own, once
+    before, gauge = usage_now(), _Gauge(frames, report)
+    started_s = time.monotonic()
+    recorded = _run(backend, painting, frames, folder, gauge)
+    fps = frames / (time.monotonic() - started_s)
+    most = Usage(*(max(getattr(each, name) for each in gauge.seen) for name in ("memory", "threads", "files")))
+    return Soak(before, gauge.seen[0], most, usage_now(), recorded, fps)
+
+
+def _run(backend: Backend, painting: Painting, frames: int, folder: Path, *sinks: Sink) -> int:
+    """Returns how many frames of a show were recorded."""
+    with (
+        Stylizer(backend) as stylizer,
+        Recorder(folder / "soak.mkv", SIZE, RATE, 1 / RATE, fast=True) as recorder,
+        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+    ):
+        source = SceneSource(SIZE, RATE, frames)
+        Show(source, stylizer, [painting], Session((painting.name,)), backend_note="", sinks=[queue, *sinks]).run()
+        queue.finish()
+        return recorder.frame_count
+
+
+def main() -> int:
+    from realtime.backends import choose_backend
+    from realtime.repertoire import load_repertoire, network_for
+
+    parser = argparse.ArgumentParser(prog="python -m tests.realtime.soak", description=__doc__)
+    parser.add_argument("--frames", type=int, default=100_000)
+    parser.add_argument("--style", default="wreck", help="a style by name, or an .onnx file")
+    args = parser.parse_args()
+    choice = choose_backend("auto")
+    paintings, chosen = load_repertoire(args.style, network_for("auto", choice.backend.name))
+    with tempfile.TemporaryDirectory() as folder:
+        result = soak(choice.backend, paintings[chosen], args.frames, Path(folder), tell)
+    tell(f"{args.frames} frames at {result.fps:.0f} fps, memory {100 * result.growth:+.2f} % after the first tenth")
+    for name in ("before", "settled", "most", "after"):
+        tell(f"{name:<8} {getattr(result, name)}")
+    return 0 if result.growth <= 0.02 and not result.leaks and result.recorded == args.frames else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
