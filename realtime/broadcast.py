@@ -20,8 +20,9 @@ import numpy as np
 
 from realtime import h264
 from realtime.frames import Pixels
+from realtime.sound import RATE as SOUND_RATE
+from realtime.sound import Piece
 
-SOUND_RATE = 48_000
 _KEY_EVERY_S = 2.0
 # Bits for a pixel: 2.8 Mbit/s for 1280 x 720 at 30 frames per second.
 _BITS_PER_PIXEL = 0.1
@@ -79,14 +80,6 @@ class Picture:
 
     at_s: float
     shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Sound:
-    """Stereo float32 samples, 2 x N, at SOUND_RATE; `at_s` is when the first is heard, on the show's clock."""
-
-    at_s: float
-    samples: Any
 
 
 @dataclass(frozen=True)
@@ -169,7 +162,7 @@ class _Output:
         self._container.mux(self._pictures.encode(h264.yuv(pixels, self._size, pts)))
         self._keep_silent_until(round(pts * h264.CLOCK * SOUND_RATE) - self._patience)
 
-    def write_sound(self, sound: Sound) -> None:
+    def write_sound(self, sound: Piece) -> None:
         # what is heard before the first picture is seen has no place in the stream
         if self._sound is None or self._started_s is None:
             return

@@ -34,6 +34,7 @@ from realtime.recovery import Recovering
 from realtime.repertoire import load_repertoire, network_for
 from realtime.session import Session
 from realtime.show import Outcome, Show
+from realtime.sound import SoundFeed
 from realtime.source import Size, Source, SourceError
 from realtime.sources import SceneSource, is_file, open_source
 from realtime.steady import DEFAULT_STEADINESS
@@ -182,14 +183,17 @@ def _open_source(args: argparse.Namespace, reading: Reading) -> Source:
 
     Who is on air does not wait: a file is played at its own speed then, unless no frame of it may be lost.
     """
-    source = _find_source(args, reading)
+    heard = None if args.stream is None else SoundFeed()
+    source = _find_source(args, reading, heard)
     on_air = args.stream is not None or args.virtual_cam is not None
-    return Playback(source) if on_air and not source.live and args.output is None else source
+    return Playback(source, heard) if on_air and not source.live and args.output is None else source
 
 
-def _find_source(args: argparse.Namespace, reading: Reading) -> Source:
+def _find_source(args: argparse.Namespace, reading: Reading, heard: SoundFeed | None) -> Source:
     try:
-        return open_source(camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading)
+        return open_source(
+            camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, heard=heard
+        )
     except SourceError:
         if args.camera is not None or args.input is not None or list_cameras():
             raise

@@ -62,7 +62,7 @@ def open_outlets(
             )
         )
     if stream is not None:
-        sender = stack.enter_context(Stream(stream, source.size, source.rate))
+        sender = stack.enter_context(Stream(stream, source.size, source.rate, source.heard))
         queues.append(SinkQueue(sender, "stream", repeat_s=REPEAT_S, status=lambda: sender.status, hurry=sender.hurry))
     if output is not None:
         recorder = stack.enter_context(_open_recorder(output, source, encoding))

@@ -28,7 +28,7 @@ class Recovering(Closing):
 
     def __init__(self, source: Source, reopen: Callable[[], Source]) -> None:
         self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
-        self.presentation, self.notes = source.presentation, source.notes
+        self.presentation, self.notes, self.heard = source.presentation, source.notes, source.heard
         self._source: Source | None = source
         self._reopen = reopen
         self._stopped = threading.Event()

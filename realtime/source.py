@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from realtime.frames import Frame, Presentation
+from realtime.sound import SoundFeed
 
 Size = tuple[int, int]
 
@@ -44,6 +45,8 @@ class Source(Protocol):
     """The clock of the frames' own times: their smallest step, in seconds."""
     sound: Part | None
     """Where the sound to the picture is, if there is any."""
+    heard: SoundFeed | None
+    """The sound as it is heard live, for those who stream it."""
     presentation: Presentation
     notes: Sequence[str]
     """What a person should know before it is painted."""
@@ -69,6 +72,7 @@ class Closing:
 
     shortfall: str | None = None
     sound: Part | None = None
+    heard: SoundFeed | None = None
     presentation: Presentation = Presentation()
     notes: Sequence[str] = ()
 

@@ -25,6 +25,7 @@ from realtime.rates import exact_rate
 from realtime.recorder import LIVE_TIME_BASE
 from realtime.recovery import Recovering
 from realtime.scene import Scene
+from realtime.sound import Piece, SoundDecoder, SoundFeed
 from realtime.source import Closing, Size, Source, SourceError
 from realtime.video_file import Reading, VideoFile
 
@@ -36,6 +37,8 @@ _OPEN_TIMEOUT_S = 10.0
 # A read that takes longer is a broken stream; shorter than what closing waits for the reading thread.
 _READ_TIMEOUT_S = 4.0
 _STREAM_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "rtmp://", "rtmps://", "srt://", "tcp://")
+# Sound is heard by the clock of the stream; where that is so far from the pictures, it has begun anew.
+_SOUND_OFF_S = 0.5
 # A camera may swallow a picture now and then, above all its first ones; after so many in a row it is gone.
 _MAX_EMPTY_READS = 30
 
@@ -61,12 +64,15 @@ class SceneSource(Closing):
 
 
 class NetworkStream(Closing):
-    """A live stream (rtsp, http, udp, rtmp …) through PyAV. Raises SourceError when it cannot be opened or breaks."""
+    """A live stream (rtsp, http, udp, rtmp …) through PyAV. Raises SourceError when it cannot be opened or breaks.
+
+    heard: takes its sound, if it has any.
+    """
 
     live = True
     frame_count: int | None = None
 
-    def __init__(self, url: str, size: Size | None = None) -> None:
+    def __init__(self, url: str, size: Size | None = None, heard: SoundFeed | None = None) -> None:
         self.name = url
         options = {"fflags": "nobuffer", "flags": "low_delay"}
         if url.startswith("rtsp"):
@@ -81,13 +87,24 @@ class NetworkStream(Closing):
         self.time_base = LIVE_TIME_BASE
         # a file behind an address has an end; whatever else stops was cut off
         self._has_an_end = bool(self._container.duration) or self._container.size > 0
+        self._sound_streams = () if heard is None else tuple(self._container.streams.audio[:1])
+        self.heard = heard if self._sound_streams else None
 
     def frames(self) -> Iterator[Frame]:
-        index, to_rgb = 0, ToRgb(self.size)
+        index, to_rgb, sound = 0, ToRgb(self.size), SoundDecoder()
+        began_s: float | None = None
         try:
-            for picture in self._container.decode(self._stream):
-                yield Frame(to_rgb(picture), index, time.monotonic())
-                index += 1
+            for decoded in self._container.decode(self._stream, *self._sound_streams):
+                now_s = time.monotonic()
+                if isinstance(decoded, av.VideoFrame):
+                    own_s = float(decoded.time or 0)
+                    if began_s is None or abs(now_s - own_s - began_s) > _SOUND_OFF_S:
+                        began_s = now_s - own_s
+                    yield Frame(to_rgb(decoded), index, now_s)
+                    index += 1
+                elif began_s is not None and self.heard is not None:
+                    for piece in sound.pieces(decoded):
+                        self.heard.put(Piece(began_s + piece.at_s, piece.samples))
         except av.error.EOFError:
             pass
         except (av.error.FFmpegError, OSError) as exc:
@@ -188,10 +205,11 @@ def open_source(
     size: Size | None = None,
     rate: Fraction | None = None,
     reading: Reading = Reading(),  # noqa: B008 - frozen
+    heard: SoundFeed | None = None,
 ) -> Source:
     """Returns the source for a camera (index, device path or part of its name) or an input (file, URL or "test").
 
-    reading: which part of a file is read, and how large.
+    reading: which part of a file is read, and how large. heard: takes the sound of a network stream.
 
     Raises SourceError, saying what there is instead.
     """
@@ -201,7 +219,7 @@ def open_source(
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if not is_file(url):
-        return Recovering(NetworkStream(url, size), lambda: NetworkStream(url, size))
+        return Recovering(NetworkStream(url, size, heard), lambda: NetworkStream(url, size, heard))
     file = VideoFile(Path(url), size, reading, rate)
     return file if rate is None or rate == file.rate else Resampled(file, rate)
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from realtime.broadcast import SERVICES, Connect, Failed, Live, Picture, Target, broadcast
 from realtime.frames import Frame, Pixels
+from realtime.sound import SoundFeed
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
@@ -47,12 +48,13 @@ class Stream:
     """A sink that sends to a server. A context manager; written to by a SinkQueue, since connecting takes its time.
 
     Nothing fails: while there is no connection pictures are passed over, and `status` says why. The address is named
-    by its host alone, since the rest is a secret as a rule.
+    by its host alone, since the rest is a secret as a rule. heard: gives the sound that goes with the pictures.
     """
 
-    def __init__(self, url: str, size: tuple[int, int], rate: Fraction) -> None:
+    def __init__(self, url: str, size: tuple[int, int], rate: Fraction, heard: SoundFeed | None = None) -> None:
         check_stream_url(url)
-        self._target = Target(url, size, rate)
+        self._target = Target(url, size, rate, with_sound=heard is not None)
+        self._heard = heard
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}"
         self.status = f"connecting to {self.name}"
@@ -82,11 +84,15 @@ class Stream:
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Sends a picture (H x W x 3 uint8 RGB) with the time of its capture, where there is a connection."""
+        sound = () if self._heard is None else self._heard.take_until(frame.captured_at_s)
         if self._live_since_s is None:
             self._connect()  # which takes its time: by then the picture is old
             return
         flat = np.ascontiguousarray(pixels).reshape(-1)
         self._ask(Picture(frame.captured_at_s, pixels.shape), flat)
+        for piece in sound:
+            if self._live_since_s is not None:
+                self._ask(piece)
 
     def _connect(self) -> None:
         if time.monotonic() < self._retry_at_s:

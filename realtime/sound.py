@@ -1,0 +1,100 @@
+"""The sound of a source as it is heard live: decoded, on the show's clock, waiting beside the picture being painted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 48_000
+# What nobody takes is forgotten after about so many pieces of a thousand samples: four seconds.
+_WAITING_PIECES = 200
+
+# 2 x N, left and right, -1..1
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Stereo samples at RATE; `at_s` is when the first of them is heard."""
+
+    at_s: float
+    samples: Samples
+
+
+class SoundFeed:
+    """Pieces of sound from the thread that reads a source to the one that sends a stream, times on the show's clock."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece] = deque(maxlen=_WAITING_PIECES)
+
+    def put(self, piece: Piece) -> None:
+        """Adds a piece; the oldest is forgotten where nobody takes them."""
+        self._pieces.append(piece)
+
+    def take_until(self, at_s: float) -> Sequence[Piece]:
+        """Returns the pieces that are heard before that time."""
+        taken = []
+        while self._pieces and self._pieces[0].at_s <= at_s:
+            taken.append(self._pieces.popleft())
+        return taken
+
+
+class SoundDecoder:
+    """Turns the decoded frames of a sound stream into pieces, whatever its rate and channels; times are its own."""
+
+    def __init__(self) -> None:
+        self._resampler: Any = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+
+    def pieces(self, frame: Any) -> Iterator[Piece]:
+        for resampled in self._resampler.resample(frame):
+            if resampled.pts is not None:
+                samples = np.ascontiguousarray(resampled.to_ndarray(), dtype=np.float32)
+                yield Piece(float(resampled.pts * resampled.time_base), samples)
+
+
+class FileSound:
+    """The sound of a file from `begins_s` of its clock on, which is 0 of its own; read beside its picture."""
+
+    def __init__(self, path: Path, begins_s: float) -> None:
+        self._container: Any = av.open(str(path), metadata_errors="replace")
+        self._begins_s = begins_s
+        self.there = bool(self._container.streams.audio)
+        self._pieces = self._read()
+        self._next: Piece | None = None
+
+    def until(self, time_s: float) -> Iterator[Piece]:
+        """Gives the pieces that are heard before that time, once each; nothing where there is no sound."""
+        while True:
+            self._next = self._next or next(self._pieces, None)
+            if self._next is None or self._next.at_s > time_s:
+                return
+            piece, self._next = self._next, None
+            yield piece
+
+    def _read(self) -> Iterator[Piece]:
+        decoder, begins_s = SoundDecoder(), self._begins_s
+        streams = self._container.streams.audio
+        if not streams:
+            return
+        if begins_s:
+            self._container.seek(round(begins_s * av.time_base))
+        try:
+            for frame in self._container.decode(streams[0]):
+                for piece in decoder.pieces(frame):
+                    at_s = piece.at_s - begins_s
+                    if at_s >= 0:
+                        yield Piece(at_s, piece.samples)
+        except av.error.FFmpegError:
+            return  # the picture of a damaged file ends here too, and says so
+
+    def close(self) -> None:
+        self._pieces = iter(())
+        self._container.close()
