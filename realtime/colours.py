@@ -10,6 +10,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
 from realtime.encoding import Encoder
@@ -18,8 +19,8 @@ from realtime.source import Size
 
 # swscale's quick ways round down: all pictures would come out one level of 255 darker.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
-# Where a file does not say its colours, it is from here on taken for HD, as players do.
-_HD_HEIGHT = 720
+# Pictures larger than this are in the colours of HD where a file does not say theirs: what players take for granted.
+_SD_SIZE = (1279, 576)
 # Of ITU-T H.273: matrices and primaries of HD and SD, transfers of high dynamic range.
 _BT709, _BT601, _RGB = 1, 6, 0
 _HDR_TRANSFERS = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
@@ -91,20 +92,25 @@ class ToRgb:
 
     def __call__(self, picture: av.VideoFrame) -> Pixels:
         scaled = (picture.width, picture.height) != self._size
+        how = (Interpolation.BICUBIC if scaled else Interpolation.BILINEAR) | _EXACT
         colours: dict[str, Any] = {}
         if hdr_name(picture) is not None:
+            # with that flag swscale's mapping mixes up the lines of the chroma
+            how &= ~Interpolation.FULL_CHR_H_INT
             if picture.color_primaries == UNSPECIFIED:
                 picture.color_primaries = ColorPrimaries.BT2020
             colours = {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
         if picture.colorspace == UNSPECIFIED:
-            colours["src_colorspace"] = Colorspace.ITU709 if picture.height >= _HD_HEIGHT else Colorspace.ITU601
+            colours["src_colorspace"] = (
+                Colorspace.ITU709 if _is_hd((picture.width, picture.height)) else Colorspace.ITU601
+            )
         rgb = self._reformatter.reformat(
             picture,
             width=self._size[0],
             height=self._size[1],
             format="rgb24",
             dst_color_range=ColorRange.JPEG,
-            interpolation=(Interpolation.BICUBIC if scaled else Interpolation.BILINEAR) | _EXACT,
+            interpolation=how,
             threads=1,
             **colours,
         )
@@ -143,7 +149,7 @@ def picture_for(encoder: Encoder, size: Size, presentation: Presentation) -> Enc
             f"H.264 and H.265 need even sides: {_by(fitted)} becomes {_by(encoded)}, its last line repeated "
             "(webm and ffv1 keep it)"
         )
-    usual = _BT709 if encoded[1] >= _HD_HEIGHT else _BT601
+    usual = _BT709 if _is_hd(encoded) else _BT601
     planar = encoder.pixel_format.startswith("yuv")
     return EncodedPicture(
         fitted,
@@ -157,6 +163,10 @@ def picture_for(encoder: Encoder, size: Size, presentation: Presentation) -> Enc
     )
 
 
+def _is_hd(size: Size) -> bool:
+    return size[0] > _SD_SIZE[0] or size[1] > _SD_SIZE[1]
+
+
 def _known(value: int, known: set[int], usual: int) -> int:
     return value if value in known and value != UNSPECIFIED else usual
 
@@ -165,16 +175,42 @@ def _by(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+class _Palette:
+    """Gives each picture the 256 colours that suit it best."""
+
+    def __init__(self, size: Size) -> None:
+        self._graph = graph = Graph()
+        source = graph.add_buffer(width=size[0], height=size[1], format=av.VideoFormat("rgb24"), time_base=Fraction(1))
+        split, palette = graph.add("split"), graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        use, sink = graph.add("paletteuse", "new=1"), graph.add("buffersink")
+        source.link_to(split)
+        split.link_to(use, 0, 0)
+        split.link_to(palette, 1, 0)
+        palette.link_to(use, 0, 1)
+        use.link_to(sink)
+        graph.configure()
+        self._count = 0
+
+    def __call__(self, rgb: av.VideoFrame) -> av.VideoFrame:
+        rgb.pts, rgb.time_base = self._count, Fraction(1)
+        self._count += 1
+        self._graph.vpush(rgb)
+        return self._graph.vpull()
+
+
 class FromRgb:
     """Turns H x W x 3 uint8 RGB into what an encoder takes."""
 
     def __init__(self, picture: EncodedPicture) -> None:
         self._picture = picture
         self._reformatter = VideoReformatter()
+        self._palette = _Palette(picture.size) if picture.pixel_format == "pal8" else None
 
     def __call__(self, pixels: Pixels) -> av.VideoFrame:
         rgb = av.VideoFrame.from_ndarray(self._fitting(pixels), format="rgb24")
         picture = self._picture
+        if self._palette is not None:
+            return self._palette(rgb)
         if picture.matrix == _RGB:
             return self._reformatter.reformat(rgb, format=picture.pixel_format, threads=1)
         return self._reformatter.reformat(

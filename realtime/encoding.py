@@ -113,15 +113,18 @@ ENCODERS: Mapping[str, Encoder] = {
     ),
     # the painting itself, bit by bit
     "ffv1": Encoder((".mkv",), pixel_format="bgr0", quality_option=None, even=False, tells_pixel_aspect=False),
+    "gif": Encoder((".gif",), pixel_format="pal8", quality_option=None, even=False, tells_pixel_aspect=False),
+    "png": Encoder((".png",), pixel_format="rgb24", quality_option=None, even=False, tells_pixel_aspect=False),
 }
 
 
 @dataclass(frozen=True)
 class Container:
-    """How a container is written: its first encoder for "auto", the muxer's options."""
+    """How a container is written: the encoder of "auto", the muxer's options, the format where a name is not enough."""
 
     encoder: str
     options: Mapping[str, str] = field(default_factory=dict)
+    format: str | None = None
 
 
 # Without it FFmpeg keeps what it writes until there is much of it, which of a quiet picture can be minutes.
@@ -137,6 +140,9 @@ CONTAINERS: Mapping[str, Container] = {
     ".mov": Container("libx264", _MP4),
     ".mkv": Container("libx264", _MATROSKA),
     ".webm": Container("libvpx-vp9", _MATROSKA),
+    ".gif": Container("gif"),
+    # a row of numbered pictures
+    ".png": Container("png", format="image2"),
 }
 
 

@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"%0?(\d*)d")
 
 def is_picture_row(path: Path) -> bool:
     """Returns whether a path stands for numbered pictures."""
-    return bool(_NUMBER.search(path.name)) and not path.exists()
+    return bool(_NUMBER.search(path.name)) and not path.is_file()
 
 
 def numbered_files(path: Path) -> dict[int, Path]:

@@ -15,6 +15,7 @@ import av.error
 from realtime.colours import FromRgb, picture_for
 from realtime.encoding import CONTAINERS, ENCODERS, Encoding, add_encoder, encoder_for, encoder_options, open_encoder
 from realtime.frames import Frame, Pixels, Presentation
+from realtime.picture_row import is_picture_row, numbered_files
 from realtime.soundtrack import Soundtrack
 from realtime.source import Part, Size
 
@@ -47,11 +48,19 @@ def check_output(
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; type: mkdir -p {path.parent}")
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
-    if path.exists() and source is not None and Path(source).exists() and path.samefile(source):
+    if path.suffix.lower() == ".png" and not is_picture_row(path):
+        raise OutputError(f"cannot write {path}: wanted a name with a place for numbers, as {path.stem}_%05d.png")
+    if source is not None and _is_same(path, Path(source)):
         raise OutputError(f"cannot write {path}: it is the input itself; name another file")
-    if path.exists() and not overwrite:
+    if (path.exists() or (is_picture_row(path) and numbered_files(path))) and not overwrite:
         raise OutputError(f"{path} exists; to overwrite it, add -y")
     encoder_for(path, encoding)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    if path.exists() and other.exists():
+        return path.samefile(other)
+    return path.resolve() == other.resolve()
 
 
 def unused_path(folder: Path, stem: str, suffix: str) -> Path:
@@ -90,12 +99,18 @@ class Recorder:
         self._stamped_by_capture = time_base is None
         self._started_s = 0.0
         self._last_pts: int | None = None
+        self._durations: dict[int, int] = {}
         self._closed = False
         name = encoder_for(path, encoding)
         self._picture = picture_for(ENCODERS[name], size, presentation)
         self._from_rgb = FromRgb(self._picture)
         try:
-            self._container = av.open(str(path), "w", options=dict(CONTAINERS[path.suffix.lower()].options))
+            container = CONTAINERS[path.suffix.lower()]
+            options = dict(container.options)
+            if "movflags" in options:
+                # the film's own clock, by which it says when a stream begins: as fine as that of the pictures
+                options["movie_timescale"] = str(self._time_base.denominator)
+            self._container = av.open(str(path), "w", format=container.format, options=options)
             self._stream = self._add_stream(name, encoder_options(name, encoding, fast))
             self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container, self._stream)
             # by itself PyAV would open the file with the first packet, and that is many frames later
@@ -137,7 +152,8 @@ class Recorder:
         try:
             if self._soundtrack is not None:
                 self._soundtrack.mux_until(picture.pts * self._time_base)
-            self._container.mux(self._stream.encode(picture))
+            self._durations[picture.pts] = picture.duration
+            self._mux(picture)
         except (av.error.FFmpegError, OSError) as exc:
             raise self._given_up(exc) from exc
         self.frame_count += 1
@@ -156,7 +172,7 @@ class Recorder:
             return
         self._closed = True
         try:
-            self._container.mux(self._stream.encode(None))
+            self._mux(None)
             if self._soundtrack is not None:
                 self._soundtrack.close()
             self._container.close()
@@ -164,6 +180,12 @@ class Recorder:
             raise self._given_up(exc) from exc
         if not self.frame_count:
             self.path.unlink(missing_ok=True)
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        for packet in self._stream.encode(picture):
+            # not every encoder hands them on, and a last one that is missing cuts the picture short
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
+            self._container.mux(packet)
 
     def _pts(self, frame: Frame) -> int:
         if self._stamped_by_capture:

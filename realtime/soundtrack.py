@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import av
 import av.error
+from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 
 from realtime.decoding import find_picture_stream
@@ -31,6 +32,7 @@ class Soundtrack:
         self._input: Any = av.open(str(source.path), metadata_errors="replace")
         painted = find_picture_stream(self._input)
         self._streams: dict[int, Any] = {}
+        self._filters: dict[int, BitStreamFilterContext] = {}
         left_out = []
         for stream in self._input.streams:
             if stream is painted:
@@ -38,9 +40,7 @@ class Soundtrack:
             elif _can_hold(output, stream):
                 self._keep(stream)
             elif not _is_told_elsewhere(stream, self._input):
-                left_out.append(
-                    f"{_describe(stream)} is left out: {output.format.name} cannot hold it (mkv holds most)"
-                )
+                left_out.append(f"{_describe(stream)} is left out: {output.format.name} cannot hold it; mkv holds most")
         self._keep_chapters()
         for key, value in _tags_to_keep(self._input.metadata).items():
             output.metadata.setdefault(key, value)
@@ -75,6 +75,9 @@ class Soundtrack:
         else:
             self._streams[stream.index] = copy = self._output.add_stream_from_template(stream, opaque=True)
             _keep_tags(stream, copy)
+            if stream.codec_context.name == "aac" and not stream.codec_context.extradata:
+                # a broadcast tells how to decode it in every packet, a file once
+                self._filters[stream.index] = BitStreamFilterContext("aac_adtstoasc", stream)
 
     def _keep_chapters(self) -> None:
         begin_s, end_s = self._part.begins_s, self._part.ends_s
@@ -104,11 +107,17 @@ class Soundtrack:
                 if packet.dts is None:  # the end of a stream
                     continue
                 if self._is_within(packet):
-                    packet.stream = self._streams[packet.stream.index]
-                    yield packet.dts * packet.time_base, packet
+                    yield from self._as_written(packet)
         except av.error.FFmpegError:
             # the picture of a damaged file ends here too, and says so
             return
+
+    def _as_written(self, packet: Any) -> Iterator[tuple[Fraction, Any]]:
+        """Yields a packet as the output has it, with the time when it begins, in s."""
+        index, tick = packet.stream.index, packet.time_base
+        for written in self._filters[index].filter(packet) if index in self._filters else [packet]:
+            written.stream, written.time_base = self._streams[index], tick
+            yield written.dts * tick, written
 
     def _is_within(self, packet: Any) -> bool:
         """Returns whether a packet lies in the part, and moves it onto the part's clock."""

@@ -90,7 +90,7 @@ class VideoFile(Closing):
         aspect = _square_or(self._stream.sample_aspect_ratio)
         shown = presentation_of(first, aspect, turn)
         self.presentation = replace(shown, pixel_aspect=_pixel_aspect(shown.pixel_aspect, upright, self.size))
-        self.notes = tuple(_notes(first, self.name))
+        self.notes = tuple(_notes(first, self._stream, self.name))
         self._first, self._to_rgb = first, ToRgb(self.size, turn)
         self.frame_count = self._count()
         if not is_picture_row(path):
@@ -206,11 +206,12 @@ class VideoFile(Closing):
         return 1 / self.rate
 
 
-def _notes(picture: av.VideoFrame, name: str) -> Iterator[str]:
+def _notes(picture: av.VideoFrame, stream: Any, name: str) -> Iterator[str]:
     hdr = hdr_name(picture)
     if hdr is not None:
         yield f"{name} is of high dynamic range ({hdr}): it is mapped to the ordinary one, BT.709"
-    if is_see_through(picture):
+    # WebM keeps alpha beside a picture, where the decoder does not look
+    if is_see_through(picture) or stream.metadata.get("alpha_mode") == "1":
         yield f"{name} is transparent in places: its alpha is ignored"
 
 
