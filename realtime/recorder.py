@@ -108,8 +108,9 @@ class Recorder:
             container = CONTAINERS[path.suffix.lower()]
             options = dict(container.options)
             if "movflags" in options:
-                # the film's own clock, by which it says when a stream begins: as fine as that of the pictures
-                options["movie_timescale"] = str(self._time_base.denominator)
+                # the film's own clock, by which it says when a stream begins: the pictures fall on it, and sound nearly
+                ticks_per_s = self._time_base.denominator
+                options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
             self._container = av.open(str(path), "w", format=container.format, options=options)
             self._stream = self._add_stream(name, encoder_options(name, encoding, fast))
             self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container, self._stream)

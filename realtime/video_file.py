@@ -201,9 +201,12 @@ class VideoFile(Closing):
         return picture.pts * picture.time_base - self._origin_s
 
     def _duration_s(self, picture: av.VideoFrame) -> Fraction:
-        if picture.duration and picture.time_base is not None:
-            return picture.duration * picture.time_base
-        return 1 / self.rate
+        usual = 1 / self.rate
+        if not picture.duration or picture.time_base is None:
+            return usual
+        told = picture.duration * picture.time_base
+        # a clock of milliseconds rounds
+        return usual if abs(told - usual) <= picture.time_base else told
 
 
 def _notes(picture: av.VideoFrame, stream: Any, name: str) -> Iterator[str]:

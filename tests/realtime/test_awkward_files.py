@@ -326,7 +326,7 @@ def paint(case: Case, folder: Path, nst_live: NstLive, identity: Path) -> tuple[
     for arguments in case.before:
         ffmpeg(folder, arguments)
     ffmpeg(folder, f"-y {case.make} {case.name}")
-    told = nst_live("-i", folder / case.name, "-o", case.painted, "--style", identity)
+    told = nst_live("-i", folder / case.name, "-o", case.painted, "--style", identity, "--steady", 0)
     assert told.code == 0, told.err
     return Found(folder / case.name), Found(Path.cwd() / case.painted), told.err
 
@@ -405,7 +405,7 @@ def test_a_film_of_high_dynamic_range_looks_like_its_ordinary_self(
 ) -> None:
     ffmpeg(folder, film("-y source.mp4", filters=HDR.format("smpte2084")))
     ffmpeg(folder, film(f"{X264} -pix_fmt yuv420p -y plain.mp4"))
-    told = nst_live("-i", folder / "source.mp4", "-o", "painted.mp4", "--style", identity, "--frames", 2)
+    told = nst_live("-i", folder / "source.mp4", "-o", "painted.mp4", "--style", identity, "--steady", 0, "--frames", 2)
     assert "high dynamic range (PQ): it is mapped to the ordinary one, BT.709" in told.err
     painted, plain = Found(Path("painted.mp4")), Found(folder / "plain.mp4")
     assert [painted.video[key] for key in ("color_transfer", "color_primaries")] == ["bt709", "bt709"]
@@ -432,7 +432,7 @@ def test_of_a_film_that_was_cut_off_is_painted_what_there_is(
     ffmpeg(folder, film(f"{codecs} {moov_first} -pix_fmt yuv420p -y whole{suffix}", more=SOUND, seconds="2"))
     whole = (folder / f"whole{suffix}").read_bytes()
     (folder / f"cut{suffix}").write_bytes(whole[: len(whole) * 6 // 10])
-    told = nst_live("-i", folder / f"cut{suffix}", "-o", "painted.mkv", "--style", identity)
+    told = nst_live("-i", folder / f"cut{suffix}", "-o", "painted.mkv", "--style", identity, "--steady", 0)
     assert 10 < len(Found(Path("painted.mkv")).times) < 50
     # nothing in a transport stream says how long it was to be
     assert told.code == (0 if suffix == ".ts" else 3), told.err
@@ -448,7 +448,7 @@ def test_what_lies_behind_a_damaged_place_is_painted_too(
     middle, damage = len(data) // 2, 2000
     data[middle : middle + damage] = np.random.default_rng(1).bytes(damage)
     (folder / f"damaged{suffix}").write_bytes(data)
-    told = nst_live("-i", folder / f"damaged{suffix}", "-o", "painted.mkv", "--style", identity)
+    told = nst_live("-i", folder / f"damaged{suffix}", "-o", "painted.mkv", "--style", identity, "--steady", 0)
     assert told.code in {0, 3}, told.err
     assert Found(Path("painted.mkv")).times[-1] == Fraction(49, 25)
 

@@ -289,7 +289,7 @@ def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None
     [
         ("there.mp4", "there.mp4 exists; to overwrite it, add -y"),
         ("no/painted.mp4", "cannot write no/painted.mp4: there is no folder no; type: mkdir -p no"),
-        ("painted.gif", "cannot write painted.gif: its format is unknown; wanted a name ending in .mp4, "),
+        ("painted.wmv", "cannot write painted.wmv: its format is unknown; wanted a name ending in .mp4, "),
         ("clip.mp4", "cannot write clip.mp4: it is the input itself; name another file"),
     ],
 )
