@@ -17,10 +17,11 @@ from realtime.options import (
     parse_seconds,
     parse_share,
     parse_size,
+    parse_target,
     parse_time,
 )
 from realtime.repertoire import DEFAULT_STYLE
-from realtime.session import key_help
+from realtime.session import HUDS, key_help
 from realtime.steady import DEFAULT_STEADINESS
 
 
@@ -133,6 +134,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="frames per second, as 25, 29.97 or 30000/1001 (default: the input's own)",
     )
     parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after so many frames")
+    parser.add_argument(
+        "--target-fps",
+        type=parse_target,
+        metavar="F",
+        help="rate to hold by painting smaller, 0 for none (default: the camera's own; for files none)",
+    )
+    parser.add_argument(
+        "--hud", default=HUDS[0], choices=HUDS, help="what is written over the picture (default: %(default)s)"
+    )
+    parser.add_argument("--fullscreen", action="store_true", help="begin with a window as large as the screen")
     parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
     parser.add_argument(
         "--replay",

@@ -16,13 +16,14 @@ import platformdirs
 
 from realtime import bench, gallery
 from realtime.arguments import build_parser
-from realtime.backends import BACKENDS, Net, choose_backend, load_backend
+from realtime.backends import BACKENDS, Backend, Net, choose_backend, load_backend
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.cameras import list_cameras
 from realtime.encoding import Encoding
 from realtime.errands import is_for_folder, is_photo
 from realtime.exit_codes import INTERRUPTED, explained
 from realtime.files import Bar, paint_files, paint_photo
+from realtime.governor import Governor
 from realtime.look import mix_by_name
 from realtime.options import UsageError
 from realtime.outlets import open_outlets
@@ -31,7 +32,7 @@ from realtime.playlist import parse_playlist
 from realtime.progress import progress_bar, tell
 from realtime.recorder import check_output, unused_path
 from realtime.recovery import Recovering
-from realtime.repertoire import load_repertoire, network_for
+from realtime.repertoire import Painting, load_repertoire, network_for
 from realtime.session import Session
 from realtime.show import Outcome, Show
 from realtime.sound import SoundFeed
@@ -99,9 +100,8 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
     if args.stream is not None:
         check_stream_url(args.stream)
     choice = choose_backend(args.backend)
-    paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
-    if args.mix:
-        paintings, chosen = [*paintings, mix_by_name(args.mix, paintings)], len(paintings)
+    network = network_for(args.net, choice.backend.name)
+    paintings, chosen = _load_paintings(args, network)
     names = tuple(painting.name for painting in paintings)
     playlist = parse_playlist(args.playlist, names) if args.playlist else None
     with ExitStack() as stack:
@@ -143,6 +143,8 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             steadiness=args.steady or DEFAULT_STEADINESS,
             mirrored=args.mirror,
             automatic=playlist is not None,
+            hud=args.hud,
+            fullscreen=args.fullscreen,
         )
         show = Show(
             source,
@@ -150,6 +152,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             paintings,
             session,
             backend_note=painter.description,
+            backend_reason="; ".join(choice.passed_over),
             display=window,
             paced=on_air,
             sinks=outlets.queues,
@@ -160,12 +163,35 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             fade_s=args.fade,
             playlist=playlist,
             upgrade=upgrade,
+            governor=_governor(args, source),
+            illustrator=_illustrator(choice.backend) if watched else None,
+            reload=lambda: _load_paintings(args, network)[0],
             report=report,
             tell=tell,
         )
         outcome = show.run()
         outlets.finish(outcome.complete)
     return _conclude(outcome, source, output, quiet)
+
+
+def _load_paintings(args: argparse.Namespace, network: str) -> tuple[Sequence[Painting], int]:
+    """Returns what can be painted, and the place of what is wanted first."""
+    paintings, chosen = load_repertoire(args.style, network)
+    if args.mix:
+        return [*paintings, mix_by_name(args.mix, paintings)], len(paintings)
+    return paintings, chosen
+
+
+def _governor(args: argparse.Namespace, source: Source) -> Governor | None:
+    """Returns what holds the rate that was asked for, or a live source's own."""
+    own_fps = float(source.rate) if source.live else 0.0
+    target_fps = own_fps if args.target_fps is None else args.target_fps
+    return Governor(target_fps) if target_fps else None
+
+
+def _illustrator(backend: Backend) -> Backend:
+    """Returns what paints thumbnails: engines are built for one size, and thumbnails have another."""
+    return load_backend("openvino") if backend.name == "tensorrt" else backend
 
 
 def _reading(args: argparse.Namespace) -> Reading:

@@ -45,6 +45,11 @@ def mix_by_name(weights: Mapping[str, float], paintings: Sequence[Painting]) -> 
     return mixed([(by_name[name], weight) for name, weight in weights.items()], name)
 
 
+def equal_mix(paintings: Sequence[Painting]) -> Painting:
+    """Returns the mix of several styles in equal parts, called like "wave + udnie". Raises MixError as `mixed` does."""
+    return mixed([(painting, 1.0) for painting in paintings], " + ".join(painting.name for painting in paintings))
+
+
 def _vector(painting: Painting) -> Vector:
     if painting.vector is None:
         raise MixError(f"{painting.name!r} has a net of its own and cannot be mixed")
@@ -64,7 +69,7 @@ class Fader:
     """
 
     def __init__(self, duration_s: float) -> None:
-        self._duration_s = duration_s
+        self.duration_s = duration_s
         self._target: Painting | None = None
         self._shown: Vector | None = None
         self._walk: _Walk | None = None
@@ -73,7 +78,7 @@ class Fader:
         """Returns what to paint at that moment on the way to `target`; called in the order of the frames."""
         if target is not self._target:
             same_net = self._target is not None and self._target.net == target.net
-            can_walk = self._duration_s > 0 and same_net and self._shown is not None and target.vector is not None
+            can_walk = self.duration_s > 0 and same_net and self._shown is not None and target.vector is not None
             self._walk = _Walk(self._shown, at_s) if can_walk and self._shown is not None else None
             self._target = target
         self._shown = self._vector_at(target, at_s)
@@ -82,7 +87,7 @@ class Fader:
     def _vector_at(self, target: Painting, at_s: float) -> Vector | None:
         if self._walk is None or target.vector is None:
             return target.vector
-        share = min(1.0, max(0.0, (at_s - self._walk.began_s) / self._duration_s))
+        share = min(1.0, max(0.0, (at_s - self._walk.began_s) / self.duration_s))
         if share == 1.0:
             self._walk = None
             return target.vector

@@ -101,3 +101,8 @@ def parse_mix(text: str) -> dict[str, float]:
             raise argparse.ArgumentTypeError(f"{text!r} is no mix; wanted different styles, as wave:0.6,udnie:0.4")
         weights[name] = parse_positive_number(weight) if weight else 1.0
     return weights
+
+
+def parse_target(text: str) -> float:
+    """Returns a rate to hold; 0 for none."""
+    return 0.0 if text.strip() in {"0", "0.0"} else float(parse_rate(text))

@@ -121,13 +121,18 @@ class Metronome:
         self._interval_s = float(1 / rate)
         self._due_s: float | None = None
 
-    def wait(self) -> None:
-        """Sleeps until the next picture is due; after a delay of more than one picture the beat starts anew."""
+    def wait(self) -> float:
+        """Sleeps until the next picture is due; after a delay of more than one picture the beat starts anew.
+
+        Returns the seconds that were to be waited.
+        """
         now_s = time.monotonic()
         if self._due_s is None or now_s > self._due_s + self._interval_s:
             self._due_s = now_s
-        time.sleep(max(0.0, self._due_s - now_s))
+        early_s = max(0.0, self._due_s - now_s)
+        time.sleep(early_s)
         self._due_s += self._interval_s
+        return early_s
 
 
 class QueuedSink(Protocol):
@@ -298,3 +303,8 @@ def side_by_side(
             stopping.stop()
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def background_worker() -> ThreadPoolExecutor:
+    """Returns what does one errand after the other beside the loop; its thread starts with the first of them."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")

@@ -12,18 +12,23 @@ from typing import Protocol
 
 import numpy as np
 
+from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
-from realtime.hud import Readings, draw_hud
-from realtime.look import Fader, at_strength, with_colors_of
-from realtime.pacing import FrameQueue, FrameSource, Metronome, SinkQueue
+from realtime.governor import Governor
+from realtime.hud import Readings
+from realtime.look import Fader, MixError, at_strength, equal_mix, with_colors_of
+from realtime.net_scale import NetScale
+from realtime.pacing import FrameQueue, FrameSource, Metronome, SinkQueue, background_worker
 from realtime.playlist import Playlist, every_style
 from realtime.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.repertoire import Painting
 from realtime.replay import SUFFIX, Replay
-from realtime.session import Session, press
+from realtime.screen import Display, Screen
+from realtime.session import Session
 from realtime.snapshot import save_snapshot
 from realtime.steady import Motion, Steadier
 from realtime.stylizer import Painted, Stylizer
+from realtime.thumbnails import Thumbnails
 from realtime.upgrade import Upgrade
 
 # How long the loop waits for a frame before it looks at the keyboard again.
@@ -35,14 +40,6 @@ class Sink(Protocol):
     """Takes every painted picture, in order."""
 
     def write(self, pixels: Pixels, frame: Frame) -> None: ...
-
-
-class Display(Protocol):
-    """Shows pictures and hands on keys; `realtime.window.Window` is one."""
-
-    def show(self, pixels: Pixels) -> None: ...
-
-    def keys(self, wait_ms: int = 1) -> str: ...
 
 
 class Reporter(Protocol):
@@ -97,7 +94,9 @@ class Show:
 
     display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
     say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
-    snapshots, replays and recordings by key. report: called with the number of frames done after each.
+    snapshots, replays and recordings by key. report: called with the number of frames done after each. governor: holds
+    a rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
+    reload: returns the paintings anew, as they are on the disk by then.
     """
 
     def __init__(
@@ -108,6 +107,7 @@ class Show:
         session: Session,
         *,
         backend_note: str,
+        backend_reason: str = "",
         display: Display | None = None,
         paced: bool = False,
         sinks: Sequence[Sink] = (),
@@ -117,13 +117,20 @@ class Show:
         fade_s: float = 0.0,
         playlist: Playlist | None = None,
         upgrade: Upgrade | None = None,
+        governor: Governor | None = None,
+        illustrator: Backend | None = None,
+        reload: Callable[[], Sequence[Painting]] | None = None,
         max_frames: int | None = None,
         report: Callable[[int], None] | None = None,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.session = session
         self._source, self._stylizer, self._paintings = source, stylizer, paintings
-        self._display, self._sinks, self._report = display, sinks, report
+        self._sinks, self._report, self._reload = sinks, report, reload
+        self._background = background_worker()
+        self._net_scale = NetScale(stylizer, self._background, governor)
+        self._thumbnails = None if illustrator is None else Thumbnails(illustrator, self._background)
+        self._screen = None if display is None else Screen(display, self._thumbnails)
         self._reporters, self._tell = reporters, tell
         self._told = [""] * len(reporters)
         self._paced = paced or display is not None
@@ -134,6 +141,7 @@ class Show:
         self._steadier = Steadier()
         self._begun: deque[tuple[Frame, Painting | None]] = deque()
         self._playlist = playlist or every_style(len(paintings))
+        self._mixes: dict[tuple[int, ...], Painting] = {}
         self._upgrade = upgrade
         self._automatic_since_s: float | None = None
         self._backend_note = backend_note
@@ -147,8 +155,8 @@ class Show:
         self._failures: list[str] = []
         self._shown: Painted | None = None
         self._finish_times_s: deque[float] = deque(maxlen=60)
-        self._readings = Readings(0, 0, 0, backend_note, "")
-        self._readings_at_s = 0.0
+        self._readings = Readings(0, 0, 0, backend_note, "", reason=backend_reason)
+        self._readings_at_s = self._idle_s = 0.0
 
     def run(self) -> Outcome:
         """Plays to the end of the source, the frame limit or the key that quits; errors of source and sinks pass."""
@@ -161,13 +169,16 @@ class Show:
                         sink.write(painted.pixels, painted.frame)
                     self._record(painted)
                     if metronome is not None:
-                        metronome.wait()
+                        self._idle_s += metronome.wait()
                     self._present(painted, queue.dropped)
                     self._finished += 1
                     if self._report is not None:
                         self._report(self._finished)
             finally:
                 self._stop_recording()
+                self._background.shutdown(cancel_futures=True)
+                if self._thumbnails is not None:
+                    self._thumbnails.close()
             complete = queue.ended and self._finished == self._started
         elapsed_s = time.monotonic() - started_s
         self._listen()
@@ -196,7 +207,9 @@ class Show:
             elif queue.ended or self._started == self._max_frames:
                 return
             else:
+                began_s = time.monotonic()
                 self._attend()
+                self._idle_s += time.monotonic() - began_s
 
     def _fill(self, queue: FrameQueue, patience_s: float) -> None:
         """Begins to paint what is there; waits for a frame only when nothing is being painted.
@@ -205,27 +218,52 @@ class Show:
         """
         depth = 1 if self._source.live else 2
         while self._stylizer.in_flight < depth and not self.session.frozen and self._started != self._max_frames:
+            began_s = time.monotonic()
             try:
                 frame = queue.take(0 if self._stylizer.in_flight else patience_s)
             except Exception as exc:
                 self._source_error = exc
                 return
+            self._idle_s += time.monotonic() - began_s
             if frame is None:
                 return
+            if self.session.mirrored:
+                frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, ::-1]))
             self._start(frame)
+            self._started += 1
 
     def _start(self, frame: Frame) -> None:
-        if self.session.mirrored:
-            frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, ::-1]))
         # a file has a clock of its own; with it a fade is as long however fast the file is painted
         own_time = not self._source.live and frame.time is not None
         at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
         self._follow_playlist(at_s)
-        faded = self._fader.towards(self._paintings[self.session.style], at_s)
+        faded = self._fader.towards(self._wanted(), at_s)
         painting = None if self.session.original else faded
-        self._stylizer.start(frame, painting)
+        self.session = self._net_scale.follow(self.session, faded.net, frame.size)
+        self._stylizer.start(frame, painting, self._net_scale.used)
         self._begun.append((frame, painting))
-        self._started += 1
+
+    def _wanted(self) -> Painting:
+        """Returns the style, or the mix of styles, that is to be painted."""
+        mix = self.session.mix
+        if len(mix) < 2:
+            return self._paintings[mix[0] if mix else self.session.style]
+        if mix not in self._mixes:
+            try:
+                self._mixes[mix] = equal_mix([self._paintings[place] for place in mix])
+            except MixError as exc:
+                self.session = replace(self.session, mix=mix[:1]).noticed(str(exc))
+                return self._paintings[mix[0]]
+        return self._mixes[mix]
+
+    def _repaint(self) -> None:
+        """Begins anew what is being painted, so that the very next picture shows a cut."""
+        frames = [frame for frame, _ in self._begun]
+        for _ in self._stylizer.drain():
+            pass
+        self._begun.clear()
+        for frame in frames:
+            self._start(frame)
 
     def _follow_playlist(self, at_s: float) -> None:
         if not self.session.automatic:
@@ -260,6 +298,8 @@ class Show:
         self._shown = painted
         now_s = time.monotonic()
         self._finish_times_s.append(now_s)
+        self._net_scale.observe(self.session, now_s, self._idle_s)
+        self._idle_s = 0.0
         if now_s >= self._readings_at_s:
             self._readings_at_s = now_s + _READINGS_EVERY_S
             self._readings = replace(
@@ -303,28 +343,35 @@ class Show:
 
     def _attend(self, wait_ms: int = 15) -> None:
         """Draws the screen and obeys the keyboard."""
-        if self._display is None:
+        if self._screen is None:
             if self.session.frozen:
                 time.sleep(wait_ms / 1000)
             return
         if self._shown is not None:
-            caption = self._paintings[self.session.style].caption
+            wanted = self._wanted()
             recorded_s = None if self._recorder is None else time.monotonic() - self._recording_since_s
             standing = tuple(", ".join(filter(None, (each.status, each.backlog))) for each in self._reporters)
             readings = replace(
-                self._readings, caption=caption, recorded_s=recorded_s, standing=tuple(filter(None, standing))
+                self._readings,
+                caption=wanted.caption,
+                recorded_s=recorded_s,
+                standing=tuple(filter(None, standing)),
+                net_scale=self._net_scale.used,
             )
-            self._display.show(draw_hud(self._shown.pixels, self.session, readings))
-        before = self.session
-        # a closed window answers ESC for ever
-        while not self.session.quitting and (character := self._display.keys(wait_ms)):
-            self.session = press(self.session, character)
-            wait_ms = 1
+            readings = self._screen.illustrated(readings, self.session, wanted, self._paintings)
+            self._screen.show(self._shown, self.session, readings)
+        before, cut_from = self.session, self._wanted()
+        self.session = self._screen.attend(before, wait_ms)
         if self.session is not before:
             self._obey(before)
+            switched = not self._fader.duration_s and self._wanted() is not cut_from
+            if switched or self.session.original != before.original:
+                self._repaint()
 
     def _obey(self, before: Session) -> None:
-        """Does what a session asks for beyond painting: snapshots and recordings."""
+        """Does what a session asks for beyond painting: styles loaded anew, snapshots and recordings."""
+        if self.session.reloads != before.reloads:
+            self._load_styles()
         try:
             if self.session.snapshots != before.snapshots and self._shown is not None:
                 self._take_snapshot(self._shown)
@@ -336,6 +383,28 @@ class Show:
             self._give_up_recording(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
         if before.recording and not self.session.recording:
             self._stop_recording()
+
+    def _load_styles(self) -> None:
+        """Loads the styles anew; where that fails, or the style on show is gone, nothing changes but what is said."""
+        if self._reload is None:
+            return
+        try:
+            paintings = self._reload()
+        except Exception as exc:  # whatever is wrong with the files in the folder: the show goes on
+            self.session = self.session.noticed(f"the styles could not be loaded: {exc}")
+            return
+        names = tuple(painting.name for painting in paintings)
+        playing = [self._paintings[style].name for style, _ in self._playlist.items]
+        if missing := {self.session.style_name, *playing} - set(names):
+            self.session = self.session.noticed(f"kept the styles: {', '.join(sorted(missing))} would be missing")
+            return
+        items = zip(playing, self._playlist.items, strict=True)
+        self._playlist = Playlist(tuple((names.index(name), seconds) for name, (_, seconds) in items))
+        self._paintings = paintings
+        self._mixes.clear()
+        place = names.index(self.session.style_name)
+        session = replace(self.session, style_names=names, style=place, mixing=False, mix=())
+        self.session = session.noticed(f"{len(names)} styles loaded")
 
     def _take_snapshot(self, shown: Painted) -> None:
         self._captures.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from realtime.backends import Backend, Net, Painter
+from realtime.enlarge import enlarged
 from realtime.frames import Frame, Pixels
 from realtime.repertoire import Painting
 
@@ -27,18 +29,31 @@ class Painted:
     pixels: Pixels
 
 
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A frame, the picture that the painter got of it, and the painter; None where it passes as it is."""
+
+    frame: Frame
+    pixels: Pixels
+    painter: Painter | None
+
+
+_Key = tuple[Net, int, int]
+
+
 class Stylizer:
     """Frames in, paintings out, in the same order. A context manager; painters are opened as they are first needed.
 
     `start` up to `depth` frames, then `finish` them. A painter is loaded for one net and one size; a change of style
-    within a net costs nothing.
+    within a net costs nothing. A net may paint at a `scale` of the frame's size: the painting is as large as the frame.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._painters: dict[tuple[Net, int, int], Painter] = {}
+        self._painters: dict[_Key, Painter] = {}
+        self._loading: dict[_Key, Future[Painter]] = {}
         self._retired: list[Painter] = []
-        self._begun: deque[tuple[Frame, Painter | None]] = deque()
+        self._begun: deque[_Begun] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -49,36 +64,59 @@ class Stylizer:
         for painter in [*self._painters.values(), *self._retired]:
             painter.close()
         self._painters.clear()
+        self._forget_loading()
 
     def change_backend(self, backend: Backend) -> None:
         """Paints with another backend from the next frame on; what is in flight is finished by the old one."""
         self._retired.extend(self._painters.values())
         self._painters.clear()
+        self._forget_loading()
         self.backend = backend
 
     def painter(self, net: Net, size: tuple[int, int]) -> Painter:
         """Returns the painter for frames of `size` (width, height), loading it if it is new."""
-        width, height = (_padded(side, net.size_multiple) for side in size)
-        key = (net, width, height)
+        key = _key(net, size)
         if key not in self._painters:
-            self._painters[key] = self.backend.open(net, width, height)
+            self._painters[key] = self.backend.open(*key)
         return self._painters[key]
 
-    def start(self, frame: Frame, painting: Painting | None) -> None:
+    def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
+        """Whether frames of that size are painted without delay; where not, the painter is loaded in the background.
+
+        Raises what went wrong with the loading.
+        """
+        key = _key(net, size)
+        if key in self._painters:
+            return True
+        if not self.backend.opens_beside:
+            self.painter(net, size)
+            return True
+        if key not in self._loading:
+            self._loading[key] = background.submit(self.backend.open, *key)
+        if not self._loading[key].done():
+            return False
+        self._painters[key] = self._loading.pop(key).result()
+        return True
+
+    def start(self, frame: Frame, painting: Painting | None, scale: float = 1.0) -> None:
         """Begins to paint a frame; without a painting it passes as it is."""
-        painter = None
+        painter, pixels = None, frame.pixels
         if painting is not None:
-            painter = self.painter(painting.net, frame.size)
-            painter.start(_pad(frame.pixels, painting.net.size_multiple), painting.vector)
-        self._begun.append((frame, painter))
+            size = scaled(frame.size, scale, painting.net)
+            if size != frame.size:
+                pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            painter = self.painter(painting.net, size)
+            painter.start(_pad(pixels, painting.net.size_multiple), painting.vector)
+        self._begun.append(_Begun(frame, pixels, painter))
 
     def finish(self) -> Painted:
         """Waits for the oldest frame begun."""
-        frame, painter = self._begun.popleft()
-        if painter is None:
-            return Painted(frame, frame.pixels)
-        width, height = frame.size
-        return Painted(frame, painter.finish()[:height, :width])
+        begun = self._begun.popleft()
+        if begun.painter is None:
+            return Painted(begun.frame, begun.frame.pixels)
+        height, width = begun.pixels.shape[:2]
+        painted = begun.painter.finish()[:height, :width]
+        return Painted(begun.frame, enlarged(painted, begun.pixels, begun.frame.pixels))
 
     @property
     def in_flight(self) -> int:
@@ -89,6 +127,31 @@ class Stylizer:
         """Finishes what has been begun."""
         while self._begun:
             yield self.finish()
+
+    def _forget_loading(self) -> None:
+        for future in self._loading.values():
+            future.add_done_callback(_close_unused)
+        self._loading.clear()
+
+
+def scaled(size: tuple[int, int], scale: float, net: Net) -> tuple[int, int]:
+    """Returns the width and height at which the net paints; below 1 a size that it takes without padding."""
+    if scale >= 1:
+        return size
+    multiple = net.size_multiple
+    width, height = (_padded(min(side, round(side * scale / multiple) * multiple), multiple) for side in size)
+    # a picture too small to be made smaller is painted as it is
+    return (width, height) if width < size[0] and height < size[1] else size
+
+
+def _close_unused(future: Future[Painter]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        future.result().close()
+
+
+def _key(net: Net, size: tuple[int, int]) -> _Key:
+    width, height = (_padded(side, net.size_multiple) for side in size)
+    return net, width, height
 
 
 def _padded(side: int, multiple: int) -> int:

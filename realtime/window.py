@@ -51,7 +51,10 @@ def _share_x11() -> None:
 
 
 class Window:
-    """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since."""
+    """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since.
+
+    `pointed_at` returns where the mouse was pressed or dragged to since, as a share of the picture's width.
+    """
 
     def __init__(self, size: tuple[int, int]) -> None:
         if sys.platform.startswith("linux"):
@@ -61,7 +64,10 @@ class Window:
         # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, *size)
+        cv2.setMouseCallback(TITLE, self._on_mouse)
         self._shown = False
+        self._width = size[0]
+        self._pointed_at: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +81,7 @@ class Window:
     def show(self, pixels: Pixels) -> None:
         """Draws H x W x 3 uint8 RGB."""
         cv2.imshow(TITLE, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        self._shown = True
+        self._shown, self._width = True, pixels.shape[1]
 
     def keys(self, wait_ms: int = 1) -> str:
         """Returns the character typed within the time, or '' for none; closing the window is as good as ESC."""
@@ -83,6 +89,19 @@ class Window:
         if self.closed:
             return ESCAPE
         return chr(code & 0xFF) if 0 <= code & 0xFFFF < 128 and code != -1 else ""
+
+    def pointed_at(self) -> float | None:
+        """Returns where the mouse was pressed or dragged to since the last call, None where it was not."""
+        share, self._pointed_at = self._pointed_at, None
+        return share
+
+    def fill_screen(self, on: bool) -> None:
+        """Makes the window as large as the screen, or as large as it was."""
+        cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL)
+
+    def _on_mouse(self, _event: int, x: int, _y: int, flags: int, _context: object) -> None:
+        if flags & cv2.EVENT_FLAG_LBUTTON:
+            self._pointed_at = min(1.0, max(0.0, x / self._width))
 
     @property
     def closed(self) -> bool:

@@ -59,11 +59,15 @@ class Painter(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to run nets. `why_not()` is None where it can, else the reason and what to type."""
+    """A way to run nets. `why_not()` is None where it can, else the reason and what to type.
+
+    `opens_beside`: a painter may be opened in one thread while another one paints.
+    """
 
     name: str
     why_not: Callable[[], str | None]
     open: Callable[[Net, int, int], Painter]
+    opens_beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Choice:
 # In order of preference. A module here has `why_not()` and `open_painter(net, width, height)`, and imports what it runs
 # on inside its functions, so that it can always be asked.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
+# A context of CUDA belongs to one thread at a time.
+_OPENS_BESIDE = ("openvino", "onnxruntime")
 
 
 def load_backend(name: str) -> Backend:
@@ -88,7 +94,7 @@ def load_backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
-    return Backend(name, module.why_not, module.open_painter)
+    return Backend(name, module.why_not, module.open_painter, name in _OPENS_BESIDE)
 
 
 def choose_backend(asked: str = "auto", without: str = "") -> Choice:

@@ -115,6 +115,12 @@ class OnScreen:
         """Presses and releases a key, by its X name, while the pointer is in the window."""
         self._xdotool("windowfocus", self.window, "mousemove", "--window", self.window, "50", "50", "key", key)
 
+    def drag(self, share: float) -> None:
+        """Drags the mouse to that share of the window's width."""
+        x = str(round(share * self.look().shape[1]))
+        where = ("mousemove", "--window", self.window)
+        self._xdotool(*where, "5", "100", "mousedown", "1", *where, x, "100", "mouseup", "1")
+
     def close(self) -> None:
         """Asks the window to close, as the button in its frame does."""
         ask_to_close(self._display, int(self.window))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from realtime.backends import Backend, Net, Painter, Vector
 from realtime.frames import Frame, Pixels
 from realtime.pacing import FrameSource
 from realtime.repertoire import Painting
-from realtime.show import Display, RatedSource, Sink
+from realtime.screen import Display
+from realtime.show import RatedSource, Sink
 
 SIZE = (64, 48)
 
@@ -89,11 +90,15 @@ SHADE_NET = Net("shade", Path("shade.onnx"), None, style_size=1, size_multiple=1
 
 
 class TypingDisplay:
-    """A display with somebody before it who types: `typed[k]` as picture k (from 1) is shown. Keeps what it showed."""
+    """A display with somebody before it who types: `typed[k]` as picture k (from 1) is shown. Keeps what it showed.
 
-    def __init__(self, typed: Mapping[int, str] | None = None) -> None:
+    pointed: shares of the width that the mouse is dragged to, one at a time.
+    """
+
+    def __init__(self, typed: Mapping[int, str] | None = None, pointed: Sequence[float] = ()) -> None:
         self.shown: list[Pixels] = []
-        self._typed, self._waiting = dict(typed or {}), deque[str]()
+        self.full = False
+        self._typed, self._waiting, self._pointed = dict(typed or {}), deque[str](), deque(pointed)
 
     def show(self, pixels: Pixels) -> None:
         self.shown.append(pixels.copy())
@@ -101,6 +106,12 @@ class TypingDisplay:
 
     def keys(self, wait_ms: int = 1) -> str:
         return self._waiting.popleft() if self._waiting else ""
+
+    def pointed_at(self) -> float | None:
+        return self._pointed.popleft() if self._pointed else None
+
+    def fill_screen(self, on: bool) -> None:
+        self.full = on
 
 
 class Collector:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from realtime.frames import Pixels
 from realtime.hud import Readings, draw_hud
 from realtime.scene import Scene
-from realtime.session import Session, press
+from realtime.session import HUDS, Session, press
 
 SESSION = Session(("wave", "wreck"))
-BARE = replace(SESSION, hud=False)
+BARE = replace(SESSION, hud="off")
 READINGS = Readings(fps=29.7, latency_ms=41.2, dropped=0, backend="openvino bf16", caption="The Great Wave, Hokusai")
 
 
@@ -41,7 +41,7 @@ def box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 def test_every_combination_draws_at_every_size_and_leaves_the_input_as_it_is(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     before = picture.copy()
-    for hud, helped, frozen, original in product((False, True), repeat=4):
+    for hud, helped, frozen, original in product(HUDS, (False, True), (False, True), (False, True)):
         session = replace(SESSION, hud=hud, help=helped, frozen=frozen, original=original)
         for shown, recorded_s, dropped in ((session, None, 0), (session.noticed("saved x.png"), 61.5, 12)):
             drawn = draw_hud(picture, shown, replace(READINGS, recorded_s=recorded_s, dropped=dropped))

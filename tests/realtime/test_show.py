@@ -52,7 +52,7 @@ class Stage:
                 source,
                 stylizer,
                 PAINTINGS,
-                Session(NAMES, hud=hud),
+                Session(NAMES, hud="full" if hud else "off"),
                 backend_note="stand-in",
                 display=self.display,
                 sinks=[self.collector, *([] if replay is None else [replay])],
@@ -156,7 +156,7 @@ def test_several_keys_at_one_picture_are_obeyed_in_their_order(stage: Stage) -> 
 
 
 def test_the_hud_is_on_the_screen_and_never_in_the_sinks(stage: Stage) -> None:
-    stage.run(FewFrames(6), typed={1: "i", 3: "h"}, hud=True)
+    stage.run(FewFrames(6), typed={1: "ii", 3: "h"}, hud=True)
     assert stage.collector.shades == [50] * 6
     assert stage.display is not None
     plain = [bool((pixels == 50).all()) for pixels in stage.display.shown]

@@ -187,6 +187,12 @@ class Watcher:
     def keys(self, wait_ms: int = 1) -> str:
         return self._waiting.popleft() if self._waiting else ""
 
+    def pointed_at(self) -> float | None:
+        return None
+
+    def fill_screen(self, on: bool) -> None:
+        pass
+
 
 def shades_of_show(session: Session, typed: Mapping[int, str], count: int = 14) -> list[int]:
     watcher, paintings = Watcher(typed), [shade("dark", 0), shade("light", 200)]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
+from realtime.backends import Backend, Vector
 from realtime.frames import Frame, Pixels
 from realtime.playlist import Playlist
+from realtime.repertoire import Painting
 from realtime.session import Session
 from realtime.show import Show
 from realtime.stylizer import Stylizer
-from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, shade, shade_backend
+from styles.weights import WeightsError
+from tests.realtime.stand_ins import Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
 
 DARK, LIGHT = shade("dark", 0), shade("light", 200)
 
@@ -50,11 +55,120 @@ def test_a_fade_takes_its_time_by_the_clock_of_the_file() -> None:
     assert shades[-1] == 200
 
 
-def test_a_cut_shows_the_new_style_on_the_next_frame_that_is_begun() -> None:
-    shades = shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "2"}), fade_s=0.0)
-    assert set(shades) == {0, 200}
-    # two more were already being painted when the key was pressed
-    assert shades.index(200) <= 5
+@pytest.mark.parametrize("typed", ["2", "n", "p", "2n2"])
+def test_a_cut_shows_the_new_style_on_the_very_next_frame(typed: str) -> None:
+    shades = shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: typed}), fade_s=0.0)
+    assert shades == [0] * 3 + [200] * 27, "no frame in the old style, none dropped, none twice"
+
+
+@pytest.mark.parametrize("fade_s", [0.0, 1.0])
+def test_the_original_is_shown_on_the_very_next_frame_and_so_is_the_painting(fade_s: float) -> None:
+    display = TypingDisplay({3: "0", 10: "0"})
+    shades = shades_of_show(Session(("dark", "light"), style=1), display=display, fade_s=fade_s)
+    assert shades == [200] * 3 + list(range(3, 10)) + [200] * 20
+
+
+@pytest.mark.parametrize("fade_s", [0.0, 0.3, 0.5])
+def test_many_switches_drop_and_repeat_no_frame(fade_s: float) -> None:
+    """`shades_of_show` looks at the numbers of the frames."""
+    typed = dict(enumerate("2n1p0212n01np2x12xx", start=1))
+    assert len(shades_of_show(Session(("dark", "light")), 40, display=TypingDisplay(typed), fade_s=fade_s)) == 40
+
+
+def test_a_mix_by_key_is_between_its_styles_and_numbers_add_and_take_away() -> None:
+    display = TypingDisplay({3: "x2", 10: "1", 15: "x"})
+    shades = shades_of_show(Session(("dark", "light")), display=display, fade_s=0.0)
+    assert shades == [0] * 3 + [100] * 7 + [200] * 5 + [0] * 15
+
+
+def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:
+    baked = Painting("baked", "Baked", "", replace(LIGHT.net, name="another"), LIGHT.vector)
+    collector = Collector()
+    with Stylizer(shade_backend()) as stylizer:
+        session = Session(("dark", "baked"))
+        show = Show(
+            TimedFrames(12),
+            stylizer,
+            [DARK, baked],
+            session,
+            backend_note="",
+            display=TypingDisplay({3: "x2"}),
+            sinks=[collector],
+        )
+        show.run()
+    assert set(collector.shades) == {0}
+    assert "different nets" in show.session.notice
+
+
+def test_styles_are_loaded_anew_by_key_and_the_one_on_show_stays() -> None:
+    newer = [shade("bright", 255), shade("dark", 30), shade("light", 200)]
+    shades = shades_of_show(
+        Session(("dark", "light")), display=TypingDisplay({3: "l", 10: "1"}), fade_s=0.0, reload=lambda: newer
+    )
+    assert shades == [0] * 3 + [30] * 7 + [255] * 20
+
+
+@pytest.mark.parametrize("broken", [OSError("no such folder"), WeightsError("x.safetensors is cut off")])
+def test_styles_that_cannot_be_loaded_anew_leave_the_show_as_it_is(broken: Exception) -> None:
+    def reload() -> Sequence[Painting]:
+        raise broken
+
+    assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), reload=reload)) == {0}
+
+
+def test_the_style_on_show_is_not_lost_by_loading_anew() -> None:
+    def reload() -> Sequence[Painting]:
+        return [LIGHT]
+
+    assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), reload=reload)) == {0}
+
+
+def test_the_compare_view_is_on_the_screen_alone() -> None:
+    display = TypingDisplay({3: "v", 6: "v"}, pointed=[0.5] * 7 + [0.25] * 100)
+    session = Session(("dark", "light"), style=1, hud="off")
+    assert set(shades_of_show(session, 12, display=display)) == {200}
+    beside, split = display.shown[4], display.shown[-1]
+    assert beside.shape[1] == 2 * split.shape[1]
+    assert beside[0, 0, 0] == 4
+    assert beside[0, -1, 0] == 200
+    assert split[0, 10, 0] == 11
+    assert split[0, 20, 0] == 200
+
+
+def test_full_screen_is_passed_on_to_the_display() -> None:
+    display = TypingDisplay({3: "f"})
+    shades_of_show(Session(("dark",)), display=display)
+    assert display.full
+
+
+def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_size() -> None:
+    sizes: list[tuple[int, int]] = []
+
+    class Watched(ShadePainter):
+        def start(self, frame: Pixels, style: Vector | None) -> None:
+            sizes.append((frame.shape[1], frame.shape[0]))
+            super().start(frame, style)
+
+    class Sizes:
+        def write(self, pixels: Pixels, frame: Frame) -> None:
+            assert pixels.shape == (48, 64, 3)
+
+    backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), opens_beside=True)
+    with Stylizer(backend) as stylizer:
+        display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
+        show = Show(
+            TimedFrames(100_000),
+            stylizer,
+            [DARK],
+            Session(("dark",)),
+            backend_note="",
+            display=display,
+            sinks=[Sizes()],
+        )
+        show.run()
+    assert set(sizes) == {(64, 48), (32, 24)}
+    assert sizes[-1] == (64, 48)
+    assert show.session.scaled_by_hand
 
 
 def test_strength_mixes_the_camera_picture_in() -> None:
