@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from realtime.governor import SCALES
 from realtime.session import ESCAPE, KEYS, Session, key_help, press
 
 NAMES = ("la_muse", "scream", "wave")
@@ -50,7 +51,7 @@ def test_next_and_previous_go_round_and_round(key: str, names: list[str]) -> Non
 
 @pytest.mark.parametrize(
     ("key", "flag"),
-    [("0", "original"), ("r", "recording"), (" ", "frozen"), ("i", "hud"), ("h", "help"), ("?", "help")],
+    [("0", "original"), ("r", "recording"), (" ", "frozen"), ("f", "fullscreen"), ("h", "help"), ("?", "help")],
 )
 def test_a_switch_goes_on_and_off(key: str, flag: str) -> None:
     once = press(SESSION, key)
@@ -84,9 +85,40 @@ def test_capital_letters_count_as_small_ones(key: str) -> None:
     assert replace(session, notice_until_s=0) == replace(press(SESSION, key.lower()), notice_until_s=0)
 
 
-@pytest.mark.parametrize("character", ["x", "ä", "\t", "", "\x00"])
+@pytest.mark.parametrize("character", ["k", "ä", "\t", "", "\x00"])
 def test_any_other_key_changes_nothing(character: str) -> None:
     assert press(SESSION, character) is SESSION
+
+
+def test_the_hud_goes_from_full_to_minimal_to_off_and_round() -> None:
+    session, seen = SESSION, []
+    for _ in range(3):
+        session = press(session, "i")
+        seen.append(session.hud)
+    assert seen == ["minimal", "off", "full"]
+
+
+def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_ends_it() -> None:
+    session = press(SESSION, "x")
+    assert (session.mixing, session.mix) == (True, (0,))
+    assert press(session, "2").mix == (0, 1)
+    assert press(press(session, "2"), "1").mix == (1,)
+    assert press(session, "1").mix == (0,), "a mix is never empty"
+    assert press(session, "9").mix == (0,)
+    for ending in ("x", "n", "p", "a"):
+        assert press(press(session, "2"), ending).mix == ()
+
+
+def test_the_net_scale_by_hand_stays_within_its_steps_until_it_is_let_go() -> None:
+    session = SESSION
+    for _ in range(10):
+        session = press(session, "[")
+    assert session.net_scale == min(SCALES)
+    for _ in range(10):
+        session = press(session, "]")
+    assert session.net_scale == 1.0
+    assert session.scaled_by_hand
+    assert not press(session, "g").scaled_by_hand
 
 
 def test_the_help_names_every_key_once() -> None:

@@ -56,11 +56,14 @@ def test_hud_and_help_are_there_when_they_are_asked_for(
     still: Path, identity: Path, open_window: Callable[..., OnScreen]
 ) -> None:
     window = open_window("-i", still, "--style", identity)
-    corner, middle = np.s_[12:50, 12:160], np.s_[80:280, 120:360]
+    corner, below, middle = np.s_[12:50, 12:160], np.s_[55:70, 20:120], np.s_[80:280, 120:360]
 
     def is_panel(where: tuple[slice, slice]) -> bool:
         panel = window.look()[where].mean(axis=2)
         return bool(np.median(panel) < 90 and panel.max() > 200 and 0.01 < (panel > 150).mean() < 0.5)
+
+    def is_bare(where: tuple[slice, slice]) -> bool:
+        return float(np.abs(window.look()[where].astype(int) - STILL[where]).mean()) < 6
 
     window.wait_for(lambda: is_panel(corner))
     assert not is_panel(middle)
@@ -68,8 +71,12 @@ def test_hud_and_help_are_there_when_they_are_asked_for(
     window.wait_for(lambda: is_panel(middle))
     window.type("question")
     window.wait_for(lambda: not is_panel(middle))
+    assert not is_bare(below)
     window.type("i")
-    window.wait_for(lambda: not is_panel(corner))
+    window.wait_for(lambda: is_bare(below))
+    assert is_panel(corner)
+    window.type("i")
+    window.wait_for(lambda: is_bare(corner))
     window.type("i")
     window.wait_for(lambda: is_panel(corner))
     window.type("Escape")
