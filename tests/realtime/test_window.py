@@ -74,7 +74,7 @@ def test_hud_and_help_are_there_when_they_are_asked_for(
     assert not is_bare(below)
     window.type("i")
     window.wait_for(lambda: is_bare(below))
-    assert is_panel(corner)
+    assert not is_bare(corner)
     window.type("i")
     window.wait_for(lambda: is_bare(corner))
     window.type("i")
