@@ -20,7 +20,7 @@ from realtime.frames import Pixels
 Floats = NDArray[np.float32]
 
 # What looks and measures best (docs/measurements.md).
-DEFAULT_STEADINESS = 0.7
+DEFAULT_STEADINESS = 0.8
 
 # The width at which motion is looked for.
 _VIEW_WIDTH = 320
@@ -34,6 +34,9 @@ _KEPT_STILL, _KEPT_MOVING = 1.0, 0.85
 _CUT = 0.3
 _PATCH = (3, 3)
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
+# Where something differs by so many levels, a net paints differently all around it: this far, in pixels of the view.
+_CHANGED = 30
+_AROUND = np.ones((15, 15), np.uint8)
 
 
 def _floats(values: NDArray[Any] | MatLike) -> Floats:
@@ -47,7 +50,7 @@ def _falling(start: float, end: float) -> Floats:
 
 # Differences between two views, in levels of 255 averaged over a patch: up to the first all is sensor noise, from the
 # second on nothing is the same.
-_SAMENESS = _falling(5, 15)
+_SAMENESS = _falling(6, 18)
 # Where moving explains the view by so many levels worse than standing still does, it stands still.
 _MOVES = _falling(0, 2)
 
@@ -111,7 +114,9 @@ class Steadier:
         # what stands still keeps exactly its place, also beside something that moves
         moves = cv2.LUT(cv2.subtract(if_moved, if_still), _MOVES)
         _, fast = cv2.threshold(cv2.magnitude(*cv2.split(flow)), _STILL, 1, cv2.THRESH_BINARY)
-        difference = cv2.dilate(cv2.min(if_moved, if_still), _NEIGHBOURS)
+        difference = cv2.min(if_moved, if_still)
+        _, changed = cv2.threshold(difference, _CHANGED, 255, cv2.THRESH_BINARY)
+        difference = cv2.max(cv2.dilate(difference, _NEIGHBOURS), cv2.dilate(changed, _AROUND))
         return flow, cv2.LUT(difference, _SAMENESS), cv2.min(moves, fast)
 
     def blend(self, painted: Pixels, motion: Motion) -> Pixels:
@@ -133,7 +138,7 @@ class Steadier:
         moved = cv2.remap(last, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         kept = cv2.resize(motion.kept, size, interpolation=cv2.INTER_LINEAR)
         fresh = cv2.addWeighted(kept, -1, kept, 0, 1)
-        moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+        moved = _plausible(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), painted)
         return np.asarray(cv2.blendLinear(moved, painted, kept, fresh), dtype=np.uint8)
 
     def _places_of(self, picture: Pixels) -> Floats:
@@ -158,6 +163,12 @@ def _view_of(pixels: Pixels) -> Pixels:
 def _has_motion(view: Pixels) -> bool:
     least, most = _LEAST_VIEW_SIDES
     return bool(min(view.shape[:2]) >= least and max(view.shape[:2]) >= most)
+
+
+def _plausible(moved: MatLike, painted: Pixels) -> MatLike:
+    """Returns the moved painting held within what the new one has around each pixel: older news is gone at once."""
+    lowest, highest = cv2.erode(painted, _NEIGHBOURS), cv2.dilate(painted, _NEIGHBOURS)
+    return cv2.min(cv2.max(moved, lowest), highest)
 
 
 def _grey(view: Pixels) -> Pixels:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.backends import choose_backend
+from realtime.backends import Backend, Vector, choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.repertoire import load_repertoire
 from realtime.session import Session, press
@@ -21,7 +21,7 @@ from realtime.steady import DEFAULT_STEADINESS, Steadier
 from realtime.stylizer import Stylizer
 from styles.steadiness import measure_steadiness, ssim, video_frames
 from tests.realtime.conftest import NstLive
-from tests.realtime.stand_ins import FewFrames, shade, shade_backend
+from tests.realtime.stand_ins import FewFrames, shade
 
 SIZE = (320, 240)
 
@@ -117,21 +117,35 @@ def test_a_jump_of_the_light_is_shown_at_once() -> None:
 
 def test_another_style_begins_anew() -> None:
     steadier, frame = Steadier(), texture(5)
-    dark, light = np.zeros_like(frame), np.full_like(frame, 200)
+    one, other, another = texture(11), texture(12), noisy(texture(12), 0)
     shown = [
         steadier.blend(painting, steadier.watch(frame, style, 1.0))
-        for painting, style in ((dark, "dark"), (light, "light"), (dark, "light"))
+        for painting, style in ((one, "one"), (other, "other"), (another, "other"))
     ]
-    assert np.array_equal(shown[1], light)
-    assert shown[2].mean() > 100
+    assert np.array_equal(shown[1], other)
+    assert not np.array_equal(shown[2], another)
 
 
 def test_after_a_frame_that_was_not_blended_nothing_is_kept() -> None:
-    steadier, frame = Steadier(), texture(6)
-    dark, light = np.zeros_like(frame), np.full_like(frame, 200)
-    steadier.blend(dark, steadier.watch(frame, "style", 1.0))
+    steadier, frame, painting = Steadier(), texture(6), texture(12)
+    steadier.blend(texture(11), steadier.watch(frame, "style", 1.0))
     steadier.watch(frame, "style", 1.0)
-    assert np.array_equal(steadier.blend(light, steadier.watch(frame, "style", 1.0)), light)
+    assert np.array_equal(steadier.blend(painting, steadier.watch(frame, "style", 1.0)), painting)
+
+
+def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
+    scene = texture(13)
+    frames, paintings = [], []
+    for k in range(8):
+        frame, painting = scene.copy(), 255 - scene
+        cv2.circle(frame, (60 + 16 * k, 120), 30, (255, 255, 255), -1)
+        # the halo of a receptive field
+        cv2.circle(painting, (60 + 16 * k, 120), 50, (200, 40, 40), -1)
+        frames.append(frame)
+        paintings.append(painting)
+    result = steadied(frames, paintings)
+    for shown, painting in zip(result[2:], paintings[2:], strict=True):
+        assert error(shown, painting) < 2
 
 
 def test_frames_may_be_watched_before_the_first_is_blended() -> None:
@@ -170,16 +184,37 @@ class StillScene(FewFrames):
             yield replace(frame, pixels=texture(1), time=Fraction(frame.index, 10))
 
 
+class TexturePainter:
+    """Paints every frame as the texture whose number is the style, with some noise."""
+
+    depth, description = 2, "stand-in"
+
+    def __init__(self) -> None:
+        self._begun: deque[int] = deque()
+        self._count = 0
+
+    def start(self, frame: Pixels, style: Vector | None) -> None:
+        assert style is not None
+        self._begun.append(int(style[0]))
+
+    def finish(self) -> Pixels:
+        self._count += 1
+        return noisy(texture(self._begun.popleft()), self._count, sigma=1.0)
+
+    def close(self) -> None:
+        pass
+
+
 class Watcher:
-    """Keeps the shade of every painting, and types `typed[k]` after painting k (from 1)."""
+    """Keeps every painting, and types `typed[k]` after painting k (from 1)."""
 
     def __init__(self, typed: Mapping[int, str]) -> None:
-        self.shades: list[int] = []
+        self.pictures: list[Pixels] = []
         self._typed, self._waiting = typed, deque[str]()
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
-        self.shades.append(int(pixels[100, 100, 0]))
-        self._waiting.extend(self._typed.get(len(self.shades), ""))
+        self.pictures.append(pixels)
+        self._waiting.extend(self._typed.get(len(self.pictures), ""))
 
     def show(self, pixels: Pixels) -> None:
         pass
@@ -194,28 +229,41 @@ class Watcher:
         pass
 
 
-def shades_of_show(session: Session, typed: Mapping[int, str], count: int = 14) -> list[int]:
-    watcher, paintings = Watcher(typed), [shade("dark", 0), shade("light", 200)]
-    with Stylizer(shade_backend()) as stylizer:
+def run_show(session: Session, typed: Mapping[int, str], count: int = 14) -> list[Pixels]:
+    """Returns what a show of the styles of textures 21 and 22 shows."""
+    watcher, paintings = Watcher(typed), [shade("one", 21), shade("two", 22)]
+    backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: TexturePainter())
+    with Stylizer(backend) as stylizer:
         show = Show(StillScene(count), stylizer, paintings, session, backend_note="", display=watcher, sinks=[watcher])
         show.run()
-    return watcher.shades
+    return watcher.pictures
+
+
+def which(pictures: Sequence[Pixels], candidates: Sequence[Pixels]) -> list[int]:
+    """Returns for each picture which candidate it is, -1 for none."""
+    found = [[error(picture, candidate) < 1.5 for candidate in candidates] for picture in pictures]
+    return [near.index(True) if any(near) else -1 for near in found]
+
+
+def test_the_show_steadies() -> None:
+    off, on = (run_show(Session(("one", "two"), steady=steady), {}) for steady in (False, True))
+    assert flicker(on[5:]) < 0.6 * flicker(off[5:])
 
 
 def test_a_switch_of_styles_is_shown_at_once_however_steady() -> None:
-    session = Session(("dark", "light"), steady=True, steadiness=1.0)
-    assert set(shades_of_show(session, {3: "2", 8: "1"})) == {0, 200}
+    pictures = run_show(Session(("one", "two"), steady=True, steadiness=1.0), {3: "2", 8: "1"})
+    assert set(which(pictures, [texture(21), texture(22)])) == {0, 1}
 
 
 def test_original_is_shown_at_once_and_left_at_once() -> None:
-    session = Session(("dark", "light"), style=1, steady=True, steadiness=1.0)
-    camera = int(texture(1)[100, 100, 0])
-    assert set(shades_of_show(session, {3: "0", 8: "0"})) == {200, camera}
+    pictures = run_show(Session(("one", "two"), steady=True, steadiness=1.0), {3: "0", 8: "0"})
+    assert set(which(pictures, [texture(21), texture(1)])) == {0, 1}
 
 
 def test_strength_mixes_the_present_camera_picture_into_the_steadied_painting() -> None:
-    session = Session(("dark", "light"), style=1, steady=True, strength=0.5)
-    assert set(shades_of_show(session, {})) == {round((200 + int(texture(1)[100, 100, 0])) / 2)}
+    pictures = run_show(Session(("one", "two"), steady=True, strength=0.5), {})
+    half = cv2.addWeighted(texture(21), 0.5, texture(1), 0.5, 0)
+    assert set(which(pictures, [np.asarray(half, np.uint8)])) == {0}
 
 
 def test_t_turns_the_dial_off_and_back_to_where_it_was() -> None:
