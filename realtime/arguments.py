@@ -158,6 +158,19 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for snapshots, replays and recordings by key (default: your videos folder)",
     )
+    parser.add_argument(
+        "--styles", type=Path, metavar="DIR", help="folder of your own styles (default: in your data folder)"
+    )
+    parser.add_argument(
+        "--engines", type=Path, metavar="DIR", help="folder of TensorRT engines (default: in your cache folder)"
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help='settings, as style = "wave" (default: config.toml in your settings folder); $NST_LIVE_STYLE before it',
+    )
+    parser.add_argument("--print-config", action="store_true", help="tell all settings, as a settings file, and stop")
     parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
     parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are")
     parser.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from types import FrameType
 
 import platformdirs
 
+from build_engines.engine_cache import FOLDER_VARIABLE
 from realtime import bench, gallery
 from realtime.arguments import build_parser
 from realtime.backends import BACKENDS, Backend, Net, choose_backend, load_backend
@@ -34,6 +36,7 @@ from realtime.recorder import check_output, unused_path
 from realtime.recovery import Recovering
 from realtime.repertoire import Painting, load_repertoire, network_for
 from realtime.session import Session
+from realtime.settings import read_settings, written_settings
 from realtime.show import Outcome, Show
 from realtime.sound import SoundFeed
 from realtime.source import Size, Source, SourceError
@@ -44,7 +47,7 @@ from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
 from realtime.video_file import Reading
 from realtime.window import Window, why_no_screen
-from styles.registry import list_styles
+from styles.registry import USER_FOLDER_VARIABLE, list_styles
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
 _UNWATCHED_SCENE_FRAMES = 180
@@ -58,14 +61,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in _COMMANDS:
         return _told(lambda: _COMMANDS[arguments[0]](arguments[1:]), debug=False)
-    args = build_parser().parse_args(arguments)
+    return _told(lambda: _obey(arguments), debug="--debug" in arguments)
+
+
+def _obey(arguments: Sequence[str]) -> int:
+    parser = build_parser()
+    args, origins = read_settings(parser, arguments, os.environ)
+    if args.print_config:
+        for line in written_settings(parser, args, origins):
+            tell(line, sys.stdout)
+        return 0
+    # the folders are asked for in many places, also by the processes that build engines
+    for variable, folder in ((USER_FOLDER_VARIABLE, args.styles), (FOLDER_VARIABLE, args.engines)):
+        if folder is not None:
+            os.environ[variable] = str(folder)
     args.inputs = args.input or []
     args.input = args.inputs[0] if args.inputs else None
     for flag, listing in _LISTINGS.items():
         if getattr(args, flag):
             listing()
             return 0
-    return _told(lambda: _run(args), args.debug)
+    return _run(args)
 
 
 def _run(args: argparse.Namespace) -> int:
