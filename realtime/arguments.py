@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
     parser.add_argument(
-        "--resume", action="store_true", help="go on where an earlier run was interrupted; what is done is kept"
+        "--resume", action="store_true", help="keep what is done when interrupted; the same command goes on from there"
     )
     parser.add_argument(
         "--workers",

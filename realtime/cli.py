@@ -35,6 +35,7 @@ from realtime.progress import progress_bar, tell
 from realtime.recorder import check_output, unused_path
 from realtime.recovery import Recovering
 from realtime.repertoire import Painting, load_repertoire, network_for
+from realtime.segments import facts_of
 from realtime.session import Session
 from realtime.settings import read_settings, written_settings
 from realtime.show import Outcome, Show
@@ -53,6 +54,11 @@ from styles.registry import USER_FOLDER_VARIABLE, list_styles
 _UNWATCHED_SCENE_FRAMES = 180
 _FALLBACK_STEM = "nst-live"
 
+# The options on which the frames of a file depend, beside style and backend.
+_DECISIVE_OPTIONS = (
+    *("style", "mix", "playlist", "fade", "strength", "keep_colors", "steady", "mirror"),
+    *("size", "max_size", "scale", "start", "end", "fps", "frames", "encoder", "crf", "preset"),
+)
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -111,6 +117,11 @@ def _told(run: Callable[[], int], debug: bool) -> int:
 def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False) -> int:
     """Plays one input; `quiet`: one of several, of which only what is amiss is told."""
     encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
+    if args.resume:
+        _check_resumable(args)
+        if args.output.exists() and not args.overwrite:
+            tell(f"{args.output} is painted already")
+            return 0
     if args.output is not None:
         check_output(args.output, args.overwrite, args.input, encoding)
     if args.stream is not None:
@@ -132,7 +143,9 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
         stylizer = stack.enter_context(Stylizer(choice.backend))
-        upgrade = _prepare(stylizer, paintings[chosen].net, source.size, args.backend, stack)
+        # who resumes paints all with one backend
+        asked = choice.backend.name if args.resume else args.backend
+        upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, stack)
         painter = stylizer.painter(paintings[chosen].net, source.size)
         width, height = source.size
         if not quiet:
@@ -146,7 +159,10 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             virtual_camera=args.virtual_cam,
             replay_s=args.replay,
             watched=watched,
+            facts=_facts(args, paintings, painter.description) if args.resume else None,
         )
+        if outlets.ledger is not None and outlets.ledger.done:
+            tell(f"{source.name}: {outlets.ledger.done} frames are painted already")
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(bar(source.name, total))
@@ -176,6 +192,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             replay=outlets.replay,
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
+            ledger=outlets.ledger,
             fade_s=args.fade,
             playlist=playlist,
             upgrade=upgrade,
@@ -208,6 +225,23 @@ def _governor(args: argparse.Namespace, source: Source) -> Governor | None:
 def _illustrator(backend: Backend) -> Backend:
     """Returns what paints thumbnails: engines are built for one size, and thumbnails have another."""
     return load_backend("openvino") if backend.name == "tensorrt" else backend
+
+
+def _check_resumable(args: argparse.Namespace) -> None:
+    """Raises UsageError where work that is interrupted could not be gone on with."""
+    if args.output is None or args.input is None or not is_file(args.input):
+        raise UsageError("--resume is for files into files; wanted -i FILE -o FILE")
+    if args.output.suffix.lower() in {".gif", ".png"}:
+        raise UsageError("--resume is for mp4, mkv, mov and webm; a GIF or a row of pictures is painted in one go")
+    if args.target_fps:
+        raise UsageError("--resume does not go with --target-fps, by which no two runs paint alike")
+    if args.stream is not None or args.virtual_cam is not None:
+        raise UsageError("--resume does not go with --stream and --virtual-cam, which are now or never")
+
+
+def _facts(args: argparse.Namespace, paintings: Sequence[Painting], description: str) -> Mapping[str, str]:
+    options = {name: getattr(args, name) for name in _DECISIVE_OPTIONS}
+    return facts_of(Path(args.input), paintings, description, options)
 
 
 def _reading(args: argparse.Namespace) -> Reading:

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import av.error
+import cv2
 from av.codec.codec import UnknownCodecError
 
 CRF = 18
+# The AVX-512 code of x264's macroblock tree reads what nobody wrote: of some sizes no two encodings are alike. The
+# number is OpenCV's (core/cvdef.h), which has no name for it in Python.
+_AVX512F = 13
 _X26_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
@@ -28,11 +32,15 @@ class EncoderUnavailableError(RuntimeError):
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a user chose: an encoder or "auto"; `crf` and `preset` are the encoder's usual ones where None."""
+    """What a user chose: an encoder or "auto"; `crf` and `preset` are the encoder's usual ones where None.
+
+    `repeatable`: the same pictures become the same bytes each time.
+    """
 
     encoder: str = "auto"
     crf: int | None = None
     preset: str | None = None
+    repeatable: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +180,8 @@ def encoder_options(name: str, encoding: Encoding, live: bool) -> dict[str, str]
     preset = encoding.preset or (encoder.live_preset if live else encoder.preset)
     if preset is not None:
         options[encoder.preset_option] = preset
+    if encoding.repeatable and name == "libx264" and cv2.checkHardwareSupport(_AVX512F):
+        options["x264-params"] = "asm=AVX2,BMI2,FMA3"
     return options
 
 

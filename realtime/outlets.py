@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from realtime.encoding import Encoding
 from realtime.pacing import SinkQueue
 from realtime.progress import tell
 from realtime.recorder import Recorder
 from realtime.replay import Replay
+from realtime.segments import SegmentedRecorder
 from realtime.source import Source
 from realtime.stream import REPEAT_S, Stream
 from realtime.virtual_camera import VirtualCamera
@@ -22,8 +24,13 @@ class Outlets:
     """The queues that the show writes into, and the recorder and the replay behind two of them."""
 
     queues: Sequence[SinkQueue] = ()
-    recorder: Recorder | None = None
+    recorder: Recorder | SegmentedRecorder | None = None
     replay: Replay | None = None
+
+    @property
+    def ledger(self) -> SegmentedRecorder | None:
+        """What earlier runs have done, where the file is painted in segments."""
+        return self.recorder if isinstance(self.recorder, SegmentedRecorder) else None
 
     def finish(self, complete: bool) -> None:
         """Writes what waits; `complete`: the source was painted to its end, so that its sound belongs there whole."""
@@ -43,16 +50,19 @@ def open_outlets(
     virtual_camera: str | None,
     replay_s: float,
     watched: bool,
+    facts: Mapping[str, str] | None = None,
 ) -> Outlets:
     """Returns the outlets asked for, closed with `stack`; `virtual_camera` is a device, "" for any, None for none.
-    `replay_s`: how much the replay holds, 0 for none; only who watches can ask for it.
+    `replay_s`: how much the replay holds, 0 for none; only who watches can ask for it. `facts`: of a file that is
+    painted in segments, so that it can be gone on with.
 
     Not `watched`, a show whose only outlet fails has no purpose left and fails with it. Raises OutputError,
     VirtualCameraError.
     """
     essential = not watched and sum(each is not None for each in (output, stream, virtual_camera)) == 1
     queues: list[SinkQueue] = []
-    recorder, replay = None, None
+    recorder: Recorder | SegmentedRecorder | None = None
+    replay: Replay | None = None
     if virtual_camera is not None:
         camera = stack.enter_context(VirtualCamera(source.size, source.rate, virtual_camera))
         # two may wait: source and device tick differently, and what waits longer is old
@@ -65,7 +75,8 @@ def open_outlets(
         sender = stack.enter_context(Stream(stream, source.size, source.rate, source.heard))
         queues.append(SinkQueue(sender, "stream", repeat_s=REPEAT_S, status=lambda: sender.status, hurry=sender.hurry))
     if output is not None:
-        recorder = stack.enter_context(_open_recorder(output, source, encoding))
+        recorder = _open_recorder(output, source, encoding, facts)
+        stack.enter_context(recorder)
         queues.append(SinkQueue(recorder, "recorder", lossless=not source.live, essential=essential))
     if watched and replay_s:
         replay = stack.enter_context(Replay(source.size, source.rate, replay_s))
@@ -75,19 +86,21 @@ def open_outlets(
     return Outlets(tuple(queues), recorder, replay)
 
 
-def _open_recorder(output: Path, source: Source, encoding: Encoding) -> Recorder:
-    # a live source's frames are stamped as they come
-    time_base = None if source.live else source.time_base
-    recorder = Recorder(
-        output,
-        source.size,
-        source.rate,
-        time_base,
-        fast=source.live,
-        sound_of=source.sound,
-        encoding=encoding,
-        presentation=source.presentation,
-    )
+def _open_recorder(
+    output: Path, source: Source, encoding: Encoding, facts: Mapping[str, str] | None
+) -> Recorder | SegmentedRecorder:
+    given: dict[str, Any] = {
+        "sound_of": source.sound,
+        "encoding": encoding,
+        "presentation": source.presentation,
+    }
+    recorder: Recorder | SegmentedRecorder
+    if facts is not None:
+        recorder = SegmentedRecorder(output, source.size, source.rate, source.time_base, facts=facts, **given)
+    else:
+        # a live source's frames are stamped as they come
+        time_base = None if source.live else source.time_base
+        recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, **given)
     for note in recorder.notes:
         tell(note)
     return recorder

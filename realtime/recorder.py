@@ -7,7 +7,7 @@ import errno
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import av
 import av.error
@@ -21,6 +21,8 @@ from realtime.source import Part, Size
 
 # One tick of the usual MPEG clock: fine enough for every camera.
 LIVE_TIME_BASE = Fraction(1, 90_000)
+# a packet of any stream
+Packet: TypeAlias = "av.Packet[Any]"
 
 
 class OutputError(ValueError):
@@ -105,13 +107,7 @@ class Recorder:
         self._picture = picture_for(ENCODERS[name], size, presentation)
         self._from_rgb = FromRgb(self._picture)
         try:
-            container = CONTAINERS[path.suffix.lower()]
-            options = dict(container.options)
-            if "movflags" in options:
-                # the film's own clock, by which it says when a stream begins: the pictures fall on it, and sound nearly
-                ticks_per_s = self._time_base.denominator
-                options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
-            self._container = av.open(str(path), "w", format=container.format, options=options)
+            self._container = self._open()
             self._stream = self._add_stream(name, encoder_options(name, encoding, fast))
             self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container, self._stream)
             # by itself PyAV would open the file with the first packet, and that is many frames later
@@ -120,6 +116,15 @@ class Recorder:
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
         self.notes = (*self._picture.notes, *(() if self._soundtrack is None else self._soundtrack.left_out))
 
+    def _open(self) -> Any:
+        container = CONTAINERS[self.path.suffix.lower()]
+        options = dict(container.options)
+        if "movflags" in options:
+            # the film's own clock, by which it says when a stream begins: the pictures fall on it, and sound nearly
+            ticks_per_s = self._time_base.denominator
+            options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
+        return av.open(str(self.path), "w", format=container.format, options=options)
+
     def _add_stream(self, name: str, options: dict[str, str]) -> Any:
         stream = add_encoder(self._container, name, self._rate, options)
         context, picture = stream.codec_context, self._picture
@@ -127,7 +132,7 @@ class Recorder:
         stream.pix_fmt = picture.pixel_format
         context.time_base = self._time_base
         context.gop_size = max(1, round(2 * self._rate))
-        if "hybrid_fragmented" in self._container.options.get("movflags", ""):
+        if "hybrid_fragmented" in CONTAINERS[self.path.suffix.lower()].options.get("movflags", ""):
             # where pictures are stored out of order, FFmpeg's final edit list leaves out the last after a long pause
             context.max_b_frames = 0
         context.sample_aspect_ratio = picture.pixel_aspect
@@ -159,6 +164,20 @@ class Recorder:
             raise self._given_up(exc) from exc
         self.frame_count += 1
 
+    def append(self, packet: Packet) -> None:
+        """Adds a picture that another recorder has encoded in the same way, in the order of decoding."""
+        packet.stream = self._stream
+        try:
+            if self._soundtrack is not None and packet.dts is not None:
+                self._soundtrack.mux_until(packet.dts * self._time_base)
+            self._container.mux(packet)
+        except (av.error.FFmpegError, OSError) as exc:
+            raise self._given_up(exc) from exc
+        self.frame_count += 1
+
+    def _keep(self, packet: Packet) -> None:
+        self._container.mux(packet)
+
     def finish_sound(self) -> None:
         """Copies the sound that outlasts the picture: for a picture that was painted to its end."""
         if self._soundtrack is not None:
@@ -186,7 +205,7 @@ class Recorder:
         for packet in self._stream.encode(picture):
             # not every encoder hands them on, and a last one that is missing cuts the picture short
             packet.duration = self._durations.pop(packet.pts, packet.duration)
-            self._container.mux(packet)
+            self._keep(packet)
 
     def _pts(self, frame: Frame) -> int:
         if self._stamped_by_capture:

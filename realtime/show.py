@@ -68,6 +68,21 @@ class RatedSource(FrameSource, Protocol):
     def size(self) -> tuple[int, int]: ...
 
 
+class Ledger(Protocol):
+    """What earlier runs have done of a file; `realtime.segments.SegmentedRecorder` is one."""
+
+    @property
+    def done(self) -> int:
+        """So many frames are painted."""
+
+    @property
+    def last_painting(self) -> Pixels | None:
+        """The last of them, as the steadier kept it."""
+
+    def remember(self, count: int, painting: Callable[[], Pixels | None]) -> None:
+        """Notes what the steadier keeps after `count` frames; called before the sinks get the last of them."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a show went: frames painted, seconds taken, what was saved by key, messages for the person at the end.
@@ -94,9 +109,10 @@ class Show:
 
     display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
     say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
-    snapshots, replays and recordings by key. report: called with the number of frames done after each. governor: holds
-    a rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
-    reload: returns the paintings anew, as they are on the disk by then.
+    snapshots, replays and recordings by key. ledger: what an earlier run has done goes by unpainted, and no sink gets
+    it. report: called with the number of frames done after each. governor: holds a rate; None where the net always
+    paints at full size. illustrator: the backend that paints thumbnails for the HUD. reload: returns the paintings
+    anew, as they are on the disk by then.
     """
 
     def __init__(
@@ -121,6 +137,7 @@ class Show:
         illustrator: Backend | None = None,
         reload: Callable[[], Sequence[Painting]] | None = None,
         max_frames: int | None = None,
+        ledger: Ledger | None = None,
         report: Callable[[int], None] | None = None,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
@@ -137,6 +154,7 @@ class Show:
         self._replay = replay
         self._captures = captures or Path.cwd()
         self._max_frames = max_frames
+        self._ledger, self._skip = ledger, 0 if ledger is None else ledger.done
         self._fader = Fader(fade_s)
         self._steadier = Steadier()
         self._begun: deque[tuple[Frame, Painting | None]] = deque()
@@ -165,8 +183,7 @@ class Show:
         with FrameQueue(self._source) as queue:
             try:
                 for painted in self._painted(queue):
-                    for sink in self._sinks:
-                        sink.write(painted.pixels, painted.frame)
+                    self._hand_out(painted)
                     self._record(painted)
                     if metronome is not None:
                         self._idle_s += metronome.wait()
@@ -191,6 +208,15 @@ class Show:
             complaints=tuple(self._complaints),
             failures=tuple(self._failures),
         )
+
+    def _hand_out(self, painted: Painted) -> None:
+        """Gives a painting to the sinks, unless an earlier run has done so."""
+        if self._finished < self._skip:
+            return
+        if self._ledger is not None:
+            self._ledger.remember(self._finished + 1, lambda: self._steadier.painting)
+        for sink in self._sinks:
+            sink.write(painted.pixels, painted.frame)
 
     def _painted(self, queue: FrameQueue) -> Iterator[Painted]:
         """Yields paintings; the next one is already being painted while a picture is shown and encoded."""
@@ -240,7 +266,7 @@ class Show:
         faded = self._fader.towards(self._wanted(), at_s)
         painting = None if self.session.original else faded
         self.session = self._net_scale.follow(self.session, faded.net, frame.size)
-        self._stylizer.start(frame, painting, self._net_scale.used)
+        self._stylizer.start(frame, None if self._started < self._skip else painting, self._net_scale.used)
         self._begun.append((frame, painting))
 
     def _wanted(self) -> Painting:
@@ -280,6 +306,10 @@ class Show:
         frame, painting = self._begun.popleft()
         if painting is None or not self.session.steady:
             self._steadier.forget()
+            return None
+        if self._finished < self._skip:
+            if self._ledger is not None and self._finished == self._skip - 1:
+                self._steadier.go_on(frame.pixels, painting, self._ledger.last_painting)
             return None
         return self._steadier.watch(frame.pixels, painting, self.session.steadiness)
 

@@ -88,6 +88,21 @@ class Steadier:
         self._painted_view: Pixels | None = None
         self._painting: Pixels | None = None
 
+    @property
+    def painting(self) -> Pixels | None:
+        """What is kept of the last painting: H x W x 3 uint8 RGB."""
+        if self._painting is None:
+            return None
+        return np.asarray(cv2.cvtColor(self._painting, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
+
+    def go_on(self, pixels: Pixels, style: object, painting: Pixels | None) -> None:
+        """Begins where another run ended: with its last frame, and what it kept of the painting."""
+        if painting is None:
+            return
+        self._view = self._painted_view = _view_of(pixels)
+        self._style = style
+        self._painting = np.asarray(cv2.cvtColor(painting, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
+
     def watch(self, pixels: Pixels, style: object, steadiness: float) -> Motion:
         """Returns how a frame (H x W x 3 uint8 RGB) follows from the one watched before.
 
