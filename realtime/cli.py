@@ -184,7 +184,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             paintings,
             session,
             backend_note=painter.description,
-            backend_reason="; ".join(choice.passed_over),
+            backend_reason=choice.brief_reasons,
             display=window,
             paced=on_air,
             sinks=outlets.queues,

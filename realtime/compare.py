@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from realtime.frames import Pixels
@@ -9,18 +10,35 @@ from realtime.frames import Pixels
 # In the order in which a key goes through them.
 VIEWS = ("painting", "side by side", "split")
 _LINE = (255, 255, 255)
+# Of pictures up to this width both are shown at full size, on a canvas twice as large.
+_MAX_WIDTH = 960
 
 
 def compared(view: str, split: float, photo: Pixels, painted: Pixels) -> Pixels:
     """Returns what the screen shows of a camera picture and its painting, both H x W x 3.
 
-    "side by side" is twice as wide. In "split" the painting begins at `split`, a share of the width in 0..1.
+    The shape of the window stays as it is: "side by side" has black above and below. In "split" the painting begins at
+    `split`, a share of the width in 0..1.
     """
     if view == "side by side":
-        return np.hstack([photo, painted])
+        return _side_by_side(photo, painted)
     if view == "split":
         return _split(split, photo, painted)
     return painted
+
+
+def _side_by_side(photo: Pixels, painted: Pixels) -> Pixels:
+    height, width = photo.shape[:2]
+    if width > _MAX_WIDTH:
+        half = (width // 2, height // 2)
+        photo, painted = (
+            np.asarray(cv2.resize(each, half, interpolation=cv2.INTER_AREA), np.uint8) for each in (photo, painted)
+        )
+        height, width = photo.shape[:2]
+    canvas = np.zeros((2 * height, 2 * width, 3), np.uint8)
+    top = height // 2
+    canvas[top : top + height] = np.hstack([photo, painted])
+    return canvas
 
 
 def _split(split: float, photo: Pixels, painted: Pixels) -> Pixels:

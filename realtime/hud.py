@@ -12,7 +12,6 @@ from realtime.session import Session, key_help
 from realtime.thumbnails import Thumbnail
 
 _FADE_OUT_S = 0.5
-_LONGEST_REASON = 64
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,6 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
     """Returns the picture with everything written on it that the session asks for; the input is left as it is."""
     height, width = pixels.shape[:2]
     size = int(min(max(11, height / 26), max(11, width / 36)))
-    if session.view == "side by side":  # shown at half its size
-        size = min(2 * size, max(11, width // 36))
     opacity = (session.notice_until_s - time.monotonic()) / _FADE_OUT_S if session.notice else 0.0
     if session.hud == "off" and opacity <= 0 and not session.help:
         return pixels
@@ -52,7 +49,9 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
     if session.hud != "off":
         _draw_status(canvas, session, readings, size)
     if opacity > 0:
-        blend(canvas, text_panel((Line(session.notice),), size), "bottom", min(1.0, opacity))
+        # the compare view has its captions at the bottom
+        place = "bottom" if session.view == "painting" else "above bottom"
+        blend(canvas, text_panel((Line(session.notice),), size), place, min(1.0, opacity))
     return canvas
 
 
@@ -73,7 +72,7 @@ def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
     if readings.dropped:
         figures.append(f"{readings.dropped} camera frames skipped")
     lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]
-    reason = f" ({_shortened(readings.reason)})" if readings.reason else ""
+    reason = f" ({readings.reason})" if readings.reason else ""
     lines.append(Line(readings.backend + reason, DIM, 0.85 if reason else 1.0))
     lines.extend(Line(text) for text in readings.standing)
     return (*lines, *_alerts(session, readings))
@@ -115,7 +114,3 @@ def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
 
 def _name(session: Session, readings: Readings) -> str:
     return "original" if session.original else readings.caption
-
-
-def _shortened(reason: str) -> str:
-    return reason if len(reason) <= _LONGEST_REASON else reason[: _LONGEST_REASON - 2].rstrip() + " …"

@@ -95,6 +95,7 @@ def blend(canvas: Pixels, panel: Panel, place: str, opacity: float = 1.0) -> Non
         "bottom left": (low, gap),
         "bottom right": (low, right),
         "bottom": (low - gap, centre),
+        "above bottom": (low - 2 * gap - rows, centre),
         "centre": (middle, centre),
     }[place]
     top, left = max(0, min(top, height - rows)), max(0, min(left, width - columns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,11 @@ class Choice:
 
     backend: Backend
     passed_over: Sequence[str]
+
+    @property
+    def brief_reasons(self) -> str:
+        """The reasons without what to type, as "tensorrt: no NVIDIA driver"."""
+        return ", ".join(re.split(r" \(|;", reason)[0] for reason in self.passed_over)
 
     def __str__(self) -> str:
         reasons = f" ({'; '.join(self.passed_over)})" if self.passed_over else ""

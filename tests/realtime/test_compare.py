@@ -17,9 +17,19 @@ def test_without_a_comparison_the_painting_is_passed_on_untouched() -> None:
 
 def test_side_by_side_both_are_whole() -> None:
     both = compared("side by side", 0.5, PHOTO, PAINTED)
-    assert both.shape == (48, 128, 3)
-    np.testing.assert_array_equal(both[:, :64], PHOTO)
-    np.testing.assert_array_equal(both[:, 64:], PAINTED)
+    assert both.shape == (96, 128, 3), "the shape of the window stays"
+    np.testing.assert_array_equal(both[24:72, :64], PHOTO)
+    np.testing.assert_array_equal(both[24:72, 64:], PAINTED)
+    assert not both[:24].any()
+    assert not both[72:].any()
+
+
+def test_side_by_side_large_pictures_are_halved() -> None:
+    photo, painted = (np.full((720, 1280, 3), shade, np.uint8) for shade in (10, 200))
+    both = compared("side by side", 0.5, photo, painted)
+    assert both.shape == (720, 1280, 3)
+    assert (both[180:540, :640] == 10).all()
+    assert (both[180:540, 640:] == 200).all()
 
 
 @pytest.mark.parametrize("split", [0.0, 0.25, 0.5, 1.0])
