@@ -62,7 +62,8 @@ def _draw_status(canvas: Pixels, session: Session, readings: Readings, size: int
     blend(canvas, text_panel(lines, size, beside), "top left")
     if session.view != "painting":
         blend(canvas, text_panel((Line("camera", DIM),), size), "bottom left")
-        blend(canvas, text_panel((Line(_name(session, readings), DIM),), size), "bottom right")
+        painted = session.style_name if len(session.mix) < 2 and not session.original else _name(session, readings)
+        blend(canvas, text_panel((Line(painted, DIM),), size), "bottom right")
 
 
 def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
