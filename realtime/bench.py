@@ -26,6 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from realtime.backends import BACKENDS, Painter, choose_backend
+from realtime.bench_files import file_rate
+from realtime.encoding import Encoding
 from realtime.frames import Frame, Pixels
 from realtime.options import parse_positive_number, parse_size
 from realtime.pacing import SinkQueue
@@ -40,6 +42,7 @@ from realtime.source import Size
 from realtime.sources import DEFAULT_CAMERA_SIZE, SCENE_RATE
 from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import Stylizer
+from realtime.video_file import VideoFile
 
 ROUNDS = 5
 _LOOP, _STEADY = "loop, null sink", "loop, steady"
@@ -85,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
     choice = choose_backend(args.backend)
     paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
     reports = []
-    for size in args.size or [DEFAULT_CAMERA_SIZE]:
+    for size in [_size_of(args.input)] if args.input else args.size or [DEFAULT_CAMERA_SIZE]:
         with Stylizer(choice.backend) as stylizer:
             reports.append(_measure(stylizer, paintings[chosen], size, args))
         _print(reports[-1])
@@ -132,6 +135,8 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
             _STEADY: lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), (), steady=True),
             "loop, recording": lambda seconds: _recording_rate(stylizer, painting, size, seconds, Path(folder)),
         }
+        if args.input:
+            contenders |= _file_contenders(stylizer, painting, args.input)
         failed = {}
         for name in args.against:
             try:
@@ -154,6 +159,19 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
         peak_memory_mb=_peak_memory_mb(),
         failed=failed,
     )
+
+
+def _size_of(path: Path) -> Size:
+    with VideoFile(path) as file:
+        return file.size
+
+
+def _file_contenders(stylizer: Stylizer, painting: Painting, path: Path) -> dict[str, Contender]:
+    """Returns what files are painted with, as `--steady 0` has it: into nothing, and into a file."""
+    return {
+        "file, null encoder": lambda seconds: file_rate(stylizer, painting, path, seconds, None),
+        "file into a file": lambda seconds: file_rate(stylizer, painting, path, seconds, Encoding()),
+    }
 
 
 def _rate(values: Sequence[float], bare: Sequence[float]) -> Rate:
@@ -300,7 +318,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--style", default=DEFAULT_STYLE, metavar="NAME|FILE")
     parser.add_argument("--net", default="auto", metavar="auto|full|fast")
     parser.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
-    parser.add_argument("--size", type=parse_size, nargs="+", metavar="WxH", help="default: 640x480")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--size", type=parse_size, nargs="+", metavar="WxH", help="default: 640x480")
+    what.add_argument(
+        "-i", "--input", type=Path, metavar="FILE", help="measure at the size of a video file, and the file end to end"
+    )
     parser.add_argument(
         "--seconds", type=parse_positive_number, default=2.0, metavar="S", help="per round (default: %(default)g)"
     )

@@ -108,13 +108,21 @@ class ToRgb:
             picture,
             width=self._size[0],
             height=self._size[1],
-            format="rgb24",
+            # swscale makes planes in less than half the time of pixels, and joining them costs next to nothing
+            format="gbrp",
             dst_color_range=ColorRange.JPEG,
             interpolation=how,
             threads=1,
             **colours,
         )
-        return self._turn.apply(np.asarray(rgb.to_ndarray(), dtype=np.uint8))
+        green, blue, red = (_samples(plane) for plane in rgb.planes)
+        return self._turn.apply(np.asarray(cv2.merge([red, green, blue]), dtype=np.uint8))
+
+
+def _samples(plane: Any) -> Pixels:
+    """Returns H x W uint8, where the plane keeps them; its rows may be longer."""
+    rows: Pixels = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
 
 
 @dataclass(frozen=True)
