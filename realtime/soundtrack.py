@@ -68,7 +68,7 @@ class Soundtrack:
         name, kind = stream.metadata.get("filename", stream.name or "attachment"), stream.metadata.get("mimetype", "")
         if stream.type == "attachment":
             self._output.add_attachment(name, kind, stream.data)
-        elif _is_cover(stream) and self._output.format.name == _MATROSKA:
+        elif _is_cover(stream):
             with av.open(str(self._part.path), metadata_errors="replace") as container:
                 packet = next(container.demux(container.streams[stream.index]))
                 self._output.add_attachment(name, kind or f"image/{stream.codec_context.name}", bytes(packet))
@@ -133,12 +133,11 @@ class Soundtrack:
 
 
 def _can_hold(output: Any, stream: Any) -> bool:
-    if stream.type == "attachment":
+    if stream.type == "attachment" or _is_cover(stream):
+        # MP4 written in fragments would have an empty stream beside the cover
         return bool(output.format.name == _MATROSKA)
     if stream.type not in {"audio", "subtitle", "video"} or stream.codec_context is None:
         return False
-    if _is_cover(stream):
-        return output.format.name in {_MATROSKA, "mp4"}
     return stream.codec_context.name in output.supported_codecs
 
 
@@ -163,5 +162,7 @@ def _is_told_elsewhere(stream: Any, container: Any) -> bool:
 
 def _describe(stream: Any) -> str:
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    if _is_cover(stream):
+        return f"cover {codec}"
     language = stream.metadata.get("language")
     return f"{stream.type} {codec}" + (f" ({language})" if language else "")
