@@ -42,14 +42,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--input",
         nargs="+",
         metavar="FILE|FOLDER|URL|test",
-        help="a video or a picture, several of them or a folder, a network stream, or the bundled scene",
+        help="a video or a picture, several of them or a folder, numbered pictures as frame_%%05d.png, "
+        "a network stream, or the bundled scene",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE|FOLDER",
-        help="record into this file (mp4, mkv, mov, webm; of a picture jpg, png, webp, tif, bmp) or into this folder",
+        help="record into this file (mp4, mkv, mov, webm, gif, frame_%%05d.png; of a picture jpg, png, webp, tif, bmp) "
+        "or into this folder",
     )
     parser.add_argument(
         "--stream", metavar="URL", help="go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)"
