@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime.encoding import Encoding
-from realtime.pacing import SinkQueue
+from realtime.pacing import PATIENCE_S, SinkQueue
 from realtime.progress import tell
 from realtime.recorder import Recorder
 from realtime.replay import Replay
@@ -68,12 +68,27 @@ def open_outlets(
         # two may wait: source and device tick differently, and what waits longer is old
         queues.append(
             SinkQueue(
-                camera, "virtual camera", essential=essential, capacity=2, repeat_s=0, status=lambda: camera.status
+                camera,
+                "virtual camera",
+                essential=essential,
+                capacity=2,
+                repeat_s=0,
+                status=lambda: camera.status,
+                leave_within_s=PATIENCE_S,
             )
         )
     if stream is not None:
         sender = stack.enter_context(Stream(stream, source.size, source.rate, source.heard))
-        queues.append(SinkQueue(sender, "stream", repeat_s=REPEAT_S, status=lambda: sender.status, hurry=sender.hurry))
+        queues.append(
+            SinkQueue(
+                sender,
+                "stream",
+                repeat_s=REPEAT_S,
+                status=lambda: sender.status,
+                hurry=sender.hurry,
+                leave_within_s=PATIENCE_S,
+            )
+        )
     if output is not None:
         recorder = _open_recorder(output, source, encoding, facts)
         stack.enter_context(recorder)

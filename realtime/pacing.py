@@ -20,7 +20,7 @@ _PREFETCHED_FRAMES = 4
 # So many paintings may wait for a sink: a quarter of a second, which covers the hiccups of a disk.
 _WAITING_PICTURES = 8
 # A sink that takes longer to write what was waiting is left to itself: its thread is a daemon.
-_PATIENCE_S = 5.0
+PATIENCE_S = 5.0
 
 
 class FrameSource(Protocol):
@@ -66,7 +66,7 @@ class FrameQueue:
             self._changed.notify_all()
         self._source.stop()
         # a camera that hangs in its driver must not hang the app: the thread is a daemon
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(PATIENCE_S)
 
     def take(self, timeout_s: float | None = None) -> Frame | None:
         """Returns the next frame; None when the source has ended or nothing came within the time (None: no limit)."""
@@ -151,8 +151,9 @@ class SinkQueue:
     lossless: `write` waits for room; otherwise the oldest picture makes room, and `dropped` counts. essential: an error
     of the sink is raised by the next `write`, or on leaving; otherwise the sink ends alone, and `failure` says why.
     repeat_s: when nothing came for so long the last picture is written once more, as if it came now. status: what there
-    is to say of the sink. hurry: called on leaving, lest the sink take its time. A context manager: the thread starts
-    on entering, and on leaving what waits is written; the sink itself is its owner's to close.
+    is to say of the sink. hurry: called on leaving, lest the sink take its time. leave_within_s: a sink that hangs is
+    left alone then; without it leaving takes as long as the sink does. A context manager: the thread starts on
+    entering, and on leaving what waits is written; the sink itself is its owner's to close.
     """
 
     def __init__(
@@ -166,10 +167,11 @@ class SinkQueue:
         repeat_s: float | None = None,
         status: Callable[[], str] = _nothing_to_say,
         hurry: Callable[[], object] = _nothing_to_say,
+        leave_within_s: float | None = None,
     ) -> None:
         self._sink, self._lossless, self._essential = sink, lossless, essential
         self._capacity, self._repeat_s = capacity, repeat_s
-        self._status, self._hurry = status, hurry
+        self._status, self._hurry, self._leave_within_s = status, hurry, leave_within_s
         self._waiting: deque[tuple[Pixels, Frame]] = deque()
         self._changed = threading.Condition()
         self._leaving = self._ended = False
@@ -189,7 +191,8 @@ class SinkQueue:
             self._leaving = True
             self._changed.notify_all()
         self._hurry()
-        self._thread.join(None if self._lossless else _PATIENCE_S)
+        # a file that is closed while it is written to crashes, so its queue is waited for however long it takes
+        self._thread.join(self._leave_within_s)
 
     def finish(self) -> None:
         """Writes what waits, and raises what went wrong with it where the sink is essential."""

@@ -226,6 +226,8 @@ class Recorder:
         self._closed = True
         with contextlib.suppress(av.error.FFmpegError, OSError):  # `exc` was the first, and is the one that is told
             self._container.close()
+        if self._soundtrack is not None:
+            self._soundtrack.close()
         full = getattr(exc, "errno", None) == errno.ENOSPC
         reason = "the disk is full" if full else getattr(exc, "strerror", None) or str(exc)
         return RecordingError(

@@ -157,3 +157,26 @@ def test_a_sink_that_takes_its_time_is_asked_to_hurry_on_leaving() -> None:
         assert sink.reached.wait(PATIENCE_S)
     assert sink.indices == [0]
     assert not sink_threads()
+
+
+def test_leaving_waits_for_a_sink_that_is_slow_however_live_it_is() -> None:
+    sink = GatedSink()
+    leaving = threading.Timer(0.5, sink.gate.set)
+    with SinkQueue(sink, "sink") as queue:
+        queue.write(*pictures(1)[0])
+        assert sink.reached.wait(PATIENCE_S)
+        leaving.start()
+    assert sink.indices == [0], "its owner may close it now"
+    assert not sink_threads()
+
+
+def test_a_sink_that_may_hang_is_left_alone_in_time() -> None:
+    sink = GatedSink()
+    with SinkQueue(sink, "sink", leave_within_s=0.1) as queue:
+        queue.write(*pictures(1)[0])
+        assert sink.reached.wait(PATIENCE_S)
+    assert sink.indices == []
+    sink.gate.set()
+    for thread in sink_threads():
+        thread.join(PATIENCE_S)
+    assert sink.indices == [0]
