@@ -79,7 +79,9 @@ class RtmpServer:
         nginx = _nginx()
         assert nginx is not None
         command = [nginx, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         deadline_s = time.monotonic() + _PATIENCE_S
         with socket.socket() as probe:
             while probe.connect_ex((HOST, self.port)) != 0:
