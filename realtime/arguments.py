@@ -174,7 +174,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--print-config", action="store_true", help="tell all settings, as a settings file, and stop")
     parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
-    parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are")
+    parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are, and their sizes")
     parser.add_argument(
         "--list-backends", action="store_true", help="tell what can run the nets here, and why the rest cannot"
     )

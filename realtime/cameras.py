@@ -1,14 +1,22 @@
-"""Which cameras there are, by index, device path and name."""
+"""Which cameras there are, by index, device path and name, and what each can give."""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
+
+# OpenCV can ask a camera for a size, but not which sizes it has: these are tried.
+_USUAL_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
+# Uncompressed pictures above this size do not fit through USB 2 at full rate.
+_LARGEST_UNCOMPRESSED = 640 * 480
 _SYSFS = Path("/sys/class/video4linux")
 
 
@@ -33,6 +41,47 @@ def list_cameras(sysfs: Path = _SYSFS) -> Sequence[Camera]:
 
         return [Camera(info.index, info.name) for info in enumerate_cameras()]
     return []
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What a camera gives: size, pictures per second (0 where it does not say), and how they are coded."""
+
+    size: tuple[int, int]
+    fps: float = 0.0
+    coding: str = ""
+
+    def __str__(self) -> str:
+        rate = f" at {self.fps:.4g} fps" if self.fps else ""
+        return f"{self.size[0]}x{self.size[1]}{rate}" + (f" ({self.coding})" if self.coding else "")
+
+
+def ask_for(capture: Any, size: tuple[int, int], fps: float = 0.0) -> Mode:
+    """Asks an open `cv2.VideoCapture` for a size and a rate, and returns what it really gives."""
+    if size[0] * size[1] > _LARGEST_UNCOMPRESSED:
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+    if fps:
+        capture.set(cv2.CAP_PROP_FPS, fps)
+    width, height = (int(capture.get(what)) for what in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    given_fps = float(capture.get(cv2.CAP_PROP_FPS))
+    code = int(capture.get(cv2.CAP_PROP_FOURCC))
+    letters = code.to_bytes(4, "little").decode("ascii", "replace") if code > 0 else ""
+    usable = given_fps if 0 < given_fps < math.inf else 0.0
+    return Mode((width or size[0], height or size[1]), usable, letters if letters.isalnum() else "")
+
+
+def list_modes(camera: Camera) -> Sequence[Mode]:
+    """Returns which of the usual sizes a camera gives; empty where it cannot be opened. Its light goes on meanwhile."""
+    capture = cv2.VideoCapture(camera.path or camera.index)
+    try:
+        if not capture.isOpened():
+            return []
+        modes = [(size, ask_for(capture, size)) for size in _USUAL_SIZES]
+        return [mode for size, mode in modes if mode.size == size]
+    finally:
+        capture.release()
 
 
 def find_camera(wanted: str) -> Camera | None:

@@ -20,7 +20,7 @@ from realtime import bench, gallery
 from realtime.arguments import build_parser
 from realtime.backends import BACKENDS, Backend, Net, choose_backend, load_backend
 from realtime.backends.tensorrt import EngineMissingError
-from realtime.cameras import list_cameras
+from realtime.cameras import list_cameras, list_modes
 from realtime.encoding import Encoding
 from realtime.errands import is_for_folder, is_photo
 from realtime.exit_codes import INTERRUPTED, explained
@@ -361,7 +361,8 @@ def _list_styles() -> None:
 def _list_cameras() -> None:
     cameras = list_cameras()
     for camera in cameras:
-        tell(str(camera), sys.stdout)
+        modes = ", ".join(map(str, list_modes(camera))) or "cannot be opened; is another program using it?"
+        tell(f"{camera}: {modes}", sys.stdout)
     if not cameras:
         tell("found no camera; without one, type: nst-live -i test", sys.stdout)
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from realtime.cameras import Camera as CameraDevice
-from realtime.cameras import describe_cameras, find_camera
+from realtime.cameras import ask_for, describe_cameras, find_camera
 from realtime.colours import ToRgb
 from realtime.decoding import picture_stream, rate_of, reason_of
 from realtime.frames import Frame
@@ -127,21 +127,12 @@ class Camera(Closing):
     def __init__(self, device: CameraDevice, size: Size | None = None, rate: Fraction | None = None) -> None:
         self.name = f"camera {device}"
         self._capture = _open_capture(device)
-        width, height = size or DEFAULT_CAMERA_SIZE
-        if width * height > 640 * 480:
-            # uncompressed pictures of this size do not fit through USB 2 at full rate
-            self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        if rate is not None:
-            self._capture.set(cv2.CAP_PROP_FPS, float(rate))
-        given = tuple(int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        self.size = (given[0] or width, given[1] or height)
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = (
-            exact_rate(Fraction(fps).limit_denominator(1001)) if fps and math.isfinite(fps) else rate or Fraction(30)
-        )
+        mode = ask_for(self._capture, size or DEFAULT_CAMERA_SIZE, float(rate or 0))
+        self.size = mode.size
+        self.rate = exact_rate(Fraction(mode.fps).limit_denominator(1001)) if mode.fps else rate or Fraction(30)
+        refused = "" if size in (None, mode.size) else f", not the {size[0]}x{size[1]} that was asked for"
+        self.notes = (f"{self.name} gives {mode}{refused}",)
         self.time_base = LIVE_TIME_BASE
 
     def frames(self) -> Iterator[Frame]:

@@ -224,6 +224,57 @@ def first_frames(source: Recovering, count: int) -> list[Frame]:
     return frames
 
 
+def test_what_a_camera_really_gives_is_said(unreliable: Callable[..., Recovering]) -> None:
+    assert unreliable([numbered(0)]).notes == ("camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps",)
+
+
+def test_a_size_that_a_camera_refuses_is_said(unreliable: Callable[..., Recovering]) -> None:
+    unreliable([numbered(0)], [numbered(1)])
+    source = open_source(size=(1920, 1080))
+    assert source.size == SIZE
+    (note,) = source.notes
+    assert note == "camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps, not the 1920x1080 that was asked for"
+
+
+class ManySizes(FakeCapture):
+    """A camera with two sizes, the larger one compressed and slower."""
+
+    def __init__(self, _device: object) -> None:
+        self._script = iter([])
+        self._wanted: dict[int, float] = {}
+
+    def set(self, *what: Any) -> bool:
+        self._wanted[what[0]] = what[1]
+        return True
+
+    def get(self, what: int) -> float:
+        large = self._wanted.get(cv2.CAP_PROP_FRAME_WIDTH, 0) >= 1280
+        given = (1280, 720, 15) if large else (640, 480, 29.97)
+        known = dict(zip((cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS), given, strict=True))
+        known[cv2.CAP_PROP_FOURCC] = self._wanted.get(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"YUYV"))
+        return float(known.get(what, 0))
+
+
+def test_cameras_are_listed_with_the_sizes_and_rates_they_give(
+    unreliable: Callable[..., Recovering], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
+) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", ManySizes)
+    monkeypatch.setattr("realtime.cli.list_cameras", cameras.list_cameras)
+    told = nst_live("--list-cameras")
+    assert told.code == 0
+    wanted = "0 (Cheap Camera) /dev/video0: 640x480 at 29.97 fps (YUYV), 1280x720 at 15 fps (MJPG)\n"
+    assert told.out == wanted
+
+
+def test_a_camera_that_is_in_use_is_listed_as_such(
+    unreliable: Callable[..., Recovering], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
+) -> None:
+    monkeypatch.setattr(FakeCapture, "scripts", [], raising=False)
+    monkeypatch.setattr("realtime.cli.list_cameras", cameras.list_cameras)
+    told = nst_live("--list-cameras")
+    assert told.out == "0 (Cheap Camera) /dev/video0: cannot be opened; is another program using it?\n"
+
+
 def test_empty_pictures_of_a_camera_are_passed_over(unreliable: Callable[..., Recovering]) -> None:
     nothing = np.empty((0, 0, 3), np.uint8)
     source = unreliable([numbered(0), nothing, None, numbered(1), None, nothing, numbered(2)])
