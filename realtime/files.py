@@ -40,7 +40,7 @@ def paint_photo(args: argparse.Namespace) -> int:
     errand = Errand(Path(args.input), args.output)
     check_errands([errand], args.overwrite, resume=False)
     started_s = time.monotonic()
-    with Easel(args) as easel, progress_bar(errand.source.name, _PERCENT) as report:
+    with Easel(args) as easel, progress_bar(errand.source.name, _PERCENT, "percent") as report:
         tell(f"{errand.source}, {easel.caption}, backend: {easel.backend}")
         easel.paint(errand, lambda share: report and report(round(_PERCENT * share)))
     tell(f"painted {errand.source} into {errand.output} in {time.monotonic() - started_s:.1f} s")
@@ -78,7 +78,7 @@ def _paint_all(args: argparse.Namespace, errands: Sequence[Errand], paint_video:
         def paint(errand: Errand) -> int:
             stopping.check()
             if easel is not None and errand.is_photo:
-                with bar.file(errand.source.name, _PERCENT, stopping) as report:
+                with bar.file(errand.source.name, _PERCENT, stopping, "percent") as report:
                     easel.paint(errand, lambda share: report(round(_PERCENT * share)))
                 return 0
             return _paint_video(args, errand, paint_video, lambda name, total: bar.file(name, total, stopping))

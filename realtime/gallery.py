@@ -82,7 +82,7 @@ def _cells(args: argparse.Namespace, photo: Photo) -> Sequence[Cell]:
     paintings, _ = load_repertoire(styles[0].name, network)
     painter = PhotoPainter(choice.backend, PhotoLook(args.strength, args.keep_colors))
     cells = [Cell(photo.pixels, "original", args.photo.name)]
-    with closing(painter), progress_bar(args.photo.name, len(paintings)) as report:
+    with closing(painter), progress_bar(args.photo.name, len(paintings), "styles") as report:
         for painting in paintings:
             title = "" if painting.caption == painting.name else painting.caption
             cells.append(Cell(painter.paint(photo, painting).pixels, painting.name, title))

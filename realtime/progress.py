@@ -20,25 +20,25 @@ def tell(line: str, stream: TextIO | None = None) -> None:
 
 
 class _SpeedColumn(ProgressColumn):
-    """How fast it goes: frames in a second, or files in a minute."""
+    """How fast it goes: frames in a second, or files in a minute; of a single picture nothing."""
 
     def render(self, task: Task) -> Text:
         speed = task.speed or 0
-        return Text(f"{60 * speed:.1f}/min" if task.fields.get("unit") == "files" else f"{speed:.1f} fps")
+        return Text({"files": f"{60 * speed:.1f}/min", "frames": f"{speed:.1f} fps"}.get(task.fields["unit"], ""))
 
 
 Report = Callable[[int], None]
 
 
 @contextmanager
-def progress_bar(name: str, total: int | None) -> Iterator[Report | None]:
-    """Yields what is to be called with the number of frames done; None where no terminal would show it."""
+def progress_bar(name: str, total: int | None, unit: str = "frames") -> Iterator[Report | None]:
+    """Yields what is to be called with the number of frames (or percent …) done; None where no terminal shows it."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
     with Progress(*_columns(), console=console, transient=True) as progress:
-        task = progress.add_task(name, total=total)
+        task = progress.add_task(name, total=total, unit=unit)
         yield lambda done: progress.update(task, completed=done)
 
 
@@ -58,10 +58,10 @@ class FilesBar:
             self._progress.update(self._all, completed=self._done)
 
     @contextmanager
-    def file(self, name: str, total: int | None, stopping: Stopping) -> Iterator[Report]:
+    def file(self, name: str, total: int | None, stopping: Stopping, unit: str = "frames") -> Iterator[Report]:
         """Yields what takes how much of this file is done; it raises StoppedError when all is to stop."""
         progress = self._progress
-        task = None if progress is None else progress.add_task(name, total=total)
+        task = None if progress is None else progress.add_task(name, total=total, unit=unit)
 
         def report(done: int) -> None:
             stopping.check()
