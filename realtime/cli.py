@@ -202,7 +202,12 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             report=report,
             tell=tell,
         )
-        outcome = show.run()
+        try:
+            outcome = show.run()
+        except KeyboardInterrupt:
+            if outlets.ledger is not None:
+                tell(f"what is painted is kept in {outlets.ledger.folder}; the same command goes on from there")
+            raise
         outlets.finish(outcome.complete)
     return _conclude(outcome, source, output, quiet)
 

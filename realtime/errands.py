@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.encoding import CONTAINERS
-from realtime.photo import PHOTO_FORMATS
+from realtime.photo import HEIF_SUFFIXES, PHOTO_FORMATS
 from realtime.recorder import OutputError
 from realtime.source import SourceError
 
-# What is looked for in folders. Of these, what we do not write becomes PNG or MP4.
-PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
+# What is looked for in folders. Of these, what we do not write becomes JPEG, PNG or MP4.
+PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, *HEIF_SUFFIXES, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
 VIDEO_SUFFIXES = frozenset(
     {*CONTAINERS, ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv", ".3gp"}
 )
@@ -134,4 +134,6 @@ def _writable(relative: Path) -> Path:
     suffix = relative.suffix.lower()
     if suffix in PHOTO_FORMATS or suffix in CONTAINERS:
         return relative
+    if suffix in HEIF_SUFFIXES | {".jpe", ".jfif"}:
+        return relative.with_suffix(".jpg")
     return relative.with_suffix(".png" if suffix in PHOTO_SUFFIXES else ".mp4")

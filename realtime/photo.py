@@ -42,6 +42,10 @@ Image.MAX_IMAGE_PIXELS = None
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 
 
+# What needs a package of its own, under the licence of libheif.
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+
+
 class PhotoError(SourceError):
     """A file is not a picture that can be read."""
 
@@ -126,6 +130,8 @@ def resized(photo: Photo, size: tuple[int, int]) -> Photo:
 def _opened(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise PhotoError(f"no file {path}")
+    if path.suffix.lower() in HEIF_SUFFIXES:
+        _learn_heif(path)
     with _translated(path), warnings.catch_warnings():
         # Pillow warns of damaged metadata, which the painting does without
         warnings.simplefilter("ignore")
@@ -133,6 +139,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             if image.width * image.height > _MOST_PIXELS:
                 raise PhotoError(f"{path} claims to be {image.width}x{image.height}; that is taken for a damaged file")
             yield image
+
+
+def _learn_heif(path: Path) -> None:
+    try:
+        import pillow_heif
+    except ImportError as exc:
+        raise PhotoError(f"{path} needs a package to be read; type: pip install pillow-heif") from exc
+    pillow_heif.register_heif_opener()
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from realtime.stylizer import Stylizer
 
 # A picture of more pixels takes more memory whole than the app should.
 MOST_PIXELS_WHOLE = 16_000_000
+_STRIP_ROWS = 512
 # A painter is made for one size; of photographs in many sizes, so many painters are kept.
 _MOST_PAINTERS = 3
 
@@ -48,9 +49,17 @@ class PhotoPainter:
             alpha = None if photo.alpha is None else np.ascontiguousarray(photo.alpha[:, ::-1])
             photo = replace(photo, pixels=np.ascontiguousarray(photo.pixels[:, ::-1]), alpha=alpha)
         painted = self._painted(photo.pixels, painting, report)
-        if self._look.keep_colors:
-            painted = with_colors_of(painted, photo.pixels)
-        return replace(photo, pixels=at_strength(painted, photo.pixels, self._look.strength))
+        if self._look.keep_colors or self._look.strength < 1:
+            self._touch(painted, photo.pixels)
+        return replace(photo, pixels=painted)
+
+    def _touch(self, painted: Pixels, pixels: Pixels) -> None:
+        """Gives the painting colours and strength, strip by strip: a huge picture should not be in memory once more."""
+        for top in range(0, len(painted), _STRIP_ROWS):
+            strip, photo = painted[top : top + _STRIP_ROWS], pixels[top : top + _STRIP_ROWS]
+            if self._look.keep_colors:
+                strip = with_colors_of(strip, photo)
+            painted[top : top + _STRIP_ROWS] = at_strength(strip, photo, self._look.strength)
 
     def _painted(self, pixels: Pixels, painting: Painting, report: Callable[[float], object] | None) -> Pixels:
         height, width = pixels.shape[:2]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +117,29 @@ def test_a_picture_that_cannot_be_written_is_refused_before_it_is_painted(
     assert told.code == 2
     assert words in told.complaint
     assert (tmp_path / "there.png").read_text() == "precious"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_terminal_shows_file_speed_and_time_left(folder: bool, tmp_path: Path, identity: Path) -> None:
+    (tmp_path / "in").mkdir()
+    clip = write_clip(tmp_path / "in" / "holiday.mp4", 60)
+    typed = ["-i", "in", "-o", "out"] if folder else ["-i", str(clip), "-o", "out.mp4"]
+    terminal, end = os.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150", "TERM": "xterm"}
+    command = [sys.executable, "-m", "realtime.cli", *typed, "--style", str(identity)]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=end)
+    os.close(end)
+    shown = b""
+    with suppress(OSError):  # Linux's way to say that the other end is closed
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    os.close(terminal)
+    assert process.wait() == 0
+    line = re.escape(f"{'in/' if folder else str(tmp_path) + '/in/'}holiday.mp4")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert re.search(line + r"\s+\S+\s+\d+/60\s+[\d.]+ fps\s+ETA", text), text
+    assert not folder or re.search(r"files\s+\S+\s+1/1\s+[\d.]+/min\s+ETA", text)
 
 
 # folders --------------------------------------------------------------------------------------------------------------

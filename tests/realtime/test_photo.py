@@ -131,6 +131,19 @@ def test_sixteen_bits_are_read(colours: int, suffix: str, tmp_path: Path) -> Non
     assert np.abs(pixels.astype(float) - deep / 257).max() <= 1
 
 
+def test_the_pictures_of_telephones_are_read(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_bytes("RGB", SIZE, colourful(0, SIZE).tobytes()).save(tmp_path / "a.heic", quality=95)
+    assert np.abs(read_photo(tmp_path / "a.heic").pixels.astype(int) - colourful(0, SIZE)).mean() < 6
+
+
+def test_without_their_package_it_is_said_what_to_type(tmp_path: Path, missing: Callable[[str], None]) -> None:
+    missing("pillow_heif")
+    (tmp_path / "a.heic").write_bytes(b"anything")
+    with pytest.raises(PhotoError, match=r"a\.heic needs a package to be read; type: pip install pillow-heif"):
+        read_photo(tmp_path / "a.heic")
+
+
 @pytest.mark.parametrize("suffix", PHOTO_FORMATS)
 def test_every_format_that_is_written_is_read_again(suffix: str, tmp_path: Path) -> None:
     picture = colourful(0, SIZE)
