@@ -52,6 +52,7 @@ from styles.registry import USER_FOLDER_VARIABLE, list_styles
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
 _UNWATCHED_SCENE_FRAMES = 180
+_MAX_OWN_FPS = 60.0
 _FALLBACK_STEM = "nst-live"
 
 # The options on which the frames of a file depend, beside style and backend.
@@ -222,7 +223,8 @@ def _load_paintings(args: argparse.Namespace, network: str) -> tuple[Sequence[Pa
 
 def _governor(args: argparse.Namespace, source: Source) -> Governor | None:
     """Returns what holds the rate that was asked for, or a live source's own."""
-    own_fps = float(source.rate) if source.live else 0.0
+    # some streams say that they have thousands
+    own_fps = min(float(source.rate), _MAX_OWN_FPS) if source.live else 0.0
     target_fps = own_fps if args.target_fps is None else args.target_fps
     return Governor(target_fps) if target_fps else None
 

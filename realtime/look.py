@@ -12,6 +12,9 @@ from realtime.backends import Vector
 from realtime.frames import Pixels
 from realtime.repertoire import Painting
 
+# After a pause the walk does not begin with so long a step that it is over.
+_LONGEST_STEP_S = 0.1
+
 
 class MixError(ValueError):
     """Styles cannot be mixed as asked."""
@@ -65,7 +68,8 @@ class _Walk:
 class Fader:
     """Turns a switch of styles into a walk on style vectors of `duration_s`; 0, or a change of nets, is a cut.
 
-    The clock is the frames' own: seconds of the file, or of capture. `towards` is asked once a frame.
+    The clock is the frames' own: seconds of the file, or of capture. `towards` is asked once a frame. A walk begins at
+    the frame before, so that its first frame differs already.
     """
 
     def __init__(self, duration_s: float) -> None:
@@ -73,14 +77,17 @@ class Fader:
         self._target: Painting | None = None
         self._shown: Vector | None = None
         self._walk: _Walk | None = None
+        self._last_s = 0.0
 
     def towards(self, target: Painting, at_s: float) -> Painting:
         """Returns what to paint at that moment on the way to `target`; called in the order of the frames."""
         if target is not self._target:
             same_net = self._target is not None and self._target.net == target.net
             can_walk = self.duration_s > 0 and same_net and self._shown is not None and target.vector is not None
-            self._walk = _Walk(self._shown, at_s) if can_walk and self._shown is not None else None
+            began_s = max(self._last_s, at_s - _LONGEST_STEP_S)
+            self._walk = _Walk(self._shown, began_s) if can_walk and self._shown is not None else None
             self._target = target
+        self._last_s = at_s
         self._shown = self._vector_at(target, at_s)
         return target if self._walk is None else replace(target, vector=self._shown)
 

@@ -31,6 +31,13 @@ def test_a_switch_walks_from_one_style_to_the_next_and_ends_exactly_there() -> N
     assert fader.towards(light, 12.0) is light
 
 
+def test_the_first_frame_after_a_switch_differs_already_and_a_pause_makes_no_leap() -> None:
+    for pause_s in (0.04, 20.0):
+        fader, dark, light = Fader(0.5), shade("dark", 0), shade("light", 100)
+        fader.towards(dark, 1.0)
+        assert 0 < shade_of(fader.towards(light, 1.0 + pause_s)) < 20
+
+
 def test_a_switch_in_the_middle_of_a_walk_begins_where_the_walk_is() -> None:
     fader, dark, light = Fader(2.0), shade("dark", 0), shade("light", 100)
     fader.towards(dark, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ import pytest
 from realtime.backends import Backend, Vector
 from realtime.frames import Frame, Pixels
 from realtime.playlist import Playlist
+from realtime.recorder import Recorder
 from realtime.repertoire import Painting
 from realtime.session import Session
 from realtime.show import Show
 from realtime.stylizer import Stylizer
+from realtime.video_file import VideoFile
 from styles.weights import WeightsError
+from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.stand_ins import Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
 
 DARK, LIGHT = shade("dark", 0), shade("light", 200)
@@ -73,6 +77,35 @@ def test_many_switches_drop_and_repeat_no_frame(fade_s: float) -> None:
     """`shades_of_show` looks at the numbers of the frames."""
     typed = dict(enumerate("2n1p0212n01np2x12xx", start=1))
     assert len(shades_of_show(Session(("dark", "light")), 40, display=TypingDisplay(typed), fade_s=fade_s)) == 40
+
+
+@pytest.mark.parametrize("fade_s", [0.0, 0.2])
+def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, tmp_path: Path) -> None:
+    clip, count = tmp_path / "clip.mp4", 60
+    write_clip(clip, count, rate=Fraction(60))
+    output, typed = tmp_path / "painted.mkv", {5: "2", 20: "n", 30: "2", 31: "1", 40: "x2", 50: "0"}
+    with VideoFile(clip) as source, Stylizer(shade_backend()) as stylizer:
+        times = [frame.time for frame in VideoFile(clip).frames()]
+        with Recorder(output, source.size, source.rate, source.time_base) as recorder:
+            show = Show(
+                source,
+                stylizer,
+                [DARK, LIGHT],
+                Session(("dark", "light")),
+                backend_note="",
+                display=TypingDisplay(typed),
+                sinks=[recorder],
+                fade_s=fade_s,
+            )
+            assert show.run().complete
+    painted = read_clip(output)
+    assert len(painted.pictures) == count
+    # Matroska counts in milliseconds
+    assert [float(time) for time in painted.times] == pytest.approx([float(time or 0) for time in times], abs=0.001)
+    shades = [float(picture.mean()) for picture in painted.pictures]
+    assert max(shades[:5]) < 5
+    assert shades[5] > (195 if fade_s == 0 else -1), "a cut is seen on the very next frame"
+    assert shades[19] == pytest.approx(200, abs=5)
 
 
 def test_a_mix_by_key_is_between_its_styles_and_numbers_add_and_take_away() -> None:
