@@ -244,7 +244,10 @@ def _pieces(model: Any, net: Net, height: int) -> Sequence[_Piece]:
     moving = _downstream(model.input("frame").get_node())
     kinds = {node.get_type_name() for node in nodes if node.get_friendly_name() in moving}
     if strange := sorted(kinds - _LOCAL - _CONVOLUTIONS):
-        raise BandError(f"the net {net.name!r} cannot paint band by band: it has layers of the kind {strange[0]}")
+        raise BandError(
+            f"a picture so large is painted band by band, and the net {net.name!r} cannot do that: it has layers of "
+            f"the kind {strange[0]}; make the picture smaller, as with --max-size 4000"
+        )
     ends = [node.input_value(0) for node in nodes if node.get_type_name() == "MVN"]
     normed = {_tensor(end, height) for end in ends}
     pieces: list[_Piece] = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from build_engines.onnx_cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
+from realtime.bands import BandError
 from realtime.encoding import EncoderUnavailableError, EncodingError
 from realtime.look import MixError
 from realtime.options import UsageError
@@ -28,6 +29,7 @@ EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
     (UsageError, 2),
     (MixError, 2),
     (PlaylistError, 2),
+    (BandError, 2),
     (StreamError, 2),
     (SourceError, 3),
     (StyleMismatchError, 3),

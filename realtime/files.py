@@ -161,6 +161,8 @@ class Easel:
             size = self._size or self._reading.fitted(upright)
             if size != upright:
                 photo = resized(photo, size)
+            if size[0] * size[1] > MOST_PIXELS_WHOLE and self.backend != "openvino":
+                tell(f"{errand.source} is huge ({size[0]}x{size[1]}): it is painted band by band, with openvino")
             with self._painter() as painter:
                 photo = painter.paint(photo, self._painting, report)
             if photo.alpha is not None and not has_alpha(errand.output):

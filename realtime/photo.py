@@ -42,6 +42,13 @@ Image.MAX_IMAGE_PIXELS = None
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
 
 
+# How a file is laid out, which TIFF tells by the same means as who took the picture (TIFF 6.0; 34675: colour profile).
+_LAYOUT_TAGS = frozenset(
+    {*range(254, 260), 262, 266, 273, *range(277, 280), 282, 283, 284, 296, 317, 318, 319, *range(320, 326), 338, 339}
+    | {*range(512, 522), *range(529, 533), 34675}
+)
+# Tags that point to groups of tags: EXIF, GPS, interoperability.
+_GROUP_TAGS = frozenset({34665, 34853, 40965})
 # What needs a package of its own, under the licence of libheif.
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 
@@ -98,13 +105,16 @@ def write_photo(path: Path, photo: Photo) -> None:
         options["icc_profile"] = _srgb_profile()
         if photo.exif:
             options["exif"] = photo.exif
+            if suffix in {".tif", ".tiff"} and _has_groups(photo.exif):
+                # what compresses, libtiff, writes no groups of tags
+                options["compression"] = None
     if photo.dpi is not None and suffix != ".webp":
         options["dpi"] = photo.dpi
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         image.save(partial, **options)  # type: ignore[arg-type]
         partial.replace(path)
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RuntimeError) as exc:
         raise OutputError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
     finally:
         partial.unlink(missing_ok=True)
@@ -218,9 +228,15 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
 def _exif(image: Image.Image) -> bytes:
     """Returns the EXIF data of an upright picture; the thumbnail, which is not painted, is left out."""
     exif = image.getexif()
-    if not exif:
-        return b""
-    return exif.tobytes()
+    for tag in _LAYOUT_TAGS & set(exif):
+        del exif[tag]
+    return exif.tobytes() if exif else b""
+
+
+def _has_groups(data: bytes) -> bool:
+    exif = Image.Exif()
+    exif.load(data)
+    return bool(_GROUP_TAGS & set(exif))
 
 
 def _laid_on_white(photo: Photo) -> Photo:

@@ -116,7 +116,7 @@ def test_a_net_with_a_layer_that_sees_everything_is_refused(tmp_path: Path) -> N
     )
     model.ir_version = 10
     onnx.save(model, tmp_path / "mean.onnx")
-    with pytest.raises(BandError, match="'mean' cannot paint band by band: it has layers of the kind ReduceMean"):
+    with pytest.raises(BandError, match="the net 'mean' cannot do that: it has layers of the kind ReduceMean"):
         paint_in_bands(Net("mean", tmp_path / "mean.onnx", None, 0, 4), patchwork(64, 64), None)
 
 

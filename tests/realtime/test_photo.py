@@ -46,6 +46,29 @@ def test_a_picture_is_read_upright(orientation: int, tmp_path: Path) -> None:
         assert written.size == photo.pixels.shape[1::-1]
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_when_and_where_a_picture_was_taken_is_kept(suffix: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.DateTime] = "2024:01:02 03:04:05"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] = 0.01
+    Image.fromarray(colourful(0, SIZE)).save(tmp_path / "a.jpg", exif=exif)
+    write_photo(tmp_path / f"b{suffix}", read_photo(tmp_path / "a.jpg"))
+    with Image.open(tmp_path / f"b{suffix}") as written:
+        kept = written.getexif()
+        assert kept[ExifTags.Base.DateTime] == "2024:01:02 03:04:05"
+        assert kept.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
+        assert float(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime]) == pytest.approx(0.01)
+
+
+def test_a_tiff_of_another_size_is_laid_out_anew(tmp_path: Path) -> None:
+    Image.fromarray(colourful(0, SIZE)).save(tmp_path / "a.tif", compression="tiff_lzw", software="a camera")
+    write_photo(tmp_path / "b.tif", resized(read_photo(tmp_path / "a.tif"), (20, 10)))
+    assert read_photo(tmp_path / "b.tif").pixels.shape == (10, 20, 3)
+    with Image.open(tmp_path / "b.tif") as written:
+        assert written.getexif()[ExifTags.Base.Software] == "a camera"
+
+
 def swapped_profile() -> bytes:
     """Returns a profile in which red and blue have changed places."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
