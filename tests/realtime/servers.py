@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -164,3 +165,55 @@ class TcpStream:
                 return
             while not self.flowing.is_set() and not self._cut.is_set():
                 time.sleep(0.02)
+
+
+class TlsFront:
+    """What stands before an RTMP server and speaks TLS, with a certificate of its own. A context manager."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = free_port()
+        self._behind = port
+        self._stop = threading.Event()
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+        subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, stderr=subprocess.DEVNULL)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server((HOST, self.port))
+        self._listener.settimeout(0.1)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            with suppress(OSError):
+                plain = self._listener.accept()[0]
+                plain.settimeout(None)
+                with self._context.wrap_socket(plain, server_side=True) as front:
+                    self._relay(front)
+
+    def _relay(self, front: ssl.SSLSocket) -> None:
+        with socket.create_connection((HOST, self._behind)) as back:
+            front.setblocking(False)
+            back.settimeout(0.02)
+            while not self._stop.is_set():
+                with suppress(ssl.SSLWantReadError):
+                    data = front.recv(65536)
+                    if not data:
+                        return
+                    back.sendall(data)
+                with suppress(TimeoutError):
+                    answer = back.recv(65536)
+                    if not answer:
+                        return
+                    front.setblocking(True)
+                    front.sendall(answer)
+                    front.setblocking(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ from realtime.scene import LOOP_FRAMES, Scene
 from realtime.stream import REPEAT_S, Stream, StreamError, check_stream_url
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
 from tests.realtime.conftest import NstLive
-from tests.realtime.servers import HOST, RtmpServer, free_port, why_no_nginx
+from tests.realtime.servers import HOST, RtmpServer, TlsFront, free_port, why_no_nginx
 
 PATIENCE_S = 60
 RATE = Fraction(25)
@@ -142,6 +143,16 @@ def test_a_server_that_is_killed_and_comes_back_costs_no_more_than_the_outage(se
     assert (second[0] - back_at + 10) % 40 <= 14
     assert any("Broken pipe" in text or "reset" in text.lower() for text in show.heard)
     assert "secret-key" not in "".join(show.heard)
+
+
+@NEEDS_NGINX
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_server_behind_tls_is_sent_to(server: RtmpServer, tmp_path: Path) -> None:
+    with TlsFront(tmp_path, server.port) as front, OnAir(f"rtmps://{HOST}:{front.port}/live/secret-key") as show:
+        show.until_live()
+        assert show.stream.status.startswith(f"on air at rtmps://{HOST} (")
+        show.film(30)
+    assert in_turn(read_clip(server.recordings()[-1]).numbers)
 
 
 @NEEDS_NGINX

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
+import av
 import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
 from realtime.virtual_camera import VirtualCamera, VirtualCameraError
-from tests.realtime.clips import SIZE, colourful, numbered
+from tests.realtime.clips import SIZE, colourful, numbered, read_clip, write_clip
 from tests.realtime.conftest import NstLive
+from tests.realtime.servers import free_port
 
 pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="pyvirtualcam is not installed")
 PATIENCE_S = 30
@@ -155,13 +159,24 @@ def test_a_show_is_a_camera_for_others(device: type[Device], negative: Path, nst
 def test_camera_recording_and_stream_get_the_same_show(
     device: type[Device], identity: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
-    from tests.realtime.clips import read_clip, write_clip
+    clip, port = write_clip(tmp_path / "clip.mp4", 120), free_port(socket.SOCK_DGRAM)
+    received: list[Pixels] = []
 
-    clip = write_clip(tmp_path / "clip.mp4", 30)
-    told = nst_live("-i", clip, "--style", identity, "-o", "painted.mp4", "--virtual-cam", "/dev/video9")
-    assert told.code == 0
-    assert read_clip(tmp_path / "painted.mp4").numbers == list(range(30))
-    assert len(device.opened[0].sent) >= 20
+    def receive() -> None:
+        with av.open(f"udp://127.0.0.1:{port}", timeout=(PATIENCE_S, PATIENCE_S)) as container:
+            pictures: Iterator[Any] = container.decode(video=0)
+            received.extend(picture.to_ndarray(format="rgb24") for picture in islice(pictures, 20))
+
+    player = threading.Thread(target=receive)
+    player.start()
+    outlets = ["-o", "painted.mp4", "--virtual-cam", "/dev/video9", "--stream", f"udp://127.0.0.1:{port}"]
+    told = nst_live("-i", clip, "--style", identity, *outlets)
+    player.join()
+    assert told.code == 0, told.err
+    assert read_clip(tmp_path / "painted.mp4").numbers == [index % 40 for index in range(120)]
+    assert len(device.opened[0].sent) >= 40
+    assert len(received) == 20
+    assert received[0].shape == (48, 64, 3)
 
 
 HINTS = {
@@ -236,8 +251,6 @@ def test_a_device_that_vanishes_ends_a_show_that_has_nothing_else(
 def test_a_device_that_vanishes_does_not_end_a_show_that_is_recorded(
     device: type[Device], identity: Path, tmp_path: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.realtime.clips import read_clip, write_clip
-
     monkeypatch.setattr(device, "gone_after", 5)
     clip = write_clip(tmp_path / "clip.mp4", 40)
     told = nst_live("-i", clip, "--style", identity, "-o", "painted.mp4", "--virtual-cam")
