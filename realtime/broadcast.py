@@ -28,7 +28,8 @@ _KEY_EVERY_S = 2.0
 _BITS_PER_PIXEL = 0.1
 _MIN_BIT_RATE = 400_000
 _SOUND_BIT_RATE = 128_000
-_SILENCE = np.zeros((2, 1024), np.float32)
+_AAC_FRAME = 1024
+_SILENCE = np.zeros((2, _AAC_FRAME), np.float32)
 # The times of sound that goes on tremble by less than that.
 _JITTER_SAMPLES = SOUND_RATE // 20
 # Sound may come so much later than its picture before silence takes its place.
@@ -113,12 +114,13 @@ def broadcast(connection: Connection, target: Target) -> None:
                     output.write_sound(message)
                 answer: Live | Failed = Live(output.encoder if output is not None else "")
             except (av.error.FFmpegError, OSError, ValueError) as exc:
+                if output is not None:
+                    output.abandon()
                 output = None
                 answer = Failed(getattr(exc, "strerror", None) or str(exc))
             connection.send(answer)
     if output is not None:
-        with suppress(av.error.FFmpegError, OSError):
-            output.close()
+        output.close()
 
 
 class _Output:
@@ -148,7 +150,8 @@ class _Output:
         )
         self._sound: Any = None
         self._patience = _PATIENCE_SAMPLES if target.with_sound else 0
-        self._heard = 0
+        # the encoder begins a frame early, and before the first picture there is no time
+        self._heard = _AAC_FRAME
         if target.with_sound or service.silence:
             self._sound = self._container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
             self._sound.bit_rate = _SOUND_BIT_RATE
@@ -185,7 +188,14 @@ class _Output:
         self._container.mux(self._sound.encode(frame))
 
     def close(self) -> None:
-        self._container.mux(self._pictures.encode(None))
-        if self._sound is not None:
-            self._container.mux(self._sound.encode(None))
-        self._container.close()
+        """Sends what the encoders hold back, and takes leave of the server."""
+        with suppress(av.error.FFmpegError, OSError):
+            self._container.mux(self._pictures.encode(None))
+            if self._sound is not None:
+                self._container.mux(self._sound.encode(None))
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Closes the connection: a server refuses a second one of the same name as long as it has the first."""
+        with suppress(av.error.FFmpegError, OSError):
+            self._container.close()

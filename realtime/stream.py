@@ -142,7 +142,7 @@ class Stream:
         self._live_since_s = None
         self._retry_at_s = now_s + self._pause_s
         self._pause_s = min(_LAST_PAUSE_S, 2 * self._pause_s)
-        self.status = f"no connection to {self.name} ({reason}); trying again"
+        self.status = f"off air: {reason}; trying again"
 
     def _start_process(self) -> None:
         context = multiprocessing.get_context("spawn")

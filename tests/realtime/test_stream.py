@@ -160,7 +160,7 @@ def test_a_show_begins_before_its_server_and_goes_on_air_when_that_is_there(serv
     server.kill()
     with OnAir(server.url) as show:
         show.until(lambda: "Connection refused" in show.stream.status)
-        assert show.stream.status == f"no connection to rtmp://{HOST} (Connection refused); trying again"
+        assert show.stream.status == "off air: Connection refused; trying again"
         server.start()
         show.until_live()
         show.film(20)
@@ -181,6 +181,29 @@ def test_while_no_picture_comes_the_last_one_is_sent_again(server: RtmpServer) -
     clip = read_clip(recording)
     assert len(clip.pictures) >= 5
     assert set(clip.numbers) == {7}
+
+
+@NEEDS_NGINX
+def test_a_second_picture_that_comes_late_breaks_nothing(server: RtmpServer) -> None:
+    with Stream(server.url, SIZE, RATE) as stream:
+        for index, after_s in enumerate((0, 0, 0.8, 0.04, 1.5)):
+            time.sleep(after_s)
+            stream.write(numbered(index), Frame(numbered(index), index, time.monotonic()))
+            assert stream.status.startswith("on air"), stream.status
+    (recording,) = server.recordings()
+    assert read_clip(recording).numbers == [1, 2, 3, 4], "the first picture was old when the connection stood"
+
+
+@NEEDS_NGINX
+def test_after_a_failure_the_old_connection_is_closed_so_that_the_server_takes_the_new_one(server: RtmpServer) -> None:
+    with OnAir(server.url) as show:
+        show.until_live()
+        show.film(10)
+        show.queue.write(np.zeros((4, 4), np.uint8), Frame(numbered(0), 0, time.monotonic()))
+        show.until_live(connections=2)
+        show.film(20)
+        assert show.stream.connections == 2
+    assert len(server.recordings()) == 2
 
 
 def receive(url: str, count: int, options: dict[str, str] | None = None) -> list[Pixels]:
