@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -59,47 +59,44 @@ def _vector(painting: Painting) -> Vector:
     return painting.vector
 
 
-@dataclass(frozen=True, eq=False)
-class _Walk:
-    start: Vector
-    began_s: float
-
-
 class Fader:
-    """Turns a switch of styles into a walk on style vectors of `duration_s`; 0, or a change of nets, is a cut.
+    """Turns a switch of styles into a walk on style vectors of `duration_s`; 0 is a cut.
 
-    The clock is the frames' own: seconds of the file, or of capture. `towards` is asked once a frame. A walk begins at
-    the frame before, so that its first frame differs already.
+    Between styles of different nets it is a walk on pixels: `under` is what else to paint the frame as, and how much of
+    it is left (0..1), None where the one painting is enough. The clock is the frames' own: seconds of the file, or of
+    capture. `towards` is asked once a frame. A walk begins at the frame before: its first frame differs already.
     """
 
     def __init__(self, duration_s: float) -> None:
         self.duration_s = duration_s
+        self.under: tuple[Painting, float] | None = None
         self._target: Painting | None = None
-        self._shown: Vector | None = None
-        self._walk: _Walk | None = None
-        self._last_s = 0.0
+        self._shown: Painting | None = None
+        self._start: Painting | None = None
+        self._began_s = self._last_s = 0.0
 
     def towards(self, target: Painting, at_s: float) -> Painting:
         """Returns what to paint at that moment on the way to `target`; called in the order of the frames."""
         if target is not self._target:
-            same_net = self._target is not None and self._target.net == target.net
-            can_walk = self.duration_s > 0 and same_net and self._shown is not None and target.vector is not None
-            began_s = max(self._last_s, at_s - _LONGEST_STEP_S)
-            self._walk = _Walk(self._shown, began_s) if can_walk and self._shown is not None else None
             self._target = target
+            self._start = self._shown if self.duration_s > 0 else None
+            self._began_s = max(self._last_s, at_s - _LONGEST_STEP_S)
         self._last_s = at_s
-        self._shown = self._vector_at(target, at_s)
-        return target if self._walk is None else replace(target, vector=self._shown)
+        self._shown, self.under = self._between(target, at_s)
+        return self._shown
 
-    def _vector_at(self, target: Painting, at_s: float) -> Vector | None:
-        if self._walk is None or target.vector is None:
-            return target.vector
-        share = min(1.0, max(0.0, (at_s - self._walk.began_s) / self.duration_s))
+    def _between(self, target: Painting, at_s: float) -> tuple[Painting, tuple[Painting, float] | None]:
+        start = self._start
+        if start is None:
+            return target, None
+        share = min(1.0, max(0.0, (at_s - self._began_s) / self.duration_s))
         if share == 1.0:
-            self._walk = None
-            return target.vector
+            self._start = None
+            return target, None
         smooth = np.float32(share * share * (3 - 2 * share))
-        return (1 - smooth) * self._walk.start + smooth * target.vector
+        if start.net != target.net or start.vector is None or target.vector is None:
+            return target, (start, float(1 - smooth))
+        return replace(target, vector=(1 - smooth) * start.vector + smooth * target.vector), None
 
 
 def at_strength(painted: Pixels, photo: Pixels, strength: float) -> Pixels:

@@ -266,7 +266,8 @@ class Show:
         faded = self._fader.towards(self._wanted(), at_s)
         painting = None if self.session.original else faded
         self.session = self._net_scale.follow(self.session, faded.net, frame.size)
-        self._stylizer.start(frame, None if self._started < self._skip else painting, self._net_scale.used)
+        skipped = self._started < self._skip
+        self._stylizer.start(frame, None if skipped else painting, self._net_scale.used, self._fader.under)
         self._begun.append((frame, painting))
 
     def _wanted(self) -> Painting:

@@ -15,6 +15,7 @@ import numpy as np
 from realtime.backends import Backend, Net, Painter
 from realtime.enlarge import enlarged
 from realtime.frames import Frame, Pixels
+from realtime.look import at_strength
 from realtime.repertoire import Painting
 
 # A net reflects the picture at its borders, and OpenVINO's own smallest size is not below this either.
@@ -30,12 +31,12 @@ class Painted:
 
 
 @dataclass(frozen=True, eq=False)
-class _Begun:
-    """A frame, the picture that the painter got of it, and the painter; None where it passes as it is."""
+class _Part:
+    """A painting that has been begun: the picture that the painter got, and the share that it has in what is shown."""
 
-    frame: Frame
     pixels: Pixels
-    painter: Painter | None
+    painter: Painter
+    share: float
 
 
 _Key = tuple[Net, int, int]
@@ -53,7 +54,7 @@ class Stylizer:
         self._painters: dict[_Key, Painter] = {}
         self._loading: dict[_Key, Future[Painter]] = {}
         self._retired: list[Painter] = []
-        self._begun: deque[_Begun] = deque()
+        self._begun: deque[tuple[Frame, list[_Part]]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -98,25 +99,41 @@ class Stylizer:
         self._painters[key] = self._loading.pop(key).result()
         return True
 
-    def start(self, frame: Frame, painting: Painting | None, scale: float = 1.0) -> None:
-        """Begins to paint a frame; without a painting it passes as it is."""
-        painter, pixels = None, frame.pixels
+    def start(
+        self,
+        frame: Frame,
+        painting: Painting | None,
+        scale: float = 1.0,
+        under: tuple[Painting, float] | None = None,
+    ) -> None:
+        """Begins to paint a frame; without a painting it passes as it is.
+
+        under: another painting, of another net, that shows through with a share in 0..1.
+        """
+        parts = []
         if painting is not None:
-            size = scaled(frame.size, scale, painting.net)
-            if size != frame.size:
-                pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-            painter = self.painter(painting.net, size)
-            painter.start(_pad(pixels, painting.net.size_multiple), painting.vector)
-        self._begun.append(_Begun(frame, pixels, painter))
+            parts.append(self._begin(frame, painting, scale, 1.0))
+            if under is not None:
+                parts.append(self._begin(frame, under[0], scale, under[1]))
+        self._begun.append((frame, parts))
+
+    def _begin(self, frame: Frame, painting: Painting, scale: float, share: float) -> _Part:
+        pixels, size = frame.pixels, scaled(frame.size, scale, painting.net)
+        if size != frame.size:
+            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        painter = self.painter(painting.net, size)
+        painter.start(_pad(pixels, painting.net.size_multiple), painting.vector)
+        return _Part(pixels, painter, share)
 
     def finish(self) -> Painted:
         """Waits for the oldest frame begun."""
-        begun = self._begun.popleft()
-        if begun.painter is None:
-            return Painted(begun.frame, begun.frame.pixels)
-        height, width = begun.pixels.shape[:2]
-        painted = begun.painter.finish()[:height, :width]
-        return Painted(begun.frame, enlarged(painted, begun.pixels, begun.frame.pixels))
+        frame, parts = self._begun.popleft()
+        pixels = frame.pixels
+        for part in parts:
+            height, width = part.pixels.shape[:2]
+            painted = enlarged(part.painter.finish()[:height, :width], part.pixels, frame.pixels)
+            pixels = at_strength(painted, pixels, part.share)
+        return Painted(frame, pixels)
 
     @property
     def in_flight(self) -> int:

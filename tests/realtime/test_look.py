@@ -52,10 +52,26 @@ def test_without_a_duration_a_switch_is_a_cut() -> None:
     assert fader.towards(light, 0.0) is light
 
 
-def test_between_two_nets_a_switch_is_a_cut() -> None:
-    fader = Fader(2.0)
+def test_between_two_nets_the_old_painting_shows_through_ever_less() -> None:
+    fader, dark = Fader(2.0), shade("dark", 0)
+    fader.towards(dark, 0.0)
+    left = []
+    for at_s in (0.1, 1.0, 1.5):
+        assert fader.towards(BAKED, at_s) is BAKED
+        assert fader.under is not None
+        assert fader.under[0] is dark
+        left.append(fader.under[1])
+    assert left == sorted(left, reverse=True)
+    assert left[1] == pytest.approx(0.5)
+    assert fader.towards(BAKED, 2.0) is BAKED
+    assert fader.under is None
+
+
+def test_between_two_nets_without_a_duration_a_switch_is_a_cut() -> None:
+    fader = Fader(0.0)
     fader.towards(shade("dark", 0), 0.0)
     assert fader.towards(BAKED, 0.1) is BAKED
+    assert fader.under is None
 
 
 def test_a_mix_is_the_weighted_mean_and_says_what_it_is_of() -> None:

@@ -133,6 +133,41 @@ def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:
     assert "different nets" in show.session.notice
 
 
+def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> None:
+    begun: list[str] = []
+
+    class Counted(ShadePainter):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self._name = name
+
+        def start(self, frame: Pixels, style: Vector | None) -> None:
+            begun.append(self._name)
+            super().start(frame, style)
+
+    other = replace(LIGHT, net=replace(LIGHT.net, name="other"))
+    collector = Collector()
+    with Stylizer(Backend("stand-in", lambda: None, lambda net, _width, _height: Counted(net.name))) as stylizer:
+        session, display = Session(("dark", "light")), TypingDisplay({3: "2"})
+        show = Show(
+            TimedFrames(30),
+            stylizer,
+            [DARK, other],
+            session,
+            backend_note="",
+            display=display,
+            sinks=[collector],
+            fade_s=1,
+        )
+        show.run()
+    walk = [value for value in collector.shades if 0 < value < 200]
+    assert walk == sorted(walk)
+    assert 8 <= len(walk) <= 10
+    assert collector.shades[-1] == 200
+    assert len(begun) <= 31 + len(walk)
+    assert collector.indices == list(range(30))
+
+
 def test_styles_are_loaded_anew_by_key_and_the_one_on_show_stays() -> None:
     newer = [shade("bright", 255), shade("dark", 30), shade("light", 200)]
     shades = shades_of_show(
