@@ -120,11 +120,11 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
     encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
     if args.resume:
         _check_resumable(args)
-        if args.output.exists() and not args.overwrite:
-            tell(f"{args.output} is painted already")
-            return 0
     if args.output is not None:
-        check_output(args.output, args.overwrite, args.input, encoding)
+        check_output(args.output, args.overwrite or args.resume, args.input, encoding)
+    if args.resume and args.output.exists() and not args.overwrite:
+        tell(f"{args.output} is there, so it is taken as painted already; to paint it anew, add -y")
+        return 0
     if args.stream is not None:
         check_stream_url(args.stream)
     choice = choose_backend(args.backend)

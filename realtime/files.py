@@ -72,12 +72,13 @@ def _paint_all(args: argparse.Namespace, errands: Sequence[Errand], paint_video:
     stopping = Stopping()
     codes: list[int] = []
     with ExitStack() as stack:
-        easel = stack.enter_context(Easel(args)) if any(errand.is_photo for errand in errands) else None
+        # also where there are only videos: what is wrong with style or backend is said once
+        easel = stack.enter_context(Easel(args))
         bar = stack.enter_context(files_bar(len(errands)))
 
         def paint(errand: Errand) -> int:
             stopping.check()
-            if easel is not None and errand.is_photo:
+            if errand.is_photo:
                 with bar.file(errand.source.name, _PERCENT, stopping, "percent") as report:
                     easel.paint(errand, lambda share: report(round(_PERCENT * share)))
                 return 0

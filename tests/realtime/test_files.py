@@ -246,6 +246,14 @@ def test_a_folder_that_cannot_be_painted_is_refused(
     assert words in told.complaint
 
 
+def test_what_is_wrong_with_the_style_is_said_once(tmp_path: Path, nst_live: NstLive) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_clip(tmp_path / name, 2)
+    told = nst_live("-i", "a.mp4", "b.mp4", "-o", "out", "--style", "nobody")
+    assert told.code == 2
+    assert "no style of the net 'fast' called 'nobody'" in told.complaint
+
+
 def test_names_that_would_collide_are_kept_apart(tmp_path: Path) -> None:
     for name in ("a.mp4", "a.avi"):
         (tmp_path / name).touch()
