@@ -6,6 +6,7 @@ Size, colours and rate are the source's business: what comes out is H x W x 3 ui
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -73,15 +74,16 @@ class NetworkStream(Closing):
     frame_count: int | None = None
 
     def __init__(self, url: str, size: Size | None = None, heard: SoundFeed | None = None) -> None:
-        self.name = url
+        # who sees the screen need not see the password
+        self.name = re.sub(r"//[^/@]*@", "//", url)
         options = {"fflags": "nobuffer", "flags": "low_delay"}
         if url.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         try:
             self._container = av.open(url, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S))
         except (av.error.FFmpegError, OSError) as exc:
-            raise SourceError(f"cannot open the stream {url}: {reason_of(exc)}") from exc
-        self._stream = picture_stream(self._container, url)
+            raise SourceError(f"cannot open the stream {self.name}: {reason_of(exc)}") from exc
+        self._stream = picture_stream(self._container, self.name)
         self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
         self.rate = rate_of(self._stream)
         self.time_base = LIVE_TIME_BASE

@@ -20,7 +20,8 @@ if [ "${1:-live}" = test ]; then
     need_program xdotool xdotool
     need_program xwd x11-apps
     need_program ffmpeg ffmpeg
-    need_program nginx nginx
+    # outside of most users' PATH
+    [ -x /usr/sbin/nginx ] || missing="$missing nginx"
     [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"
 fi
 

@@ -439,6 +439,11 @@ def test_a_stream_that_is_not_there_is_told_with_its_address(web: str) -> None:
         open_source(url="tcp://127.0.0.1:1")
 
 
+def test_a_password_in_an_address_is_used_and_never_shown() -> None:
+    with pytest.raises(SourceError, match=r"^cannot open the stream rtsp://127\.0\.0\.1:1/live: Connection refused"):
+        open_source(url="rtsp://user:secret@127.0.0.1:1/live")
+
+
 def test_a_web_page_is_no_stream(web: str) -> None:
     with pytest.raises(SourceError, match=rf"cannot open the stream {web}/: Invalid data"):
         open_source(url=f"{web}/")
