@@ -83,22 +83,22 @@ class _Gauge:
             self._report(f"{self._done} frames: {usage_now()}")
 
 
-def soak(backend: Backend, painting: Painting, frames: int, folder: Path, report: Callable[[str], None]) -> Soak:
+def soak(backend: Backend, painting: Painting, frames: int, path: Path, report: Callable[[str], None]) -> Soak:
     """Runs a show of the bundled scene as fast as it goes, into a recording, and returns what it held."""
-    _run(backend, painting, _WARM_UP_FRAMES, folder)  # libraries start threads of their own, once
+    _run(backend, painting, _WARM_UP_FRAMES, path)  # libraries start threads of their own, once
     before, gauge = usage_now(), _Gauge(frames, report)
     started_s = time.monotonic()
-    recorded = _run(backend, painting, frames, folder, gauge)
+    recorded = _run(backend, painting, frames, path, gauge)
     fps = frames / (time.monotonic() - started_s)
     most = Usage(*(max(getattr(each, name) for each in gauge.seen) for name in ("memory", "threads", "files")))
     return Soak(before, gauge.seen[0], most, usage_now(), recorded, fps)
 
 
-def _run(backend: Backend, painting: Painting, frames: int, folder: Path, *sinks: Sink) -> int:
+def _run(backend: Backend, painting: Painting, frames: int, path: Path, *sinks: Sink) -> int:
     """Returns how many frames of a show were recorded."""
     with (
         Stylizer(backend) as stylizer,
-        Recorder(folder / "soak.mkv", SIZE, RATE, 1 / RATE, fast=True) as recorder,
+        Recorder(path, SIZE, RATE, 1 / RATE, fast=True) as recorder,
         SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
     ):
         source = SceneSource(SIZE, RATE, frames)
@@ -114,11 +114,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.realtime.soak", description=__doc__)
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--style", default="wreck", help="a style by name, or an .onnx file")
+    parser.add_argument("--format", default="mkv", help="mkv, mp4, mov or webm (default: %(default)s)")
     args = parser.parse_args()
     choice = choose_backend("auto")
     paintings, chosen = load_repertoire(args.style, network_for("auto", choice.backend.name))
     with tempfile.TemporaryDirectory() as folder:
-        result = soak(choice.backend, paintings[chosen], args.frames, Path(folder), tell)
+        result = soak(choice.backend, paintings[chosen], args.frames, Path(folder) / f"soak.{args.format}", tell)
     tell(f"{args.frames} frames at {result.fps:.0f} fps, memory {100 * result.growth:+.2f} % after the first tenth")
     for name in ("before", "settled", "most", "after"):
         tell(f"{name:<8} {getattr(result, name)}")

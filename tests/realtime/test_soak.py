@@ -18,7 +18,7 @@ FRAMES = 4000
 def test_a_show_of_thousands_of_frames_leaks_neither_memory_nor_threads_nor_files(tmp_path: Path) -> None:
     backend = choose_backend("auto").backend
     paintings, chosen = load_repertoire("wreck", network_for("auto", backend.name))
-    result = soak(backend, paintings[chosen], FRAMES, tmp_path, lambda _line: None)
+    result = soak(backend, paintings[chosen], FRAMES, tmp_path / "soak.mkv", lambda _line: None)
     assert result.recorded == FRAMES
     # 100,000 frames may grow by 2 %; of so few the first pages that every library touches are a part
     assert result.growth <= 0.02, result
