@@ -47,6 +47,11 @@ class Governor:
         """Forgets what was observed, after a time in which nothing was painted."""
         self._window, self._slow, self._roomy_since_s = None, 0, None
 
+    def begin_anew(self) -> None:
+        """Begins at the largest scale, as with another backend."""
+        self.scale = self._scales[-1]
+        self.restart()
+
     def forbid(self, scale: float) -> None:
         """Never chooses that scale again; the nearest larger one takes its place."""
         self._scales = tuple(other for other in self._scales if other != scale) or (1.0,)

@@ -19,7 +19,14 @@ class NetScale:
 
     def __init__(self, stylizer: Stylizer, background: Executor, governor: Governor | None) -> None:
         self._stylizer, self._background, self._governor = stylizer, background, governor
+        self._net: Net | None = None
         self.used = 1.0
+
+    def begin_anew(self) -> None:
+        """Paints at full size for now: another backend may not have the net at another."""
+        self._net, self.used = None, 1.0
+        if self._governor is not None:
+            self._governor.begin_anew()
 
     def follow(self, session: Session, net: Net, size: tuple[int, int]) -> Session:
         """Returns the session with the scale that is wanted, and says when the governor has changed it."""
@@ -29,6 +36,8 @@ class NetScale:
                 session = replace(session, net_scale=wanted)
                 if self._governor is not None:
                     session = session.noticed(f"net at {100 * wanted:.0f} % for {self._governor.target_fps:.4g} fps")
+        if net != self._net:
+            self._net, self.used = net, 1.0
         wanted = session.net_scale
         if wanted == self.used:
             return session

@@ -349,6 +349,7 @@ class Show:
         backend = self._upgrade.poll()
         if backend is not None:
             self._stylizer.change_backend(backend)
+            self._net_scale.begin_anew()
             net = self._paintings[self.session.style].net
             self._backend_note = self._stylizer.painter(net, painted.frame.size).description
             self.session = self.session.noticed(f"now painting with {self._backend_note}")
