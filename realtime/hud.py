@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realtime.frames import Pixels
-from realtime.panel import DIM, DOT, INK, RED, Line, blend, stacked, strip_panel, text_panel
+from realtime.panel import DIM, DOT, INK, RED, Line, Panel, blend, stacked, strip_panel, text_panel
 from realtime.session import Session, key_help
 from realtime.thumbnails import Thumbnail
 
@@ -94,8 +95,13 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
 
 
 def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
-    """All keys in two double columns, and below them the styles, where the picture is large enough."""
     height, width = canvas.shape[:2]
+    blend(canvas, _help_panel(width, height, size, tuple(readings.thumbnails)), "centre")
+
+
+@functools.lru_cache(maxsize=4)
+def _help_panel(width: int, height: int, size: int, thumbnails: Sequence[tuple[str, Thumbnail]]) -> Panel:
+    """All keys in two double columns, and below them the styles, where the picture is large enough."""
     keys = key_help()
     rows = -(-len(keys) // 2)
     pairs = zip(keys[:rows], (*keys[rows:], ("", "")), strict=False)
@@ -103,14 +109,14 @@ def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
     # all of the help is to be seen
     size = max(8, min(size, int(height / (1.4 * rows + 2)), width // 42))
     panel = text_panel(lines, size)
-    while size > 8 and panel.shape[1] > width - 2:
+    while size > 8 and panel.size[0] > width - 2:
         size -= 1
         panel = text_panel(lines, size)
-    if readings.thumbnails:
-        both = stacked(panel, strip_panel(readings.thumbnails, size))
-        if both.shape[0] <= height and both.shape[1] <= width:
-            panel = both
-    blend(canvas, panel, "centre")
+    if thumbnails:
+        both = stacked(panel, strip_panel(thumbnails, size))
+        if both.size[1] <= height and both.size[0] <= width:
+            return both
+    return panel
 
 
 def _name(session: Session, readings: Readings) -> str:

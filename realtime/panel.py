@@ -6,8 +6,8 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from realtime.frames import Pixels
@@ -16,8 +16,6 @@ from realtime.thumbnails import Thumbnail
 INK, DIM, RED = (255, 255, 255), (190, 198, 206), (255, 84, 72)
 DOT = "\N{BLACK CIRCLE}"
 _BACKGROUND = (12, 14, 18, 190)
-# h x w x 4, colours premultiplied with alpha, 0..255
-Panel = NDArray[np.uint16]
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -28,6 +26,19 @@ class Line:
     text: str
     colour: tuple[int, int, int] = INK
     size: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """What is laid over a picture: `colour`, times its opacity, and what is `kept` of the picture; h x w x 3 uint8."""
+
+    colour: Pixels
+    kept: Pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.colour.shape[1], self.colour.shape[0]
 
 
 @functools.lru_cache(maxsize=32)
@@ -74,19 +85,22 @@ def strip_panel(thumbnails: Sequence[tuple[str, Thumbnail]], size: int) -> Panel
 
 def stacked(upper: Panel, lower: Panel) -> Panel:
     """Returns two panels as one, the lower below the middle of the upper."""
-    width, gap = max(upper.shape[1], lower.shape[1]), np.zeros((upper.shape[0] // 40, 1, 4), np.uint16)
-    return np.vstack([_widened(panel, width) for panel in (upper, gap, lower)])
+    width, gap = max(upper.size[0], lower.size[0]), upper.size[1] // 40
+    colours = (_framed(upper.colour, width, gap, 0), _framed(lower.colour, width, 0, 0))
+    kept = (_framed(upper.kept, width, gap, 255), _framed(lower.kept, width, 0, 255))
+    return Panel(np.vstack(colours), np.vstack(kept))
 
 
-def _widened(panel: Panel, width: int) -> Panel:
-    left = (width - panel.shape[1]) // 2
-    return np.pad(panel, ((0, 0), (left, width - panel.shape[1] - left), (0, 0)))
+def _framed(pixels: Pixels, width: int, below: int, value: int) -> Pixels:
+    left = (width - pixels.shape[1]) // 2
+    around = ((0, below), (left, width - pixels.shape[1] - left), (0, 0))
+    return np.pad(pixels, around, constant_values=value)
 
 
 def blend(canvas: Pixels, panel: Panel, place: str, opacity: float = 1.0) -> None:
     """Lays a panel over the canvas, cut off at its edges where the picture is too small."""
     height, width = canvas.shape[:2]
-    rows, columns = min(panel.shape[0], height), min(panel.shape[1], width)
+    rows, columns = min(panel.size[1], height), min(panel.size[0], width)
     gap = min(12, height // 40)
     middle, centre = (height - rows) // 2, (width - columns) // 2
     low, right = height - rows - gap, width - columns - gap
@@ -100,8 +114,9 @@ def blend(canvas: Pixels, panel: Panel, place: str, opacity: float = 1.0) -> Non
     }[place]
     top, left = max(0, min(top, height - rows)), max(0, min(left, width - columns))
     region = canvas[top : top + rows, left : left + columns]
-    visible = panel[:rows, :columns] if opacity >= 1 else (panel[:rows, :columns] * opacity).astype(np.uint16)
-    region[:] = (region * (255 - visible[..., 3:]) // 255 + visible[..., :3]).astype(np.uint8)
+    colour, kept = panel.colour[:rows, :columns], panel.kept[:rows, :columns]
+    over = cv2.add(cv2.multiply(region, kept, scale=1 / 255), colour)
+    region[:] = over if opacity >= 1 else cv2.addWeighted(over, opacity, region, 1 - opacity, 0)
 
 
 def _columns(cells: Sequence[Sequence[str]], fonts: Sequence[_Font], gap: int) -> list[float]:
@@ -140,5 +155,7 @@ def _write(
 
 
 def _premultiplied(image: Image.Image) -> Panel:
-    pixels = np.asarray(image, dtype=np.uint16)
-    return np.concatenate([pixels[..., :3] * pixels[..., 3:] // 255, pixels[..., 3:]], axis=2)
+    pixels = np.asarray(image)
+    alpha = np.repeat(pixels[..., 3:], 3, axis=2)
+    colour = cv2.multiply(np.ascontiguousarray(pixels[..., :3]), alpha, scale=1 / 255)
+    return Panel(np.asarray(colour, dtype=np.uint8), 255 - alpha)
