@@ -17,6 +17,8 @@ CRF = 18
 # The AVX-512 code of x264's macroblock tree reads what nobody wrote: of some sizes no two encodings are alike. The
 # number is OpenCV's (core/cvdef.h), which has no name for it in Python.
 _AVX512F = 13
+# What an encoder looks ahead is lost in a crash.
+_MOST_LOOKED_AHEAD_S = Fraction(1, 2)
 _X26_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
@@ -50,7 +52,8 @@ class Encoder:
     suffixes: the containers that hold it. quality_option: None where it is lossless; 0 is best, `worst` is worst.
     preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then. even:
     whether both sides must be even. tells_pixel_aspect: whether its stream says how wide a pixel is, which PyAV cannot
-    have the container say. tag: what players of Apple know its stream by.
+    have the container say. lookahead: the option that says how many pictures it looks ahead, and the usual number. tag: what
+    players of Apple know its stream by.
     """
 
     suffixes: Sequence[str]
@@ -65,6 +68,7 @@ class Encoder:
     live_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tells_pixel_aspect: bool = True
+    lookahead: tuple[str, int] | None = None
     tag: str | None = None
     needs: str = "an FFmpeg that was built with it"
 
@@ -77,6 +81,7 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="veryfast",
         live_preset="ultrafast",
         live_options={"tune": "zerolatency"},
+        lookahead=("rc-lookahead", 10),
     ),
     "libx265": Encoder(
         (*_MP4_SUFFIXES, ".mkv"),
@@ -107,6 +112,7 @@ ENCODERS: Mapping[str, Encoder] = {
         live_preset="8",
         options={"row-mt": "1", "deadline": "realtime", "b": "0"},
         live_options={"lag-in-frames": "0"},
+        lookahead=("lag-in-frames", 25),
         even=False,
         tells_pixel_aspect=False,
     ),
@@ -171,7 +177,7 @@ def encoder_for(path: Path, encoding: Encoding) -> str:
     return name
 
 
-def encoder_options(name: str, encoding: Encoding, live: bool) -> dict[str, str]:
+def encoder_options(name: str, encoding: Encoding, live: bool, rate: Fraction) -> dict[str, str]:
     """Returns what FFmpeg's encoder is told; `live`: a camera waits, and the picture is not made small with care."""
     encoder = ENCODERS[name]
     options = {**encoder.options, **(encoder.live_options if live else {})}
@@ -180,6 +186,9 @@ def encoder_options(name: str, encoding: Encoding, live: bool) -> dict[str, str]
     preset = encoding.preset or (encoder.live_preset if live else encoder.preset)
     if preset is not None:
         options[encoder.preset_option] = preset
+    if encoder.lookahead is not None and not live and encoding.preset is None:
+        option, pictures = encoder.lookahead
+        options[option] = str(max(1, min(pictures, round(rate * _MOST_LOOKED_AHEAD_S))))
     if encoding.repeatable and name == "libx264" and cv2.checkHardwareSupport(_AVX512F):
         options["x264-params"] = "asm=AVX2,BMI2,FMA3"
     return options

@@ -108,7 +108,7 @@ class Recorder:
         self._from_rgb = FromRgb(self._picture)
         try:
             self._container = self._open()
-            self._stream = self._add_stream(name, encoder_options(name, encoding, fast))
+            self._stream = self._add_stream(name, encoder_options(name, encoding, fast, rate))
             self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container, self._stream)
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
