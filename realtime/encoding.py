@@ -52,8 +52,8 @@ class Encoder:
     suffixes: the containers that hold it. quality_option: None where it is lossless; 0 is best, `worst` is worst.
     preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then. even:
     whether both sides must be even. tells_pixel_aspect: whether its stream says how wide a pixel is, which PyAV cannot
-    have the container say. lookahead: the option that says how many pictures it looks ahead, and the usual number. tag: what
-    players of Apple know its stream by.
+    have the container say. lookahead: the option that says how many pictures it looks ahead, and the usual number. tag:
+    what players of Apple know its stream by.
     """
 
     suffixes: Sequence[str]
