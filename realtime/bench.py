@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -29,7 +30,7 @@ from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.bench_files import file_rate
 from realtime.encoding import Encoding
 from realtime.frames import Frame, Pixels
-from realtime.options import parse_positive_number, parse_size
+from realtime.options import parse_count, parse_positive_number, parse_size
 from realtime.pacing import SinkQueue
 from realtime.peers import PEERS, PeerUnavailableError
 from realtime.progress import tell
@@ -55,12 +56,25 @@ Contender = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Rate:
-    """Frames per second over the rounds, and the median of the ratio to the bare net within each round."""
+    """Frames per second over the rounds, and the median of the ratio to the bare net within each round.
+
+    cpu_ms: what a frame costs all cores together, in the median. It says more than rates do on a machine in use:
+    where the cores are the limit, rates are to each other as these are.
+    """
 
     median: float
     lowest: float
     highest: float
     of_bare: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one contender did in one round."""
+
+    fps: float
+    cpu_ms: float
 
 
 @dataclass(frozen=True)
@@ -114,15 +128,22 @@ def machine() -> dict[str, str]:
     }
 
 
-def interleave(contenders: Mapping[str, Contender], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Returns the frames per second of each contender in each round, run in turn after one short warm-up each."""
-    for run in contenders.values():
-        run(min(0.3, seconds))
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
+def interleave(contenders: Mapping[str, Contender], rounds: int, seconds: float) -> dict[str, list[Run]]:
+    """Returns what each contender did in each round, run in turn after one short warm-up each."""
+    for contender in contenders.values():
+        contender(min(0.3, seconds))
+    runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, run in contenders.items():
-            rates[name].append(run(seconds))
-    return rates
+        for name, contender in contenders.items():
+            runs[name].append(_timed(contender, seconds))
+    return runs
+
+
+def _timed(contender: Contender, seconds: float) -> Run:
+    began_s, used_s = time.monotonic(), time.process_time()
+    fps = contender(seconds)
+    frames = fps * (time.monotonic() - began_s)
+    return Run(fps, 1000 * (time.process_time() - used_s) / frames if frames else math.nan)
 
 
 def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.Namespace) -> Report:
@@ -144,15 +165,15 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
                 contenders[name] = lambda seconds, peer=peer: _bare_rate(peer, painting, size, seconds)  # type: ignore[misc]
             except PeerUnavailableError as exc:
                 failed[name] = str(exc)
-        rates = interleave(contenders, ROUNDS, args.seconds)
+        runs = interleave(contenders, args.rounds, args.seconds)
     latencies = _live_latencies_ms(stylizer, painting, size, max(3.0, args.seconds))
-    bare = rates["bare net"]
+    bare = runs["bare net"]
     return Report(
         size=size,
         backend=painter.description,
         style=painting.name,
-        rates={name: _rate(values, bare) for name, values in rates.items()},
-        steady_cost=1 - _median_ratio(rates[_STEADY], rates[_LOOP]),
+        rates={name: _rate(those, bare) for name, those in runs.items()},
+        steady_cost=1 - _median_ratio(runs[_STEADY], runs[_LOOP]),
         live_rate=float(SCENE_RATE),
         latency_ms={f"p{share}": _percentile(latencies, share) for share in (50, 95, 99)},
         first_frame_s=first_frame_s,
@@ -174,12 +195,14 @@ def _file_contenders(stylizer: Stylizer, painting: Painting, path: Path) -> dict
     }
 
 
-def _rate(values: Sequence[float], bare: Sequence[float]) -> Rate:
-    return Rate(statistics.median(values), min(values), max(values), _median_ratio(values, bare))
+def _rate(runs: Sequence[Run], bare: Sequence[Run]) -> Rate:
+    fps = [run.fps for run in runs]
+    cpu_ms = statistics.median(run.cpu_ms for run in runs)
+    return Rate(statistics.median(fps), min(fps), max(fps), _median_ratio(runs, bare), cpu_ms)
 
 
-def _median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    return statistics.median(value / other for value, other in zip(values, others, strict=True))
+def _median_ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
+    return statistics.median(run.fps / other.fps for run, other in zip(runs, others, strict=True))
 
 
 def _bare_rate(painter: Painter, painting: Painting, size: Size, seconds: float) -> float:
@@ -297,10 +320,11 @@ def _peak_memory_mb() -> float:
 
 def _print(report: Report) -> None:
     table = Table(title=f"{report.size[0]}x{report.size[1]}, {report.style}, {report.backend}", title_justify="left")
-    for heading in ("", "fps (median)", "lowest … highest", "of the bare net"):
+    for heading in ("", "fps", "lowest … highest", "of bare net", "CPU ms/frame"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, rate in report.rates.items():
-        table.add_row(name, f"{rate.median:.1f}", f"{rate.lowest:.1f} … {rate.highest:.1f}", f"{rate.of_bare:.2f}")
+        spread = f"{rate.lowest:.1f} … {rate.highest:.1f}"
+        table.add_row(name, f"{rate.median:.1f}", spread, f"{rate.of_bare:.2f}", f"{rate.cpu_ms:.1f}")
     Console().print(table)
     latency = ", ".join(f"{name} {value:.1f}" for name, value in report.latency_ms.items())
     tell(f"capture to result at {report.live_rate:g} fps: {latency} ms", sys.stdout)
@@ -322,6 +346,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--size", type=parse_size, nargs="+", metavar="WxH", help="default: 640x480")
     what.add_argument(
         "-i", "--input", type=Path, metavar="FILE", help="measure at the size of a video file, and the file end to end"
+    )
+    parser.add_argument(
+        "--rounds", type=parse_count, default=ROUNDS, metavar="N", help="how often in turn (default: %(default)s)"
     )
     parser.add_argument(
         "--seconds", type=parse_positive_number, default=2.0, metavar="S", help="per round (default: %(default)g)"
