@@ -157,7 +157,8 @@ def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.
             "loop, recording": lambda seconds: _recording_rate(stylizer, painting, size, seconds, Path(folder)),
         }
         if args.input:
-            contenders |= _file_contenders(stylizer, painting, args.input)
+            for_files = stack.enter_context(Stylizer(stylizer.backend.for_files()))
+            contenders |= _file_contenders(for_files, painting, args.input, size)
         failed = {}
         for name in args.against:
             try:
@@ -187,9 +188,11 @@ def _size_of(path: Path) -> Size:
         return file.size
 
 
-def _file_contenders(stylizer: Stylizer, painting: Painting, path: Path) -> dict[str, Contender]:
-    """Returns what files are painted with, as `--steady 0` has it: into nothing, and into a file."""
+def _file_contenders(stylizer: Stylizer, painting: Painting, path: Path, size: Size) -> dict[str, Contender]:
+    """Returns how files are painted with `--steady 0`: the net as opened for them alone, into nothing, into a file."""
+    painter = stylizer.painter(painting.net, size)
     return {
+        "bare net for files": lambda seconds: _bare_rate(painter, painting, size, seconds),
         "file, null encoder": lambda seconds: file_rate(stylizer, painting, path, seconds, None),
         "file into a file": lambda seconds: file_rate(stylizer, painting, path, seconds, Encoding()),
     }
@@ -321,7 +324,7 @@ def _peak_memory_mb() -> float:
 def _print(report: Report) -> None:
     table = Table(title=f"{report.size[0]}x{report.size[1]}, {report.style}, {report.backend}", title_justify="left")
     for heading in ("", "fps", "lowest … highest", "of bare net", "CPU ms/frame"):
-        table.add_column(heading, justify="left" if not heading else "right")
+        table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for name, rate in report.rates.items():
         spread = f"{rate.lowest:.1f} … {rate.highest:.1f}"
         table.add_row(name, f"{rate.median:.1f}", spread, f"{rate.of_bare:.2f}", f"{rate.cpu_ms:.1f}")

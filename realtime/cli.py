@@ -143,7 +143,8 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         bounded = on_air or args.frames is not None
         if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
-        stylizer = stack.enter_context(Stylizer(choice.backend))
+        awaited = watched or on_air or source.live
+        stylizer = stack.enter_context(Stylizer(choice.backend if awaited else choice.backend.for_files()))
         # who resumes paints all with one backend
         asked = choice.backend.name if args.resume else args.backend
         upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, stack)

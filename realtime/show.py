@@ -237,12 +237,18 @@ class Show:
                 self._attend()
                 self._idle_s += time.monotonic() - began_s
 
+    def _depth(self) -> int:
+        """How many frames are painted at once: of those that somebody waits for no more than the next one."""
+        if self._source.live:
+            return 1
+        return 2 if self._paced else self._stylizer.depth
+
     def _fill(self, queue: FrameQueue, patience_s: float) -> None:
         """Begins to paint what is there; waits for a frame only when nothing is being painted.
 
         A live picture is never queued behind another one: what is taken later is newer.
         """
-        depth = 1 if self._source.live else 2
+        depth = self._depth()
         while self._stylizer.in_flight < depth and not self.session.frozen and self._started != self._max_frames:
             began_s = time.monotonic()
             try:

@@ -140,6 +140,11 @@ class Stylizer:
         """How many frames have been begun and not finished."""
         return len(self._begun)
 
+    @property
+    def depth(self) -> int:
+        """How many frames may be in flight."""
+        return min((painter.depth for painter in self._painters.values()), default=2)
+
     def drain(self) -> Iterator[Painted]:
         """Finishes what has been begun."""
         while self._begun:

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -62,13 +62,19 @@ class Painter(Protocol):
 class Backend:
     """A way to run nets. `why_not()` is None where it can, else the reason and what to type.
 
-    `opens_beside`: a painter may be opened in one thread while another one paints.
+    `opens_beside`: a painter may be opened in one thread while another one paints. `open_for_rate`: opens one that
+    takes longer for a frame and does more of them, where the backend has such.
     """
 
     name: str
     why_not: Callable[[], str | None]
     open: Callable[[Net, int, int], Painter]
     opens_beside: bool = False
+    open_for_rate: Callable[[Net, int, int], Painter] | None = None
+
+    def for_files(self) -> Backend:
+        """Returns the backend for frames that nobody waits for."""
+        return self if self.open_for_rate is None else replace(self, open=self.open_for_rate)
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ class Choice:
         return f"{self.backend.name}{reasons}"
 
 
-# In order of preference. A module here has `why_not()` and `open_painter(net, width, height)`, and imports what it runs
-# on inside its functions, so that it can always be asked.
+# In order of preference. A module here has `why_not()` and `open_painter(net, width, height)`, where that differs also
+# `open_painter_for_rate`, and imports what it runs on inside its functions, so that it can always be asked.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # A context of CUDA belongs to one thread at a time.
 _OPENS_BESIDE = ("openvino", "onnxruntime")
@@ -100,7 +106,8 @@ def load_backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
-    return Backend(name, module.why_not, module.open_painter, name in _OPENS_BESIDE)
+    for_rate = getattr(module, "open_painter_for_rate", None)
+    return Backend(name, module.why_not, module.open_painter, name in _OPENS_BESIDE, for_rate)
 
 
 def choose_backend(asked: str = "auto", without: str = "") -> Choice:

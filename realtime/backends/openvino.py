@@ -20,22 +20,28 @@ def open_painter(net: Net, width: int, height: int) -> OpenVinoPainter:
     return OpenVinoPainter(net.onnx, width, height)
 
 
+def open_painter_for_rate(net: Net, width: int, height: int) -> OpenVinoPainter:
+    return OpenVinoPainter(net.onnx, width, height, "THROUGHPUT")
+
+
 class OpenVinoPainter:
-    """Two requests in turn on one stream: the next frame is already queued when the running one ends."""
+    """Two requests in turn on one stream of all cores: the next frame is already queued when the running one ends.
 
-    depth = 2
+    With the hint THROUGHPUT there are several streams of one core or few each, and a request for every one of them.
+    """
 
-    def __init__(self, onnx: Path, width: int, height: int) -> None:
+    def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
         import openvino
 
         core = openvino.Core()
         model = core.read_model(onnx)
         model.reshape({"frame": [1, height, width, 3]})
         # bfloat16 where the CPU multiplies it natively, which OpenVINO decides by itself for this hint
-        settings = {"PERFORMANCE_HINT": "LATENCY", "EXECUTION_MODE_HINT": "PERFORMANCE"}
+        settings = {"PERFORMANCE_HINT": hint, "EXECUTION_MODE_HINT": "PERFORMANCE"}
         self._compiled = core.compile_model(model, "CPU", settings)
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self.description = f"openvino {precision}"
+        self.depth = max(2, self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._tensor = openvino.Tensor
         self._idle = deque(self._compiled.create_infer_request() for _ in range(self.depth))
         self._busy: deque[tuple[Any, Pixels, object]] = deque()
