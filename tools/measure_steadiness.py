@@ -1,0 +1,141 @@
+"""Measures what --steady does to videos, as the loop applies it: python tools/measure_steadiness.py VIDEO … [options]
+
+For every style and video the excess warping error of the paintings without and with the dial, their ratio, and the SSIM
+of the two; with --still PHOTO also the flicker of that photograph with fresh sensor noise, over the noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from realtime.backends import choose_backend
+from realtime.frames import Frame, Pixels
+from realtime.options import parse_count, parse_share
+from realtime.progress import tell
+from realtime.repertoire import Painting, load_repertoire, network_for
+from realtime.session import Session
+from realtime.show import Show
+from realtime.steady import DEFAULT_STEADINESS
+from realtime.stylizer import Stylizer
+from styles.pictures import read_picture, resize_short_side
+from styles.steadiness import measure_steadiness, video_frames
+
+STILL_FRAMES, STILL_SIGMA = 60, 3.0
+
+
+class Clip:
+    """Pictures as a source for the loop, which paints every one."""
+
+    live, rate = False, Fraction(30)
+
+    def __init__(self, pictures: Sequence[Pixels]) -> None:
+        self._pictures = pictures
+        self.size = pictures[0].shape[1], pictures[0].shape[0]
+
+    def frames(self) -> Iterator[Frame]:
+        for index, picture in enumerate(self._pictures):
+            yield Frame(picture, index, 0.0, index / self.rate)
+
+    def stop(self) -> None:
+        """Has nothing to do: a picture is never waited for."""
+
+
+class Gallery:
+    """A sink that keeps every painting."""
+
+    def __init__(self) -> None:
+        self.pictures: list[Pixels] = []
+
+    def write(self, pixels: Pixels, frame: Frame) -> None:  # noqa: ARG002 - a sink takes both
+        self.pictures.append(pixels)
+
+
+def painted(stylizer: Stylizer, pictures: Sequence[Pixels], painting: Painting, steadiness: float) -> list[Pixels]:
+    """Returns the pictures as a show paints them, `steadiness` 0 for without the dial."""
+    gallery = Gallery()
+    session = Session((painting.name,), steady=steadiness > 0, steadiness=steadiness)
+    Show(Clip(pictures), stylizer, [painting], session, backend_note="", sinks=[gallery]).run()
+    return gallery.pictures
+
+
+def noisy_stills(path: Path, width: int) -> list[Pixels]:
+    """Returns a photograph, `width` wide, with fresh Gaussian noise in each copy."""
+    photo = resize_short_side(read_picture(path), width * 3 // 4)[: width * 3 // 4, :width].astype(float)
+    rng = np.random.default_rng(0)
+    noise = (STILL_SIGMA * rng.standard_normal(photo.shape) for _ in range(STILL_FRAMES))
+    return [np.clip(np.rint(photo + one), 0, 255).astype(np.uint8) for one in noise]
+
+
+def spread(pictures: Sequence[Pixels]) -> float:
+    """Returns the standard deviation over time, in the mean over all values."""
+    return float(np.std(np.asarray(pictures, np.float32), axis=0).mean())
+
+
+Row = dict[str, str | float]
+
+
+def video_row(stylizer: Stylizer, video: Path, frames: Sequence[Pixels], painting: Painting, dial: float) -> Row:
+    off, on = (painted(stylizer, frames, painting, steadiness) for steadiness in (0.0, dial))
+    before, after = measure_steadiness(frames, off), measure_steadiness(frames, on, off)
+    return {
+        "style": painting.name,
+        "video": video.stem,
+        "excess": before.excess,
+        "steadied": after.excess,
+        "ratio": after.excess / before.excess,
+        "ssim": after.ssim or 0.0,
+    }
+
+
+def still_row(stylizer: Stylizer, stills: Sequence[Pixels], painting: Painting, dial: float) -> Row:
+    off, on = (spread(painted(stylizer, stills, painting, steadiness)) for steadiness in (0.0, dial))
+    return {"style": painting.name, "still": off / spread(stills), "steadied": on / spread(stills)}
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    choice = choose_backend()
+    paintings, _ = load_repertoire(args.style[0] if args.style else "wreck", network_for(args.net, choice.backend.name))
+    clips = {video: list(video_frames(video, args.frames, args.width)) for video in args.videos}
+    stills = noisy_stills(args.still, args.width) if args.still else []
+    rows: list[Row] = []
+    with Stylizer(choice.backend) as stylizer:
+        for painting in paintings:
+            if args.style and painting.name not in args.style:
+                continue
+            found = [video_row(stylizer, video, frames, painting, args.steady) for video, frames in clips.items()]
+            if stills:
+                found.append(still_row(stylizer, stills, painting, args.steady))
+            for row in found:
+                tell("  ".join(f"{key} {_written(value)}" for key, value in row.items()), sys.stdout)
+            rows += found
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def _written(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure what --steady does to videos.")
+    parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO")
+    parser.add_argument("--steady", type=parse_share, default=DEFAULT_STEADINESS, metavar="0..1")
+    parser.add_argument("--style", nargs="+", metavar="NAME", help="default: all of the net")
+    parser.add_argument("--net", default="auto")
+    parser.add_argument("--frames", type=parse_count, default=40, metavar="N", help="default: %(default)s")
+    parser.add_argument("--width", type=parse_count, default=480, metavar="PX", help="default: %(default)s")
+    parser.add_argument("--still", type=Path, metavar="PHOTO")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
