@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from realtime.frames import Pixels
 
 Floats = NDArray[np.float32]
+Grey = NDArray[np.uint8]
 
 # What looks and measures best (docs/measurements.md).
 DEFAULT_STEADINESS = 0.8
@@ -28,15 +29,22 @@ _VIEW_WIDTH = 320
 _LEAST_VIEW_SIDES = 32, 96
 # What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.
 _STILL = 0.15
-# How much of the last painting is kept at most: where all stands still, and where it moves, which a long memory blurs.
-_KEPT_STILL, _KEPT_MOVING = 1.0, 0.85
+# How much of the last painting is kept at most.
+_KEPT = 0.9
 # Where less than this share of the picture is explained, it is another scene.
 _CUT = 0.3
+# From this difference on, in levels of 255 averaged over a patch, nothing is the same; sensor noise stays below it.
+_OTHER = 12
 _PATCH = (3, 3)
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 # Where something differs by so many levels, a net paints differently all around it: this far, in pixels of the view.
 _CHANGED = 30
 _AROUND = np.ones((15, 15), np.uint8)
+
+
+# Strokes that move are never painted twice alike, and mixed they lose detail; what is shown gets this share of it back.
+_RESTORED = 0.8
+_DETAIL_SIZE = 7
 
 
 def _floats(values: NDArray[Any] | MatLike) -> Floats:
@@ -48,9 +56,6 @@ def _falling(start: float, end: float) -> Floats:
     return _floats(np.clip((end - np.arange(256)) / (end - start), 0, 1))
 
 
-# Differences between two views, in levels of 255 averaged over a patch: up to the first all is sensor noise, from the
-# second on nothing is the same.
-_SAMENESS = _falling(6, 18)
 # Where moving explains the view by so many levels worse than standing still does, it stands still.
 _MOVES = _falling(0, 2)
 
@@ -59,14 +64,16 @@ _MOVES = _falling(0, 2)
 class Motion:
     """How a frame follows from the one before.
 
-    flow: where each place was, h x w x 2 float32, in pixels of the frame. kept: how much of the last painting stays
-    there, h x w float32 in 0..1. Both have the size of the view, the reduced frame, and are None where nothing stays.
+    flow: where each place was, h x w x 2 float32, in pixels of the frame. new: 255 where nothing of the last painting
+    stays, h x w uint8. Both have the size of the view, the reduced frame, and are None where nothing stays at all.
+    kept: how much of the last painting stays elsewhere, 0..1.
     """
 
     view: Pixels
     before: Pixels | None = None
     flow: Floats | None = None
-    kept: Floats | None = None
+    new: Grey | None = None
+    kept: float = 0.0
 
 
 class Steadier:
@@ -112,16 +119,14 @@ class Steadier:
         self._view, self._style = view, style
         if before is None or not same_style or before.shape != view.shape or not _has_motion(view):
             return Motion(view)
-        flow, sameness, moves = self._motion(view, before)
-        if cv2.mean(sameness)[0] < _CUT:
+        flow, new, moves = self._motion(view, before)
+        if cv2.countNonZero(new) > (1 - _CUT) * new.size:
             return Motion(view)
-        most = cv2.addWeighted(moves, _KEPT_MOVING - _KEPT_STILL, moves, 0, _KEPT_STILL)
-        kept = cv2.multiply(sameness, most, scale=steadiness)
         flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
-        return Motion(view, before, _floats(flow), _floats(kept))
+        return Motion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness)
 
     def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
-        """Returns where each place was (offsets), how well that explains the view and how surely it moves (0..1)."""
+        """Returns where each place was (offsets), where that does not explain the view (255), and what moves (0..1)."""
         flow = self._dis.calc(_grey(view), _grey(before), None)  # type: ignore[call-overload]
         sources = cv2.add(self._places_of(view), flow)
         moved = cv2.remap(before, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[call-overload]
@@ -131,30 +136,32 @@ class Steadier:
         _, fast = cv2.threshold(cv2.magnitude(*cv2.split(flow)), _STILL, 1, cv2.THRESH_BINARY)
         difference = cv2.min(if_moved, if_still)
         _, changed = cv2.threshold(difference, _CHANGED, 255, cv2.THRESH_BINARY)
-        difference = cv2.max(cv2.dilate(difference, _NEIGHBOURS), cv2.dilate(changed, _AROUND))
-        return flow, cv2.LUT(difference, _SAMENESS), cv2.min(moves, fast)
+        _, other = cv2.threshold(difference, _OTHER, 255, cv2.THRESH_BINARY)
+        new = cv2.max(cv2.dilate(other, _NEIGHBOURS), cv2.dilate(changed, _AROUND))
+        return flow, new, cv2.min(moves, fast)
 
     def blend(self, painted: Pixels, motion: Motion) -> Pixels:
         """Returns the painting (H x W x 3 uint8 RGB) of the frame that `motion` is of, steadied."""
-        last = self._painting
+        last, shown = self._painting, painted
         if last is not None and motion.before is self._painted_view and last.shape[:2] == painted.shape[:2]:
             painted = self._blended(last, painted, motion)
+            shown = _restored(painted, shown)
         # four channels are moved in half the time of three
         self._painting = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
         self._painted_view = motion.view
-        return painted
+        return shown
 
     def _blended(self, last: Pixels, painted: Pixels, motion: Motion) -> Pixels:
-        if motion.flow is None or motion.kept is None:
+        if motion.flow is None or motion.new is None:
             return painted
         size = painted.shape[1], painted.shape[0]
         sources = cv2.resize(motion.flow, size, interpolation=cv2.INTER_LINEAR)
         cv2.add(sources, self._places_of(painted), dst=sources)
         moved = cv2.remap(last, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        kept = cv2.resize(motion.kept, size, interpolation=cv2.INTER_LINEAR)
-        fresh = cv2.addWeighted(kept, -1, kept, 0, 1)
         moved = _plausible(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), painted)
-        return np.asarray(cv2.blendLinear(moved, painted, kept, fresh), dtype=np.uint8)
+        mixed = cv2.addWeighted(moved, motion.kept, painted, 1 - motion.kept, 0)
+        new = cv2.resize(motion.new, size, interpolation=cv2.INTER_NEAREST)
+        return np.asarray(cv2.copyTo(painted, new, mixed), dtype=np.uint8)
 
     def _places_of(self, picture: Pixels) -> Floats:
         """Returns x and y of each of its pixels, H x W x 2."""
@@ -184,6 +191,22 @@ def _plausible(moved: MatLike, painted: Pixels) -> MatLike:
     """Returns the moved painting held within what the new one has around each pixel: older news is gone at once."""
     lowest, highest = cv2.erode(painted, _NEIGHBOURS), cv2.dilate(painted, _NEIGHBOURS)
     return cv2.min(cv2.max(moved, lowest), highest)
+
+
+def _restored(mixed: Pixels, painted: Pixels) -> Pixels:
+    """Returns the mixed picture with as much detail as the new painting has; repeated, it would run away."""
+    lost = _detail(painted) / max(_detail(mixed), 1e-3) - 1
+    amount = min(1.0, _RESTORED * lost)
+    if amount < 0.02:
+        return mixed
+    smooth = cv2.blur(mixed, (_DETAIL_SIZE, _DETAIL_SIZE))
+    return np.asarray(cv2.addWeighted(mixed, 1 + amount, smooth, -amount, 0), dtype=np.uint8)
+
+
+def _detail(picture: Pixels) -> float:
+    """Returns how far pixels are from the mean around them, in the mean over every fourth row."""
+    rows = picture[::4]
+    return cv2.norm(rows, cv2.blur(rows, (_DETAIL_SIZE, 1)), cv2.NORM_L1) / rows.size
 
 
 def _grey(view: Pixels) -> Pixels:

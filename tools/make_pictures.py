@@ -13,6 +13,7 @@ from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.look import mixed
 from realtime.repertoire import Painting, load_repertoire
+from realtime.steady import DEFAULT_STEADINESS, Steadier
 from realtime.stylizer import Stylizer
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
@@ -41,6 +42,28 @@ def labelled(picture: Pixels, text: str) -> Pixels:
     return np.asarray(image)
 
 
+def flicker_strip(photo: Pixels, painting: Painting) -> Pixels:
+    """Returns a painting of a still scene and, brightened, what changes from one frame to the next, without and with
+    --steady: the camera adds noise of sigma 3.
+    """
+    rng = np.random.default_rng(0)
+    frames = [
+        np.clip(np.rint(photo + 3 * rng.standard_normal(photo.shape)), 0, 255).astype(np.uint8) for _ in range(12)
+    ]
+    steadier = Steadier()
+    plain = [paint(frame, [painting])[0] for frame in frames]
+    steady = [
+        steadier.blend(each, steadier.watch(frame, painting, DEFAULT_STEADINESS))
+        for frame, each in zip(frames, plain, strict=True)
+    ]
+    changes = [
+        np.clip(10 * np.abs(pictures[-1].astype(int) - pictures[-2]), 0, 255).astype(np.uint8)
+        for pictures in (plain, steady)
+    ]
+    texts = ("wreck", "what flickers, without --steady (x 10)", f"with --steady {DEFAULT_STEADINESS:g} (x 10)")
+    return np.hstack([labelled(each, text) for each, text in zip([steady[-1], *changes], texts, strict=True)])
+
+
 def main() -> None:
     paintings, wreck = load_repertoire("wreck", "fast")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -52,6 +75,8 @@ def main() -> None:
     Image.fromarray(np.vstack(rows)).resize((1350, 600), Image.Resampling.LANCZOS).save(
         FOLDER / "styles.jpg", quality=88
     )
+    strip = flicker_strip(coffee, paintings[wreck])
+    Image.fromarray(strip).resize((1350, 300), Image.Resampling.LANCZOS).save(FOLDER / "steady.jpg", quality=86)
     by_name = {painting.name: painting for painting in paintings}
     walk = [mixed([(by_name["wave"], 1 - share), (by_name["wreck"], share)], "") for share in np.linspace(0, 1, 5)]
     strip = np.hstack([each[:, 100:500] for each in paint(coffee, walk)])
