@@ -1,6 +1,6 @@
 """Steadies a painted video while it is played: the last painting, moved along with the scene, is blended into the next.
 
-What moves is found on the camera's picture, reduced to a width of 320, with OpenCV's DIS flow (Kroeger et al. 2016).
+What moves is found on the camera's picture, reduced to a width of 256, with OpenCV's DIS flow (Kroeger et al. 2016).
 The last painting counts only where the last camera picture, moved in the same way, explains the present one: not where
 something was uncovered, not after a cut, not while the light jumps. So a moving edge leaves no ghost.
 """
@@ -24,7 +24,7 @@ Grey = NDArray[np.uint8]
 DEFAULT_STEADINESS = 0.8
 
 # The width at which motion is looked for.
-_VIEW_WIDTH = 320
+_VIEW_WIDTH = 256
 # Of smaller pictures OpenCV's DIS makes no pyramid, and of small and wide ones it writes past their end.
 _LEAST_VIEW_SIDES = 32, 96
 # What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.
@@ -44,7 +44,7 @@ _AROUND = np.ones((15, 15), np.uint8)
 
 # Strokes that move are never painted twice alike, and mixed they lose detail; what is shown gets this share of it back.
 _RESTORED = 0.8
-_DETAIL_SIZE = 7
+_DETAIL_SIZE = 5
 
 
 def _floats(values: NDArray[Any] | MatLike) -> Floats:
@@ -66,7 +66,7 @@ class Motion:
 
     flow: where each place was, h x w x 2 float32, in pixels of the frame. new: 255 where nothing of the last painting
     stays, h x w uint8. Both have the size of the view, the reduced frame, and are None where nothing stays at all.
-    kept: how much of the last painting stays elsewhere, 0..1.
+    kept: how much of the last painting stays elsewhere, 0..1. moving: the share of the picture that moves, 0..1.
     """
 
     view: Pixels
@@ -74,6 +74,7 @@ class Motion:
     flow: Floats | None = None
     new: Grey | None = None
     kept: float = 0.0
+    moving: float = 0.0
 
 
 class Steadier:
@@ -86,6 +87,9 @@ class Steadier:
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._places: dict[tuple[int, int], Floats] = {}
+        # written anew for every frame: megabytes fresh from the system cost time
+        self._moved: Pixels = np.empty((0, 0, 4), np.uint8)
+        self._sources: Floats = np.empty((0, 0, 2), np.float32)
         self.forget()
 
     def forget(self) -> None:
@@ -123,7 +127,8 @@ class Steadier:
         if cv2.countNonZero(new) > (1 - _CUT) * new.size:
             return Motion(view)
         flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
-        return Motion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness)
+        moving = cv2.mean(moves)[0]
+        return Motion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness, moving)
 
     def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
         """Returns where each place was (offsets), where that does not explain the view (255), and what moves (0..1)."""
@@ -145,7 +150,8 @@ class Steadier:
         last, shown = self._painting, painted
         if last is not None and motion.before is self._painted_view and last.shape[:2] == painted.shape[:2]:
             painted = self._blended(last, painted, motion)
-            shown = _restored(painted, shown)
+            # at rest all strokes are alike, and what is lost is the noise
+            shown = _restored(painted, shown, _RESTORED * min(1.0, 2 * motion.moving))
         # four channels are moved in half the time of three
         self._painting = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
         self._painted_view = motion.view
@@ -155,10 +161,14 @@ class Steadier:
         if motion.flow is None or motion.new is None:
             return painted
         size = painted.shape[1], painted.shape[0]
-        sources = cv2.resize(motion.flow, size, interpolation=cv2.INTER_LINEAR)
-        cv2.add(sources, self._places_of(painted), dst=sources)
-        moved = cv2.remap(last, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        moved = _plausible(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), painted)
+        if self._moved.shape != last.shape:
+            self._moved, self._sources = np.empty_like(last), np.empty((*last.shape[:2], 2), np.float32)
+        cv2.resize(motion.flow, size, dst=self._sources, interpolation=cv2.INTER_LINEAR)
+        cv2.add(self._sources, self._places_of(painted), dst=self._sources)
+        cv2.remap(  # type: ignore[call-overload]
+            last, self._sources, None, cv2.INTER_LINEAR, dst=self._moved, borderMode=cv2.BORDER_REPLICATE
+        )
+        moved = _plausible(cv2.cvtColor(self._moved, cv2.COLOR_RGBA2RGB), painted)
         mixed = cv2.addWeighted(moved, motion.kept, painted, 1 - motion.kept, 0)
         new = cv2.resize(motion.new, size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(cv2.copyTo(painted, new, mixed), dtype=np.uint8)
@@ -193,10 +203,13 @@ def _plausible(moved: MatLike, painted: Pixels) -> MatLike:
     return cv2.min(cv2.max(moved, lowest), highest)
 
 
-def _restored(mixed: Pixels, painted: Pixels) -> Pixels:
-    """Returns the mixed picture with as much detail as the new painting has; repeated, it would run away."""
-    lost = _detail(painted) / max(_detail(mixed), 1e-3) - 1
-    amount = min(1.0, _RESTORED * lost)
+def _restored(mixed: Pixels, painted: Pixels, share: float) -> Pixels:
+    """Returns the mixed picture with that share of the detail that the new painting has more; repeated, it would run
+    away.
+    """
+    if share < 0.05:
+        return mixed
+    amount = min(1.0, share * (_detail(painted) / max(_detail(mixed), 1e-3) - 1))
     if amount < 0.02:
         return mixed
     smooth = cv2.blur(mixed, (_DETAIL_SIZE, _DETAIL_SIZE))
