@@ -17,6 +17,7 @@ from rich.text import Text
 from build_engines.engine_run import why_no_pycuda
 from build_engines.gpus import NoGpuError, find_gpus, first_gpu, why_no_gpu
 from build_engines.tensorrt_flavours import FlavourName, NoTensorRTError, known_targets, load_flavour
+from styles.openvino_core import openvino_core
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,8 @@ def _onnx_runtime() -> str:
 
 def _openvino() -> str:
     _need("openvino", "openvino")
-    import openvino
 
-    core = openvino.Core()
+    core = openvino_core()
     devices = [f"{name} ({core.get_property(name, 'FULL_DEVICE_NAME')})" for name in core.available_devices]
     return f"openvino {_installed('openvino')}: {', '.join(devices)}"
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from realtime import __version__
 from realtime.backends import BACKENDS
-from realtime.encoding import CRF, ENCODERS
 from realtime.options import (
     parse_count,
     parse_level,
@@ -21,7 +20,8 @@ from realtime.options import (
     parse_time,
 )
 from realtime.repertoire import DEFAULT_STYLE
-from realtime.session import HUDS, key_help
+from realtime.screen.session import HUDS, key_help
+from realtime.sinks.encoding import CRF, ENCODERS
 from realtime.steady import DEFAULT_STEADINESS
 
 

@@ -16,38 +16,39 @@ from types import FrameType
 import platformdirs
 
 from build_engines.engine_cache import FOLDER_VARIABLE
-from realtime import bench, gallery
 from realtime.arguments import build_parser
 from realtime.backends import BACKENDS, Backend, Net, choose_backend, load_backend
 from realtime.backends.tensorrt import EngineMissingError
-from realtime.cameras import list_cameras, list_modes
-from realtime.encoding import Encoding
-from realtime.errands import is_for_folder, is_photo
+from realtime.benchmark import bench
 from realtime.exit_codes import INTERRUPTED, explained
-from realtime.files import Bar, paint_files, paint_photo
+from realtime.files import gallery
+from realtime.files.batch import Bar, paint_files, paint_photo
+from realtime.files.errands import is_for_folder, is_photo
+from realtime.files.segments import facts_of
 from realtime.governor import Governor
 from realtime.look import mix_by_name
 from realtime.options import UsageError
-from realtime.outlets import open_outlets
-from realtime.playback import Playback
 from realtime.playlist import parse_playlist
 from realtime.progress import progress_bar, tell
-from realtime.recorder import check_output, unused_path
-from realtime.recovery import Recovering
 from realtime.repertoire import Painting, load_repertoire, network_for
-from realtime.segments import facts_of
-from realtime.session import Session
+from realtime.screen.session import Session
+from realtime.screen.window import Window, why_no_screen
 from realtime.settings import read_settings, written_settings
 from realtime.show import Outcome, Show
-from realtime.sound import SoundFeed
-from realtime.source import Size, Source, SourceError
-from realtime.sources import SceneSource, is_file, open_source
+from realtime.sinks.encoding import Encoding
+from realtime.sinks.outlets import open_outlets
+from realtime.sinks.recorder import check_output, unused_path
+from realtime.sinks.sound import SoundFeed
+from realtime.sinks.stream import check_stream_url
+from realtime.sources.cameras import list_cameras, list_modes
+from realtime.sources.opening import SceneSource, is_file, open_source
+from realtime.sources.playback import Playback
+from realtime.sources.recovery import Recovering
+from realtime.sources.source import Size, Source, SourceError
+from realtime.sources.video_file import Reading
 from realtime.steady import DEFAULT_STEADINESS
-from realtime.stream import check_stream_url
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
-from realtime.video_file import Reading
-from realtime.window import Window, why_no_screen
 from styles.registry import USER_FOLDER_VARIABLE, list_styles
 
 # Without camera and screen nobody can stop the scene, so it is this long then.

@@ -13,9 +13,9 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
-from realtime.encoding import Encoder
 from realtime.frames import UNSPECIFIED, Pixels, Presentation
-from realtime.source import Size
+from realtime.sinks.encoding import Encoder
+from realtime.sources.source import Size
 
 # swscale's quick ways round down: all pictures would come out one level of 255 darker.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from build_engines.onnx_cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
-from realtime.bands import BandError
-from realtime.encoding import EncoderUnavailableError, EncodingError
+from realtime.files.bands import BandError
 from realtime.look import MixError
 from realtime.options import UsageError
 from realtime.playlist import PlaylistError
-from realtime.recorder import OutputError, RecordingError
-from realtime.source import SourceError
-from realtime.stream import StreamError
-from realtime.virtual_camera import VirtualCameraError
+from realtime.sinks.encoding import EncoderUnavailableError, EncodingError
+from realtime.sinks.recorder import OutputError, RecordingError
+from realtime.sinks.stream import StreamError
+from realtime.sinks.virtual_camera import VirtualCameraError
+from realtime.sources.source import SourceError
 from styles.registry import StyleMismatchError, UnknownStyleError
 from styles.weights import WeightsError
 

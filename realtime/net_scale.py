@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from realtime.backends import Net
 from realtime.governor import Governor
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.stylizer import Stylizer, scaled
 
 

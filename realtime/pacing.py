@@ -24,7 +24,7 @@ PATIENCE_S = 5.0
 
 
 class FrameSource(Protocol):
-    """What a frame queue reads; `realtime.source.Source` is one."""
+    """What a frame queue reads; `realtime.sources.source.Source` is one."""
 
     @property
     def live(self) -> bool: ...
@@ -136,7 +136,7 @@ class Metronome:
 
 
 class QueuedSink(Protocol):
-    """What a sink queue writes into; `realtime.recorder.Recorder` is one."""
+    """What a sink queue writes into; `realtime.sinks.recorder.Recorder` is one."""
 
     def write(self, pixels: Pixels, frame: Frame) -> None: ...
 

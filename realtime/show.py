@@ -15,20 +15,20 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.governor import Governor
-from realtime.hud import Readings
 from realtime.look import Fader, MixError, at_strength, equal_mix, with_colors_of
 from realtime.net_scale import NetScale
 from realtime.pacing import FrameQueue, FrameSource, Metronome, SinkQueue, background_worker
 from realtime.playlist import Playlist, every_style
-from realtime.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.repertoire import Painting
-from realtime.replay import SUFFIX, Replay
-from realtime.screen import Display, Screen
-from realtime.session import Session
-from realtime.snapshot import save_snapshot
+from realtime.screen.display import Display, Screen
+from realtime.screen.hud import Readings
+from realtime.screen.session import Session
+from realtime.screen.thumbnails import Thumbnails
+from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
+from realtime.sinks.replay import SUFFIX, Replay
+from realtime.sinks.snapshot import save_snapshot
 from realtime.steady import Motion, Steadier
 from realtime.stylizer import Painted, Stylizer
-from realtime.thumbnails import Thumbnails
 from realtime.upgrade import Upgrade
 
 # How long the loop waits for a frame before it looks at the keyboard again.
@@ -69,7 +69,7 @@ class RatedSource(FrameSource, Protocol):
 
 
 class Ledger(Protocol):
-    """What earlier runs have done of a file; `realtime.segments.SegmentedRecorder` is one."""
+    """What earlier runs have done of a file; `realtime.files.segments.SegmentedRecorder` is one."""
 
     @property
     def done(self) -> int:

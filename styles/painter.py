@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
 
 from styles.network import network_from_weights
+from styles.openvino_core import openvino_core
 from styles.pictures import to_picture, to_tensor
 from styles.weights import NetworkWeights, WeightsError
 
@@ -46,7 +46,7 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Paint
     if not path.is_file():
         raise FileNotFoundError(f"no ONNX file at {path}")
     try:
-        core = openvino.Core()
+        core = openvino_core()
         model = core.read_model(path)
         net = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     except RuntimeError as exc:

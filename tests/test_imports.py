@@ -31,7 +31,7 @@ def test_importing_loads_nothing_heavy_prints_nothing_and_starts_no_thread(impor
     assert printed == ""
 
 
-@pytest.mark.parametrize("module", ["realtime.cli", "realtime.recorder"])
+@pytest.mark.parametrize("module", ["realtime.cli", "realtime.sinks.recorder"])
 def test_opencv_is_loaded_before_pyav_without_which_its_windows_hang(module: str) -> None:
     modules, _, _ = after(f"import {module}")
     assert modules.index("cv2") < modules.index("av")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from realtime.arguments import build_parser
-from realtime.session import key_help
+from realtime.screen.session import key_help
 from styles.registry import PICTURES
 from tests.conftest import ROOT
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from realtime.backends import Net, Vector, not_installed
 from realtime.frames import Pixels
+from styles.openvino_core import openvino_core
 
 
 def why_not() -> str | None:
@@ -33,7 +34,7 @@ class OpenVinoPainter:
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
         import openvino
 
-        core = openvino.Core()
+        core = openvino_core()
         model = core.read_model(onnx)
         model.reshape({"frame": [1, height, width, 3]})
         # bfloat16 where the CPU multiplies it natively, which OpenVINO decides by itself for this hint

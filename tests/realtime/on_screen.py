@@ -19,7 +19,7 @@ import pytest
 from PIL import ImageGrab
 
 from realtime.frames import Pixels
-from realtime.window import TITLE
+from realtime.screen.window import TITLE
 
 ROOT = Path(__file__).parents[2]
 # long, since a busy machine may take most of a minute to start a command

@@ -15,13 +15,13 @@ from pathlib import Path
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
-from realtime.playback import Playback
 from realtime.progress import tell
 from realtime.repertoire import load_repertoire, network_for
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.show import Show
-from realtime.sources import SceneSource
-from realtime.stream import REPEAT_S, Stream
+from realtime.sinks.stream import REPEAT_S, Stream
+from realtime.sources.opening import SceneSource
+from realtime.sources.playback import Playback
 from realtime.stylizer import Stylizer
 from tests.realtime.servers import RtmpServer, why_no_nginx
 

@@ -17,11 +17,11 @@ from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
 from realtime.progress import tell
-from realtime.recorder import Recorder
 from realtime.repertoire import Painting
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.show import Show, Sink
-from realtime.sources import SceneSource
+from realtime.sinks.recorder import Recorder
+from realtime.sources.opening import SceneSource
 from realtime.stylizer import Stylizer
 
 SIZE = (64, 48)

@@ -13,7 +13,7 @@ from realtime.backends import Backend, Net, Painter, Vector
 from realtime.frames import Frame, Pixels
 from realtime.pacing import FrameSource
 from realtime.repertoire import Painting
-from realtime.screen import Display
+from realtime.screen.display import Display
 from realtime.show import RatedSource, Sink
 
 SIZE = (64, 48)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,7 +15,8 @@ from build_engines.quality import psnr_db
 from realtime.backends import BACKENDS, Backend, BackendUnavailableError, Painter, choose_backend, load_backend
 from realtime.frames import Pixels
 from realtime.repertoire import Painting, load_repertoire
-from realtime.scene import Scene
+from realtime.sources.scene import Scene
+from tests.conftest import ROOT
 
 WIDTH, HEIGHT = 104, 72
 # What differs from PyTorch's float32 on a CPU. OpenVINO multiplies in bfloat16 (8 bits of mantissa) where the CPU can:
@@ -210,3 +214,31 @@ def test_tensorrt_says_why_it_cannot_run() -> None:
 def test_a_name_that_is_no_backend_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(KeyError, match="direct3d"):
         load_backend("direct3d")
+
+
+CLOSE_ELSEWHERE_AND_INTERRUPT = """
+    import gc, os, signal, threading
+    from realtime.backends import load_backend
+    from realtime.repertoire import load_repertoire
+
+    painters = [load_backend("openvino").open(load_repertoire("wreck", "fast")[0][0].net, 64, 64)]
+
+    def close() -> None:
+        painters.clear()
+        gc.collect()
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    thread.join()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not interrupted like this on Windows")
+def test_ctrl_c_is_heard_after_a_painter_was_closed_in_another_thread() -> None:
+    command = [sys.executable, "-c", textwrap.dedent(CLOSE_ELSEWHERE_AND_INTERRUPT)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n")

@@ -9,18 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
-import openvino
 import pytest
 from onnx import TensorProto, helper
 
 from build_engines.graph import onnx_from_network
 from realtime.backends import Net, Vector, load_backend
-from realtime.bands import BandError, paint_in_bands
+from realtime.files.bands import BandError, paint_in_bands
 from realtime.frames import Frame, Pixels
 from realtime.repertoire import load_repertoire
-from realtime.scene import Scene
+from realtime.sources.scene import Scene
 from realtime.stylizer import Stylizer
 from styles.architecture import CONFIGS
+from styles.openvino_core import openvino_core
 from styles.weights import load_network
 from tests.build_engines.conftest import SaveNet, save_net  # noqa: F401 - a fixture
 
@@ -44,7 +44,7 @@ def patchwork(width: int, height: int) -> Pixels:
 
 def whole(net: Net, picture: Pixels, style: Vector | None) -> Pixels:
     """Returns the painting as OpenVINO makes it in one piece, with 32 bits as the bands have."""
-    core = openvino.Core()
+    core = openvino_core()
     model = core.read_model(net.onnx)
     model.reshape({"frame": [1, *picture.shape]})
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -123,7 +123,8 @@ def test_a_net_with_a_layer_that_sees_everything_is_refused(tmp_path: Path) -> N
 _MEASURE = """
 import resource, sys
 import numpy as np
-from realtime.bands import paint_in_bands
+from realtime.files.bands import paint_in_bands
+from styles.openvino_core import openvino_core
 from realtime.repertoire import load_repertoire
 paintings, chosen = load_repertoire("wreck", "fast")
 height = int(sys.argv[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from realtime.bench import Run, interleave
+from realtime.benchmark.bench import Run, interleave
 from tests.realtime.clips import write_clip
 from tests.realtime.conftest import NstLive
 

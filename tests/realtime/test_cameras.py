@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from realtime import cameras
-from realtime.cameras import Camera, describe_cameras, find_camera, list_cameras
-from realtime.source import SourceError
-from realtime.sources import open_source
+from realtime.sources import cameras
+from realtime.sources.cameras import Camera, describe_cameras, find_camera, list_cameras
+from realtime.sources.opening import open_source
+from realtime.sources.source import SourceError
 
 pytestmark = pytest.mark.skipif(not Path("/sys").is_dir(), reason="cameras are listed like this on Linux only")
 

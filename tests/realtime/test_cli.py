@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime import __version__, cameras
+from realtime import __version__
 from realtime.backends import BACKENDS
 from realtime.cli import _interruptible, main
-from realtime.session import KEYS
+from realtime.screen.session import KEYS
+from realtime.sources import cameras
 from styles.registry import PICTURES, list_styles
 from tests.realtime.clips import (
     SIZE,
@@ -47,7 +48,7 @@ def clip(tmp_path: Path) -> Path:
 def no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no camera is plugged in."""
     nothing = partial(cameras.list_cameras, tmp_path / "video4linux")
-    monkeypatch.setattr("realtime.cameras.list_cameras", nothing)
+    monkeypatch.setattr("realtime.sources.cameras.list_cameras", nothing)
     monkeypatch.setattr("realtime.cli.list_cameras", nothing)
 
 
@@ -186,7 +187,7 @@ def test_a_camera_name_that_matches_nothing_lists_what_there_is(
 ) -> None:
     (tmp_path / "v4l" / "video0").mkdir(parents=True)
     (tmp_path / "v4l" / "video0" / "name").write_text("Integrated Camera")
-    monkeypatch.setattr("realtime.cameras.list_cameras", partial(cameras.list_cameras, tmp_path / "v4l"))
+    monkeypatch.setattr("realtime.sources.cameras.list_cameras", partial(cameras.list_cameras, tmp_path / "v4l"))
     told = nst_live("--camera", "Logitech")
     assert told.code == 3
     assert "no camera 'Logitech' here; found: 0 (Integrated Camera) /dev/video0; " in told.complaint

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.compare import VIEWS, compared
-from realtime.session import Session, move_split, press
+from realtime.screen.compare import VIEWS, compared
+from realtime.screen.session import Session, move_split, press
 
 PHOTO, PAINTED = np.full((48, 64, 3), 10, np.uint8), np.full((48, 64, 3), 200, np.uint8)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from realtime.enlarge import enlarged
-from realtime.scene import Scene
+from realtime.sources.scene import Scene
 
 PHOTO = Scene(160, 120).draw(0)
 SMALL = np.asarray(cv2.resize(PHOTO, (80, 60), interpolation=cv2.INTER_AREA), np.uint8)

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 
-from realtime.session import ESCAPE, KEYS
+from realtime.screen.session import ESCAPE, KEYS
 from tests.realtime.clips import read_clip
 from tests.realtime.on_screen import OnScreen
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.errands import Errand, is_for_folder, plan_errands
+from realtime.files.errands import Errand, is_for_folder, plan_errands
+from realtime.files.photo import Photo, read_photo, write_photo
 from realtime.pacing import StoppedError, Stopping, side_by_side
-from realtime.photo import Photo, read_photo, write_photo
-from realtime.recorder import OutputError
-from realtime.source import SourceError
+from realtime.sinks.recorder import OutputError
+from realtime.sources.source import SourceError
 from tests.realtime.clips import colourful, cut_off, noisy, read_clip, write_clip
 from tests.realtime.conftest import NstLive
 

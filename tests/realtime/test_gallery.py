@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.gallery import Cell, contact_sheet
-from realtime.photo import Photo, read_photo, write_photo
+from realtime.files.gallery import Cell, contact_sheet
+from realtime.files.photo import Photo, read_photo, write_photo
 from styles.registry import list_styles
 from tests.realtime.clips import colourful
 from tests.realtime.conftest import NstLive

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime.frames import Pixels
-from realtime.hud import Readings, draw_hud
-from realtime.scene import Scene
-from realtime.session import HUDS, Session, press
+from realtime.screen.hud import Readings, draw_hud
+from realtime.screen.session import HUDS, Session, press
+from realtime.sources.scene import Scene
 
 SESSION = Session(("wave", "wreck"))
 BARE = replace(SESSION, hud="off")

@@ -13,7 +13,7 @@ from realtime.backends import Backend, BackendUnavailableError, Net, Painter
 from realtime.governor import Governor
 from realtime.net_scale import NetScale
 from realtime.pacing import background_worker
-from realtime.session import Session, press
+from realtime.screen.session import Session, press
 from realtime.stylizer import Stylizer
 from tests.realtime.stand_ins import SHADE_NET, ShadePainter
 

@@ -12,7 +12,7 @@ import pytest
 from realtime import pacing
 from realtime.frames import Frame
 from realtime.pacing import FrameQueue, Metronome
-from realtime.source import SourceError
+from realtime.sources.source import SourceError
 from tests.realtime.stand_ins import FewFrames
 
 PATIENCE_S = 30

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+from realtime.files.photo import PHOTO_FORMATS, Photo, PhotoError, photo_size, read_photo, resized, write_photo
 from realtime.frames import Pixels
-from realtime.photo import PHOTO_FORMATS, Photo, PhotoError, photo_size, read_photo, resized, write_photo
-from realtime.recorder import OutputError
+from realtime.sinks.recorder import OutputError
 from tests.realtime.clips import colourful
 
 SIZE = (48, 32)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from realtime.cli import main
-from realtime.encoding import ENCODERS
 from realtime.frames import Pixels
-from realtime.video_file import Reading
+from realtime.sinks.encoding import ENCODERS
+from realtime.sources.video_file import Reading
 from tests.realtime.clips import Clip, colourful, number_of, numbered, read_clip, write_clip
 from tests.realtime.conftest import NstLive
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.recorder import (
+from realtime.sinks.recorder import (
     LIVE_TIME_BASE,
     OutputError,
     Recorder,
@@ -186,7 +186,7 @@ RECORD_FOR_EVER = """
     from fractions import Fraction
     from pathlib import Path
     from realtime.frames import Frame
-    from realtime.recorder import Recorder, RecordingError
+    from realtime.sinks.recorder import Recorder, RecordingError
     from tests.realtime.clips import noisy
 
     rate = Fraction(30)
@@ -227,7 +227,7 @@ RECORD_A_STILL = """
     from fractions import Fraction
     from pathlib import Path
     from realtime.frames import Frame
-    from realtime.recorder import Recorder
+    from realtime.sinks.recorder import Recorder
     from tests.realtime.clips import numbered
 
     rate, live = Fraction(sys.argv[3]), sys.argv[2] == "live"
@@ -269,7 +269,7 @@ def test_a_file_that_may_not_grow_ends_the_recording_and_plays_up_to_there(suffi
         told = process.communicate()[1]
     assert process.returncode == 1
     last = told.strip().splitlines()[-1]
-    assert last.startswith(f"realtime.recorder.RecordingError: recording into {path} stopped after ")
+    assert last.startswith(f"realtime.sinks.recorder.RecordingError: recording into {path} stopped after ")
     assert last.endswith(": File too large; what was written before is kept")
     assert len(read_clip(path).pictures) >= 30
 

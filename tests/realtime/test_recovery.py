@@ -13,13 +13,14 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime import cameras, recovery, sources
-from realtime.cameras import Camera as CameraDevice
 from realtime.frames import Frame, Pixels, fitted
 from realtime.pacing import FrameQueue
-from realtime.recovery import Recovering
-from realtime.source import SourceError
-from realtime.sources import Camera, open_source
+from realtime.sources import cameras, recovery
+from realtime.sources import opening as sources
+from realtime.sources.cameras import Camera as CameraDevice
+from realtime.sources.opening import Camera, open_source
+from realtime.sources.recovery import Recovering
+from realtime.sources.source import SourceError
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, write_clip
 from tests.realtime.conftest import NstLive
 from tests.realtime.servers import HOST, TcpStream

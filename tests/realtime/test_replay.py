@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame
-from realtime.recorder import OutputError
-from realtime.replay import Replay
+from realtime.sinks.recorder import OutputError
+from realtime.sinks.replay import Replay
 from tests.realtime.clips import SIZE, colourful, numbered, read_clip
 
 RATE = Fraction(20)

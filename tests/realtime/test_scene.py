@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime.frames import Pixels
-from realtime.scene import LOOP_FRAMES, Scene
+from realtime.sources.scene import LOOP_FRAMES, Scene
 
 SIZES = [(16, 16), (17, 16), (16, 61), (64, 48), (333, 77), (640, 480)]
 

@@ -16,10 +16,10 @@ import av
 import numpy as np
 import pytest
 
-from realtime.encoding import Encoding
+from realtime.files.segments import SegmentedRecorder
 from realtime.frames import Frame, Presentation
-from realtime.recorder import OutputError, Recorder
-from realtime.segments import SegmentedRecorder
+from realtime.sinks.encoding import Encoding
+from realtime.sinks.recorder import OutputError, Recorder
 from tests.realtime.clips import colourful, read_clip, write_clip
 from tests.realtime.conftest import NstLive
 

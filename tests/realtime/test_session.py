@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from realtime.governor import SCALES
-from realtime.session import ESCAPE, KEYS, Session, key_help, press
+from realtime.screen.session import ESCAPE, KEYS, Session, key_help, press
 
 NAMES = ("la_muse", "scream", "wave")
 SESSION = Session(NAMES)

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from realtime.frames import Frame, Pixels
-from realtime.recorder import RecordingError
-from realtime.replay import Replay
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.show import Outcome, Reporter, Show
-from realtime.source import SourceError
+from realtime.sinks.recorder import RecordingError
+from realtime.sinks.replay import Replay
+from realtime.sources.source import SourceError
 from realtime.stylizer import Stylizer
 from tests.realtime.clips import read_clip
 from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, shade, shade_backend

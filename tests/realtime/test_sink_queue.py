@@ -10,7 +10,7 @@ import pytest
 
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
-from realtime.recorder import RecordingError
+from realtime.sinks.recorder import RecordingError
 from tests.realtime.stand_ins import Collector, FewFrames
 
 PATIENCE_S = 30

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.playback import Playback
-from realtime.sound import RATE, FileSound, Piece, SoundDecoder, SoundFeed
-from realtime.video_file import VideoFile
+from realtime.sinks.sound import RATE, FileSound, Piece, SoundDecoder, SoundFeed
+from realtime.sources.playback import Playback
+from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered
 from tests.realtime.conftest import NstLive
 from tests.realtime.servers import RtmpServer, TcpStream, why_no_nginx

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame
-from realtime.recorder import Recorder
-from realtime.source import Part
+from realtime.sinks.recorder import Recorder
+from realtime.sources.source import Part
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg, which makes the clips, is not installed"

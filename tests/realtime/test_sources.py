@@ -17,12 +17,12 @@ import av
 import numpy as np
 import pytest
 
-from realtime import sources
 from realtime.frames import Frame
 from realtime.pacing import FrameQueue
-from realtime.source import Source, SourceError
-from realtime.sources import NetworkStream, Resampled, SceneSource, open_source
-from realtime.video_file import VideoFile
+from realtime.sources import opening as sources
+from realtime.sources.opening import NetworkStream, Resampled, SceneSource, open_source
+from realtime.sources.source import Source, SourceError
+from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import (
     NTSC,
     SIZE,

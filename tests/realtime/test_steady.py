@@ -16,7 +16,7 @@ import pytest
 from realtime.backends import Backend, Vector, choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.repertoire import load_repertoire
-from realtime.session import Session, press
+from realtime.screen.session import Session, press
 from realtime.show import Show
 from realtime.steady import DEFAULT_STEADINESS, Steadier
 from realtime.stylizer import Stylizer

@@ -16,11 +16,11 @@ import av
 import numpy as np
 import pytest
 
-from realtime import stream as stream_module
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
-from realtime.scene import LOOP_FRAMES, Scene
-from realtime.stream import REPEAT_S, Stream, StreamError, check_stream_url
+from realtime.sinks import stream as stream_module
+from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
+from realtime.sources.scene import LOOP_FRAMES, Scene
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
 from tests.realtime.conftest import NstLive
 from tests.realtime.servers import HOST, RtmpServer, TlsFront, free_port, why_no_nginx

@@ -13,12 +13,12 @@ import pytest
 from realtime.backends import Backend, Vector
 from realtime.frames import Frame, Pixels
 from realtime.playlist import Playlist
-from realtime.recorder import Recorder
 from realtime.repertoire import Painting
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.show import Show
+from realtime.sinks.recorder import Recorder
+from realtime.sources.video_file import VideoFile
 from realtime.stylizer import Stylizer
-from realtime.video_file import VideoFile
 from styles.weights import WeightsError
 from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.stand_ins import Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend

@@ -12,7 +12,7 @@ import pytest
 from realtime.backends import Backend, Net, load_backend
 from realtime.frames import Frame, Pixels
 from realtime.repertoire import Painting
-from realtime.scene import Scene
+from realtime.sources.scene import Scene
 from realtime.stylizer import Stylizer
 from tests.realtime.stand_ins import SHADE_NET, ShadePainter, shade
 

@@ -9,7 +9,7 @@ import pytest
 
 from build_engines.engine_build import BuildProgress
 from realtime.backends import Backend
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.show import Outcome, Show
 from realtime.stylizer import Stylizer
 from realtime.upgrade import Upgrade

@@ -18,7 +18,7 @@ import pytest
 
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
-from realtime.virtual_camera import VirtualCamera, VirtualCameraError
+from realtime.sinks.virtual_camera import VirtualCamera, VirtualCameraError
 from tests.realtime.clips import SIZE, colourful, numbered, read_clip, write_clip
 from tests.realtime.conftest import NstLive
 from tests.realtime.servers import free_port
@@ -149,7 +149,7 @@ def test_a_show_is_a_camera_for_others(device: type[Device], negative: Path, nst
     (opened,) = device.opened
     assert opened.size == (64, 48)
     assert opened.fps == 30
-    from realtime.scene import LOOP_FRAMES, Scene
+    from realtime.sources.scene import LOOP_FRAMES, Scene
 
     scene = Scene(64, 48)
     wanted = [255 - scene.draw(index) for index in range(LOOP_FRAMES)]

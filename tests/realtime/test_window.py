@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.window import why_no_screen
+from realtime.screen.window import why_no_screen
 from tests.realtime.clips import colourful, read_clip, write_clip
 from tests.realtime.on_screen import OnScreen, difference
 

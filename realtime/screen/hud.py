@@ -1,0 +1,123 @@
+"""What is written over the picture on the screen: the HUD, messages, the help. Never into a recording."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from realtime.frames import Pixels
+from realtime.screen.panel import DIM, DOT, INK, RED, Line, Panel, blend, stacked, strip_panel, text_panel
+from realtime.screen.session import Session, key_help
+from realtime.screen.thumbnails import Thumbnail
+
+_FADE_OUT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the HUD shows of the loop: frames per second, capture to display in ms, dropped frames, names.
+
+    caption: title and artist. reason: why no better backend paints. net_scale: the share of width and height that the
+    net paints at. standing: a line for every sink or source that has something to say, such as "on air at
+    rtmp://example.org". thumbnail: of the style; thumbnails: with their names, for the help.
+    """
+
+    fps: float
+    latency_ms: float
+    dropped: int
+    backend: str
+    caption: str
+    recorded_s: float | None = None
+    standing: Sequence[str] = ()
+    reason: str = ""
+    net_scale: float = 1.0
+    thumbnail: Thumbnail | None = None
+    thumbnails: Sequence[tuple[str, Thumbnail]] = ()
+
+
+def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
+    """Returns the picture with everything written on it that the session asks for; the input is left as it is."""
+    height, width = pixels.shape[:2]
+    size = int(min(max(11, height / 26), max(11, width / 36)))
+    opacity = (session.notice_until_s - time.monotonic()) / _FADE_OUT_S if session.notice else 0.0
+    if session.hud == "off" and opacity <= 0 and not session.help:
+        return pixels
+    canvas = pixels.copy()
+    if session.help:
+        _draw_help(canvas, readings, size)
+    if session.hud != "off":
+        _draw_status(canvas, session, readings, size)
+    if opacity > 0:
+        # the compare view has its captions at the bottom
+        place = "bottom" if session.view == "painting" else "above bottom"
+        blend(canvas, text_panel((Line(session.notice),), size), place, min(1.0, opacity))
+    return canvas
+
+
+def _draw_status(canvas: Pixels, session: Session, readings: Readings, size: int) -> None:
+    full = session.hud == "full" and not session.help  # the help needs the room
+    lines = _full_status(session, readings) if full else _minimal_status(session, readings)
+    beside = readings.thumbnail if full and not session.original else None
+    blend(canvas, text_panel(lines, size, beside), "top left")
+    if session.view != "painting":
+        blend(canvas, text_panel((Line("camera", DIM),), size), "bottom left")
+        painted = session.style_name if len(session.mix) < 2 and not session.original else _name(session, readings)
+        blend(canvas, text_panel((Line(painted, DIM),), size), "bottom right")
+
+
+def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
+    figures = [f"{readings.fps:.0f} fps", f"{readings.latency_ms:.0f} ms"]
+    if readings.net_scale < 1 or session.scaled_by_hand:
+        figures.append(f"net {100 * readings.net_scale:.0f} %" + (" by hand" if session.scaled_by_hand else ""))
+    if readings.dropped:
+        figures.append(f"{readings.dropped} camera frames skipped")
+    lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]
+    reason = f" ({readings.reason})" if readings.reason else ""
+    lines.append(Line(readings.backend + reason, DIM, 0.85 if reason else 1.0))
+    lines.extend(Line(text) for text in readings.standing)
+    return (*lines, *_alerts(session, readings))
+
+
+def _minimal_status(session: Session, readings: Readings) -> tuple[Line, ...]:
+    return (Line(f"{_name(session, readings)}   {readings.fps:.0f} fps", INK, 0.85), *_alerts(session, readings))
+
+
+def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
+    lines = []
+    if readings.recorded_s is not None:
+        minutes, seconds = divmod(int(readings.recorded_s), 60)
+        lines.append(Line(f"{DOT} REC {minutes}:{seconds:02d}", RED))
+    if session.frozen:
+        lines.append(Line("frozen (space goes on)", DIM))
+    return tuple(lines)
+
+
+def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
+    height, width = canvas.shape[:2]
+    blend(canvas, _help_panel(width, height, size, tuple(readings.thumbnails)), "centre")
+
+
+@functools.lru_cache(maxsize=4)
+def _help_panel(width: int, height: int, size: int, thumbnails: Sequence[tuple[str, Thumbnail]]) -> Panel:
+    """All keys in two double columns, and below them the styles, where the picture is large enough."""
+    keys = key_help()
+    rows = -(-len(keys) // 2)
+    pairs = zip(keys[:rows], (*keys[rows:], ("", "")), strict=False)
+    lines = tuple(Line("\t".join((*left, *right))) for left, right in pairs)
+    # all of the help is to be seen
+    size = max(8, min(size, int(height / (1.4 * rows + 2)), width // 42))
+    panel = text_panel(lines, size)
+    while size > 8 and panel.size[0] > width - 2:
+        size -= 1
+        panel = text_panel(lines, size)
+    if thumbnails:
+        both = stacked(panel, strip_panel(thumbnails, size))
+        if both.size[1] <= height and both.size[0] <= width:
+            return both
+    return panel
+
+
+def _name(session: Session, readings: Readings) -> str:
+    return "original" if session.original else readings.caption

@@ -1,0 +1,114 @@
+"""The window on the screen, through OpenCV: shows pictures and hands on what is typed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+
+from realtime.frames import Pixels
+from realtime.screen.session import ESCAPE
+
+TITLE = "nst-live"
+
+
+def why_no_screen() -> str | None:
+    """Returns why no window can be opened here, None where one can. Asks before Qt does: Qt ends the whole process."""
+    if not sys.platform.startswith("linux"):
+        return None
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return None
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        return "no screen (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    host, _, number = display.partition(":")
+    if host not in ("", "unix"):
+        return None
+    path = Path("/tmp/.X11-unix") / f"X{number.partition('.')[0]}"  # noqa: S108 - where X servers listen
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) != 0 and probe.connect_ex(f"\0{path}") != 0:
+            return f"no screen (nothing answers at DISPLAY {display})"
+    return None
+
+
+def _share_x11() -> None:
+    """Has Qt use the X11 library's own half of libX11-xcb.
+
+    OpenCV's wheel brings an old one beside the system's new libX11, whose private structures it does not know: Qt then
+    shares its event queue with Xlib without knowing, and where it loses the news that its window is there, the window
+    stays black. What was loaded before for everybody is preferred to what the wheel brings.
+    """
+    # where it is not installed nothing is worse than before
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
+
+
+class Window:
+    """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since.
+
+    `pointed_at` returns where the mouse was pressed or dragged to since, as a share of the picture's width.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        if sys.platform.startswith("linux"):
+            _share_x11()
+        # Qt complains about fonts that it does not need here
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+        # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(TITLE, *size)
+        cv2.setMouseCallback(TITLE, self._on_mouse)
+        self._shown = False
+        self._width = size[0]
+        self._pointed_at: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.closed:
+            cv2.destroyWindow(TITLE)
+
+    def show(self, pixels: Pixels) -> None:
+        """Draws H x W x 3 uint8 RGB."""
+        cv2.imshow(TITLE, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        self._shown, self._width = True, pixels.shape[1]
+
+    def keys(self, wait_ms: int = 1) -> str:
+        """Returns the character typed within the time, or '' for none; closing the window is as good as ESC."""
+        code = cv2.waitKeyEx(wait_ms)
+        if self.closed:
+            return ESCAPE
+        return chr(code & 0xFF) if 0 <= code & 0xFFFF < 128 and code != -1 else ""
+
+    def pointed_at(self) -> float | None:
+        """Returns where the mouse was pressed or dragged to since the last call, None where it was not."""
+        share, self._pointed_at = self._pointed_at, None
+        return share
+
+    def fill_screen(self, on: bool) -> None:
+        """Makes the window as large as the screen, or as large as it was."""
+        cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL)
+
+    def _on_mouse(self, _event: int, x: int, _y: int, flags: int, _context: object) -> None:
+        if flags & cv2.EVENT_FLAG_LBUTTON:
+            self._pointed_at = min(1.0, max(0.0, x / self._width))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the window was closed by its frame's button."""
+        if not self._shown:
+            return False
+        try:
+            return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # OpenCV raises for a window that is gone
+            return True

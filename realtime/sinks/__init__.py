@@ -1,0 +1,1 @@
+"""Where paintings go: files, streams, virtual cameras."""
