@@ -20,7 +20,7 @@ from realtime.frames import Frame, Pixels
 from realtime.options import parse_count, parse_share
 from realtime.progress import tell
 from realtime.repertoire import Painting, load_repertoire, network_for
-from realtime.session import Session
+from realtime.screen.session import Session
 from realtime.show import Show
 from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import Stylizer
