@@ -172,8 +172,14 @@ def _close_unused(future: Future[Painter]) -> None:
 
 
 def _key(net: Net, size: tuple[int, int]) -> _Key:
-    width, height = (_padded(side, net.size_multiple) for side in size)
+    width, height = padded_size(net, size)
     return net, width, height
+
+
+def padded_size(net: Net, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns the width and height to which frames of that size are mirrored on before the net takes them."""
+    width, height = (_padded(side, net.size_multiple) for side in size)
+    return width, height
 
 
 def _padded(side: int, multiple: int) -> int:

@@ -43,7 +43,7 @@ from realtime.sources.scene import Scene
 from realtime.sources.source import Size
 from realtime.sources.video_file import VideoFile
 from realtime.steady import DEFAULT_STEADINESS
-from realtime.stylizer import Stylizer
+from realtime.stylizer import Stylizer, padded_size
 
 ROUNDS = 5
 _LOOP, _STEADY = "loop, null sink", "loop, steady"
@@ -210,7 +210,7 @@ def _median_ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
 
 def _bare_rate(painter: Painter, painting: Painting, size: Size, seconds: float) -> float:
     """Calls the painter in a loop, as many frames in flight as it takes, on ready pictures of the scene."""
-    pictures = _pictures(size)
+    pictures = _pictures(padded_size(painting.net, size))
     done, in_flight = 0, 0
     started_s = time.monotonic()
     while time.monotonic() - started_s < seconds:

@@ -21,6 +21,7 @@ import numpy as np
 from realtime.backends import BackendUnavailableError, Net, Painter, Vector, load_backend, not_installed
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
+from realtime.stylizer import padded_size
 
 Size = tuple[int, int]
 
@@ -39,7 +40,7 @@ def _backend(name: str, net: Net, size: Size) -> Iterator[Painter]:
     if reason := backend.why_not():
         raise PeerUnavailableError(reason)
     try:
-        painter = backend.open(net, *_fitting(net, size))
+        painter = backend.open(net, *padded_size(net, size))
     except BackendUnavailableError as exc:
         raise PeerUnavailableError(str(exc)) from exc
     yield painter
@@ -65,7 +66,7 @@ def _compiled(net: Net, size: Size) -> Iterator[Painter]:
             )[0].numpy()
         return painted
 
-    width, height = _fitting(net, size)
+    width, height = padded_size(net, size)
     paint(np.zeros((height, width, 3), np.uint8), np.ones(net.style_size, np.float32) if net.style_size else None)
     yield WorkerPainter("torch.compile", paint)
 
@@ -117,11 +118,6 @@ PEERS: Mapping[str, Peer] = {
     "article-onnxruntime": _article_onnxruntime,
     "article-pytorch": _article_pytorch,
 }
-
-
-def _fitting(net: Net, size: Size) -> Size:
-    width, height = (-(-side // net.size_multiple) * net.size_multiple for side in size)
-    return width, height
 
 
 def _blob(frame: Pixels) -> Any:

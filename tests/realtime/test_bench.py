@@ -34,3 +34,9 @@ def test_a_file_is_measured_from_end_to_end_beside_the_bare_net(
         assert report["rates"][name]["median"] > 0
         assert report["rates"][name]["cpu_ms"] > 0
         assert name in told.out
+
+
+def test_a_size_that_the_net_does_not_take_as_it_is_can_be_measured(nst_live: NstLive) -> None:
+    told = nst_live("bench", "--size", "100x52", "--rounds", 1, "--seconds", 0.1, "--net", "fast")
+    assert told.code == 0, told.err
+    assert "100x52, wreck" in told.out
