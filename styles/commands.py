@@ -14,7 +14,7 @@ from styles.pictures import PictureError
 from styles.registry import StyleMismatchError, UnknownStyleError
 from styles.steadiness import VideoError
 from styles.training import CheckpointError
-from styles.training_run import TrainingStopped, UnfinishedTrainingError
+from styles.training_run import CropError, TrainingStopped, UnfinishedTrainingError
 from styles.weights import WeightsError
 
 # By first word, as in `cli.py`; each returns what goes to the standard output.
@@ -31,6 +31,7 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     UsageError: USAGE,
     UnknownStyleError: USAGE,
     UnfinishedTrainingError: USAGE,
+    CropError: USAGE,
     PictureError: UNREADABLE,
     VideoError: UNREADABLE,
     LossNetworkError: UNREADABLE,

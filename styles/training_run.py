@@ -50,6 +50,10 @@ class UnfinishedTrainingError(ValueError):
     """There is a checkpoint, and nothing says whether to go on from it."""
 
 
+class CropError(ValueError):
+    """The net cannot paint pictures of the size of the crop."""
+
+
 class Result(Enum):
     """What a training makes."""
 
@@ -188,6 +192,12 @@ def _trainer(job: TrainingJob) -> tuple[Trainer, str]:
     pictures = {path: read_picture(path) for path in job.pictures}
     loss_network = load_loss_network(job.loss_network).to(job.device)
     start = _start(job)
+    crop, multiple = job.plan.crop, start.net.config.size_multiple
+    if crop % multiple:
+        raise CropError(
+            f"--crop {crop}: the net {start.net.config.name!r} takes multiples of {multiple}; "
+            f"the next is {crop + -crop % multiple}"
+        )
     photos = _load_photos(job)
     targets = [
         style_target(job.pictures[path].name, picture, loss_network, job.plan.style_scale)

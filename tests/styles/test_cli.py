@@ -185,6 +185,10 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
             "no kind of net called 'slow'; there are: full, fast",
         ),
         (["wave", "--steps", "1", "--crop", "31"], "--crop 31: the loss network looks at pictures of 32 pixels and up"),
+        (
+            ["wave", "wreck", "--name", "x", "--steps", "1", "--crop", "36"],
+            "--crop 36: the net 'fast' takes multiples of 8; the next is 40",
+        ),
         (["wave", "--steps", "1", "--style-weight", "wrek=2"], "--style-weight wrek=…: no such style here"),
     ],
 )
