@@ -67,7 +67,14 @@ def _training_parser() -> argparse.ArgumentParser:
     add("--init", type=Path, metavar="WEIGHTS", help="begin with this net (for a vector: with this style)")
     _add_loss_network(parser)
     _add_weights(parser)
-    add("--temporal-weight", type=_weight, metavar="W", help="steadiness under motion and noise")
+    add(
+        "--temporal-weight",
+        type=_named_weight,
+        action="append",
+        default=[],
+        metavar="[NAME=]W",
+        help="steadiness under motion and noise; of one style as above",
+    )
     add("--lattice-weight", type=_weight, metavar="W", help="against the net's own mesh")
     add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
     add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
@@ -154,7 +161,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--content-weight", type=_weight, metavar="W", help="likeness to the photograph")
     parser.add_argument(
         "--style-weight",
-        type=_style_weight,
+        type=_named_weight,
         action="append",
         default=[],
         metavar="[NAME=]W",
@@ -186,7 +193,7 @@ def _weight(text: str) -> float:
     return value
 
 
-def _style_weight(text: str) -> tuple[str, float]:
+def _named_weight(text: str) -> tuple[str, float]:
     name, _, weight = text.rpartition("=")
     return name, _weight(weight)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -14,19 +14,29 @@ class UsageError(ValueError):
     """The options do not go together."""
 
 
-def loss_weights(args: argparse.Namespace, names: Iterable[str]) -> LossWeights:
-    styles = {name: weight for name, weight in args.style_weight if name}
-    unknown = sorted(styles.keys() - set(names))
-    if unknown:
-        raise UsageError(f"--style-weight {unknown[0]}=…: no such style here; there are: {', '.join(sorted(names))}")
+def loss_weights(args: argparse.Namespace, names: Collection[str]) -> LossWeights:
+    style, styles = _common_and_single("--style-weight", args.style_weight, names)
+    temporal, temporals = _common_and_single("--temporal-weight", getattr(args, "temporal_weight", []), names)
     given = {
         "content": args.content_weight,
-        "style": next((weight for name, weight in reversed(args.style_weight) if not name), None),
+        "style": style,
         "tv": args.tv_weight,
-        "temporal": getattr(args, "temporal_weight", None),
+        "temporal": temporal,
         "lattice": getattr(args, "lattice_weight", None),
     }
-    return LossWeights(**{name: weight for name, weight in given.items() if weight is not None}, styles=styles)
+    weights = {name: weight for name, weight in given.items() if weight is not None}
+    return LossWeights(**weights, styles=styles, temporals=temporals)
+
+
+def _common_and_single(
+    option: str, values: Sequence[tuple[str, float]], names: Collection[str]
+) -> tuple[float | None, dict[str, float]]:
+    """Returns the weight that was given without a name, if any, and those of single styles; of each the last."""
+    single = {name: weight for name, weight in values if name}
+    unknown = sorted(single.keys() - set(names))
+    if unknown:
+        raise UsageError(f"{option} {unknown[0]}=…: no such style here; there are: {', '.join(sorted(names))}")
+    return next((weight for name, weight in reversed(values) if not name), None), single
 
 
 def device_named(name: str) -> torch.device:

@@ -44,10 +44,10 @@ def total_variation_loss(images: Tensor) -> Tensor:
 def temporal_loss(painted_moved: Tensor, moved_painted: Tensor, valid: Tensor) -> Tensor:
     """Returns the mean squared difference between the painting of a moved photograph and the moved painting.
 
-    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 1 where the motion stays inside the picture. A scalar.
+    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 1 where the motion stays inside the picture. Per picture: shape N.
     """
     error = (painted_moved - moved_painted).square() * valid
-    return error.sum() / (valid.sum() * error.shape[1]).clamp(min=1)
+    return error.sum(dim=(1, 2, 3)) / (valid.sum(dim=(1, 2, 3)) * error.shape[1]).clamp(min=1)
 
 
 def lattice_loss(images: Tensor, step: int) -> Tensor:

@@ -41,7 +41,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weights of the losses; `styles` holds those of single styles, times `style`."""
+    """The weights of the losses; `styles` and `temporals` hold factors of single styles for `style` and `temporal`."""
 
     content: float = 1.0
     style: float = 1.0
@@ -49,6 +49,7 @@ class LossWeights:
     temporal: float = 20.0
     lattice: float = 1000.0
     styles: Mapping[str, float] = field(default_factory=dict)
+    temporals: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,9 @@ class Trainer:
         # one a layer: S x Z x C x C
         self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
         weights = plan.weights
-        self.style_weights = torch.tensor(
-            [weights.style * weights.styles.get(target.name, 1.0) for target in targets], device=self.device
+        self.style_weights, self.temporal_weights = (
+            torch.tensor([common * single.get(target.name, 1.0) for target in targets], device=self.device)
+            for common, single in ((weights.style, weights.styles), (weights.temporal, weights.temporals))
         )
         self.step, self.elapsed_s = 0, 0.0
         self.losses: dict[str, float] = {}
@@ -268,8 +270,9 @@ class Trainer:
         total = weights.content * losses["content"] + weights.tv * losses["tv"] + weights.lattice * losses["lattice"]
         total = total + (self.style_weights[draw.chosen] * per_picture).mean()
         if weights.temporal:
-            losses["temporal"] = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)
-            total = total + weights.temporal * losses["temporal"]
+            per_picture = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)
+            losses["temporal"] = per_picture.mean()
+            total = total + (self.temporal_weights[draw.chosen] * per_picture).mean()
         return losses, total
 
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:

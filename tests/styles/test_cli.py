@@ -190,6 +190,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
             "--crop 36: the net 'fast' takes multiples of 8; the next is 40",
         ),
         (["wave", "--steps", "1", "--style-weight", "wrek=2"], "--style-weight wrek=…: no such style here"),
+        (["wave", "--steps", "1", "--temporal-weight", "wrek=2"], "--temporal-weight wrek=…: no such style here"),
     ],
 )
 def test_options_that_do_not_go_together_are_told_in_a_line(

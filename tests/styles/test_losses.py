@@ -59,8 +59,9 @@ def test_total_variation_is_the_mean_squared_step_down_plus_across() -> None:
 
 
 def test_temporal_loss_counts_only_what_stays_in_the_picture() -> None:
-    one, other = torch.zeros(1, 3, 1, 2), torch.tensor([0.5, 9.0]).expand(1, 3, 1, 2)
-    assert temporal_loss(one, other, valid=torch.tensor([[[[1.0, 0.0]]]])) == pytest.approx(0.25)
+    one, other = torch.zeros(2, 3, 1, 2), torch.tensor([0.5, 9.0]).expand(2, 3, 1, 2)
+    valid = torch.tensor([[1.0, 0.0], [0.0, 0.0]])[:, None, None]
+    assert temporal_loss(one, other, valid).tolist() == [pytest.approx(0.25), 0]
 
 
 def test_lattice_loss_sees_what_repeats_with_the_step_and_no_stroke() -> None:
