@@ -50,8 +50,9 @@ class Encoder:
     """One encoder and the names of its options.
 
     suffixes: the containers that hold it. quality_option: None where it is lossless; 0 is best, `worst` is worst.
-    preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then. even:
-    whether both sides must be even. tells_pixel_aspect: whether its stream says how wide a pixel is, which PyAV cannot
+    preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then.
+    quick_options: what of the usual preset is not worth its time for paintings. even: whether both sides must be even.
+    tells_pixel_aspect: whether its stream says how wide a pixel is, which PyAV cannot
     have the container say. lookahead: the option that says how many pictures it looks ahead, and the usual number. tag:
     what players of Apple know its stream by.
     """
@@ -66,6 +67,7 @@ class Encoder:
     live_preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     live_options: Mapping[str, str] = field(default_factory=dict)
+    quick_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     tells_pixel_aspect: bool = True
     lookahead: tuple[str, int] | None = None
@@ -81,6 +83,7 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="veryfast",
         live_preset="ultrafast",
         live_options={"tune": "zerolatency"},
+        quick_options={"motion-est": "dia", "partitions": "i8x8", "bf": "0"},
         lookahead=("rc-lookahead", 10),
     ),
     "libx265": Encoder(
@@ -186,9 +189,11 @@ def encoder_options(name: str, encoding: Encoding, live: bool, rate: Fraction) -
     preset = encoding.preset or (encoder.live_preset if live else encoder.preset)
     if preset is not None:
         options[encoder.preset_option] = preset
-    if encoder.lookahead is not None and not live and encoding.preset is None:
-        option, pictures = encoder.lookahead
-        options[option] = str(max(1, min(pictures, round(rate * _MOST_LOOKED_AHEAD_S))))
+    if not live and encoding.preset is None:
+        options.update(encoder.quick_options)
+        if encoder.lookahead is not None:
+            option, pictures = encoder.lookahead
+            options[option] = str(max(1, min(pictures, round(rate * _MOST_LOOKED_AHEAD_S))))
     if encoding.repeatable and name == "libx264" and cv2.checkHardwareSupport(_AVX512F):
         options["x264-params"] = "asm=AVX2,BMI2,FMA3"
     return options
