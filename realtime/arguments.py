@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from argparse import BooleanOptionalAction
 from pathlib import Path
 
 from realtime import __version__
@@ -63,6 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DEVICE",
         help="be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
     )
+    parser.add_argument(
+        "--microphone",
+        nargs="?",
+        const="",
+        metavar="N|NAME",
+        help="hear this microphone, or the system's own choice, on air and in recordings (default: the sound of the "
+        "input, if it has any)",
+    )
     parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
     parser.add_argument(
         "--resume", action="store_true", help="keep what is done when interrupted; the same command goes on from there"
@@ -99,7 +108,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
     )
-    parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the camera's colours")
+    parser.add_argument(
+        "--keep-colors",
+        action=BooleanOptionalAction,
+        default=False,
+        help="the style's brightness in the camera's colours",
+    )
     parser.add_argument(
         "--steady",
         type=parse_share,
@@ -107,7 +121,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="0..1",
         help="how firmly to hold the painting against flicker, 0 for not at all (default: %(default)s)",
     )
-    parser.add_argument("--mirror", action="store_true", help="mirror the picture, left to right")
+    parser.add_argument(
+        "--mirror", action=BooleanOptionalAction, default=False, help="mirror the picture, left to right"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--size",
@@ -145,8 +161,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hud", default=HUDS[0], choices=HUDS, help="what is written over the picture (default: %(default)s)"
     )
-    parser.add_argument("--fullscreen", action="store_true", help="begin with a window as large as the screen")
+    parser.add_argument(
+        "--fullscreen", action=BooleanOptionalAction, default=False, help="begin with a window as large as the screen"
+    )
     parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
+    parser.add_argument(
+        "--window", dest="no_window", action="store_false", default=False, help="open one, whatever the settings say"
+    )
     parser.add_argument(
         "--replay",
         type=parse_seconds,
@@ -175,6 +196,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--print-config", action="store_true", help="tell all settings, as a settings file, and stop")
     parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
     parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are, and their sizes")
+    parser.add_argument("--list-microphones", action="store_true", help="tell which microphones there are")
     parser.add_argument(
         "--list-backends", action="store_true", help="tell what can run the nets here, and why the rest cannot"
     )

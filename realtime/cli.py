@@ -41,6 +41,7 @@ from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.sound import SoundFeed
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.cameras import list_cameras, list_modes
+from realtime.sources.microphone import Microphone, list_microphones
 from realtime.sources.opening import SceneSource, is_file, open_source
 from realtime.sources.playback import Playback
 from realtime.sources.recovery import Recovering
@@ -135,6 +136,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
     playlist = parse_playlist(args.playlist, names) if args.playlist else None
     with ExitStack() as stack:
         source = stack.enter_context(_open_source(args, reading))
+        microphone = _open_microphone(args.microphone, source, stack)
         for note in source.notes:
             tell(note)
         if min(source.size) < MIN_SIDE:
@@ -191,7 +193,12 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             display=window,
             paced=on_air,
             sinks=outlets.queues,
-            reporters=(*outlets.queues, *((source,) if isinstance(source, Recovering) else ())),
+            reporters=(
+                *outlets.queues,
+                *((source,) if isinstance(source, Recovering) else ()),
+                *((microphone,) if microphone is not None else ()),
+            ),
+            heard=source.heard,
             replay=outlets.replay,
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
@@ -268,7 +275,7 @@ def _open_source(args: argparse.Namespace, reading: Reading) -> Source:
 
     Who is on air does not wait: a file is played at its own speed then, unless no frame of it may be lost.
     """
-    heard = None if args.stream is None else SoundFeed()
+    heard = None if args.microphone is not None else SoundFeed()
     source = _find_source(args, reading, heard)
     on_air = args.stream is not None or args.virtual_cam is not None
     return Playback(source, heard) if on_air and not source.live and args.output is None else source
@@ -284,6 +291,18 @@ def _find_source(args: argparse.Namespace, reading: Reading, heard: SoundFeed | 
             raise
     tell("no camera found; painting the bundled scene instead (plug one in, or choose with --camera or -i)")
     return open_source(url="test", size=args.size, rate=args.fps)
+
+
+def _open_microphone(wanted: str | None, source: Source, stack: ExitStack) -> Microphone | None:
+    """Opens the microphone that was asked for, which the source is then heard through."""
+    if wanted is None:
+        return None
+    if not source.live:
+        raise UsageError("--microphone is for what is live: a camera, a network stream, or a file with --stream")
+    feed = SoundFeed()
+    microphone = stack.enter_context(Microphone(wanted, feed))
+    source.heard = feed
+    return microphone
 
 
 def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | None]:
@@ -376,6 +395,11 @@ def _list_cameras() -> None:
         tell("found no camera; without one, type: nst-live -i test", sys.stdout)
 
 
+def _list_microphones() -> None:
+    for line in list_microphones() or ("found no microphone",):
+        tell(line, sys.stdout)
+
+
 def _list_backends() -> None:
     for name in BACKENDS:
         tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
@@ -384,6 +408,7 @@ def _list_backends() -> None:
 _LISTINGS: Mapping[str, Callable[[], None]] = {
     "list_styles": _list_styles,
     "list_cameras": _list_cameras,
+    "list_microphones": _list_microphones,
     "list_backends": _list_backends,
 }
 

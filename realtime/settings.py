@@ -19,7 +19,17 @@ PREFIX = "NST_LIVE_"
 # Variables of that name that belong to the other commands.
 _FOREIGN = {"LOSS_NETWORK"}
 # What is done once and is no setting.
-_COMMANDS = {"help", "version", "config", "print_config", "list_styles", "list_cameras", "list_backends", "debug"}
+_COMMANDS = {
+    "help",
+    "version",
+    "config",
+    "print_config",
+    "list_styles",
+    "list_cameras",
+    "list_microphones",
+    "list_backends",
+    "debug",
+}
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _UNSET = object()
 
@@ -40,7 +50,7 @@ def read_settings(
     The command line comes before $NST_LIVE_…, that before the settings file. Of options that exclude one another the
     one that is nearest to the command line counts. Raises UsageError; what is wrong in argv, argparse says itself.
     """
-    actions = {action.dest: action for action in parser._actions if action.dest not in _COMMANDS}
+    actions = _actions(parser)
     given = parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(actions, _UNSET)))
     typed = {name: (value, "command line") for name in actions if (value := getattr(given, name)) is not _UNSET}
     layers = [typed, _from_environment(actions, environment), _from_file(actions, _settings_file(given, environment))]
@@ -59,15 +69,22 @@ def written_settings(
 ) -> Sequence[str]:
     """Returns the lines of a settings file that says what `args` says, each with where it comes from."""
     lines = [f"# settings of nst-live; read from {default_file()} or the file after --config"]
-    for action in parser._actions:
-        if action.dest in _COMMANDS:
-            continue
-        key, value = action.dest.replace("_", "-"), getattr(args, action.dest)
+    for name in _actions(parser):
+        key, value = name.replace("_", "-"), getattr(args, name)
         if value is None:
             lines.append(f"# {key} is not set")
         else:
-            lines.append(f"{key} = {_toml(value)}  # {origins.get(action.dest, 'default')}")
+            lines.append(f"{key} = {_toml(value)}  # {origins.get(name, 'default')}")
     return lines
+
+
+def _actions(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Action]:
+    """Returns what can be set, by name; of two options that set the same, the first."""
+    actions: dict[str, argparse.Action] = {}
+    for action in parser._actions:
+        if action.dest not in _COMMANDS:
+            actions.setdefault(action.dest, action)
+    return actions
 
 
 def _settings_file(given: argparse.Namespace, environment: Mapping[str, str]) -> Path | None:

@@ -24,9 +24,10 @@ from realtime.screen.display import Display, Screen
 from realtime.screen.hud import Readings
 from realtime.screen.session import Session
 from realtime.screen.thumbnails import Thumbnails
-from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
+from realtime.sinks.recorder import LIVE_TIME_BASE, OutputError, Recorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
 from realtime.sinks.snapshot import save_snapshot
+from realtime.sinks.sound import Ear, SoundFeed
 from realtime.steady import Motion, Steadier
 from realtime.stylizer import Painted, Stylizer
 from realtime.upgrade import Upgrade
@@ -109,10 +110,10 @@ class Show:
 
     display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
     say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
-    snapshots, replays and recordings by key. ledger: what an earlier run has done goes by unpainted, and no sink gets
-    it. report: called with the number of frames done after each. governor: holds a rate; None where the net always
-    paints at full size. illustrator: the backend that paints thumbnails for the HUD. reload: returns the paintings
-    anew, as they are on the disk by then.
+    snapshots, replays and recordings by key. heard: the sound that goes with them. ledger: what an earlier run has done
+    goes by unpainted, and no sink gets it. report: called with the number of frames done after each. governor: holds a
+    rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
+    reload: returns the paintings anew, as they are on the disk by then.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Show:
         reporters: Sequence[Reporter] = (),
         replay: Replay | None = None,
         captures: Path | None = None,
+        heard: SoundFeed | None = None,
         fade_s: float = 0.0,
         playlist: Playlist | None = None,
         upgrade: Upgrade | None = None,
@@ -153,6 +155,7 @@ class Show:
         self._paced = paced or display is not None
         self._replay = replay
         self._captures = captures or Path.cwd()
+        self._heard = heard
         self._max_frames = max_frames
         self._ledger, self._skip = ledger, 0 if ledger is None else ledger.done
         self._fader = Fader(fade_s)
@@ -165,6 +168,7 @@ class Show:
         self._backend_note = backend_note
         self._recorder: Recorder | None = None
         self._recorder_queue: SinkQueue | None = None
+        self._recorder_ear: Ear | None = None
         self._recording_since_s = 0.0
         self._started = self._finished = 0
         self._source_error: Exception | None = None
@@ -421,6 +425,14 @@ class Show:
             self._give_up_recording(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
         if before.recording and not self.session.recording:
             self._stop_recording()
+        if self.session.muted != before.muted:
+            self._mute()
+
+    def _mute(self) -> None:
+        if self._heard is None:
+            self.session = replace(self.session, muted=False).noticed("there is no sound; a microphone: --microphone")
+        else:
+            self._heard.muted = self.session.muted
 
     def _load_styles(self) -> None:
         """Loads the styles anew; where that fails, or the style on show is gone, nothing changes but what is said."""
@@ -464,10 +476,11 @@ class Show:
     def _start_recording(self) -> None:
         self._captures.mkdir(parents=True, exist_ok=True)
         path = unused_path(self._captures, _stamp(), ".mp4")
-        recorder = Recorder(path, self._source.size, self._source.rate, time_base=None, fast=True)
+        ear = None if self._heard is None else self._heard.ear()
+        recorder = Recorder(path, self._source.size, self._source.rate, LIVE_TIME_BASE, fast=True, ear=ear)
         # an error ends the recording alone: it is caught where it is written to
         queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
-        self._recorder, self._recorder_queue = recorder, queue.__enter__()
+        self._recorder, self._recorder_queue, self._recorder_ear = recorder, queue.__enter__(), ear
         self._recording_since_s = time.monotonic()
         self.session = self.session.noticed(f"recording {path}")
 
@@ -476,13 +489,14 @@ class Show:
             return
         try:
             # by key one records what is seen, so the clock of the show counts and not that of the file
-            self._recorder_queue.write(painted.pixels, replace(painted.frame, captured_at_s=time.monotonic()))
+            at_s = Fraction(time.monotonic() - self._recording_since_s)
+            self._recorder_queue.write(painted.pixels, replace(painted.frame, time=at_s))
         except RecordingError as exc:
             self._give_up_recording(str(exc))
 
     def _stop_recording(self) -> None:
         recorder, queue = self._recorder, self._recorder_queue
-        self._recorder = self._recorder_queue = None
+        self._forget_recording()
         if recorder is None or queue is None:
             return
         try:
@@ -499,8 +513,13 @@ class Show:
         self._complaints.append(text)
         self.session = self.session.noticed(text)
 
+    def _forget_recording(self) -> None:
+        if self._heard is not None and self._recorder_ear is not None:
+            self._heard.forget(self._recorder_ear)
+        self._recorder = self._recorder_queue = self._recorder_ear = None
+
     def _give_up_recording(self, text: str) -> None:
-        self._recorder = self._recorder_queue = None
+        self._forget_recording()
         self.session = replace(self.session, recording=False)
         self._complain(text)
 

@@ -20,6 +20,11 @@ if [ "${1:-live}" = test ]; then
     need_program xdotool xdotool
     need_program xwd x11-apps
     need_program ffmpeg ffmpeg
+    # a microphone without a sound card
+    need_library libportaudio.so.2 libportaudio2
+    need_program pulseaudio pulseaudio
+    need_program pacat pulseaudio-utils
+    dpkg -s libasound2-plugins >/dev/null 2>&1 || missing="$missing libasound2-plugins"
     # outside of most users' PATH
     [ -x /usr/sbin/nginx ] || missing="$missing nginx"
     [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"

@@ -91,6 +91,8 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
         lines.append(Line(f"{DOT} REC {minutes}:{seconds:02d}", RED))
     if session.frozen:
         lines.append(Line("frozen (space goes on)", DIM))
+    if session.muted:
+        lines.append(Line("sound off (u)", DIM))
     return tuple(lines)
 
 

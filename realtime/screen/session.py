@@ -37,6 +37,7 @@ class Session:
     automatic: bool = False
     recording: bool = False
     frozen: bool = False
+    muted: bool = False
     view: str = VIEWS[0]
     split: float = 0.5
     fullscreen: bool = False
@@ -159,6 +160,10 @@ def toggle_frozen(session: Session) -> Session:
     return replace(session, frozen=not session.frozen).noticed("live" if session.frozen else "frozen")
 
 
+def toggle_muted(session: Session) -> Session:
+    return replace(session, muted=not session.muted).noticed("sound on" if session.muted else "sound off")
+
+
 def next_hud(session: Session) -> Session:
     return replace(session, hud=_after(session.hud, HUDS))
 
@@ -245,6 +250,7 @@ KEYS: tuple[Key, ...] = (
     Key("r", "r", "record on / off", toggle_recording),
     Key("b", "b", "save the last seconds", save_replay),
     Key(" ", "space", "freeze on / off", toggle_frozen),
+    Key("u", "u", "sound on / off, on air and recorded", toggle_muted),
     Key("i", "i", "HUD full / minimal / off", next_hud),
     Key("h?", "h or ?", "help on / off", toggle_help),
     Key("q" + ESCAPE, "q or ESC", "quit", quit_show),

@@ -6,7 +6,6 @@ stop everything. A process can be ended instead. It does what it is told over a 
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,20 +19,13 @@ import numpy as np
 
 from realtime.frames import Pixels
 from realtime.sinks import h264
-from realtime.sinks.sound import RATE as SOUND_RATE
+from realtime.sinks.live_sound import PATIENCE_S, LiveSound
 from realtime.sinks.sound import Piece
 
 _KEY_EVERY_S = 2.0
 # Bits for a pixel: 2.8 Mbit/s for 1280 x 720 at 30 frames per second.
 _BITS_PER_PIXEL = 0.1
 _MIN_BIT_RATE = 400_000
-_SOUND_BIT_RATE = 128_000
-_AAC_FRAME = 1024
-_SILENCE = np.zeros((2, _AAC_FRAME), np.float32)
-# The times of sound that goes on tremble by less than that.
-_JITTER_SAMPLES = SOUND_RATE // 20
-# Sound may come so much later than its picture before silence takes its place.
-_PATIENCE_SAMPLES = SOUND_RATE // 2
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,6 @@ class Failed:
 
 def broadcast(connection: Connection, target: Target) -> None:
     """Obeys the messages of a stream until the pipe is closed; what a process of its own runs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the show's, which then closes the pipe
     output: _Output | None = None
     with suppress(EOFError, OSError):
         while True:
@@ -148,13 +139,9 @@ class _Output:
             key_every_s=_KEY_EVERY_S,
             options={**limits, **preset},
         )
-        self._sound: Any = None
-        self._patience = _PATIENCE_SAMPLES if target.with_sound else 0
-        # the encoder begins a frame early, and before the first picture there is no time
-        self._heard = _AAC_FRAME
+        self._sound: LiveSound | None = None
         if target.with_sound or service.silence:
-            self._sound = self._container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
-            self._sound.bit_rate = _SOUND_BIT_RATE
+            self._sound = LiveSound(self._container, patience_s=PATIENCE_S if target.with_sound else 0)
         self._container.start_encoding()
 
     def write(self, pixels: Pixels, at_s: float) -> None:
@@ -163,36 +150,20 @@ class _Output:
         pts = max(self._last_pts + 1, round((at_s - self._started_s) / h264.CLOCK))
         self._last_pts = pts
         self._container.mux(self._pictures.encode(h264.yuv(pixels, self._size, pts)))
-        self._keep_silent_until(round(pts * h264.CLOCK * SOUND_RATE) - self._patience)
+        if self._sound is not None:
+            self._sound.begin(self._started_s)
+            self._sound.keep_up(at_s)
 
     def write_sound(self, sound: Piece) -> None:
-        # what is heard before the first picture is seen has no place in the stream
-        if self._sound is None or self._started_s is None:
-            return
-        begins = round((sound.at_s - self._started_s) * SOUND_RATE)
-        if abs(begins - self._heard) < _JITTER_SAMPLES:
-            begins = self._heard
-        self._keep_silent_until(begins)
-        samples = sound.samples[:, max(0, self._heard - begins) :]
-        if samples.shape[1]:
-            self._encode_sound(samples)
-
-    def _keep_silent_until(self, sample: int) -> None:
-        while self._sound is not None and self._heard < sample:
-            self._encode_sound(_SILENCE[:, : sample - self._heard])
-
-    def _encode_sound(self, samples: Any) -> None:
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
-        frame.sample_rate, frame.time_base, frame.pts = SOUND_RATE, Fraction(1, SOUND_RATE), self._heard
-        self._heard += samples.shape[1]
-        self._container.mux(self._sound.encode(frame))
+        if self._sound is not None:
+            self._sound.write(sound)
 
     def close(self) -> None:
         """Sends what the encoders hold back, and takes leave of the server."""
         with suppress(av.error.FFmpegError, OSError):
             self._container.mux(self._pictures.encode(None))
             if self._sound is not None:
-                self._container.mux(self._sound.encode(None))
+                self._sound.finish()
         self.abandon()
 
     def abandon(self) -> None:

@@ -137,11 +137,15 @@ ENCODERS: Mapping[str, Encoder] = {
 
 @dataclass(frozen=True)
 class Container:
-    """How a container is written: the encoder of "auto", the muxer's options, the format where a name is not enough."""
+    """How a container is written: the encoder of "auto", the muxer's options, the format where a name is not enough.
+
+    sound: the encoder of sound that is heard live, "" where it holds none.
+    """
 
     encoder: str
     options: Mapping[str, str] = field(default_factory=dict)
     format: str | None = None
+    sound: str = "aac"
 
 
 # Without it FFmpeg keeps what it writes until there is much of it, which of a quiet picture can be minutes.
@@ -156,10 +160,10 @@ CONTAINERS: Mapping[str, Container] = {
     ".m4v": Container("libx264", _MP4),
     ".mov": Container("libx264", _MP4),
     ".mkv": Container("libx264", _MATROSKA),
-    ".webm": Container("libvpx-vp9", _MATROSKA),
-    ".gif": Container("gif"),
+    ".webm": Container("libvpx-vp9", _MATROSKA, sound="libopus"),
+    ".gif": Container("gif", sound=""),
     # a row of numbered pictures
-    ".png": Container("png", format="image2"),
+    ".png": Container("png", format="image2", sound=""),
 }
 
 

@@ -14,6 +14,7 @@ from realtime.progress import tell
 from realtime.sinks.encoding import Encoding
 from realtime.sinks.recorder import Recorder
 from realtime.sinks.replay import Replay
+from realtime.sinks.sound import Ear
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.virtual_camera import VirtualCamera
 from realtime.sources.source import Source
@@ -78,7 +79,7 @@ def open_outlets(
             )
         )
     if stream is not None:
-        sender = stack.enter_context(Stream(stream, source.size, source.rate, source.heard))
+        sender = stack.enter_context(Stream(stream, source.size, source.rate, _ear(source)))
         queues.append(
             SinkQueue(
                 sender,
@@ -94,7 +95,7 @@ def open_outlets(
         stack.enter_context(recorder)
         queues.append(SinkQueue(recorder, "recorder", lossless=not source.live, essential=essential))
     if watched and replay_s:
-        replay = stack.enter_context(Replay(source.size, source.rate, replay_s))
+        replay = stack.enter_context(Replay(source.size, source.rate, replay_s, _ear(source)))
         queues.append(SinkQueue(replay, "replay"))
     for queue in queues:
         stack.enter_context(queue)
@@ -115,7 +116,12 @@ def _open_recorder(
     else:
         # a live source's frames are stamped as they come
         time_base = None if source.live else source.time_base
-        recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, **given)
+        recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, ear=_ear(source), **given)
     for note in recorder.notes:
         tell(note)
     return recorder
+
+
+def _ear(source: Source) -> Ear | None:
+    """Returns a listener to what is heard of a live source, if anything is."""
+    return source.heard.ear() if source.live and source.heard is not None else None

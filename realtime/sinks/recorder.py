@@ -23,6 +23,8 @@ from realtime.sinks.encoding import (
     encoder_options,
     open_encoder,
 )
+from realtime.sinks.live_sound import LiveSound
+from realtime.sinks.sound import Ear
 from realtime.sinks.soundtrack import Soundtrack
 from realtime.sources.picture_row import is_picture_row, numbered_files
 from realtime.sources.source import Part, Size
@@ -87,9 +89,9 @@ class Recorder:
 
     size: width and height of the frames. time_base: the clock of the frames' own times; without it they are stamped
     with the time of their capture. sound_of: what part of which file has the sound and subtitles that are copied as far
-    as the picture goes, and to their own end by `finish_sound`. `notes` says what the format cannot hold. Raises
-    OutputError or EncodingError when it cannot begin, EncoderUnavailableError where the encoder does not run here, and
-    RecordingError when writing fails.
+    as the picture goes, and to their own end by `finish_sound`. ear: hears the sound that is recorded live, at the
+    times of the frames' capture. `notes` says what the format cannot hold. Raises OutputError or EncodingError when it
+    cannot begin, EncoderUnavailableError where the encoder does not run here, and RecordingError when writing fails.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Recorder:
         *,
         fast: bool = False,
         sound_of: Part | None = None,
+        ear: Ear | None = None,
         encoding: Encoding = Encoding(),  # noqa: B008 - frozen
         presentation: Presentation = Presentation(),  # noqa: B008 - frozen
     ) -> None:
@@ -118,11 +121,14 @@ class Recorder:
             self._container = self._open()
             self._stream = self._add_stream(name, encoder_options(name, encoding, fast, rate))
             self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container, self._stream)
+            self._ear, self._live_sound = ear, None if ear is None else self._add_live_sound()
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
-        self.notes = (*self._picture.notes, *(() if self._soundtrack is None else self._soundtrack.left_out))
+        mute = (f"{path.suffix} holds no sound: what is heard is left out",) if ear and not self._live_sound else ()
+        left_out = () if self._soundtrack is None else self._soundtrack.left_out
+        self.notes = (*self._picture.notes, *left_out, *mute)
 
     def _open(self) -> Any:
         container = CONTAINERS[self.path.suffix.lower()]
@@ -149,6 +155,10 @@ class Recorder:
         open_encoder(name, context)
         return stream
 
+    def _add_live_sound(self) -> LiveSound | None:
+        codec = CONTAINERS[self.path.suffix.lower()].sound
+        return LiveSound(self._container, codec) if codec else None
+
     def __enter__(self) -> Self:
         return self
 
@@ -168,9 +178,18 @@ class Recorder:
                 self._soundtrack.mux_until(picture.pts * self._time_base)
             self._durations[picture.pts] = picture.duration
             self._mux(picture)
+            self._mux_live_sound(frame.captured_at_s)
         except (av.error.FFmpegError, OSError) as exc:
             raise self._given_up(exc) from exc
         self.frame_count += 1
+
+    def _mux_live_sound(self, until_s: float) -> None:
+        if self._live_sound is None or self._ear is None:
+            return
+        self._live_sound.begin(until_s)
+        for piece in self._ear.take_until(until_s):
+            self._live_sound.write(piece)
+        self._live_sound.keep_up(until_s)
 
     def append(self, packet: Packet) -> None:
         """Adds a picture that another recorder has encoded in the same way, in the order of decoding."""
@@ -203,6 +222,8 @@ class Recorder:
             self._mux(None)
             if self._soundtrack is not None:
                 self._soundtrack.close()
+            if self._live_sound is not None:
+                self._live_sound.finish()
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
             raise self._given_up(exc) from exc

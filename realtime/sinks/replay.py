@@ -17,11 +17,15 @@ import av.error
 from realtime.frames import Frame, Pixels
 from realtime.sinks import h264
 from realtime.sinks.encoding import CONTAINERS, CRF
+from realtime.sinks.live_sound import LiveSound
 from realtime.sinks.recorder import OutputError
+from realtime.sinks.sound import Ear, Piece
 
 SUFFIX = ".mp4"
 # A replay can begin once a second, so it is up to a second longer than asked for.
 _KEY_EVERY_S = 1.0
+# No piece of sound is longer.
+_PIECE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,14 @@ class _Packet:
 class Replay:
     """A sink that remembers the last `seconds`. A context manager; written to by a SinkQueue, saved from the loop.
 
-    Memory is what so many seconds of H.264 take: about 6 MB for 15 s of 640 x 480.
+    ear: hears the sound that goes with the pictures. Memory is what so many seconds of H.264 take, about 6 MB for 15 s
+    of 640 x 480, and as much for sound.
     """
 
-    def __init__(self, size: tuple[int, int], rate: Fraction, seconds: float) -> None:
+    def __init__(self, size: tuple[int, int], rate: Fraction, seconds: float, ear: Ear | None = None) -> None:
         self.seconds = seconds
+        self._ear = ear
+        self._pieces: deque[Piece] = deque()
         self._size = size
         self._ticks = round(seconds / h264.CLOCK)
         self._packets: deque[_Packet] = deque()
@@ -77,8 +84,10 @@ class Replay:
             _Packet(bytes(packet), packet.pts, packet.is_keyframe)
             for packet in self._stream.encode(h264.yuv(pixels, self._size, pts))
         ]
+        heard = () if self._ear is None else self._ear.take_until(frame.captured_at_s)
         with self._lock:
             self._packets.extend(encoded)
+            self._pieces.extend(heard)
             self._forget()
 
     def _forget(self) -> None:
@@ -86,6 +95,12 @@ class Replay:
         while (second := self._second_key()) and self._packets[-1].pts - self._packets[second].pts >= self._ticks:
             for _ in range(second):
                 self._packets.popleft()
+        while self._pieces and self._packets and self._pieces[0].at_s < self._time_of(self._packets[0]) - _PIECE_S:
+            self._pieces.popleft()
+
+    def _time_of(self, packet: _Packet) -> float:
+        """Returns when a picture was taken, on the show's clock."""
+        return (self._started_s or 0.0) + float(packet.pts * h264.CLOCK)
 
     def _second_key(self) -> int:
         """Returns the place of the second picture that a file can begin with, 0 where there is none yet."""
@@ -94,17 +109,28 @@ class Replay:
     def save(self, path: Path) -> float:
         """Writes what is remembered into an MP4 file; returns its length in s. Raises OutputError."""
         with self._lock:
-            packets = tuple(self._packets)
+            packets, pieces = tuple(self._packets), deque(self._pieces)
         if not packets:
             raise OutputError("there is nothing to replay yet")
         try:
             with av.open(str(path), "w", options=dict(CONTAINERS[SUFFIX].options)) as container:
                 stream: Any = container.add_stream_from_template(self._stream)
+                sound = None if self._ear is None else LiveSound(container)
+                if sound is not None:
+                    sound.begin(self._time_of(packets[0]))
                 for each in packets:
                     packet = av.Packet(each.data)
                     packet.pts = packet.dts = each.pts - packets[0].pts
                     packet.time_base, packet.is_keyframe, packet.stream = h264.CLOCK, each.is_key, stream
                     container.mux(packet)
+                    if sound is None:
+                        continue
+                    at_s = self._time_of(each)
+                    while pieces and pieces[0].at_s <= at_s:
+                        sound.write(pieces.popleft())
+                    sound.keep_up(at_s)
+                if sound is not None:
+                    sound.finish()
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot save the replay {path}: {exc.strerror or exc}") from exc
         return float((packets[-1].pts - packets[0].pts) * h264.CLOCK)

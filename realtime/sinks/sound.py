@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 RATE = 48_000
-# What nobody takes is forgotten after about so many pieces of a thousand samples: four seconds.
-_WAITING_PIECES = 200
+# What nobody takes is forgotten after so long.
+_WAITING_S = 4.0
 
 # 2 x N, left and right, -1..1
 Samples = NDArray[np.float32]
@@ -30,20 +31,47 @@ class Piece:
 
 
 class SoundFeed:
-    """Pieces of sound from the thread that reads a source to the one that sends a stream, times on the show's clock."""
+    """Sound from the thread that hears it to all who listen, times on the show's clock; while `muted` to nobody."""
 
     def __init__(self) -> None:
-        self._pieces: deque[Piece] = deque(maxlen=_WAITING_PIECES)
+        self.muted = False
+        self._ears: tuple[Ear, ...] = ()
+
+    def ear(self) -> Ear:
+        """Returns a new listener, which hears everything from now on."""
+        ear = Ear()
+        self._ears = (*self._ears, ear)
+        return ear
+
+    def forget(self, ear: Ear) -> None:
+        """Lets a listener go."""
+        self._ears = tuple(each for each in self._ears if each is not ear)
 
     def put(self, piece: Piece) -> None:
-        """Adds a piece; the oldest is forgotten where nobody takes them."""
-        self._pieces.append(piece)
+        if not self.muted:
+            for ear in self._ears:
+                ear.hear(piece)
+
+
+class Ear:
+    """Pieces of sound that wait for the thread that encodes them; the oldest are forgotten where nobody takes them."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece] = deque()
+        self._lock = threading.Lock()
+
+    def hear(self, piece: Piece) -> None:
+        with self._lock:
+            self._pieces.append(piece)
+            while piece.at_s - self._pieces[0].at_s > _WAITING_S:
+                self._pieces.popleft()
 
     def take_until(self, at_s: float) -> Sequence[Piece]:
         """Returns the pieces that are heard before that time."""
         taken = []
-        while self._pieces and self._pieces[0].at_s <= at_s:
-            taken.append(self._pieces.popleft())
+        with self._lock:
+            while self._pieces and self._pieces[0].at_s <= at_s:
+                taken.append(self._pieces.popleft())
         return taken
 
 

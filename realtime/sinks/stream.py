@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from fractions import Fraction
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -16,9 +12,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from realtime.child import Child
 from realtime.frames import Frame, Pixels
 from realtime.sinks.broadcast import SERVICES, Connect, Failed, Live, Picture, Target, broadcast
-from realtime.sinks.sound import SoundFeed
+from realtime.sinks.sound import Ear
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
@@ -48,19 +45,18 @@ class Stream:
     """A sink that sends to a server. A context manager; written to by a SinkQueue, since connecting takes its time.
 
     Nothing fails: while there is no connection pictures are passed over, and `status` says why. The address is named
-    by its host alone, since the rest is a secret as a rule. heard: gives the sound that goes with the pictures.
+    by its host alone, since the rest is a secret as a rule. ear: hears the sound that goes with the pictures.
     """
 
-    def __init__(self, url: str, size: tuple[int, int], rate: Fraction, heard: SoundFeed | None = None) -> None:
+    def __init__(self, url: str, size: tuple[int, int], rate: Fraction, ear: Ear | None = None) -> None:
         check_stream_url(url)
-        self._target = Target(url, size, rate, with_sound=heard is not None)
-        self._heard = heard
+        self._target = Target(url, size, rate, with_sound=ear is not None)
+        self._ear = ear
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}"
         self.status = f"connecting to {self.name}"
         self.connections = 0
-        self._process: Any = None
-        self._pipe: Connection | None = None
+        self._child: Child | None = None
         self._live_since_s: float | None = None
         self._pause_s, self._retry_at_s = _FIRST_PAUSE_S, 0.0
         self._leave_by_s = math.inf
@@ -72,11 +68,8 @@ class Stream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.hurry()
-        if self._pipe is not None:
-            self._pipe.close()  # which ends the process, after its farewell to the server
-        if self._process is not None:
-            self._process.join(_FAREWELL_S)
-        self._end_process()
+        if self._child is not None:
+            self._child.leave()  # after the farewell to the server
 
     def hurry(self) -> None:
         """Has a `write` that waits for the server give up soon; called from another thread."""
@@ -84,7 +77,7 @@ class Stream:
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Sends a picture (H x W x 3 uint8 RGB) with the time of its capture, where there is a connection."""
-        sound = () if self._heard is None else self._heard.take_until(frame.captured_at_s)
+        sound = () if self._ear is None else self._ear.take_until(frame.captured_at_s)
         if self._live_since_s is None:
             self._connect()  # which takes its time: by then the picture is old
             return
@@ -97,8 +90,8 @@ class Stream:
     def _connect(self) -> None:
         if time.monotonic() < self._retry_at_s:
             return
-        if self._process is None:
-            self._start_process()
+        if self._child is None:
+            self._child = Child(broadcast, self._target, name="stream")
         answer = self._ask(Connect())
         if not isinstance(answer, Live):
             return
@@ -109,12 +102,12 @@ class Stream:
     def _ask(self, message: object, data: Any = None) -> Live | Failed | None:
         """Returns the answer; what is no success ends the connection, and the process where it does not answer."""
         try:
-            if self._pipe is None:
+            if self._child is None:
                 return None
-            self._pipe.send(message)
+            self._child.pipe.send(message)
             if data is not None:
-                self._pipe.send_bytes(data)
-            answer = self._answer(self._pipe)
+                self._child.pipe.send_bytes(data)
+            answer = self._answer(self._child.pipe)
         except (EOFError, OSError):
             answer = None
             self._lose("the sending process died")
@@ -144,34 +137,7 @@ class Stream:
         self._pause_s = min(_LAST_PAUSE_S, 2 * self._pause_s)
         self.status = f"off air: {reason}; trying again"
 
-    def _start_process(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=broadcast, args=(theirs, self._target), name="stream", daemon=True)
-        with _without_interrupts():
-            self._process.start()
-        theirs.close()
-
     def _end_process(self) -> None:
-        process, self._process = self._process, None
-        pipe, self._pipe = self._pipe, None
-        if process is not None:
-            process.kill()
-            process.join()
-            process.close()
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started meanwhile never sees a Ctrl-C: it would print a traceback before it can ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        child, self._child = self._child, None
+        if child is not None:
+            child.end()

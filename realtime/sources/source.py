@@ -46,7 +46,7 @@ class Source(Protocol):
     sound: Part | None
     """Where the sound to the picture is, if there is any."""
     heard: SoundFeed | None
-    """The sound as it is heard live, for those who stream it."""
+    """The sound as it is heard live, for those who stream or record it."""
     presentation: Presentation
     notes: Sequence[str]
     """What a person should know before it is painted."""

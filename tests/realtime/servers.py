@@ -1,4 +1,6 @@
-"""Servers on this machine for the tests: nginx with its RTMP module to stream to, a TCP server to stream from."""
+"""Servers on this machine for the tests: nginx with its RTMP module to stream to, a TCP server to stream from, and
+PulseAudio with a room in which something can be heard.
+"""
 
 from __future__ import annotations
 
@@ -165,6 +167,88 @@ class TcpStream:
                 return
             while not self.flowing.is_set() and not self._cut.is_set():
                 time.sleep(0.02)
+
+
+def why_no_room() -> str | None:
+    """Returns why nothing can be heard here, None where it can."""
+    if shutil.which("pulseaudio") is None or shutil.which("pacat") is None:
+        return "PulseAudio is not installed; type: sudo apt-get install pulseaudio pulseaudio-utils libasound2-plugins"
+    return None
+
+
+class Room:
+    """PulseAudio without a sound card: what is played into the room, its microphone hears. A context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self._folder, self.address = folder, f"unix:{folder}/native"
+        self._environment = {**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> None:
+        command = ["pulseaudio", "-n", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"]
+        command += ["-L", f"module-native-protocol-unix auth-anonymous=1 socket={self._folder}/native"]
+        command += ["-L", "module-null-sink sink_name=room"]
+        self._process = subprocess.Popen(command, env=self._environment, stderr=subprocess.DEVNULL)
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while subprocess.run(["pactl", "-s", self.address, "info"], check=False, capture_output=True).returncode != 0:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            (self._folder / "native").unlink(missing_ok=True)
+
+    def play(self, stereo: bytes, rate: int) -> Player:
+        """Plays float32 samples, left and right in turn, as they become due."""
+        command = ["pacat", "-s", self.address, "--device=room", "--raw", "--format=float32le", f"--rate={rate}"]
+        program = subprocess.Popen([*command, "--latency-msec=20"], stdin=subprocess.PIPE, env=self._environment)
+        return Player(program, stereo, rate)
+
+
+class Player:
+    """Something that is played into a room. A context manager: on leaving it falls silent."""
+
+    _CHUNK_S = 0.02
+
+    def __init__(self, program: subprocess.Popen[bytes], stereo: bytes, rate: int) -> None:
+        self._program = program
+        self._size = 8 * round(self._CHUNK_S * rate)
+        self._chunks = [stereo[begin : begin + self._size] for begin in range(0, len(stereo), self._size)]
+        self.played_s = [0.0] * len(self._chunks)
+        """When each 20 ms of it were played."""
+        self._thread = threading.Thread(target=self._pour)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._program.kill()
+        self._program.wait()
+        self._thread.join()
+
+    def _pour(self) -> None:
+        assert self._program.stdin is not None
+        due_s = time.monotonic()
+        with suppress(BrokenPipeError), self._program.stdin as pipe:
+            for place, chunk in enumerate(self._chunks):
+                pipe.write(chunk)
+                pipe.flush()
+                self.played_s[place] = now_s = time.monotonic()
+                # what was held up is not caught up with, so nothing piles up on the way
+                due_s = max(due_s + self._CHUNK_S, now_s)
+                time.sleep(due_s - now_s)
 
 
 class TlsFront:

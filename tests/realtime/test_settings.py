@@ -59,6 +59,15 @@ def test_the_environment_can_switch_off_what_the_file_switches_on(file: Path) ->
     assert not settings("--config", str(file), environment={"NST_LIVE_MIRROR": "no"}).mirror
 
 
+def test_the_command_line_can_switch_off_what_the_settings_switch_on(file: Path) -> None:
+    environment = {"NST_LIVE_NO_WINDOW": "1", "NST_LIVE_KEEP_COLORS": "1", "NST_LIVE_FULLSCREEN": "1"}
+    set_to = settings("--config", str(file), environment=environment)
+    assert (set_to.mirror, set_to.no_window, set_to.keep_colors, set_to.fullscreen) == (True,) * 4
+    words = ("--no-mirror", "--window", "--no-keep-colors", "--no-fullscreen")
+    undone = settings("--config", str(file), *words, environment=environment)
+    assert (undone.mirror, undone.no_window, undone.keep_colors, undone.fullscreen) == (False,) * 4
+
+
 def test_an_option_typed_puts_aside_what_excludes_it_in_the_file(file: Path) -> None:
     args = settings("--config", str(file), "--camera", "1")
     assert (args.camera, args.input) == ("1", None)

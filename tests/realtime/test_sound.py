@@ -89,21 +89,38 @@ def test_a_part_of_a_file_is_heard_from_its_own_beginning(tmp_path: Path) -> Non
 
 def test_a_feed_that_nobody_takes_from_does_not_grow() -> None:
     feed = SoundFeed()
+    ear = feed.ear()
     for index in range(1000):
-        feed.put(Piece(float(index), np.zeros((2, 4), np.float32)))
-    assert [piece.at_s for piece in feed.take_until(2000)] == list(range(800, 1000))
-    assert feed.take_until(2000) == []
+        feed.put(Piece(index / 10, np.zeros((2, 4), np.float32)))
+    assert [piece.at_s for piece in ear.take_until(2000)] == [index / 10 for index in range(959, 1000)]
+    assert ear.take_until(2000) == []
+
+
+def test_everyone_who_listens_hears_everything_until_it_is_muted() -> None:
+    feed = SoundFeed()
+    early, piece = feed.ear(), Piece(0.0, np.zeros((2, 4), np.float32))
+    feed.put(piece)
+    late = feed.ear()
+    feed.put(piece)
+    feed.muted = True
+    feed.put(piece)
+    assert (len(early.take_until(1)), len(late.take_until(1))) == (2, 1)
+    feed.muted = False
+    feed.forget(early)
+    feed.put(piece)
+    assert (len(early.take_until(1)), len(late.take_until(1))) == (0, 1)
 
 
 def test_a_file_that_is_played_is_heard_with_its_pictures(tmp_path: Path) -> None:
     feed = SoundFeed()
+    ear = feed.ear()
     playback = Playback(VideoFile(write_talkie(tmp_path / "talkie.mp4")), feed)
     assert playback.heard is feed
     heard: list[Piece] = []
     bright_at_s = None
     with playback:
         for frame in playback.frames():
-            heard.extend(feed.take_until(frame.captured_at_s))
+            heard.extend(ear.take_until(frame.captured_at_s))
             if bright_at_s is None and frame.pixels.mean() > 100:
                 bright_at_s = frame.captured_at_s
             if frame.index == 2 * PICTURE_RATE:

@@ -258,15 +258,15 @@ def test_a_server_that_does_not_answer_is_given_up_and_the_show_goes_on(monkeypa
         with OnAir(f"rtmp://{HOST}:{silent.getsockname()[1]}/live/key") as show:
             show.until(lambda: "no answer within 1 s" in show.stream.status)
             show.film(10)
-            begun = show.stream._process
-        assert begun is None or not begun.is_alive()
+            begun = show.stream._child
+        assert begun is None or begun.pipe.closed
 
 
 def test_a_show_is_left_at_once_while_the_server_does_not_answer() -> None:
     with socket.create_server((HOST, 0)) as silent:
         with OnAir(f"rtmp://{HOST}:{silent.getsockname()[1]}/live/key") as show:
-            show.until(lambda: show.stream._process is not None)
-        assert show.stream._process is None
+            show.until(lambda: show.stream._child is not None)
+        assert show.stream._child is None
         assert not [thread for thread in threading.enumerate() if thread.name == "stream"]
 
 
@@ -274,7 +274,8 @@ def test_a_sending_process_that_dies_is_started_again() -> None:
     url = f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"
     with OnAir(url) as show:
         show.until_live()
-        show.stream._process.kill()
+        assert show.stream._child is not None
+        show.stream._child.process.kill()
         show.until_live(connections=2)
     assert any("the sending process died" in text for text in show.heard)
 
