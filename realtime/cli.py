@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+import cv2
 import platformdirs
 
 from build_engines.engine_cache import FOLDER_VARIABLE
@@ -68,6 +69,8 @@ _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    # the net has all cores already; OpenCV's threads, which wait in a circle, would take them from it
+    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 2))
     if arguments and arguments[0] in _COMMANDS:
         return _told(lambda: _COMMANDS[arguments[0]](arguments[1:]), debug=False)
     return _told(lambda: _obey(arguments), debug="--debug" in arguments)

@@ -16,6 +16,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from realtime.frames import Pixels
+from styles.steadiness import LEAST_FLOW_SIDES
 
 Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
@@ -25,8 +26,6 @@ DEFAULT_STEADINESS = 0.8
 
 # The width at which motion is looked for.
 _VIEW_WIDTH = 256
-# Of smaller pictures OpenCV's DIS makes no pyramid, and of small and wide ones it writes past their end.
-_LEAST_VIEW_SIDES = 32, 96
 # What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.
 _STILL = 0.15
 # How much of the last painting is kept at most.
@@ -193,7 +192,7 @@ def _view_of(pixels: Pixels) -> Pixels:
 
 
 def _has_motion(view: Pixels) -> bool:
-    least, most = _LEAST_VIEW_SIDES
+    least, most = LEAST_FLOW_SIDES
     return bool(min(view.shape[:2]) >= least and max(view.shape[:2]) >= most)
 
 

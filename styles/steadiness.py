@@ -23,6 +23,9 @@ from styles.painter import Painter
 
 Frame = NDArray[np.uint8]
 
+# Of smaller pictures OpenCV's DIS makes no pyramid, and of small and wide ones it writes past their end.
+LEAST_FLOW_SIDES = 32, 96
+
 
 class VideoError(ValueError):
     """A video cannot be read, or is too short."""
@@ -64,7 +67,7 @@ def measure_steadiness(
 ) -> Steadiness:
     """Returns how steady the paintings of the frames are; `others` is the rendering for SSIM.
 
-    All frames have one size. Raises VideoError where there are fewer than two.
+    All frames have one size. Raises VideoError where there are fewer than two, or where they are too small.
     """
     errors: list[tuple[float, float]] = []
     likenesses: list[float] = []
@@ -157,6 +160,10 @@ class _Spread:
 
 def _dis_flow(start: Frame, end: Frame) -> NDArray[np.float32]:
     """Returns where each pixel of `start` is in `end`: H x W x 2, x and y offsets."""
+    height, width = start.shape[:2]
+    least, most = LEAST_FLOW_SIDES
+    if min(height, width) < least or max(height, width) < most:
+        raise VideoError(f"frames of {width}x{height} are too small to follow motion in; wanted {most}x{least} or more")
     grey_start, grey_end = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (start, end))
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((*grey_start.shape, 2), np.float32)

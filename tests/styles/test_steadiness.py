@@ -109,6 +109,12 @@ def test_one_frame_is_too_few(pan: list[Frame]) -> None:
         measure_steadiness(pan[:1], pan[:1])
 
 
+def test_frames_too_small_for_optical_flow_are_refused() -> None:
+    frames = [np.zeros((16, 200, 3), np.uint8)] * 2
+    with pytest.raises(VideoError, match="frames of 200x16 are too small to follow motion in; wanted 96x32 or more"):
+        measure_steadiness(frames, frames)
+
+
 def test_a_still_scene_is_as_lively_as_it_is_painted() -> None:
     photo = np.clip(textured(32, 32, seed=7), 70, 180)
     assert still_scene_ratio(lambda frame: frame, photo, frames=20) == pytest.approx(1)
