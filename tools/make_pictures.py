@@ -15,10 +15,14 @@ from realtime.look import mixed
 from realtime.repertoire import Painting, load_repertoire
 from realtime.steady import DEFAULT_STEADINESS, Steadier
 from realtime.stylizer import Stylizer
+from styles.registry import list_networks
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-# A cup of coffee, Rachel Michetti, released into the public domain.
+# A cup of coffee, Rachel Michetti, and the cat Chelsea, Stefan van der Walt, both released into the public domain; the
+# astronaut Eileen Collins, NASA.
 COFFEE = data.coffee
+PHOTOS = (data.coffee, data.chelsea, data.astronaut)
+_SHEET_SIDE = 300
 
 
 def paint(photo: Pixels, paintings: Sequence[Painting]) -> list[Pixels]:
@@ -64,6 +68,28 @@ def flicker_strip(photo: Pixels, painting: Painting) -> Pixels:
     return np.hstack([labelled(each, text) for each, text in zip([steady[-1], *changes], texts, strict=True)])
 
 
+def contact_sheet(networks: Sequence[str]) -> Pixels:
+    """Returns the photographs, and a row for every style with what each net makes of them."""
+    photos = [np.ascontiguousarray(_square(photo())) for photo in PHOTOS]
+    repertoires = [load_repertoire("wreck", network)[0] for network in networks]
+    rows = [np.hstack([labelled(photo, "photograph") for photo in photos] * len(networks))]
+    for place, painting in enumerate(repertoires[0]):
+        cells = [
+            labelled(paint(photo, [repertoire[place]])[0], f"{painting.name}, {network}")
+            for network, repertoire in zip(networks, repertoires, strict=True)
+            for photo in photos
+        ]
+        rows.append(np.hstack(cells))
+    return np.vstack(rows)
+
+
+def _square(photo: Pixels) -> Pixels:
+    side = min(photo.shape[:2])
+    top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+    small = Image.fromarray(photo[top : top + side, left : left + side]).resize((_SHEET_SIDE, _SHEET_SIDE))
+    return np.asarray(small)
+
+
 def main() -> None:
     paintings, wreck = load_repertoire("wreck", "fast")
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -75,6 +101,8 @@ def main() -> None:
     Image.fromarray(np.vstack(rows)).resize((1350, 600), Image.Resampling.LANCZOS).save(
         FOLDER / "styles.jpg", quality=88
     )
+    networks = [name for name in ("fast", "full") if name in list_networks()]
+    Image.fromarray(contact_sheet(networks)).save(FOLDER / "contact-sheet.jpg", quality=84)
     strip = flicker_strip(coffee, paintings[wreck])
     Image.fromarray(strip).resize((1350, 300), Image.Resampling.LANCZOS).save(FOLDER / "steady.jpg", quality=86)
     by_name = {painting.name: painting for painting in paintings}

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import av
 import av.error
+from av.video.frame import PictureType
 
 from realtime.frames import Frame, Pixels
 from realtime.sinks import h264
@@ -53,6 +54,7 @@ class Replay:
         self._packets: deque[_Packet] = deque()
         self._lock = threading.Lock()
         self._started_s: float | None = None
+        self._next_key = 0
         # a container that is never written: MP4 has the encoder put its parameters where a later file finds them
         self._container: Any = av.open(io.BytesIO(), "w", format="mp4")
         self._stream = h264.add_stream(
@@ -80,10 +82,11 @@ class Replay:
             self._started_s = frame.captured_at_s
         last = self._packets[-1].pts if self._packets else -1
         pts = max(last + 1, round((frame.captured_at_s - self._started_s) / h264.CLOCK))
-        encoded = [
-            _Packet(bytes(packet), packet.pts, packet.is_keyframe)
-            for packet in self._stream.encode(h264.yuv(pixels, self._size, pts))
-        ]
+        picture = h264.yuv(pixels, self._size, pts)
+        if pts >= self._next_key:  # by time: a source may be slower than it says
+            picture.pict_type = PictureType.I
+            self._next_key = pts + round(_KEY_EVERY_S / h264.CLOCK)
+        encoded = [_Packet(bytes(packet), packet.pts, packet.is_keyframe) for packet in self._stream.encode(picture)]
         heard = () if self._ear is None else self._ear.take_until(frame.captured_at_s)
         with self._lock:
             self._packets.extend(encoded)

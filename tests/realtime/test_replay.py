@@ -17,10 +17,10 @@ from tests.realtime.clips import SIZE, colourful, numbered, read_clip
 RATE = Fraction(20)
 
 
-def remember(replay: Replay, numbers: range, size: tuple[int, int] = SIZE) -> None:
+def remember(replay: Replay, numbers: range, size: tuple[int, int] = SIZE, rate: Fraction = RATE) -> None:
     for number in numbers:
         pixels = numbered(number, size)
-        replay.write(pixels, Frame(pixels, number, 500 + float(number / RATE)))
+        replay.write(pixels, Frame(pixels, number, 500 + float(number / rate)))
 
 
 def test_a_replay_is_the_last_seconds_and_at_most_one_more(tmp_path: Path) -> None:
@@ -34,6 +34,14 @@ def test_a_replay_is_the_last_seconds_and_at_most_one_more(tmp_path: Path) -> No
     assert [later - earlier for earlier, later in pairwise(clip.times)] == [1 / RATE] * (len(clip.times) - 1)
     assert float(clip.times[-1]) == pytest.approx(length_s)
     assert (clip.size, clip.codec, clip.pixel_format) == (SIZE, "h264", "yuv420p")
+
+
+def test_of_a_source_slower_than_it_says_no_more_is_kept(tmp_path: Path) -> None:
+    with Replay(SIZE, RATE, seconds=4) as replay:
+        remember(replay, range(30), rate=Fraction(2))
+        length_s = replay.save(tmp_path / "replay.mp4")
+    assert 4 <= length_s <= 5.5
+    assert len(read_clip(tmp_path / "replay.mp4").numbers) == 2 * length_s + 1
 
 
 def test_a_show_that_has_just_begun_is_saved_whole(tmp_path: Path) -> None:

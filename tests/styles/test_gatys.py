@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 
 from styles.evaluation import style_grams
 from styles.gatys import PictureLoss, noise_picture, paint_slowly
-from styles.loss_network import LossNetwork
+from styles.loss_network import LossNetwork, load_loss_network
+from styles.painter import network_painter
+from styles.pictures import centre_crop, read_picture, resize_short_side
+from styles.registry import find_style, network_path
 from styles.training import LossWeights
+from styles.weights import load_network, load_style
 from tests.styles.conftest import textured
 
 
@@ -43,3 +50,18 @@ def test_noise_to_start_from_follows_from_the_seed() -> None:
     assert one.shape == (8, 9, 3)
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("name", ["wave", "wreck"])
+def test_the_slow_method_beats_the_net_on_its_own_loss(name: str, shared: Path) -> None:
+    network = load_loss_network(shared / "loss_network" / "vgg19_16x.safetensors")
+    weights = load_network(network_path("fast"))
+    trained = json.loads(weights.metadata["loss_weights"])
+    loss_weights = LossWeights(trained["content"], trained["styles"][name], trained["tv"])
+    photo = centre_crop(resize_short_side(read_picture(shared / "content" / "chicago.jpg"), 256), 256)
+    grams = style_grams(read_picture(shared / "style_images" / f"{name}.jpg"), network, 256)
+    loss = PictureLoss(photo, grams, network, loss_weights)
+    painted = network_painter(weights, load_style(find_style(name, "fast").path).vector, torch.device("cpu"))(photo)
+    slow = paint_slowly(loss, photo, 60)
+    assert slow.losses_after["total"] < loss.of_picture(painted)["total"] < slow.losses_before["total"]
