@@ -227,8 +227,9 @@ class Trainer:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 10.0)
-        self.optimizer.step()
+        # a crop of one colour has no variance, and dividing by it in layer after layer no end
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 10.0)):
+            self.optimizer.step()
         self._smooth(losses)
 
     def _draw(self) -> _Draw:

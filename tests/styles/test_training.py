@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,19 @@ def test_training_lowers_the_style_loss(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(replace(PLAN, steps=100, learning_rate=5e-3))
     trainer.run(lambda progress: seen.append(progress.losses["style"]))
     assert seen[-1] < 0.8 * seen[0]
+
+
+def test_a_gradient_without_end_changes_nothing(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    assert trainer.net.head.bias is not None
+    endless = trainer.net.head.bias.register_hook(lambda gradient: gradient * math.inf)  # type: ignore[no-untyped-call]
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    trainer._train_one_step()
+    assert equal(before, trainer.net.state_dict())
+    endless.remove()
+    trainer._train_one_step()
+    assert not equal(before, trainer.net.state_dict())
+    assert all(bool(value.isfinite().all()) for value in trainer.net.state_dict().values())
 
 
 def test_without_its_weight_there_is_no_temporal_loss(make_trainer: MakeTrainer) -> None:
