@@ -102,7 +102,7 @@ def main() -> None:
         FOLDER / "styles.jpg", quality=88
     )
     networks = [name for name in ("fast", "full") if name in list_networks()]
-    Image.fromarray(contact_sheet(networks)).save(FOLDER / "contact-sheet.jpg", quality=84)
+    Image.fromarray(contact_sheet(networks)).save(FOLDER / "contact-sheet.jpg", quality=78)
     strip = flicker_strip(coffee, paintings[wreck])
     Image.fromarray(strip).resize((1350, 300), Image.Resampling.LANCZOS).save(FOLDER / "steady.jpg", quality=86)
     by_name = {painting.name: painting for painting in paintings}
