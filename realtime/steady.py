@@ -16,7 +16,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from realtime.frames import Pixels
-from styles.steadiness import LEAST_FLOW_SIDES
+from styles.optical_flow import LEAST_SIDES
 
 Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
@@ -192,7 +192,7 @@ def _view_of(pixels: Pixels) -> Pixels:
 
 
 def _has_motion(view: Pixels) -> bool:
-    least, most = LEAST_FLOW_SIDES
+    least, most = LEAST_SIDES
     return bool(min(view.shape[:2]) >= least and max(view.shape[:2]) >= most)
 
 

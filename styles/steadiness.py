@@ -19,12 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from styles.optical_flow import LEAST_SIDES
 from styles.painter import Painter
 
 Frame = NDArray[np.uint8]
-
-# Of smaller pictures OpenCV's DIS makes no pyramid, and of small and wide ones it writes past their end.
-LEAST_FLOW_SIDES = 32, 96
 
 
 class VideoError(ValueError):
@@ -161,7 +159,7 @@ class _Spread:
 def _dis_flow(start: Frame, end: Frame) -> NDArray[np.float32]:
     """Returns where each pixel of `start` is in `end`: H x W x 2, x and y offsets."""
     height, width = start.shape[:2]
-    least, most = LEAST_FLOW_SIDES
+    least, most = LEAST_SIDES
     if min(height, width) < least or max(height, width) < most:
         raise VideoError(f"frames of {width}x{height} are too small to follow motion in; wanted {most}x{least} or more")
     grey_start, grey_end = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (start, end))
