@@ -476,11 +476,12 @@ class Show:
     def _start_recording(self) -> None:
         self._captures.mkdir(parents=True, exist_ok=True)
         path = unused_path(self._captures, _stamp(), ".mp4")
-        ear = None if self._heard is None else self._heard.ear()
+        # kept before anything can fail, so that it is let go then too
+        self._recorder_ear = ear = None if self._heard is None else self._heard.ear()
         recorder = Recorder(path, self._source.size, self._source.rate, LIVE_TIME_BASE, fast=True, ear=ear)
         # an error ends the recording alone: it is caught where it is written to
         queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
-        self._recorder, self._recorder_queue, self._recorder_ear = recorder, queue.__enter__(), ear
+        self._recorder, self._recorder_queue = recorder, queue.__enter__()
         self._recording_since_s = time.monotonic()
         self.session = self.session.noticed(f"recording {path}")
 
