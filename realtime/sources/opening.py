@@ -76,14 +76,14 @@ class NetworkStream(Closing):
     def __init__(self, url: str, size: Size | None = None, heard: SoundFeed | None = None) -> None:
         # who sees the screen need not see the password
         self.name = re.sub(r"//[^/@]*@", "//", url)
-        options = {"fflags": "nobuffer", "flags": "low_delay"}
+        options = {"fflags": "nobuffer"}
         if url.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         try:
             self._container = av.open(url, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S))
         except (av.error.FFmpegError, OSError) as exc:
             raise SourceError(f"cannot open the stream {self.name}: {reason_of(exc)}") from exc
-        self._stream = picture_stream(self._container, self.name)
+        self._stream = picture_stream(self._container, self.name, live=True)
         self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
         self.rate = rate_of(self._stream)
         self.time_base = LIVE_TIME_BASE

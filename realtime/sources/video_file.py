@@ -74,7 +74,7 @@ class VideoFile(Closing):
         self.shortfall: str | None = None
         self._reading, self._read, self._hidden, self._trouble = reading, 0, 0, ""
         self._container = _open_file(path, rate)
-        self._stream = picture_stream(self._container, self.name)
+        self._stream = picture_stream(self._container, self.name, live=False)
         self.rate = rate_of(self._stream)
         self._promised_end_s = _matroska_end_s(self._container, self._stream)
         self.time_base = clock_for(self.rate, self._stream.time_base or 1 / self.rate)
