@@ -83,7 +83,14 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="veryfast",
         live_preset="ultrafast",
         live_options={"tune": "zerolatency"},
-        quick_options={"coder": "0", "subq": "0", "motion-est": "dia", "partitions": "i8x8", "bf": "0", "chromaoffset": "-2"},
+        quick_options={
+            "coder": "0",
+            "subq": "0",
+            "motion-est": "dia",
+            "partitions": "i8x8",
+            "bf": "0",
+            "chromaoffset": "-2",
+        },
         lookahead=("rc-lookahead", 10),
     ),
     "libx265": Encoder(
