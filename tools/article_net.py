@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,7 +35,7 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         output = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
@@ -77,7 +78,7 @@ def article_onnx(arrays: dict[str, NDArray[np.floating]]) -> onnx.ModelProto:
     x = graph.op("Round", graph.op("Clip", x, graph.constant(0), graph.constant(255)))
     x = graph.op("Cast", graph.op("Transpose", x, perm=[0, 2, 3, 1]), to=TensorProto.UINT8)
     graph.nodes.append(helper.make_node("Identity", [x], ["painted"]))
-    picture = [1, "height", "width", 3]
+    picture: list[str | int | None] = [1, "height", "width", 3]
     ends = [helper.make_tensor_value_info(name, TensorProto.UINT8, picture) for name in ("frame", "painted")]
     model = helper.make_model(
         helper.make_graph(graph.nodes, "article", ends[:1], ends[1:], graph.constants),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,8 @@ from styles.registry import list_networks
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 # A cup of coffee, Rachel Michetti, and the cat Chelsea, Stefan van der Walt, both released into the public domain; the
 # astronaut Eileen Collins, NASA.
-COFFEE = data.coffee
-PHOTOS = (data.coffee, data.chelsea, data.astronaut)
+COFFEE: Callable[[], Pixels] = data.coffee
+PHOTOS: tuple[Callable[[], Pixels], ...] = (data.coffee, data.chelsea, data.astronaut)
 _SHEET_SIDE = 300
 
 

@@ -36,6 +36,8 @@ def paint_photo(args: argparse.Namespace) -> int:
     """Paints the picture `args.input` into the picture `args.output`; returns the exit code."""
     if args.output is None:
         raise UsageError(f"a picture is painted into a file; add -o painted{Path(args.input).suffix}")
+    if args.stream is not None or args.virtual_cam is not None or args.microphone is not None:
+        raise UsageError("--stream, --virtual-cam and --microphone are for moving pictures, not for a photograph")
     check_photo_output(args.output)
     errand = Errand(Path(args.input), args.output)
     check_errands([errand], args.overwrite, resume=False)
@@ -56,8 +58,8 @@ def paint_files(args: argparse.Namespace, paint_video: PaintVideo) -> int:
         raise OutputError(f"cannot write into {folder}: it is a file, and several files want a folder")
     if not folder.exists() and folder.suffix.lower() in {*PHOTO_FORMATS, *CONTAINERS}:
         raise OutputError(f"{folder} is named like a file, and what is painted here wants a folder; add -o FOLDER")
-    if args.stream is not None or args.virtual_cam is not None:
-        raise UsageError("--stream and --virtual-cam take one input, not several files")
+    if args.stream is not None or args.virtual_cam is not None or args.microphone is not None:
+        raise UsageError("--stream, --virtual-cam and --microphone take one input, not several files")
     errands = plan_errands(args.inputs, folder)
     left = check_errands(errands, args.overwrite, args.resume)
     if len(left) < len(errands):

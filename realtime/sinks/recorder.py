@@ -226,7 +226,10 @@ class Recorder:
                 self._live_sound.finish()
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            raise self._given_up(exc) from exc
+            given_up = self._given_up(exc)
+            # not every format can be finished without a picture, and nothing is lost with it
+            if self.frame_count:
+                raise given_up from exc
         if not self.frame_count:
             self.path.unlink(missing_ok=True)
 

@@ -106,6 +106,7 @@ def test_a_format_that_holds_no_alpha_is_named(tmp_path: Path, identity: Path, n
         (["-o", "no/a.png"], "cannot write no/a.png: there is no folder no; type: mkdir -p no"),
         (["-o", "photo.png", "-y"], "cannot write photo.png: it is the input itself"),
         (["-o", "there.png"], "there.png exists; to overwrite it, add -y"),
+        (["-o", "a.png", "--microphone"], "--stream, --virtual-cam and --microphone are for moving pictures"),
     ],
 )
 def test_a_picture_that_cannot_be_written_is_refused_before_it_is_painted(
@@ -232,7 +233,7 @@ def test_what_was_painted_into_the_tree_itself_is_not_painted_again(
         (["tree", "nothing", "-o", "out"], 3, "no file or folder nothing"),
         (["*.jpg", "-o", "out"], 3, "no picture or video fits *.jpg"),
         (["bare", "-o", "out"], 3, "nothing to paint in bare; wanted pictures or videos"),
-        (["tree", "-o", "out", "--virtual-cam"], 2, "--stream and --virtual-cam take one input"),
+        (["tree", "-o", "out", "--virtual-cam"], 2, "--stream, --virtual-cam and --microphone take one input"),
         (["tree", "-o", "out", "--style", "nobody"], 2, "no style of the net 'fast' called 'nobody'"),
     ],
 )

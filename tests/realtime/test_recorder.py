@@ -363,10 +363,11 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     check_output(there, overwrite=True, source="http://example.invalid/clip.mp4")
 
 
-def test_a_recording_without_a_picture_leaves_no_file(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "clip.mp4", SIZE, NTSC, None):
-        assert (tmp_path / "clip.mp4").exists()
-    assert not (tmp_path / "clip.mp4").exists()
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
+def test_a_recording_without_a_picture_leaves_no_file(suffix: str, tmp_path: Path) -> None:
+    with Recorder(tmp_path / f"clip{suffix}", SIZE, NTSC, None):
+        assert (tmp_path / f"clip{suffix}").exists()
+    assert not (tmp_path / f"clip{suffix}").exists()
 
 
 def test_a_place_that_cannot_be_written_to_is_told_before_the_first_frame(tmp_path: Path) -> None:
