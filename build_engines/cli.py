@@ -31,6 +31,7 @@ from build_engines.gpus import NoGpuError
 from build_engines.graph_options import GraphOptions
 from build_engines.net_layout import FrameSizeError
 from build_engines.onnx_cache import NoExporterError, OnnxFileError, write_onnx
+from build_engines.quality import NoReceiptError, photographs
 from build_engines.tensorrt_flavours import Flavour, NoTensorRTError, RuntimeName, load_flavour
 from styles.registry import (
     StyleMismatchError,
@@ -39,7 +40,7 @@ from styles.registry import (
     list_networks,
     network_path,
 )
-from styles.weights import WeightsError
+from styles.weights import WeightsError, is_network, read_metadata
 
 # What each error means to a shell. In this order: the first class that fits decides.
 EXIT_CODES: Mapping[type[Exception], int] = {
@@ -73,11 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, BuildCancelledError):
         print("nst-build: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except tuple(EXIT_CODES) as exc:
+    except Exception as exc:
         if arguments.debug:
             raise
-        print(f"nst-build: {exc}", file=sys.stderr)
-        return next(code for kind, code in EXIT_CODES.items() if isinstance(exc, kind))
+        code = next((code for kind, code in EXIT_CODES.items() if isinstance(exc, kind)), None)
+        text = str(exc) if code is not None else f"unexpected {type(exc).__name__}: {exc} (--debug shows where)"
+        print(f"nst-build: {text}", file=sys.stderr)
+        return 1 if code is None else code
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -168,6 +171,8 @@ def _engines(arguments: argparse.Namespace) -> int:
     cache = EngineCache(arguments.engine_dir)
     if arguments.list:
         return _list(cache)
+    if arguments.photos is not None:
+        photographs(arguments.photos, 16, 16, count=1)
     flavour = _flavour(arguments)
     options = GraphOptions(arguments.precision, arguments.statistics)
     targets = [find_target(flavour, name) for name in arguments.target or [None]]
@@ -202,8 +207,10 @@ def sources(arguments: argparse.Namespace) -> list[Source]:
             if not wanted:
                 raise UnknownStyleError(f"there is no net{f' {arguments.net!r}' if arguments.net else ''} to build")
             files += wanted
-        elif name in networks or Path(name).suffix == ".safetensors":
-            files.append(weights_file(name))
+        elif name in networks:
+            files.append(networks[name])
+        elif Path(name).is_file() and is_network(read_metadata(Path(name))):
+            files.append(Path(name))
         else:
             files.append(find_style(name, arguments.net).network_path)
     for path in files:
@@ -242,7 +249,11 @@ def _measure(
     arguments: argparse.Namespace, stored: StoredEngine, source: Source, flavour: Flavour, cache: EngineCache
 ) -> bool:
     """Measures the quality and writes it into the side file. Returns whether it is above the floor."""
-    quality = quality_receipt(stored, source, flavour, arguments.photos)
+    try:
+        quality = quality_receipt(stored, source, flavour, arguments.photos)
+    except NoReceiptError as exc:
+        print(f"  {exc}", file=sys.stderr)
+        return True
     if quality is None:
         return True
     cache.amend(stored, {"quality": asdict(quality)})

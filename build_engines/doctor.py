@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from build_engines.engine_run import why_no_pycuda
+from build_engines.engine_run import NoPycudaError, load_pycuda, why_no_pycuda
 from build_engines.gpus import NoGpuError, find_gpus, first_gpu, why_no_gpu
 from build_engines.tensorrt_flavours import FlavourName, NoTensorRTError, known_targets, load_flavour
 from styles.openvino_core import openvino_core
@@ -71,8 +71,10 @@ class _MissingError(Exception):
 def _look(kind: Literal["software", "backend"], name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(kind, name, True, look())
-    except (_MissingError, NoGpuError, NoTensorRTError) as exc:
+    except (_MissingError, NoGpuError, NoTensorRTError, NoPycudaError) as exc:
         return Finding(kind, name, False, str(exc))
+    except Exception as exc:  # whatever a library that is half installed does when it is loaded
+        return Finding(kind, name, False, f"installed and does not work: {(str(exc) or repr(exc)).splitlines()[0]}")
 
 
 def _driver() -> str:
@@ -95,6 +97,8 @@ def _flavour(name: FlavourName) -> Callable[[], str]:
 def _pycuda() -> str:
     if reason := why_no_pycuda():
         raise _MissingError(reason)
+    if why_no_gpu() is None:
+        load_pycuda()
     return _installed("pycuda")
 
 
@@ -131,6 +135,7 @@ def _onnx() -> str:
 def _tensorrt_backend() -> str:
     if reason := why_no_tensorrt():
         raise _MissingError(reason)
+    load_pycuda()
     return f"usable on {first_gpu().name}"
 
 
@@ -158,11 +163,6 @@ _BACKENDS: dict[str, Callable[[], str]] = {
     "onnxruntime": lambda: f"usable: {_onnx_runtime()}",
     "pytorch": _pytorch_backend,
 }
-
-
-def backend_names() -> Sequence[str]:
-    """Returns the backends that are reported on: those of realtime.backends.BACKENDS."""
-    return tuple(_BACKENDS)
 
 
 def _need(module: str, package: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -16,6 +17,8 @@ from styles.weights import load_network
 WEIGHTS_SHA256 = "weights_sha256"
 # onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
+# ModelProto.graph, GraphProto.input and .initializer, ValueInfoProto.name, TensorProto.name
+_GRAPH, _INPUT, _INITIALIZER, _INPUT_NAME, _TENSOR_NAME = 7, 11, 5, 1, 8
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -63,10 +66,27 @@ def check_exporter() -> None:
 
 def read_onnx_metadata(path: Path) -> dict[str, str]:
     """Returns the metadata of an ONNX file, read without onnx. Raises OnnxFileError or OSError."""
-    data = path.read_bytes()
-    try:
-        entries = [dict(_fields(entry)) for number, entry in _fields(data) if number == _METADATA_PROPS]
+    with _parsing(path):
+        entries = [dict(_fields(entry)) for number, entry in _fields(path.read_bytes()) if number == _METADATA_PROPS]
         return {entry.get(_KEY, b"").decode(): entry.get(_VALUE, b"").decode() for entry in entries}
+
+
+def read_onnx_inputs(path: Path) -> list[str]:
+    """Returns the names of what an ONNX model wants to be given, read without onnx. Raises OnnxFileError or OSError."""
+    with _parsing(path):
+        graph = [field for number, part in _fields(path.read_bytes()) if number == _GRAPH for field in _fields(part)]
+        inputs = [dict(_fields(part)).get(_INPUT_NAME, b"").decode() for number, part in graph if number == _INPUT]
+        # old models list their weights among the inputs
+        weights = {
+            dict(_fields(part)).get(_TENSOR_NAME, b"").decode() for number, part in graph if number == _INITIALIZER
+        }
+        return [name for name in inputs if name not in weights]
+
+
+@contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (IndexError, ValueError) as exc:
         raise OnnxFileError(f"{path} is not an ONNX model") from exc
 

@@ -99,8 +99,14 @@ def photographs(folder: Path, width: int, height: int, count: int = 20) -> list[
     return pictures
 
 
+class NoReceiptError(RuntimeError):
+    """Nothing is installed that could measure the quality; the text says what to type."""
+
+
 def paint_with_onnxruntime(model: bytes) -> Paint:
-    """Returns a function that paints with an ONNX graph on the CPU."""
+    """Returns a function that paints with an ONNX graph on the CPU. Raises NoReceiptError."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise NoReceiptError("its quality is not measured: onnxruntime is not installed; type: pip install onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

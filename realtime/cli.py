@@ -18,7 +18,15 @@ import platformdirs
 
 from build_engines.engine_cache import FOLDER_VARIABLE
 from realtime.arguments import build_parser
-from realtime.backends import BACKENDS, Backend, Net, choose_backend, load_backend
+from realtime.backends import (
+    BACKENDS,
+    Backend,
+    BackendUnavailableError,
+    Net,
+    Painter,
+    choose_backend,
+    load_backend,
+)
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.benchmark import bench
 from realtime.exit_codes import INTERRUPTED, explained
@@ -150,11 +158,11 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
         awaited = watched or on_air or source.live
-        stylizer = stack.enter_context(Stylizer(choice.backend if awaited else choice.backend.for_files()))
+        suited: Callable[[Backend], Backend] = (lambda backend: backend) if awaited else Backend.for_files
+        stylizer = stack.enter_context(Stylizer(suited(choice.backend)))
         # who resumes paints all with one backend
         asked = choice.backend.name if args.resume else args.backend
-        upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, stack)
-        painter = stylizer.painter(paintings[chosen].net, source.size)
+        painter, upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, suited=suited, stack=stack)
         width, height = source.size
         if not quiet:
             tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
@@ -227,7 +235,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
 
 def _load_paintings(args: argparse.Namespace, network: str) -> tuple[Sequence[Painting], int]:
     """Returns what can be painted, and the place of what is wanted first."""
-    paintings, chosen = load_repertoire(args.style, network)
+    paintings, chosen = load_repertoire(args.style, network, tell)
     if args.mix:
         return [*paintings, mix_by_name(args.mix, paintings)], len(paintings)
     return paintings, chosen
@@ -327,19 +335,36 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     return False, output
 
 
-def _prepare(stylizer: Stylizer, net: Net, size: Size, asked: str, stack: ExitStack) -> Upgrade | None:
-    """Loads the net. An engine that is missing is built first where TensorRT was asked for, else beside the show."""
+def _prepare(
+    stylizer: Stylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
+) -> tuple[Painter, Upgrade | None]:
+    """Loads the net. An engine that is missing is built first where TensorRT was asked for, else beside the show.
+
+    For `auto` the next backend is taken where one turns out not to work.
+    """
+    upgrade: Upgrade | None = None
+    failed: dict[str, str] = {}
     try:
-        stylizer.painter(net, size)
-        return None
+        return stylizer.painter(net, size), None
     except EngineMissingError as exc:
         upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.words))
-        if asked == "auto":
-            stylizer.change_backend(choose_backend(asked, without=stylizer.backend.name).backend)
-            return upgrade
-        with progress_bar(f"building the engine for {size[0]}x{size[1]}", 100) as report:
-            upgrade.wait(lambda share: report and report(round(100 * share)), lambda: time.sleep(0.1))
-        return None
+        if asked != "auto":
+            with progress_bar(f"building the engine for {size[0]}x{size[1]}", 100) as report:
+                upgrade.wait(lambda share: report and report(round(100 * share)), lambda: time.sleep(0.1))
+            return stylizer.painter(net, size), None
+        failed[stylizer.backend.name] = "its engine is being built"
+    except BackendUnavailableError as exc:
+        if asked != "auto":
+            raise
+        tell(f"{exc}; painting with another backend")
+        failed[stylizer.backend.name] = str(exc)
+    while True:
+        backend = choose_backend(asked, failed).backend
+        try:
+            return stylizer.change_backend(suited(backend), net, size), upgrade
+        except BackendUnavailableError as exc:
+            tell(f"{exc}; painting with another backend")
+            failed[backend.name] = str(exc)
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool) -> int:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_engines.onnx_cache import OnnxFileError, read_onnx_metadata, ready_onnx
+from build_engines.graph_options import FRAME
+from build_engines.onnx_cache import OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
 from realtime.backends import Net, Vector
-from styles.registry import Style, UnknownStyleError, find_style, list_networks, list_styles
-from styles.weights import load_style, read_network_config
+from styles.registry import (
+    Style,
+    StyleMismatchError,
+    UnknownStyleError,
+    check_belongs,
+    find_style,
+    list_networks,
+    list_styles,
+)
+from styles.weights import WeightsError, load_style, read_network_config
 
 DEFAULT_STYLE = "wreck"
 # A foreign graph does not say what its sizes must be multiples of; the article's net halves the picture twice.
@@ -40,20 +49,31 @@ def network_for(asked: str, backend: str) -> str:
     return next((name for name in wanted if name in there), wanted[0])
 
 
-def load_repertoire(chosen: str, network: str) -> tuple[Sequence[Painting], int]:
+def load_repertoire(
+    chosen: str, network: str, tell: Callable[[str], None] = lambda _line: None
+) -> tuple[Sequence[Painting], int]:
     """Returns all paintings of the net, by name, and the index of the chosen one.
 
     chosen: the name of a style, or a .safetensors or .onnx file, which is then added. Raises UnknownStyleError,
-    StyleMismatchError, WeightsError, OnnxFileError, FileNotFoundError.
+    StyleMismatchError, WeightsError, OnnxFileError, FileNotFoundError for it; of the others those that cannot be
+    painted are left out, and `tell` is told why.
     """
+    path: Path | None = None
     if Path(chosen).suffix == ".onnx":
         found = _foreign_painting(Path(chosen))
-        paintings = [_painting(style) for style in list_styles(network)]
     else:
         style = _find(chosen, network)
-        found = _painting(style)
-        paintings = [_painting(other) for other in list_styles(network) if other.path != style.path]
-    paintings = sorted([*paintings, found], key=lambda painting: painting.name)
+        found, path = _painting(style), style.path
+    paintings = [found]
+    for other in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
+        if other.path == path:
+            continue
+        try:
+            check_belongs(other)
+            paintings.append(_painting(other))
+        except (StyleMismatchError, WeightsError) as exc:
+            tell(f"left out: {exc}")
+    paintings.sort(key=lambda painting: painting.name)
     return paintings, paintings.index(found)
 
 
@@ -81,8 +101,13 @@ def _net(weights: Path, vector: Vector | None) -> Net:
 def _foreign_painting(onnx: Path) -> Painting:
     if not onnx.is_file():
         raise FileNotFoundError(f"no ONNX file at {onnx}")
-    metadata = read_onnx_metadata(onnx)
+    metadata, inputs = read_onnx_metadata(onnx), read_onnx_inputs(onnx)
     if metadata.get("baked") == "false":
         raise OnnxFileError(f"{onnx} has no style of its own; choose one of its styles by name")
+    if inputs != [FRAME]:
+        raise OnnxFileError(
+            f"{onnx} takes {', '.join(map(repr, inputs)) or 'nothing'}; "
+            f"wanted one input {FRAME!r}, 1 x height x width x 3 uint8"
+        )
     net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))
     return Painting(onnx.stem, onnx.stem, "", net, None)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from realtime.backends import Backend
+from realtime.backends import Backend, BackendUnavailableError
 from realtime.frames import Frame, Pixels
 from realtime.governor import Governor
 from realtime.look import Fader, MixError, at_strength, equal_mix, with_colors_of
@@ -161,6 +161,7 @@ class Show:
         self._fader = Fader(fade_s)
         self._steadier = Steadier()
         self._begun: deque[tuple[Frame, Painting | None]] = deque()
+        self._last: Painting | None = None
         self._playlist = playlist or every_style(len(paintings))
         self._mixes: dict[tuple[int, ...], Painting] = {}
         self._upgrade = upgrade
@@ -273,6 +274,7 @@ class Show:
         own_time = not self._source.live and frame.time is not None
         at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
         self._follow_playlist(at_s)
+        self._go_back_from_unpaintable(frame.size)
         faded = self._fader.towards(self._wanted(), at_s)
         painting = None if self.session.original else faded
         self.session = self._net_scale.follow(self.session, faded.net, frame.size)
@@ -292,6 +294,21 @@ class Show:
                 self.session = replace(self.session, mix=mix[:1]).noticed(str(exc))
                 return self._paintings[mix[0]]
         return self._mixes[mix]
+
+    def _go_back_from_unpaintable(self, size: tuple[int, int]) -> None:
+        """Stays with the style before where the net of the one that is wanted now cannot be loaded, and says why."""
+        wanted, last = self._wanted(), self._last
+        try:
+            if last is None or wanted.net != last.net:
+                self._stylizer.painter(wanted.net, size)
+        except BackendUnavailableError as exc:
+            kin = [place for place, each in enumerate(self._paintings) if last is not None and each.net == last.net]
+            if not kin:
+                raise
+            back = next((place for place in kin if self._paintings[place] is last), kin[0])
+            self.session = replace(self.session, style=back, mix=(), automatic=False).noticed(str(exc))
+        else:
+            self._last = wanted
 
     def _repaint(self) -> None:
         """Begins anew what is being painted, so that the very next picture shows a cut."""
@@ -358,17 +375,28 @@ class Show:
             return ""
         backend = self._upgrade.poll()
         if backend is not None:
-            self._stylizer.change_backend(backend)
-            self._net_scale.begin_anew()
-            net = self._paintings[self.session.style].net
-            self._backend_note = self._stylizer.painter(net, painted.frame.size).description
-            self.session = self.session.noticed(f"now painting with {self._backend_note}")
+            self._change_over(backend, painted.frame.size)
         if self._upgrade.failure:
-            self._complain(self._upgrade.failure)
+            self._note(self._upgrade.failure)
         status = self._upgrade.status
         if not status:
             self._upgrade = None
         return status
+
+    def _change_over(self, backend: Backend, size: tuple[int, int]) -> None:
+        try:
+            painter = self._stylizer.change_backend(backend, self._wanted().net, size)
+        except BackendUnavailableError as exc:
+            self._note(f"{exc}; still painting with {self._backend_note}")
+            return
+        self._net_scale.begin_anew()
+        self._backend_note = painter.description
+        self.session = self.session.noticed(f"now painting with {self._backend_note}")
+
+    def _note(self, text: str) -> None:
+        """Says, on the screen and the terminal, what takes nothing from the show."""
+        self.session = self.session.noticed(text)
+        self._tell(text)
 
     def _listen(self) -> None:
         """Passes on what sinks and source have to say, to the screen and to the terminal."""

@@ -67,12 +67,18 @@ class Stylizer:
         self._painters.clear()
         self._forget_loading()
 
-    def change_backend(self, backend: Backend) -> None:
-        """Paints with another backend from the next frame on; what is in flight is finished by the old one."""
+    def change_backend(self, backend: Backend, net: Net, size: tuple[int, int]) -> Painter:
+        """Paints with another backend from the next frame on; what is in flight is finished by the old one.
+
+        Returns the new painter of that net and size. Raises what the backend raises, and then goes on with the old one.
+        """
+        key = _key(net, size)
+        painter = backend.open(*key)
         self._retired.extend(self._painters.values())
-        self._painters.clear()
+        self._painters = {key: painter}
         self._forget_loading()
         self.backend = backend
+        return painter
 
     def painter(self, net: Net, size: tuple[int, int]) -> Painter:
         """Returns the painter for frames of `size` (width, height), loading it if it is new."""

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 from build_engines.background_build import BackgroundBuild
 from build_engines.engine_build import BuildProgress
-from realtime.backends import Backend
+from realtime.backends import Backend, BackendUnavailableError
 
 
 class Build(Protocol):
@@ -67,10 +67,10 @@ class Upgrade:
         return None if self.failure else self._backend
 
     def wait(self, report: Callable[[float], None], pause: Callable[[], None]) -> None:
-        """Waits for the build, reporting its fraction in 0..1. Raises RuntimeError where it fails."""
+        """Waits for the build, reporting its fraction in 0..1. Raises BackendUnavailableError where it fails."""
         while self.poll() is None:
             if self.failure:
-                raise RuntimeError(self.failure)
+                raise BackendUnavailableError(self.failure)
             if self._build is not None:
                 report(self._build.progress.fraction)
             pause()

@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 BORDER = 16  # pixels
+SMALLEST_PICTURE = 160  # pixels a side
 # The rows further in with which the border is compared.
 _NEIGHBOURHOOD = 48
 # Spectra are of patches of so many pixels; a peak is within 1 bin of its frequency, its neighbourhood 3 to 5 bins off.
@@ -61,7 +62,9 @@ class Artefacts:
 
 
 def find_artefacts(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> Artefacts:
-    """Returns the artefacts of paintings of photographs: all H x W x 3 uint8 of one size, at least 160 x 160."""
+    """Returns the artefacts of paintings of photographs: all H x W x 3 uint8 of one size, none smaller than
+    SMALLEST_PICTURE.
+    """
     spectrum = np.mean([_spectrum(painting) for painting in paintings], axis=0)
     border = _border_ratios(photos, paintings)
     return Artefacts(

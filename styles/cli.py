@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-NO_TORCH = 4
+NO_TORCH, STOPPED = 4, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,13 +21,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.command = shlex.join(["nst-train", *map(_recorded, words)])
     if importlib.util.find_spec("torch") is None:
         return _say('this needs PyTorch; install it with: pip install "nst-live[train]"', NO_TORCH)
-    from styles import commands
-
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    try:
+        from styles import commands
+    except KeyboardInterrupt:
+        return _say("stopped", STOPPED)
+    except (ImportError, OSError) as exc:
+        return _say(f"PyTorch, or what else this needs, is installed and does not load: {exc}", NO_TORCH)
     try:
         print(commands.COMMANDS[name](args))
     except KeyboardInterrupt:
-        return _say("stopped", commands.STOPPED)
+        return _say("stopped", STOPPED)
     except Exception as exc:
         if args.debug:
             raise
@@ -87,6 +91,7 @@ def _training_parser() -> argparse.ArgumentParser:
     length.add_argument("--steps", type=_count, metavar="N")
     add("--checkpoint-minutes", type=_positive, default=2.0, metavar="M", help="between checkpoints (default: 2)")
     add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("-y", "--overwrite", action="store_true", help="train anew what is there already")
     add("--output", type=Path, metavar="DIR", help="style folder to write to (default: your own)")
     for fact in ("title", "artist", "year", "license"):
         add(f"--{fact}", help=f"{fact} of the picture, for the metadata")

@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from styles.command_options import UsageError, device_named
+from styles.artefacts import SMALLEST_PICTURE
+from styles.command_options import UsageError, check_style_scale, device_named
 from styles.evaluation import evaluate, evaluation_photos, mean_gram_errors, style_grams
 from styles.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
 from styles.loss_network_file import find_loss_network
 from styles.painter import Painter, network_painter, onnx_painter
 from styles.pictures import PICTURE_SUFFIXES, PictureError, read_picture
 from styles.registry import find_style, onnx_path
-from styles.steadiness import Frame, measure_steadiness, still_scene_ratio, video_frames
+from styles.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
 from styles.weights import load_network, load_style
 
 # Of a video, every tenth frame is compared with the style picture.
@@ -43,6 +44,11 @@ def run_evaluate(args: argparse.Namespace) -> str:
     """Returns the table of what the options ask for, or with --json a list of objects."""
     if not args.photos and not args.video:
         raise UsageError("say what to evaluate on: --photos DIR, --video FILE or both")
+    if args.photos and args.size < SMALLEST_PICTURE:
+        raise UsageError(
+            f"--size {args.size}: artefacts are looked for in pictures of {SMALLEST_PICTURE} pixels and up"
+        )
+    check_style_scale(args)
     device = device_named(args.device)
     candidates = [_candidate(word, args, device) for word in args.styles]
     pictures = [read_picture(_style_picture(args.pictures, candidate.style)) for candidate in candidates]
@@ -109,6 +115,8 @@ def _video_row(
     others = None
     if args.painted:
         others, paintings = paintings, list(video_frames(args.painted, args.frames, args.width))
+    if args.painted and {each.shape for each in paintings} != {each.shape for each in frames}:
+        raise VideoError(f"{args.painted} is of another size than {video}; --width PX scales both")
     steadiness = measure_steadiness(frames, paintings, others)
     row: _Row = {
         "style": candidate.label,

@@ -7,11 +7,17 @@ from collections.abc import Collection, Sequence
 
 import torch
 
+from styles.loss_network import SMALLEST_SIDE
 from styles.training import LossWeights
 
 
 class UsageError(ValueError):
     """The options do not go together."""
+
+
+def check_style_scale(args: argparse.Namespace) -> None:
+    if args.style_scale < SMALLEST_SIDE:
+        raise UsageError(f"--style-scale {args.style_scale}: the loss network looks at {SMALLEST_SIDE} pixels and up")
 
 
 def loss_weights(args: argparse.Namespace, names: Collection[str]) -> LossWeights:

@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from styles.command_options import device_named, loss_weights
+from styles.command_options import UsageError, check_style_scale, device_named, loss_weights
 from styles.evaluation import style_grams
 from styles.gatys import PictureLoss, noise_picture, paint_slowly
-from styles.loss_network import load_loss_network
+from styles.loss_network import SMALLEST_SIDE, load_loss_network
 from styles.loss_network_file import find_loss_network
-from styles.pictures import PictureError, read_picture, resize_short_side, write_picture
+from styles.pictures import PICTURE_SUFFIXES, PictureError, read_picture, resize_short_side, write_picture
 from styles.progress import progress_display
 
 
 def run_paint(args: argparse.Namespace) -> str:
     """Paints, writes the picture and returns the losses before and after."""
+    check_style_scale(args)
+    if args.size < SMALLEST_SIDE:
+        raise UsageError(f"--size {args.size}: the loss network looks at {SMALLEST_SIDE} pixels and up")
+    _check_output(args)
     photo = resize_short_side(read_picture(args.photo), args.size)
     style, start = read_picture(args.style), _start(args, photo)
     network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device_named(args.device))
@@ -29,6 +33,16 @@ def run_paint(args: argparse.Namespace) -> str:
     write_picture(args.out, painting.picture)
     before, after = (_told(losses) for losses in (painting.losses_before, painting.losses_after))
     return f"{args.out}\nbefore: {before}\nafter:  {after}"
+
+
+def _check_output(args: argparse.Namespace) -> None:
+    """Raises UsageError where the painting could not be written after all the work."""
+    if args.out.suffix.lower() not in PICTURE_SUFFIXES:
+        raise UsageError(f"cannot write {args.out}; wanted a name ending in {', '.join(sorted(PICTURE_SUFFIXES))}")
+    if not args.out.parent.is_dir():
+        raise UsageError(f"cannot write {args.out}: there is no folder {args.out.parent}")
+    if any(each.exists() and args.out.exists() and each.samefile(args.out) for each in (args.photo, args.style)):
+        raise UsageError(f"cannot write {args.out}: it is the input itself; name another file")
 
 
 def _start(args: argparse.Namespace, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from styles.architecture import CONFIGS
-from styles.command_options import UsageError, device_named, loss_weights
+from styles.command_options import UsageError, check_style_scale, device_named, loss_weights
 from styles.loss_network import SMALLEST_SIDE
 from styles.loss_network_file import find_loss_network
-from styles.registry import PICTURES, Picture, UnknownStyleError, user_folder
+from styles.registry import PICTURES, SHIPPED_FOLDER, Picture, UnknownStyleError, user_folder
 from styles.training import TrainingPlan
 from styles.training_run import Result, TrainingJob, train
 
@@ -29,12 +29,18 @@ def run_train(args: argparse.Namespace) -> str:
 def _job(args: argparse.Namespace) -> TrainingJob:
     """Returns what the command line asks for. Raises UsageError where its options do not go together."""
     result = _result(args)
+    check_style_scale(args)
     if args.crop < SMALLEST_SIDE:
         raise UsageError(f"--crop {args.crop}: the loss network looks at pictures of {SMALLEST_SIDE} pixels and up")
     pictures = _described_pictures(args)
     name = args.name or args.pictures[0].stem
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be the name of a style; wanted letters, digits, '_', '-' and '.'")
+        raise UsageError(
+            f"{name!r} cannot be the name of a style; wanted letters, digits, '_', '-' and '.': --name NAME"
+        )
+    shipped = (SHIPPED_FOLDER / f"{name}.safetensors").is_file()
+    if shipped and result is not Result.VECTOR and args.output is None:
+        raise UsageError(f"{name!r} is a net that comes with nst-live, and yours would hide it; wanted another --name")
     minutes = args.minutes if args.minutes or args.steps else _default_minutes(result)
     learning_rate = _VECTOR_LEARNING_RATE if result is Result.VECTOR else _NET_LEARNING_RATE
     plan = TrainingPlan(
@@ -62,6 +68,7 @@ def _job(args: argparse.Namespace) -> TrainingJob:
         max_photos=args.max_photos,
         checkpoint_minutes=args.checkpoint_minutes,
         resume=args.resume,
+        overwrite=args.overwrite,
     )
 
 

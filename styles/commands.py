@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
+from styles.cli import STOPPED
 from styles.command_evaluate import run_evaluate
 from styles.command_options import UsageError
 from styles.command_paint import run_paint
@@ -13,8 +14,8 @@ from styles.loss_network import LossNetworkError
 from styles.pictures import PictureError
 from styles.registry import StyleMismatchError, UnknownStyleError
 from styles.steadiness import VideoError
-from styles.training import CheckpointError
-from styles.training_run import CropError, TrainingStopped, UnfinishedTrainingError
+from styles.training import CheckpointError, SettingsError
+from styles.training_run import CropError, ResultError, TrainingStopped, UnfinishedTrainingError
 from styles.weights import WeightsError
 
 # By first word, as in `cli.py`; each returns what goes to the standard output.
@@ -24,7 +25,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], str]] = {
     "evaluate": run_evaluate,
 }
 
-FAILED, USAGE, UNREADABLE, STOPPED = 1, 2, 3, 130
+FAILED, USAGE, UNREADABLE = 1, 2, 3
 # Errors that are told in one line, and the exit code of each.
 EXIT_CODES: Mapping[type[Exception], int] = {
     TrainingStopped: STOPPED,
@@ -32,11 +33,13 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     UnknownStyleError: USAGE,
     UnfinishedTrainingError: USAGE,
     CropError: USAGE,
+    ResultError: USAGE,
     PictureError: UNREADABLE,
     VideoError: UNREADABLE,
     LossNetworkError: UNREADABLE,
     WeightsError: UNREADABLE,
     StyleMismatchError: UNREADABLE,
+    SettingsError: USAGE,
     CheckpointError: UNREADABLE,
     FileNotFoundError: UNREADABLE,
     OSError: FAILED,

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from styles.loss_network_file import TORCHVISION_FILE
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT_LAYER = "relu4_2"
 # Of the pictures that the loss network can look at, in pixels.
 SMALLEST_SIDE = 32
 
@@ -123,7 +122,7 @@ def load_loss_network(path: Path) -> LossNetwork:
     tensors = _read_tensors(path)
     if "conv51_aux.weight" in tensors:
         network = _distilled(tensors)
-    elif "features.28.weight" in tensors:
+    elif all(f"features.{index}.weight" in tensors for index in _TORCHVISION_INDEX.values()):
         network = _torchvision(tensors)
     else:
         names = ", ".join(sorted(tensors)[:4]) or "nothing"
@@ -132,6 +131,11 @@ def load_loss_network(path: Path) -> LossNetwork:
             f"wanted torchvision's {TORCHVISION_FILE} or a distilled VGG-19"
         )
     return network.eval().requires_grad_(False)
+
+
+def first_line(error: Exception) -> str:
+    """Returns what an error of torch says, without the pages of advice that follow."""
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _read_tensors(path: Path) -> Mapping[str, Tensor]:
@@ -143,7 +147,7 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
         tensors: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
         return tensors
     except Exception as exc:  # a damaged pickle can raise anything
-        raise LossNetworkError(f"{path} cannot be read as weights: {exc}") from exc
+        raise LossNetworkError(f"{path} cannot be read as weights: {first_line(exc)}") from exc
 
 
 def _distilled(tensors: Mapping[str, Tensor]) -> LossNetwork:

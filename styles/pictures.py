@@ -24,8 +24,13 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise PictureError(f"no picture at {path}")
     # imdecode and not imread: imread cannot open non-ASCII paths on Windows
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except OSError as exc:
+        raise PictureError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    except cv2.error as exc:
+        raise PictureError(f"{path} is not a picture that OpenCV can read: {exc.err or exc}") from exc
     if bgr is None:
         raise PictureError(f"{path} is not a picture that OpenCV can read; wanted JPEG, PNG, WebP, BMP or TIFF")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,15 +96,22 @@ def list_networks() -> dict[str, Path]:
     return found
 
 
-def list_styles(network: str | None = None) -> list[Style]:
+def list_styles(
+    network: str | None = None, on_damaged: Callable[[Path, WeightsError], None] = lambda _path, _error: None
+) -> list[Style]:
     """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
 
-    A style that no longer belongs to its net is listed too; `find_style` refuses it.
+    A style that no longer belongs to its net is listed too; `find_style` refuses it. Files that cannot be read are left
+    out, and `on_damaged` is told of them.
     """
     found: dict[tuple[str, str], Style] = {}
-    for path in _style_files():
-        style = style_from_file(path)
-        if network is None or style.network == network:
+    for path in _files():
+        try:
+            style = style_from_file(path) if holds_style(read_metadata(path)) else None
+        except WeightsError as exc:
+            on_damaged(path, exc)
+            continue
+        if style is not None and network in (None, style.network):
             found.setdefault((style.network, style.name), style)
     return [found[key] for key in sorted(found)]
 
@@ -112,14 +119,17 @@ def list_styles(network: str | None = None) -> list[Style]:
 def find_style(name: str, network: str | None = None) -> Style:
     """Returns the style of that name, of the given net or else of the first net that has it; or that of a file.
 
-    `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, and
+    `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, WeightsError, and
     StyleMismatchError where the style belongs to another training of its net.
     """
     if Path(name).suffix == ".safetensors":
         found = style_from_file(Path(name))
     else:
-        there = list_styles(network)
+        damaged: dict[str, WeightsError] = {}
+        there = list_styles(network, lambda path, error: damaged.update({path.stem: error}))
         matches = [style for style in there if style.name == name]
+        if not matches and name in damaged:
+            raise damaged[name]
         if not matches:
             what = "style" if network is None else f"style of the net {network!r}"
             raise UnknownStyleError(_unknown(what, name, {style.name for style in there}))
@@ -179,9 +189,10 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
     return file_sha256(path)
 
 
-def _style_files() -> Iterable[Path]:
+def _files() -> Iterable[Path]:
+    """Yields the files of nets, some of which hold a style, and of styles."""
     for folder in (user_folder(), SHIPPED_FOLDER):
-        yield from (path for path in sorted(folder.glob("*.safetensors")) if holds_style(read_metadata(path)))
+        yield from sorted(folder.glob("*.safetensors"))
         yield from sorted(folder.glob("*/*.safetensors"))
 
 

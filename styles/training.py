@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styles.loss_network import SMALLEST_SIDE, LossNetwork
+from styles.loss_network import SMALLEST_SIDE, LossNetwork, first_line
 from styles.losses import content_loss, lattice_loss, style_loss, temporal_loss, total_variation_loss
 from styles.motion import Motion, camera_noise, random_motion
 from styles.network import TransformNet
@@ -36,7 +36,11 @@ _DISTANCES = (1.0, 1.0, 0.7, 0.5)
 
 
 class CheckpointError(ValueError):
-    """A checkpoint does not belong to this training."""
+    """A checkpoint cannot be read."""
+
+
+class SettingsError(ValueError):
+    """A checkpoint was made by another command."""
 
 
 @dataclass(frozen=True)
@@ -193,15 +197,17 @@ class Trainer:
         partial.replace(path)
 
     def load(self, path: Path) -> None:
-        """Goes on from a checkpoint. Raises CheckpointError where it is damaged or was made by another command."""
+        """Goes on from a checkpoint. Raises CheckpointError, or SettingsError where another command has made it."""
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
         except Exception as exc:  # a damaged pickle can raise anything
-            raise CheckpointError(f"{path} cannot be read as a checkpoint: {exc}") from exc
-        for name, ours in self._settings().items():
-            if state.get(name) != ours:
-                raise CheckpointError(
-                    f"{path} was made with other settings ({name}: {state.get(name)}, now {ours}); "
+            raise CheckpointError(f"{path} cannot be read as a checkpoint: {first_line(exc)}") from exc
+        ours = _flat(self._settings())
+        theirs = _flat({key: state.get(key) for key in self._settings()})
+        for name in sorted(ours.keys() | theirs.keys()):
+            if theirs.get(name) != ours.get(name):
+                raise SettingsError(
+                    f"{path} was made with other settings ({name}: {theirs.get(name)}, now {ours.get(name)}); "
                     "give the same command, or delete the checkpoint to start anew"
                 )
         self.net.load_state_dict(state["net"])
@@ -286,6 +292,14 @@ class Trainer:
                     f"(now {self.plan.learning_rate})"
                 )
             self.losses[name] = (1 - share) * self.losses.get(name, now) + share * now
+
+
+def _flat(settings: Mapping[str, object], group: str = "") -> dict[str, object]:
+    """Returns the settings one by one, those of groups as "group.name"."""
+    flat: dict[str, object] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{group}{name}.") if isinstance(value, dict) else {group + name: value}
+    return flat
 
 
 def from_afar(images: Tensor, scale: float) -> Tensor:

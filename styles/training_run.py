@@ -50,6 +50,10 @@ class UnfinishedTrainingError(ValueError):
     """There is a checkpoint, and nothing says whether to go on from it."""
 
 
+class ResultError(ValueError):
+    """The result of a training has no place: it is there already, or its folder cannot be written to."""
+
+
 class CropError(ValueError):
     """The net cannot paint pictures of the size of the crop."""
 
@@ -84,6 +88,7 @@ class TrainingJob:
     max_photos: int | None = None
     checkpoint_minutes: float = 2.0
     resume: bool = False
+    overwrite: bool = False
 
     @property
     def result_path(self) -> Path:
@@ -112,14 +117,20 @@ class _Start:
 def train(job: TrainingJob) -> Path:
     """Runs the job to its end and returns the file that it made.
 
-    Raises PictureError, LossNetworkError, WeightsError, UnknownStyleError, CheckpointError, UnfinishedTrainingError
-    or FileNotFoundError before any training, TrainingStopped on Ctrl-C.
+    Raises PictureError, LossNetworkError, WeightsError, UnknownStyleError, CheckpointError, SettingsError,
+    UnfinishedTrainingError, ResultError or FileNotFoundError before any training, TrainingStopped on Ctrl-C.
     """
     if job.checkpoint_path.exists() and not job.resume:
         raise UnfinishedTrainingError(
             f"{job.checkpoint_path} is from an unfinished training; go on from it with --resume, or delete it"
         )
+    if job.result_path.exists() and not job.overwrite and not job.checkpoint_path.exists():
+        raise ResultError(f"{job.result_path} is there already; to train it anew, add -y, or name another with --name")
     trainer, sha256 = _trainer(job)
+    try:
+        job.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ResultError(f"cannot write into {job.checkpoint_path.parent}: {exc.strerror or exc}") from exc
     if job.resume and job.checkpoint_path.exists():
         trainer.load(job.checkpoint_path)
         _log.info("resuming at step %d", trainer.step)
@@ -169,6 +180,11 @@ def _start_of_vector(job: TrainingJob) -> _Start:
     beside = job.output / f"{job.net}.safetensors"
     path = beside if beside.is_file() else network_path(job.net)
     weights = load_network(path)
+    if weights.vector is not None:
+        raise WeightsError(
+            f"the net {job.net!r} was trained for one style alone and takes no other; wanted fast, full, or a net that "
+            "you trained from several pictures"
+        )
     net = network_from_weights(weights)
     vector = torch.from_numpy(load_style(job.init).vector) if job.init else starting_vector(path)
     if vector.shape != (net.style_size,):
@@ -210,6 +226,7 @@ def _trainer(job: TrainingJob) -> tuple[Trainer, str]:
         "init_sha256": file_sha256(job.init) if job.init else "",
         "loss_network_sha256": file_sha256(job.loss_network),
         "photos": str(len(photos.photos)),
+        **{f"picture of {picture.name}": file_sha256(path) for path, picture in job.pictures.items()},
     }
     trainer = Trainer(
         net=start.net,

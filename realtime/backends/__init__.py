@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -110,10 +111,10 @@ def load_backend(name: str) -> Backend:
     return Backend(name, module.why_not, module.open_painter, name in _OPENS_BESIDE, for_rate)
 
 
-def choose_backend(asked: str = "auto", without: str = "") -> Choice:
-    """Returns the backend asked for, or for `auto` the first that can run, `without` left out.
+def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
+    """Returns the backend asked for, or for `auto` the first that can run.
 
-    Raises BackendUnavailableError.
+    failed: backends that are left out, and why. Raises BackendUnavailableError.
     """
     if asked != "auto":
         backend = load_backend(asked)
@@ -122,21 +123,21 @@ def choose_backend(asked: str = "auto", without: str = "") -> Choice:
         return Choice(backend, ())
     passed_over: list[str] = []
     for name in _by_preference():
-        if name == without:
-            continue
         backend = load_backend(name)
-        reason = backend.why_not()
+        reason = failed.get(name) or backend.why_not()
         if reason is None:
             return Choice(backend, tuple(passed_over))
         passed_over.append(f"{name}: {reason}")
     raise BackendUnavailableError(f"no backend can run here: {'; '.join(passed_over)}")
 
 
-def _by_preference() -> Sequence[str]:
-    """PyTorch is the slowest way on a CPU and the second best on an NVIDIA card."""
-    if why_no_gpu() is not None:
-        return BACKENDS
-    return ("tensorrt", "pytorch", *(name for name in BACKENDS if name not in {"tensorrt", "pytorch"}))
+def _by_preference() -> Iterator[str]:
+    """Yields the backends, the best first: PyTorch is the slowest on a CPU and the second best on an NVIDIA card."""
+    first, *others = BACKENDS
+    yield first
+    if why_no_gpu() is None and importlib.import_module("realtime.backends.pytorch").finds_cuda():
+        others.sort(key=lambda name: name != "pytorch")
+    yield from others
 
 
 def not_installed(module: str, package: str) -> str | None:

@@ -22,13 +22,20 @@ def why_not() -> str | None:
     return not_installed("torch", '"nst-live[train]"')
 
 
+def finds_cuda() -> bool:
+    """Returns whether PyTorch is here and can use an NVIDIA card."""
+    if why_not() is not None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def open_painter(net: Net, width: int, height: int) -> Painter:
     """Returns a painter: on CUDA in FP16 with frames in flight, else in FP32 on the CPU."""
     if net.weights is None:
         raise BackendUnavailableError(f"backend pytorch needs the weights of a net, and {net.onnx} is only its graph")
-    import torch
-
-    if not torch.cuda.is_available():
+    if not finds_cuda():
         return _cpu_painter(net.weights)
     device = TorchDevice()
     with device.current():

@@ -7,7 +7,7 @@ from typing import Any
 
 from build_engines.doctor import why_no_tensorrt
 from build_engines.engine_cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.engine_run import LoadedEngine, NoPycudaError
+from build_engines.engine_run import LoadedEngine, NoPycudaError, load_pycuda
 from build_engines.engines import Source, TargetError, find_target, plan_engine
 from build_engines.gpus import NoGpuError, driver_library, first_gpu
 from build_engines.graph_options import FRAME, PAINTED, STYLE
@@ -40,13 +40,17 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     flavour = load_flavour(gpu=first_gpu())
     stored = find_engine(net, width, height, flavour)
     try:
-        device = PycudaDevice()
+        driver = load_pycuda()
+    except (NoGpuError, NoPycudaError) as exc:
+        raise BackendUnavailableError(f"backend tensorrt cannot run here: {exc}") from exc
+    try:
+        device = PycudaDevice(driver)
         with device.current():
             engine = TensorRTNet(device, stored, flavour)
         return SlotPainter(device, engine, width, height)
     except UnusableEngineError as exc:
         raise _missing(net, stored.spec, exc) from exc
-    except (NoGpuError, NoPycudaError, MemoryError) as exc:
+    except (MemoryError, driver.Error) as exc:  # among them a full GPU memory
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
 
 

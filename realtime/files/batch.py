@@ -132,7 +132,9 @@ class Easel:
 
     def __init__(self, args: argparse.Namespace) -> None:
         # an engine of TensorRT is for one size, and pictures come in all sizes
-        choice = choose_backend(args.backend, without="tensorrt")
+        choice = choose_backend(
+            args.backend, failed={"tensorrt": "engines are built for one size, and pictures have many"}
+        )
         paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
         self._painting = mix_by_name(args.mix, paintings) if args.mix else paintings[chosen]
         self._backend, self.backend, self.caption = choice.backend, choice.backend.name, self._painting.caption

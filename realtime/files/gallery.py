@@ -74,7 +74,7 @@ def _cells(args: argparse.Namespace, photo: Photo) -> Sequence[Cell]:
     """Returns the photograph itself and its paintings."""
     height, width = photo.pixels.shape[:2]
     photo = resized(photo, (args.width, max(1, round(height * args.width / width))))
-    choice = choose_backend(args.backend, without="tensorrt")
+    choice = choose_backend(args.backend, failed={"tensorrt": "engines are built for one size, and pictures have many"})
     network = network_for(args.net, choice.backend.name)
     styles = list_styles(network)
     if not styles:

@@ -8,7 +8,14 @@ from pathlib import Path
 import onnx
 import pytest
 
-from build_engines.onnx_cache import NoExporterError, OnnxFileError, read_onnx_metadata, ready_onnx, write_onnx
+from build_engines.onnx_cache import (
+    NoExporterError,
+    OnnxFileError,
+    read_onnx_inputs,
+    read_onnx_metadata,
+    ready_onnx,
+    write_onnx,
+)
 from styles.weights import file_sha256
 from tests.build_engines.conftest import SaveNet
 
@@ -20,6 +27,18 @@ def test_metadata_are_read_without_the_onnx_package(save_net: SaveNet, tmp_path:
     assert metadata == {entry.key: entry.value for entry in onnx.load(file).metadata_props}
     assert metadata["weights_sha256"] == file_sha256(weights)
     assert metadata["size_multiple"] == "8"
+
+
+def test_inputs_are_read_without_the_onnx_package_and_weights_are_none_of_them(tmp_path: Path) -> None:
+    picture, weight = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, [1]) for name in ("picture", "weight")
+    )
+    node = onnx.helper.make_node("Add", ["picture", "weight"], ["sum"])
+    values = [onnx.helper.make_tensor("weight", onnx.TensorProto.UINT8, [1], [3])]
+    onnx.save(
+        onnx.helper.make_model(onnx.helper.make_graph([node], "g", [picture, weight], [], values)), tmp_path / "g"
+    )
+    assert read_onnx_inputs(tmp_path / "g") == ["picture"]
 
 
 def test_the_file_beside_the_weights_is_used_where_it_belongs_to_them(save_net: SaveNet, tmp_path: Path) -> None:

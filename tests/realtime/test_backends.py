@@ -166,6 +166,22 @@ def test_auto_takes_the_first_that_can_run_and_says_why_not_those_before_it(reas
     assert str(choice) == "onnxruntime (tensorrt: no tensorrt here; openvino: no openvino here)"
 
 
+def test_auto_takes_the_next_where_one_has_failed_and_says_why(reasons: dict[str, str | None]) -> None:
+    reasons["openvino"] = reasons["onnxruntime"] = None
+    choice = choose_backend(failed={"tensorrt": "no memory left on the GPU", "openvino": "it does not open"})
+    assert choice.backend.name == "onnxruntime"
+    assert choice.brief_reasons == "tensorrt: no memory left on the GPU, openvino: it does not open"
+
+
+@pytest.mark.parametrize(("cuda", "second"), [(True, "pytorch"), (False, "openvino")])
+def test_on_an_nvidia_card_pytorch_comes_second_only_where_it_can_use_it(
+    cuda: bool, second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.backends.why_no_gpu", lambda: None)
+    monkeypatch.setattr("realtime.backends.pytorch.finds_cuda", lambda: cuda)
+    assert choose_backend(failed={"tensorrt": "not here"}).backend.name == second
+
+
 def test_auto_says_nothing_where_the_first_can_run(reasons: dict[str, str | None]) -> None:
     reasons["tensorrt"] = None
     assert str(choose_backend("auto")) == "tensorrt"

@@ -15,14 +15,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from realtime import __version__
-from realtime.backends import BACKENDS
+from realtime.backends import BACKENDS, BackendUnavailableError, Painter
 from realtime.cli import _interruptible, main
 from realtime.screen.session import KEYS
 from realtime.sources import cameras
-from styles.registry import PICTURES, list_styles
+from styles.registry import NETWORK_SHA256, PICTURES, find_style, list_styles
+from styles.weights import load_style, save_style
 from tests.realtime.clips import (
     SIZE,
     colourful,
@@ -241,7 +243,7 @@ def test_a_truncated_input_is_painted_as_far_as_it_can_be_read_and_is_3(
     told = nst_live("-i", cut, "-o", "painted.mp4", "--style", identity)
     assert told.code == 3
     assert told.complaint.startswith(f"nst-live: {cut} is damaged or cut off: only ")
-    assert told.complaint.endswith("could be read; what could be read is painted")
+    assert told.complaint.endswith("; what could be read is painted")
     assert 20 < len(read_clip(tmp_path / "painted.mp4").pictures) < 50
 
 
@@ -265,6 +267,7 @@ def test_an_unknown_style_names_the_nearest(clip: Path, nst_live: NstLive) -> No
         ("none.onnx", "no ONNX file at none.onnx"),
         ("none.safetensors", "no style file at none.safetensors"),
         ("text.onnx", "text.onnx is not an ONNX model"),
+        ("candy.onnx", "candy.onnx takes 'input1'; wanted one input 'frame', 1 x height x width x 3 uint8"),
         ("text.safetensors", "text.safetensors cannot be read as safetensors"),
     ],
 )
@@ -272,10 +275,43 @@ def test_a_style_file_that_cannot_be_used_is_3(
     name: str, words: str, clip: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
     (tmp_path / "text.onnx").write_text("bad")
+    picture, painted = (
+        onnx.helper.make_tensor_value_info(end, onnx.TensorProto.FLOAT, [1, 3, 224, 224]) for end in ("input1", "out")
+    )
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["input1"], ["out"])], "c", [picture], [painted])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "candy.onnx")
     (tmp_path / "text.safetensors").write_text("bad")
     told = nst_live("-i", clip, "-o", "painted.mp4", "--style", name)
     assert told.code == 3
     assert words in told.complaint
+
+
+def test_styles_that_cannot_be_painted_are_left_out_and_told(clip: Path, tmp_path: Path, nst_live: NstLive) -> None:
+    of_fast = find_style("wave", "fast")
+    mine = tmp_path / "no styles" / "fast"
+    facts = {"network": "fast", NETWORK_SHA256: "of another training"}
+    save_style(mine / "old.safetensors", load_style(of_fast.path).vector, facts)
+    (mine / "broken.safetensors").write_bytes(b"half a file")
+    told = nst_live("-i", clip, "-o", "painted.mp4", "--net", "fast")
+    assert told.code == 0
+    assert re.search(r"^left out: .*broken\.safetensors cannot be read", told.err, flags=re.MULTILINE)
+    assert re.search(r"^left out: .*old\.safetensors was trained with another version", told.err, flags=re.MULTILINE)
+    assert nst_live("-i", clip, "-o", "painted.mp4", "-y", "--style", "old").code == 3
+
+
+def test_auto_goes_on_to_the_next_backend_where_one_does_not_open(
+    clip: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> Painter:
+        raise BackendUnavailableError("backend openvino has no memory")
+
+    monkeypatch.setattr("realtime.backends.openvino.open_painter_for_rate", no_memory)
+    told = nst_live("-i", clip, "-o", "painted.mp4")
+    assert told.code == 0
+    assert "backend openvino has no memory; painting with another backend\n" in told.err
+    assert "backend: onnxruntime" in told.err
+    asked = nst_live("-i", clip, "-o", "painted.mp4", "-y", "--backend", "openvino")
+    assert (asked.code, asked.complaint) == (4, "nst-live: backend openvino has no memory")
 
 
 def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None:

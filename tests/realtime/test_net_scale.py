@@ -100,7 +100,7 @@ def test_another_backend_begins_at_full_size(background: Executor) -> None:
     with Stylizer(Backend("stand-in", lambda: None, any_size)) as stylizer:
         net_scale = NetScale(stylizer, background, slow_governor())
         session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
-        stylizer.change_backend(Backend("engines", lambda: None, only_full_size))
+        stylizer.change_backend(Backend("engines", lambda: None, only_full_size), SHADE_NET, SIZE)
         net_scale.begin_anew()
         session = net_scale.follow(session, SHADE_NET, SIZE)
         assert (session.net_scale, net_scale.used) == (1.0, 1.0)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from build_engines.engine_build import BuildProgress
-from realtime.backends import Backend
+from realtime.backends import Backend, BackendUnavailableError, Net
 from realtime.screen.session import Session
 from realtime.show import Outcome, Show
 from realtime.stylizer import Stylizer
 from realtime.upgrade import Upgrade
-from tests.realtime.stand_ins import Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
+from tests.realtime.stand_ins import SHADE_NET, Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
 
 
 class BetterPainter(ShadePainter):
@@ -26,6 +27,13 @@ class BetterPainter(ShadePainter):
 
 
 BETTER = Backend("better", lambda: None, lambda _net, _width, _height: BetterPainter())
+
+
+def never(_net: Net, _width: int, _height: int) -> ShadePainter:
+    raise BackendUnavailableError("no memory left on the GPU")
+
+
+NEVER = Backend("better", lambda: None, never)
 
 
 class ScriptedBuild:
@@ -48,9 +56,14 @@ class ScriptedBuild:
         self.closed = True
 
 
-def show_with(build: ScriptedBuild, frames: int = 400) -> tuple[Outcome, list[int], TypingDisplay]:
+def show_with(
+    build: ScriptedBuild,
+    frames: int = 400,
+    better: Backend = BETTER,
+    tell: Callable[[str], None] = lambda _line: None,
+) -> tuple[Outcome, list[int], TypingDisplay]:
     collector, display = Collector(), TypingDisplay()
-    with Stylizer(shade_backend()) as stylizer, Upgrade(BETTER, build.words, lambda _words: build) as upgrade:
+    with Stylizer(shade_backend()) as stylizer, Upgrade(better, build.words, lambda _words: build) as upgrade:
         show = Show(
             FewFrames(frames, rate=FewFrames(0).rate / 5),
             stylizer,
@@ -60,6 +73,7 @@ def show_with(build: ScriptedBuild, frames: int = 400) -> tuple[Outcome, list[in
             display=display,
             sinks=[collector],
             upgrade=upgrade,
+            tell=tell,
         )
         outcome = show.run()
     assert collector.indices == list(range(frames))
@@ -76,9 +90,45 @@ def test_the_show_changes_over_in_mid_stream_and_loses_no_frame() -> None:
 
 
 def test_a_build_that_fails_leaves_the_show_on_what_it_has_and_is_told() -> None:
-    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0, error="no memory left"))
+    told: list[str] = []
+    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0, error="no memory left"), tell=told.append)
     assert set(shades) == {10}
-    assert outcome.complaints == ("the better engine could not be built: no memory left",)
+    assert not outcome.complaints, "what is recorded is whole"
+    assert told == ["the better engine could not be built: no memory left"]
+
+
+def test_a_better_backend_that_does_not_open_leaves_the_show_on_what_it_has() -> None:
+    told: list[str] = []
+    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0), better=NEVER, tell=told.append)
+    assert set(shades) == {10}
+    assert not outcome.complaints
+    assert told == ["no memory left on the GPU; still painting with stand-in"]
+
+
+def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
+    other = replace(SHADE_NET, name="other")
+
+    def open_one(net: Net, _width: int, _height: int) -> ShadePainter:
+        if net == other:
+            raise BackendUnavailableError("no engine for 'other'")
+        return ShadePainter()
+
+    collector, display = Collector(), TypingDisplay({100: "n"})
+    paintings = [shade("bright", 200), replace(shade("dark", 10), net=other)]
+    with Stylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
+        show = Show(
+            FewFrames(200, rate=FewFrames(0).rate / 5),
+            stylizer,
+            paintings,
+            Session(("bright", "dark")),
+            backend_note="stand-in",
+            display=display,
+            sinks=[collector],
+        )
+        show.run()
+    assert collector.shades == [200] * 200
+    assert show.session.style_name == "bright"
+    assert show.session.notice == "no engine for 'other'"
 
 
 def test_the_build_is_asked_for_without_its_receipt_and_says_how_far_it_is() -> None:
@@ -109,6 +159,6 @@ def test_waiting_reports_and_raises_what_went_wrong() -> None:
     assert set(reported) == {0.43}
     with (
         Upgrade(BETTER, ["fast"], lambda words: ScriptedBuild(words, error="out of disk")) as upgrade,
-        pytest.raises(RuntimeError, match="the better engine could not be built: out of disk"),
+        pytest.raises(BackendUnavailableError, match="the better engine could not be built: out of disk"),
     ):
         upgrade.wait(reported.append, lambda: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +244,74 @@ def test_unreadable_input_is_told_in_a_line(
     err = capsys.readouterr().err.splitlines()
     assert len(err) == 1
     assert line in err[0]
+
+
+def test_a_result_is_never_overwritten_unasked(
+    train: Train, user_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["mine", "--dedicated", "--steps", "1"]
+    assert train(*words) == 0
+    before = (user_folder / "mine.safetensors").read_bytes()
+    for again in (words, [*words, "--resume"]):
+        assert train(*again) == 2
+        assert "mine.safetensors is there already; to train it anew, add -y" in capsys.readouterr().err
+    assert (user_folder / "mine.safetensors").read_bytes() == before
+    assert train(*words, "--seed", "1", "-y") == 0
+    assert (user_folder / "mine.safetensors").read_bytes() != before
+
+
+def test_a_net_with_a_style_inside_takes_no_other(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("mine", "--dedicated", "--name", "own", "--steps", "1") == 0
+    assert train("wave", "--net", "own", "--steps", "1") == 3
+    assert "the net 'own' was trained for one style alone and takes no other" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_command_is_refused_by_what_differs(
+    train: Train, user_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["mine", "--dedicated", "--steps", "3"]
+    monkeypatch.setattr("styles.training_run._save_result", lambda *_: 1 / 0)
+    assert train(*words, "--checkpoint-minutes", "0.00001") == 1
+    assert (user_folder / "mine.training" / "checkpoint.pt").is_file()
+    capsys.readouterr()
+    assert train(*words, "--resume", "--style-weight", "mine=2") == 2
+    assert "was made with other settings (plan.weights.styles.mine: None, now 2.0); give" in capsys.readouterr().err
+
+
+def test_the_name_of_a_shipped_net_is_not_taken(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("styles.command_train.SHIPPED_FOLDER", tmp_path)
+    (tmp_path / "fast.safetensors").touch()
+    assert train("mine", "--dedicated", "--name", "fast", "--steps", "1") == 2
+    assert "'fast' is a net that comes with nst-live, and yours would hide it" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert train("mine", "--dedicated", "--steps", "1", "--output", str(tmp_path / "file")) == 2
+    assert "cannot write into" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["-o", "TMP/none/out.png"], "cannot write TMP/none/out.png: there is no folder TMP/none"),
+        (["-o", "TMP/out.xyz"], "cannot write TMP/out.xyz; wanted a name ending in .bmp"),
+        (["-o", "TMP/photo.png"], "cannot write TMP/photo.png: it is the input itself"),
+        (["-o", "TMP/out.png", "--size", "16"], "--size 16: the loss network looks at 32 pixels and up"),
+        (["-o", "TMP/out.png", "--style-scale", "8"], "--style-scale 8: the loss network looks at 32 pixels and up"),
+    ],
+)
+def test_what_could_not_be_painted_or_written_is_refused_before_the_painting(
+    words: list[str], line: str, pictures_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(pictures_folder / "mine.png", tmp_path / "photo.png")
+    named = [word.replace("TMP", str(tmp_path)) for word in words]
+    assert main(["paint", str(tmp_path / "photo.png"), str(pictures_folder / "wave.png"), *named]) == 2
+    assert line.replace("TMP", str(tmp_path)) in capsys.readouterr().err
 
 
 def test_without_torch_it_says_what_to_install(

@@ -63,6 +63,17 @@ def test_shipped_styles_are_listed_without_a_folder_of_the_users(shipped: Path, 
     assert onnx_path("fast") == shipped / "fast.onnx"
 
 
+def test_a_damaged_file_hides_no_other_style_and_is_named_when_it_is_asked_for(shipped: Path, user: Path) -> None:
+    broken = shipped / "fast" / "broken.safetensors"
+    broken.write_bytes(b"half a file")
+    told: list[Path] = []
+    assert [style.name for style in list_styles("fast", lambda path, _error: told.append(path))] == ["wave", "wreck"]
+    assert told == [broken]
+    assert find_style("wave").name == "wave"
+    with pytest.raises(WeightsError, match=rf"{broken} cannot be read as safetensors"):
+        find_style("broken")
+
+
 def test_the_users_styles_stand_beside_the_shipped_ones_and_hide_them(shipped: Path, user: Path) -> None:
     style = find_style("wave")
     mine = user / "fast" / "wave.safetensors"
