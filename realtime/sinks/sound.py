@@ -14,6 +14,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.sources.packets import decode_packet
+
 RATE = 48_000
 # What nobody takes is forgotten after so long.
 _WAITING_S = 4.0
@@ -112,16 +114,17 @@ class FileSound:
         streams = self._container.streams.audio
         if not streams:
             return
-        if begins_s:
-            self._container.seek(round(begins_s * av.time_base))
         try:
-            for frame in self._container.decode(streams[0]):
-                for piece in decoder.pieces(frame):
-                    at_s = piece.at_s - begins_s
-                    if at_s >= 0:
-                        yield Piece(at_s, piece.samples)
+            if begins_s:
+                self._container.seek(round(begins_s * av.time_base))
+            for packet in self._container.demux(streams[0]):
+                for frame in decode_packet(packet):
+                    for piece in decoder.pieces(frame):
+                        at_s = piece.at_s - begins_s
+                        if at_s >= 0:
+                            yield Piece(at_s, piece.samples)
         except av.error.FFmpegError:
-            return  # the picture of a damaged file ends here too, and says so
+            return  # what cannot be read any more ends the picture too, which says so
 
     def close(self) -> None:
         self._pieces = iter(())

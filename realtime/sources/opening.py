@@ -6,25 +6,21 @@ Size, colours and rate are the source's business: what comes out is H x W x 3 ui
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import av.error
 import cv2
 import numpy as np
 
-from realtime.colours import ToRgb
 from realtime.frames import Frame
 from realtime.rates import exact_rate
 from realtime.sinks.recorder import LIVE_TIME_BASE
-from realtime.sinks.sound import Piece, SoundDecoder, SoundFeed
+from realtime.sinks.sound import SoundFeed
 from realtime.sources.cameras import Camera as CameraDevice
 from realtime.sources.cameras import ask_for, describe_cameras, find_camera
-from realtime.sources.decoding import picture_stream, rate_of, reason_of
+from realtime.sources.network_stream import NetworkStream
 from realtime.sources.recovery import Recovering
 from realtime.sources.scene import Scene
 from realtime.sources.source import Closing, Size, Source, SourceError
@@ -33,13 +29,6 @@ from realtime.sources.video_file import Reading, VideoFile
 DEFAULT_CAMERA_SIZE = (640, 480)
 TEST_SCENE = "test"
 SCENE_RATE = Fraction(30)
-# What is tried for this long is not there.
-_OPEN_TIMEOUT_S = 10.0
-# A read that takes longer is a broken stream; shorter than what closing waits for the reading thread.
-_READ_TIMEOUT_S = 4.0
-_STREAM_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "udp://", "rtmp://", "rtmps://", "srt://", "tcp://")
-# Sound is heard by the clock of the stream; where that is so far from the pictures, it has begun anew.
-_SOUND_OFF_S = 0.5
 # A camera may swallow a picture now and then, above all its first ones; after so many in a row it is gone.
 _MAX_EMPTY_READS = 30
 
@@ -62,62 +51,6 @@ class SceneSource(Closing):
         while self.frame_count is None or index < self.frame_count:
             yield Frame(self._scene.draw(index), index, time.monotonic(), index / self.rate)
             index += 1
-
-
-class NetworkStream(Closing):
-    """A live stream (rtsp, http, udp, rtmp …) through PyAV. Raises SourceError when it cannot be opened or breaks.
-
-    heard: takes its sound, if it has any.
-    """
-
-    live = True
-    frame_count: int | None = None
-
-    def __init__(self, url: str, size: Size | None = None, heard: SoundFeed | None = None) -> None:
-        # who sees the screen need not see the password
-        self.name = re.sub(r"//[^/@]*@", "//", url)
-        options = {"fflags": "nobuffer"}
-        if url.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
-        try:
-            self._container = av.open(url, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S))
-        except (av.error.FFmpegError, OSError) as exc:
-            raise SourceError(f"cannot open the stream {self.name}: {reason_of(exc)}") from exc
-        self._stream = picture_stream(self._container, self.name, live=True)
-        self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
-        self.rate = rate_of(self._stream)
-        self.time_base = LIVE_TIME_BASE
-        # a file behind an address has an end; whatever else stops was cut off
-        self._has_an_end = bool(self._container.duration) or self._container.size > 0
-        self._sound_streams = () if heard is None else tuple(self._container.streams.audio[:1])
-        self.heard = heard if self._sound_streams else None
-
-    def frames(self) -> Iterator[Frame]:
-        index, to_rgb, sound = 0, ToRgb(self.size), SoundDecoder()
-        began_s: float | None = None
-        try:
-            for decoded in self._container.decode(self._stream, *self._sound_streams):
-                now_s = time.monotonic()
-                if isinstance(decoded, av.VideoFrame):
-                    own_s = float(decoded.time or 0)
-                    if began_s is None or abs(now_s - own_s - began_s) > _SOUND_OFF_S:
-                        began_s = now_s - own_s
-                    yield Frame(to_rgb(decoded), index, now_s)
-                    index += 1
-                elif began_s is not None and self.heard is not None:
-                    for piece in sound.pieces(decoded):
-                        self.heard.put(Piece(began_s + piece.at_s, piece.samples))
-        except av.error.EOFError:
-            pass
-        except (av.error.FFmpegError, OSError) as exc:
-            raise SourceError(f"the stream {self.name} broke off: {reason_of(exc)}") from exc
-        if index == 0:
-            raise SourceError(f"the stream {self.name} ended before its first picture")
-        if not self._has_an_end:
-            raise SourceError(f"the stream {self.name} stopped")
-
-    def close(self) -> None:
-        self._container.close()
 
 
 class Camera(Closing):
@@ -219,7 +152,7 @@ def open_source(
 
 def is_file(url: str) -> bool:
     """Returns whether an input stands for a file, or a row of numbered ones."""
-    return url != TEST_SCENE and not url.startswith(_STREAM_SCHEMES)
+    return url != TEST_SCENE and "://" not in url
 
 
 def _camera_device(wanted: str) -> CameraDevice:

@@ -73,6 +73,8 @@ class Recovering(Closing):
 
     def stop(self) -> None:
         self._stopped.set()
+        if (source := self._source) is not None:
+            source.stop()
 
     def close(self) -> None:
         source, self._source = self._source, None

@@ -15,8 +15,7 @@ import pytest
 
 from realtime.frames import Frame, Pixels, fitted
 from realtime.pacing import FrameQueue
-from realtime.sources import cameras, recovery
-from realtime.sources import opening as sources
+from realtime.sources import cameras, network_stream, recovery
 from realtime.sources.cameras import Camera as CameraDevice
 from realtime.sources.opening import Camera, open_source
 from realtime.sources.recovery import Recovering
@@ -122,7 +121,7 @@ def test_a_stream_that_stalls_is_told_before_it_is_given_up(stream: TcpStream, m
 
 
 def test_a_stream_that_stalls_for_good_is_opened_anew(stream: TcpStream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_READ_TIMEOUT_S", 0.7)
+    monkeypatch.setattr(network_stream, "_READ_TIMEOUT_S", 0.7)
     with viewer(stream.url) as show:
         show.see(3)
         stream.flowing.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,9 +20,11 @@ import pytest
 
 from realtime.frames import Frame
 from realtime.pacing import FrameQueue
-from realtime.sources import opening as sources
+from realtime.sinks.sound import SoundFeed
+from realtime.sources import network_stream
 from realtime.sources.decoding import picture_stream
-from realtime.sources.opening import NetworkStream, Resampled, SceneSource, open_source
+from realtime.sources.network_stream import NetworkStream, StreamClock
+from realtime.sources.opening import Resampled, SceneSource, open_source
 from realtime.sources.source import Source, SourceError
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import (
@@ -385,7 +388,7 @@ def sender() -> Iterator[tuple[str, threading.Event]]:
 def test_a_stream_over_udp_is_live_and_says_when_it_breaks_off(
     sender: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "_READ_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(network_stream, "_READ_TIMEOUT_S", 0.5)
     url, stop = sender
     with NetworkStream(url) as stream, FrameQueue(stream) as queue:
         assert stream.live
@@ -399,6 +402,54 @@ def test_a_stream_over_udp_is_live_and_says_when_it_breaks_off(
             list(iter(lambda: queue.take(30), None))
 
 
+def test_a_film_behind_an_address_plays_at_its_own_speed_from_its_beginning(web: str, tmp_path: Path) -> None:
+    write_clip(tmp_path / "film.mp4", 30, rate=Fraction(20), container_options={"movflags": "faststart"})
+    began_s = time.monotonic()
+    with NetworkStream(f"{web}/film.mp4") as stream, FrameQueue(stream) as queue:
+        shown = list(iter(lambda: queue.take(5), None))
+    assert [number_of(frame.pixels) for frame in shown] == list(range(30))
+    assert time.monotonic() - began_s > 29 / 20
+
+
+def test_who_leaves_a_film_behind_an_address_does_not_wait_for_its_next_picture(web: str, tmp_path: Path) -> None:
+    write_clip(tmp_path / "film.mp4", 4, rate=Fraction(1, 3), container_options={"movflags": "faststart"})
+    source = open_source(url=f"{web}/film.mp4")
+    with source, FrameQueue(source) as queue:
+        assert queue.take(5) is not None
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 2.5
+
+
+def test_a_lost_piece_of_sound_does_not_end_the_stream(tmp_path: Path) -> None:
+    path = tmp_path / "clip.ts"
+    subprocess.run(
+        [
+            *("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=4", "-f", "lavfi"),
+            *("-i", "sine=d=4", "-c:v", "mpeg2video", "-c:a", "aac", "-bsf:a", "noise=amount=20", path),
+        ],
+        check=True,
+    )
+    heard = SoundFeed()
+    ear = heard.ear()
+    with NetworkStream(str(path), heard=heard) as stream:
+        assert len(list(stream.frames())) >= 90
+    assert ear.take_until(float("inf")), "some of it is whole"
+
+
+@pytest.mark.parametrize("burst_s", [0.0, 0.4, 1.9])
+def test_the_clock_of_a_stream_is_that_of_its_least_delayed_picture(burst_s: float) -> None:
+    clock = StreamClock()
+    for index in range(250):
+        own_s = index / 25
+        # what the server has kept comes at once
+        clock.observe(own_s, max(100 + burst_s, 100 + own_s) + (0.03 if index % 3 else 0.0))
+    assert clock.began_s == pytest.approx(100, abs=0.001)
+    assert clock.early_s(own_s=10.2, now_s=110) == pytest.approx(0.2, abs=0.001)
+    clock.observe(5000.0, 111.0)
+    assert clock.began_s == pytest.approx(111 - 5000), "a clock that jumps has begun anew"
+    assert clock.early_s(own_s=0.0, now_s=112) == 0
+
+
 def test_every_picture_of_a_live_stream_is_decoded_before_the_next_one_comes(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 9, codec_options={"bf": "0"})
     with av.open(str(path)) as container:
@@ -407,7 +458,7 @@ def test_every_picture_of_a_live_stream_is_decoded_before_the_next_one_comes(tmp
 
 
 def test_a_stream_that_hangs_can_be_left(sender: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_READ_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(network_stream, "_READ_TIMEOUT_S", 1.0)
     url, stop = sender
     with NetworkStream(url) as stream, FrameQueue(stream) as queue:
         assert queue.take(30) is not None
@@ -438,9 +489,11 @@ def test_a_stream_that_breaks_off_within_a_picture_fails_after_what_came(web: st
 
 
 def test_a_stream_that_is_over_before_its_first_picture_is_no_success(web: str, tmp_path: Path) -> None:
-    write_clip(tmp_path / "clip.ts", 9)
-    with pytest.raises(SourceError, match=r"the stream .*clip\.ts ended before its first picture"):
-        read(open_source(url=f"{web}/clip.ts"))
+    path = write_clip(tmp_path / "clip.mp4", 9, container_options={"movflags": "faststart"})
+    head, mark, pictures = path.read_bytes().partition(b"mdat")
+    path.write_bytes(head + mark + bytes(len(pictures)))
+    with pytest.raises(SourceError, match=r"the stream .*clip\.mp4 ended before its first picture"):
+        read(open_source(url=f"{web}/clip.mp4"))
 
 
 def test_a_stream_that_is_not_there_is_told_with_its_address(web: str) -> None:
