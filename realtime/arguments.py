@@ -31,7 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nst-live",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
-        epilog="keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
+        "each has its own --help\n\nkeys in the window:\n"
+        + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = parser.add_mutually_exclusive_group()

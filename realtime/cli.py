@@ -49,7 +49,7 @@ from realtime.sinks.outlets import open_outlets
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.sound import SoundFeed
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.cameras import list_cameras, list_modes
+from realtime.sources.cameras import cameras_can_be_listed, list_cameras, list_modes
 from realtime.sources.microphone import Microphone, list_microphones
 from realtime.sources.opening import SceneSource, is_file, open_source
 from realtime.sources.playback import Playback
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # the net has all cores already; OpenCV's threads, which wait in a circle, would take them from it
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 2))
     if arguments and arguments[0] in _COMMANDS:
-        return _told(lambda: _COMMANDS[arguments[0]](arguments[1:]), debug=False)
+        return _told(lambda: _COMMANDS[arguments[0]](arguments[1:]), debug=None)
     return _told(lambda: _obey(arguments), debug="--debug" in arguments)
 
 
@@ -112,19 +112,26 @@ def _run(args: argparse.Namespace) -> int:
     return _show(args)
 
 
-def _told(run: Callable[[], int], debug: bool) -> int:
-    """Returns the exit code of `run`; an error is told in one line, with `debug` after its traceback."""
+def _told(run: Callable[[], int], debug: bool | None) -> int:
+    """Returns the exit code of `run`; an error is told in one line, with `debug` after its traceback.
+
+    debug: None where there is no such option.
+    """
     try:
         with _interruptible():
             return run()
     except KeyboardInterrupt:
         tell("stopped")
         return INTERRUPTED
+    except BrokenPipeError:
+        # who read what was listed has seen enough, and Python would say so once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as exc:
         if debug:
             traceback.print_exc()
         code, text = explained(exc)
-        tell(f"nst-live: {text}" + ("" if debug or code != 1 else " (more with --debug)"))
+        tell(f"nst-live: {text}" + (" (more with --debug)" if debug is False and code == 1 else ""))
         return code
 
 
@@ -298,7 +305,8 @@ def _find_source(args: argparse.Namespace, reading: Reading, heard: SoundFeed | 
             camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, heard=heard
         )
     except SourceError:
-        if args.camera is not None or args.input is not None or list_cameras():
+        asked = args.camera is not None or args.input is not None
+        if asked or list_cameras() or not cameras_can_be_listed():
             raise
     tell("no camera found; painting the bundled scene instead (plug one in, or choose with --camera or -i)")
     return open_source(url="test", size=args.size, rate=args.fps)

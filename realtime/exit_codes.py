@@ -49,4 +49,6 @@ def explained(error: Exception) -> tuple[int, str]:
     code = next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
     if isinstance(error, LookupError) and error.args:
         return code, str(error.args[0])
-    return code, str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    text = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    named = getattr(error, "filename", None)
+    return code, text if named is None else f"{named}: {text}"

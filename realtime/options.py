@@ -36,7 +36,7 @@ def parse_rate(text: str) -> Fraction:
 def parse_count(text: str) -> int:
     """Returns a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames; wanted 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return int(text)
 
 
@@ -79,14 +79,24 @@ def parse_positive_number(text: str) -> float:
     return number
 
 
+def _from_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
+    return number
+
+
 def parse_seconds(text: str) -> float:
     """Returns a time of 0 or more."""
-    return 0.0 if text.strip() in {"0", "0.0"} else parse_positive_number(text)
+    return _from_zero(text)
 
 
 def parse_share(text: str) -> float:
     """Returns a number from 0 to 1."""
-    share = parse_seconds(text)
+    share = _from_zero(text)
     if share > 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 1")
     return share

@@ -1,4 +1,4 @@
-"""The one file with threads: sources are read and sinks written in the background, and the loop waits for neither."""
+"""Threads: sources are read and sinks written in the background, and the loop waits for neither."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _PREFETCHED_FRAMES = 4
 _WAITING_PICTURES = 8
 # A sink that takes longer to write what was waiting is left to itself: its thread is a daemon.
 PATIENCE_S = 5.0
+# The keyboard is not heard while a picture is waited for.
+_LONGEST_PAUSE_S = 2.0
 
 
 class FrameSource(Protocol):
@@ -115,23 +117,29 @@ class FrameQueue:
 
 
 class Metronome:
-    """Keeps a steady rate for what is watched: `wait` returns when the next picture is due."""
+    """Keeps the time of what is watched: `wait` returns when the next picture is due."""
 
     def __init__(self, rate: Fraction) -> None:
         self._interval_s = float(1 / rate)
-        self._due_s: float | None = None
+        self._count = 0
+        self._began_s: float | None = None
 
-    def wait(self) -> float:
-        """Sleeps until the next picture is due; after a delay of more than one picture the beat starts anew.
+    def wait(self, time_s: Fraction | None) -> float:
+        """Sleeps until the picture of that time is due, without one until the next beat of the rate.
 
+        After a delay of more than one picture the clock starts anew, and after a pause that nobody would sit through.
         Returns the seconds that were to be waited.
         """
+        own_s = self._count * self._interval_s if time_s is None else float(time_s)
+        self._count += 1
         now_s = time.monotonic()
-        if self._due_s is None or now_s > self._due_s + self._interval_s:
-            self._due_s = now_s
-        early_s = max(0.0, self._due_s - now_s)
+        if self._began_s is None or now_s > self._began_s + own_s + self._interval_s:
+            self._began_s = now_s - own_s
+        early_s = max(0.0, self._began_s + own_s - now_s)
+        if early_s > _LONGEST_PAUSE_S:
+            self._began_s -= early_s - _LONGEST_PAUSE_S
+            early_s = _LONGEST_PAUSE_S
         time.sleep(early_s)
-        self._due_s += self._interval_s
         return early_s
 
 

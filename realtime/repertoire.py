@@ -58,23 +58,29 @@ def load_repertoire(
     StyleMismatchError, WeightsError, OnnxFileError, FileNotFoundError for it; of the others those that cannot be
     painted are left out, and `tell` is told why.
     """
-    path: Path | None = None
     if Path(chosen).suffix == ".onnx":
-        found = _foreign_painting(Path(chosen))
+        found, others = _foreign_painting(Path(chosen)), load_paintings(network, tell)
     else:
         style = _find(chosen, network)
-        found, path = _painting(style), style.path
-    paintings = [found]
-    for other in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
-        if other.path == path:
+        found, others = _painting(style), load_paintings(network, tell, without=style.path)
+    paintings = sorted([found, *others], key=lambda painting: painting.name)
+    return paintings, paintings.index(found)
+
+
+def load_paintings(
+    network: str, tell: Callable[[str], None] = lambda _line: None, without: Path | None = None
+) -> Sequence[Painting]:
+    """Returns the paintings of the net, by name, but for the style file `without`; `tell` is told what is left out."""
+    paintings = []
+    for style in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
+        if style.path == without:
             continue
         try:
-            check_belongs(other)
-            paintings.append(_painting(other))
+            check_belongs(style)
+            paintings.append(_painting(style))
         except (StyleMismatchError, WeightsError) as exc:
             tell(f"left out: {exc}")
-    paintings.sort(key=lambda painting: painting.name)
-    return paintings, paintings.index(found)
+    return paintings
 
 
 def _find(chosen: str, network: str) -> Style:

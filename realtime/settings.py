@@ -13,7 +13,7 @@ from typing import Any
 
 import platformdirs
 
-from realtime.options import UsageError
+from realtime.options import UsageError, parse_time
 
 PREFIX = "NST_LIVE_"
 # Variables of that name that belong to the other commands.
@@ -30,6 +30,8 @@ _COMMANDS = {
     "list_backends",
     "debug",
 }
+# Typed together they complete one another; but who types a style wants no mix from the settings file.
+_RIVALS = {"style", "mix", "playlist"}
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _UNSET = object()
 
@@ -56,7 +58,8 @@ def read_settings(
     layers = [typed, _from_environment(actions, environment), _from_file(actions, _settings_file(given, environment))]
     found: Layer = {}
     for layer in layers:
-        barred = {name for group in _exclusive(parser) if group & set(found) for name in group}
+        groups = (*_exclusive(parser), _RIVALS)
+        barred = {name for group in groups if group & set(found) for name in group}
         _check_exclusive(parser, layer)
         found |= {name: item for name, item in layer.items() if name not in found and name not in barred}
     for name, action in actions.items():
@@ -69,8 +72,10 @@ def written_settings(
 ) -> Sequence[str]:
     """Returns the lines of a settings file that says what `args` says, each with where it comes from."""
     lines = [f"# settings of nst-live; read from {default_file()} or the file after --config"]
-    for name in _actions(parser):
+    for name, action in _actions(parser).items():
         key, value = name.replace("_", "-"), getattr(args, name)
+        if action.type is parse_time and value is not None:
+            value = float(value)
         if value is None:
             lines.append(f"# {key} is not set")
         else:

@@ -191,7 +191,7 @@ class Show:
                     self._hand_out(painted)
                     self._record(painted)
                     if metronome is not None:
-                        self._idle_s += metronome.wait()
+                        self._idle_s += metronome.wait(painted.frame.time)
                     self._present(painted, queue.dropped)
                     self._finished += 1
                     if self._report is not None:
@@ -442,19 +442,27 @@ class Show:
         """Does what a session asks for beyond painting: styles loaded anew, snapshots and recordings."""
         if self.session.reloads != before.reloads:
             self._load_styles()
-        try:
-            if self.session.snapshots != before.snapshots and self._shown is not None:
-                self._take_snapshot(self._shown)
-            if self.session.replays != before.replays:
-                self._save_replay()
-            if self.session.recording and not before.recording:
-                self._start_recording()
-        except (OSError, OutputError) as exc:
-            self._give_up_recording(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
+        if self.session.snapshots != before.snapshots and self._shown is not None:
+            shown = self._shown
+            self._save(lambda: self._take_snapshot(shown))
+        if self.session.replays != before.replays:
+            self._save(self._save_replay)
+        if self.session.recording and not before.recording:
+            self._save(self._start_recording)
+            if self._recorder is None:
+                self._forget_recording()
+                self.session = replace(self.session, recording=False)
         if before.recording and not self.session.recording:
             self._stop_recording()
         if self.session.muted != before.muted:
             self._mute()
+
+    def _save(self, what: Callable[[], None]) -> None:
+        """Does something that ends in a file; where it fails, that is said, and the rest goes on."""
+        try:
+            what()
+        except (OSError, OutputError) as exc:
+            self._complain(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
 
     def _mute(self) -> None:
         if self._heard is None:
@@ -506,7 +514,9 @@ class Show:
         path = unused_path(self._captures, _stamp(), ".mp4")
         # kept before anything can fail, so that it is let go then too
         self._recorder_ear = ear = None if self._heard is None else self._heard.ear()
-        recorder = Recorder(path, self._source.size, self._source.rate, LIVE_TIME_BASE, fast=True, ear=ear)
+        # by key one records what is seen: of a file the clock of the show counts, and not its own
+        time_base = None if self._source.live else LIVE_TIME_BASE
+        recorder = Recorder(path, self._source.size, self._source.rate, time_base, fast=True, ear=ear)
         # an error ends the recording alone: it is caught where it is written to
         queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
         self._recorder, self._recorder_queue = recorder, queue.__enter__()
@@ -517,7 +527,6 @@ class Show:
         if self._recorder_queue is None:
             return
         try:
-            # by key one records what is seen, so the clock of the show counts and not that of the file
             at_s = Fraction(time.monotonic() - self._recording_since_s)
             self._recorder_queue.write(painted.pixels, replace(painted.frame, time=at_s))
         except RecordingError as exc:

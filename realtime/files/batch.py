@@ -38,6 +38,8 @@ def paint_photo(args: argparse.Namespace) -> int:
         raise UsageError(f"a picture is painted into a file; add -o painted{Path(args.input).suffix}")
     if args.stream is not None or args.virtual_cam is not None or args.microphone is not None:
         raise UsageError("--stream, --virtual-cam and --microphone are for moving pictures, not for a photograph")
+    if any(value is not None for value in (args.start, args.end, args.frames, args.fps)):
+        raise UsageError("--start, --end, --frames and --fps are for moving pictures, not for a photograph")
     check_photo_output(args.output)
     errand = Errand(Path(args.input), args.output)
     check_errands([errand], args.overwrite, resume=False)
@@ -65,7 +67,10 @@ def paint_files(args: argparse.Namespace, paint_video: PaintVideo) -> int:
     if len(left) < len(errands):
         tell(f"{len(errands) - len(left)} of {len(errands)} files are painted already")
     for parent in {errand.output.parent for errand in left}:
-        parent.mkdir(parents=True, exist_ok=True)
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise OutputError(f"cannot write into {parent}: {exc.strerror or exc}") from exc
     return _paint_all(args, left, paint_video) if left else 0
 
 

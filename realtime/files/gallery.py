@@ -20,8 +20,8 @@ from realtime.files.photo_painter import PhotoLook, PhotoPainter
 from realtime.frames import Pixels
 from realtime.options import parse_count, parse_share
 from realtime.progress import progress_bar, tell
-from realtime.repertoire import load_repertoire, network_for
-from styles.registry import UnknownStyleError, list_styles
+from realtime.repertoire import load_paintings, network_for
+from styles.registry import UnknownStyleError
 
 _PAPER, _INK, _PALE = (250, 249, 246), (30, 30, 30), (110, 110, 110)
 _CELL_WIDTH = 480
@@ -76,10 +76,9 @@ def _cells(args: argparse.Namespace, photo: Photo) -> Sequence[Cell]:
     photo = resized(photo, (args.width, max(1, round(height * args.width / width))))
     choice = choose_backend(args.backend, failed={"tensorrt": "engines are built for one size, and pictures have many"})
     network = network_for(args.net, choice.backend.name)
-    styles = list_styles(network)
-    if not styles:
+    paintings = load_paintings(network, tell)
+    if not paintings:
         raise UnknownStyleError(f"the net {network!r} has no styles")
-    paintings, _ = load_repertoire(styles[0].name, network)
     painter = PhotoPainter(choice.backend, PhotoLook(args.strength, args.keep_colors))
     cells = [Cell(photo.pixels, "original", args.photo.name)]
     with closing(painter), progress_bar(args.photo.name, len(paintings), "styles") as report:

@@ -180,7 +180,10 @@ def _in_srgb(image: Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None, str]
     if image.mode == "F":
         raise PhotoError("it holds floating-point numbers, of which nobody knows which one is white")
     if image.mode.startswith("I"):
-        grey = np.asarray(cv2.convertScaleAbs(np.asarray(image), alpha=1 / 257), dtype=np.uint8)
+        stored = np.asarray(image)
+        # OpenCV knows no byte order but this machine's
+        native = stored.astype(stored.dtype.newbyteorder("="))
+        grey = np.asarray(cv2.convertScaleAbs(native, alpha=1 / 257), dtype=np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2), None, ""
     transparent = image.has_transparency_data
     convert, note = _converter(image)

@@ -230,7 +230,8 @@ def _finished_parts(folder: Path) -> Iterator[Path]:
     while (part := folder / f"{number:06}.npz").exists():
         try:
             _count_and_end(part)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            _saved_painting(part)
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return
         yield part
         number += 1

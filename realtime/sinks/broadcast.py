@@ -118,9 +118,9 @@ class _Output:
     """A connection to a server, from its first picture on."""
 
     def __init__(self, target: Target) -> None:
-        scheme = target.url.partition("://")[0]
-        service = SERVICES[scheme]
-        url = target.url
+        scheme, _, place = target.url.partition("://")
+        service = SERVICES[scheme.lower()]
+        url = f"{scheme.lower()}://{place}"
         if service.suffix and service.suffix.partition("=")[0] not in url:
             url += ("&" if "?" in url else "?") + service.suffix
         self.encoder = h264.encoder_here()

@@ -35,8 +35,12 @@ class StreamError(ValueError):
 
 def check_stream_url(url: str) -> None:
     """Raises StreamError, saying what is wanted, where `url` cannot be streamed to."""
-    parts = urlsplit(url)
-    if parts.scheme not in SERVICES or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        there = bool(parts.hostname)
+    except ValueError:  # half an IPv6 address, or a port that is no number
+        there = False
+    if not there or parts.scheme not in SERVICES:
         wanted = ", ".join(f"{scheme}://" for scheme in SERVICES)
         raise StreamError(f"cannot stream to {url!r}: wanted an address that begins with one of {wanted}")
 

@@ -6,7 +6,7 @@ import importlib.util
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,22 @@ _LARGEST_UNCOMPRESSED = 640 * 480
 _SYSFS = Path("/sys/class/video4linux")
 
 
+# A device path, or an index where there are none.
+Place = str | int
+
+
 @dataclass(frozen=True)
 class Camera:
-    """A camera as the system names it; `path` is empty where only its index is known."""
+    """A camera as the system names it; `path` is empty where only its index is known, which is one of `backend`."""
 
     index: int
     name: str = ""
     path: str = ""
+    backend: int = cv2.CAP_ANY
+
+    @property
+    def place(self) -> Place:
+        return self.path or self.index
 
     def __str__(self) -> str:
         return " ".join(part for part in (str(self.index), self.name and f"({self.name})", self.path) if part)
@@ -37,10 +46,22 @@ def list_cameras(sysfs: Path = _SYSFS) -> Sequence[Camera]:
     if sys.platform.startswith("linux"):
         return _linux_cameras(sysfs)
     if importlib.util.find_spec("cv2_enumerate_cameras"):
-        from cv2_enumerate_cameras import enumerate_cameras
+        from cv2_enumerate_cameras import enumerate_cameras, supported_backends
 
-        return [Camera(info.index, info.name) for info in enumerate_cameras()]
+        # asked for one backend it counts from 0, as people do; a camera that several backends know comes once then
+        backend = supported_backends[0]
+        return [Camera(info.index, info.name, backend=backend) for info in enumerate_cameras(backend)]
     return []
+
+
+def cameras_can_be_listed() -> bool:
+    """Returns whether an empty list of cameras means that there are none."""
+    return sys.platform.startswith("linux") or importlib.util.find_spec("cv2_enumerate_cameras") is not None
+
+
+def open_capture(camera: Camera) -> cv2.VideoCapture:
+    """Returns OpenCV's capture of the camera, open or not."""
+    return cv2.VideoCapture(camera.path) if camera.path else cv2.VideoCapture(camera.index, camera.backend)
 
 
 @dataclass(frozen=True)
@@ -74,7 +95,7 @@ def ask_for(capture: Any, size: tuple[int, int], fps: float = 0.0) -> Mode:
 
 def list_modes(camera: Camera) -> Sequence[Mode]:
     """Returns which of the usual sizes a camera gives; empty where it cannot be opened. Its light goes on meanwhile."""
-    capture = cv2.VideoCapture(camera.path or camera.index)
+    capture = open_capture(camera)
     try:
         if not capture.isOpened():
             return []
@@ -92,12 +113,26 @@ def find_camera(wanted: str) -> Camera | None:
     cameras = list_cameras()
     if wanted.isdecimal():
         index = int(wanted)
-        listable = sys.platform.startswith("linux") or bool(cameras)
-        return next((camera for camera in cameras if camera.index == index), None if listable else Camera(index))
+        believed = None if cameras_can_be_listed() else Camera(index)
+        return next((camera for camera in cameras if camera.index == index), believed)
     if wanted.startswith("/dev/"):
         digits = re.search(r"\d+$", wanted)
         return Camera(int(digits[0]) if digits else 0, path=wanted) if Path(wanted).exists() else None
     return next((camera for camera in cameras if wanted.casefold() in camera.name.casefold()), None)
+
+
+def twins_of(camera: Camera) -> Set[Place]:
+    """Returns where other cameras of the same name are."""
+    return {each.place for each in list_cameras() if each.name == camera.name} - {camera.place}
+
+
+def find_again(lost: Camera, twins: Set[Place]) -> Camera | None:
+    """Returns a camera that was lost as it is called now: plugged in again, it may have another number.
+
+    twins: where other cameras of that name were when it was opened, which is not where it is now.
+    """
+    named = [each for each in list_cameras() if lost.name and each.name == lost.name and each.place not in twins]
+    return next((each for each in named if each.place == lost.place), named[0] if named else None)
 
 
 def describe_cameras() -> str:

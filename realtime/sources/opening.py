@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from realtime.rates import exact_rate
 from realtime.sinks.recorder import LIVE_TIME_BASE
 from realtime.sinks.sound import SoundFeed
 from realtime.sources.cameras import Camera as CameraDevice
-from realtime.sources.cameras import ask_for, describe_cameras, find_camera
+from realtime.sources.cameras import Place, ask_for, describe_cameras, find_again, find_camera, open_capture, twins_of
 from realtime.sources.network_stream import NetworkStream
 from realtime.sources.recovery import Recovering
 from realtime.sources.scene import Scene
@@ -141,7 +141,8 @@ def open_source(
     """
     if url is None:
         device = _camera_device(camera or "0")
-        return Recovering(Camera(device, size, rate), lambda: Camera(_same_camera(device), size, rate))
+        twins = twins_of(device)
+        return Recovering(Camera(device, size, rate), lambda: Camera(_same_camera(device, twins), size, rate))
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if not is_file(url):
@@ -162,14 +163,12 @@ def _camera_device(wanted: str) -> CameraDevice:
     return device
 
 
-def _same_camera(device: CameraDevice) -> CameraDevice:
-    """Returns a camera that was lost as it is called now: plugged in again, it may have another number."""
-    found = find_camera(device.name) if device.name else None
-    return found or _camera_device(device.path or str(device.index))
+def _same_camera(device: CameraDevice, twins: Set[Place]) -> CameraDevice:
+    return find_again(device, twins) or _camera_device(device.path or str(device.index))
 
 
 def _open_capture(device: CameraDevice) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(device.path or device.index)
+    capture = open_capture(device)
     if not capture.isOpened():
         capture.release()
         raise SourceError(

@@ -76,7 +76,7 @@ class VideoFile(Closing):
         self._container = _open_file(path, rate)
         self._stream = picture_stream(self._container, self.name, live=False)
         self.rate = rate_of(self._stream)
-        self._promised_end_s = _matroska_end_s(self._container, self._stream)
+        self._promised_end_s = _promised_end_s(self._container, self._stream, self.rate)
         self.time_base = clock_for(self.rate, self._stream.time_base or 1 / self.rate)
         self._clock_origin_s = _clock_origin_s(self._container)
         self._origin_s = self._clock_origin_s + (reading.start_s or 0)
@@ -174,7 +174,8 @@ class VideoFile(Closing):
         trouble = f" ({self._trouble})" if self._trouble else ""
         damaged = f"{self.name} is damaged or cut off: only {self._read}"
         whole = self._reading.start_s is None and self._reading.end_s is None
-        promised = self._promised_frames() - self._hidden
+        # an AVI counts pictures that were left out, too: of it the time is looked at
+        promised = 0 if self._container.format.name == "avi" else self._promised_frames() - self._hidden
         if whole and self._read < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
         if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
@@ -267,8 +268,10 @@ def _count_from_duration(stream: Any, rate: Fraction, end_s: Fraction | None) ->
     return max(1, round(duration_s * rate)) if duration_s else None
 
 
-def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
-    """Returns when the pictures of a Matroska or WebM file end by its own account, which counts no frames."""
+def _promised_end_s(container: Any, stream: Any, rate: Fraction) -> Fraction | None:
+    """Returns when the pictures of a Matroska, WebM or AVI file end by its own account."""
+    if container.format.name == "avi":
+        return stream.frames / rate if stream.frames else None
     if "matroska" not in container.format.name:
         return None
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from functools import partial
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
+import cv2
 import pytest
 
 from realtime.sources import cameras
-from realtime.sources.cameras import Camera, describe_cameras, find_camera, list_cameras
+from realtime.sources.cameras import Camera, describe_cameras, find_again, find_camera, list_cameras, twins_of
 from realtime.sources.opening import open_source
 from realtime.sources.source import SourceError
 
@@ -66,6 +71,35 @@ def test_a_camera_without_a_name_is_listed_by_its_path(sysfs: Path) -> None:
 )
 def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Camera | None) -> None:
     assert find_camera(wanted) == found
+
+
+def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
+    plug_in(sysfs, "video0", "C920")
+    plug_in(sysfs, "video2", "C920")
+    lost = find_camera("2")
+    assert lost is not None
+    twins = twins_of(lost)
+    assert find_again(lost, twins) == lost
+    shutil.rmtree(sysfs / "video2")
+    assert find_again(lost, twins) is None, "the other one is in its place still"
+    plug_in(sysfs, "video4", "C920")
+    assert find_again(lost, twins) == Camera(4, "C920", "/dev/video4")
+
+
+def test_elsewhere_than_on_linux_cameras_are_counted_by_one_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Info:
+        def __init__(self, index: int, name: str) -> None:
+            self.index, self.name = index, name
+
+    package = ModuleType("cv2_enumerate_cameras")
+    package.__spec__ = ModuleSpec("cv2_enumerate_cameras", None)
+    monkeypatch.setattr(package, "supported_backends", (cv2.CAP_MSMF, cv2.CAP_DSHOW), raising=False)
+    found = {cv2.CAP_MSMF: [Info(0, "FaceTime"), Info(1, "Brio")]}
+    monkeypatch.setattr(package, "enumerate_cameras", lambda backend: found[backend], raising=False)
+    monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", package)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert find_camera("0") == Camera(0, "FaceTime", backend=cv2.CAP_MSMF)
+    assert find_camera("brio") == Camera(1, "Brio", backend=cv2.CAP_MSMF)
 
 
 def test_a_device_path_is_believed_where_it_exists() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import zip_longest
 
 import pytest
 
@@ -168,12 +169,14 @@ class HandClock:
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
 
-    def pictures(self, metronome: Metronome, work_s: list[float]) -> list[float]:
+    def pictures(
+        self, metronome: Metronome, work_s: list[float], times_s: Sequence[Fraction | None] = ()
+    ) -> list[float]:
         """Returns when each picture was shown, in s after the start, if it took so long to paint."""
         times = []
-        for seconds in work_s:
+        for seconds, time_s in zip_longest(work_s, times_s):
             self.now_s += seconds
-            metronome.wait()
+            metronome.wait(time_s)
             times.append(round(self.now_s - 100, 6))
         return times
 
@@ -195,3 +198,13 @@ def test_a_picture_that_is_a_little_late_does_not_move_the_beat(clock: HandClock
 
 def test_after_a_long_pause_the_beat_starts_anew_and_does_not_hurry(clock: HandClock) -> None:
     assert clock.pictures(Metronome(Fraction(10)), [0.0, 5.0, 0.0, 0.0]) == [0.0, 5.0, 5.1, 5.2]
+
+
+def test_pictures_at_no_steady_rate_are_shown_at_their_times(clock: HandClock) -> None:
+    times_s = [Fraction(5), Fraction("5.5"), Fraction("5.6"), Fraction("7.1")]
+    assert clock.pictures(Metronome(Fraction(2)), [0.1] * 4, times_s) == [0.1, 0.6, 0.7, 2.2]
+
+
+def test_nobody_sits_through_a_gap_of_minutes(clock: HandClock) -> None:
+    times_s = [Fraction(0), Fraction(600), Fraction(601)]
+    assert clock.pictures(Metronome(Fraction(2)), [0.0] * 3, times_s) == [0.0, 2.0, 3.0]

@@ -154,6 +154,13 @@ def test_sixteen_bits_are_read(colours: int, suffix: str, tmp_path: Path) -> Non
     assert np.abs(pixels.astype(float) - deep / 257).max() <= 1
 
 
+def test_sixteen_bits_of_either_byte_order_are_read(tmp_path: Path) -> None:
+    deep = np.linspace(0, 65535, 48 * 32).astype(">u2").reshape(32, 48)
+    Image.frombytes("I;16B", (48, 32), deep.tobytes()).save(tmp_path / "a.tif")
+    pixels = read_photo(tmp_path / "a.tif").pixels
+    assert np.abs(pixels[:, :, 0].astype(float) - deep.astype(float) / 257).max() <= 1
+
+
 def test_the_pictures_of_telephones_are_read(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.from_bytes("RGB", SIZE, colourful(0, SIZE).tobytes()).save(tmp_path / "a.heic", quality=95)

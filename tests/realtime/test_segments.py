@@ -116,6 +116,17 @@ def test_a_segment_that_is_damaged_is_made_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_clip(path).pictures, read_clip(tmp_path / "one.mp4").pictures)
 
 
+@pytest.mark.parametrize("suffix", ["npz", "npy"])
+@pytest.mark.parametrize("left", [b"", bytes(500)], ids=["empty", "zeros"])
+def test_what_a_power_cut_leaves_of_the_last_segment_is_made_again(suffix: str, left: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "several.mp4"
+    sorted(record_and_stop(path, 90).folder.glob(f"*.{suffix}"))[-1].write_bytes(left)
+    with open_segmented(path) as recorder:
+        assert recorder.done == LENGTH
+        record(recorder, range(recorder.done, COUNT))
+    assert len(read_clip(path).pictures) == COUNT
+
+
 def test_what_was_painted_last_is_there_for_the_next_run(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     record_and_stop(path, 90)

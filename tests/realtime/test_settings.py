@@ -75,6 +75,21 @@ def test_an_option_typed_puts_aside_what_excludes_it_in_the_file(file: Path) -> 
     assert (args.max_size, args.size) == (500, None)
 
 
+@pytest.mark.parametrize(
+    ("words", "painted"),
+    [
+        (("--style", "scream"), ("scream", None, None)),
+        (("--playlist", "all"), ("wreck", None, "all")),
+        ((), ("wave", {"wave": 0.6, "udnie": 0.4}, None)),
+    ],
+)
+def test_who_types_a_style_wants_no_mix_from_the_file(
+    words: tuple[str, ...], painted: tuple[object, ...], file: Path
+) -> None:
+    args = settings("--config", str(file), *words)
+    assert (args.style, args.mix, args.playlist) == painted
+
+
 def test_the_file_in_the_settings_folder_is_read_by_itself(tmp_path: Path) -> None:
     (tmp_path / "no settings").mkdir()
     (tmp_path / "no settings" / "config.toml").write_text('hud = "minimal"')
@@ -87,7 +102,7 @@ def test_the_file_in_the_settings_folder_is_read_by_itself(tmp_path: Path) -> No
     [
         ("style = ", "is no TOML"),
         ('stlye = "wave"', "sets 'stlye', which is no setting; did you mean style?"),
-        ("fade = -1", "fade in .*mine.toml: .* is no number above 0"),
+        ("fade = -1", "fade in .*mine.toml: .* is no number from 0"),
         ('size = "big"', "'big' is no size; wanted WxH"),
         ('hud = "tiny"', "wanted one of full, minimal, off"),
         ("mirror = 3", "wanted true or false"),
@@ -112,7 +127,7 @@ def test_what_is_wrong_in_a_file_is_said_in_one_line(
     ("variable", "text", "words"),
     [
         ("NST_LIVE_STLYE", "wave", "did you mean STYLE"),
-        ("NST_LIVE_FRAMES", "many", r"\$NST_LIVE_FRAMES: 'many' is no number"),
+        ("NST_LIVE_FRAMES", "many", r"\$NST_LIVE_FRAMES: 'many' is no whole number from 1"),
         ("NST_LIVE_MIRROR", "maybe", "wanted true or false"),
     ],
 )
@@ -127,7 +142,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_is_a_settings_file_that_says_the_same(file: Path, tmp_path: Path) -> None:
-    argv = ("--config", str(file), "--scale", "1/3", "--captures", "/tmp/x", "--start", "1:30")
+    argv = ("--config", str(file), "--scale", "1/3", "--captures", "/tmp/x", "--start", "1:30.5")
     lines = told(*argv, environment={"NST_LIVE_REPLAY": "30"})
     copy = tmp_path / "copy.toml"
     copy.write_text("\n".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -295,6 +296,29 @@ def test_a_folder_that_cannot_be_written_to_is_a_complaint_and_not_the_end(
     assert outcome.saved == ()
     (complaint,) = outcome.complaints
     assert str(stage.captures) in complaint
+
+
+def test_a_snapshot_that_fails_does_not_end_the_recording(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("realtime.show.save_snapshot", fail)
+    outcome = stage.run(FewFrames(60), typed={5: "r", 15: "s", 50: "r"})
+    (path,) = outcome.saved
+    assert len(read_clip(path).pictures) >= 40
+    (complaint,) = outcome.complaints
+    assert "No space left on device" in complaint
+    assert not [thread for thread in threading.enumerate() if thread.name == "recorder"]
+
+
+def test_a_live_show_is_recorded_at_the_times_of_capture(stage: Stage) -> None:
+    source = FewFrames(30, live=True, between=lambda _index: time.sleep(0.02))
+    outcome = stage.run(source, typed={3: "r"})
+    (path,) = outcome.saved
+    times = [float(each) for each in read_clip(path).times]
+    # the stand-in says that it gave each picture a second after the one before
+    assert len(times) > 5
+    assert times == pytest.approx([round(each) for each in times], abs=0.001)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -125,6 +127,29 @@ def test_a_film_that_is_over_closes_the_window(
     clip = write_clip(tmp_path / "clip.mp4", 40, size=SIZE, rate=Fraction(4), draw=colourful)
     window = open_window("-i", clip, "--style", identity)
     assert "painted 40 frames in " in window.wait_for_end()
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+def test_a_screen_that_lets_nobody_in_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # of any host, for any display, a cookie that the test does not show
+    fields = (b"", b"", b"MIT-MAGIC-COOKIE-1", bytes(16))
+    entry = b"\xff\xff" + b"".join(len(field).to_bytes(2, "big") + field for field in fields)
+    (tmp_path / "authority").write_bytes(entry)
+    monkeypatch.setenv("XAUTHORITY", str(tmp_path / "none"))
+    command = ["Xvfb", "-displayfd", "1", "-auth", str(tmp_path / "authority"), "-nolisten", "tcp"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            display = f":{server.stdout.readline().strip()}"
+            monkeypatch.setenv("DISPLAY", display)
+            assert why_no_screen() == f"no screen (nothing answers at DISPLAY {display}, or it lets nobody in)"
+        finally:
+            server.terminate()
+
+
+def test_wayland_alone_is_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert why_no_screen() == "no screen (DISPLAY is not set and OpenCV's windows need X11, as of Xwayland)"
 
 
 def test_a_screen_is_found_where_there_is_one(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
