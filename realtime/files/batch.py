@@ -15,7 +15,15 @@ from typing import Self
 from realtime.backends import choose_backend
 from realtime.exit_codes import UNREADABLE, explained
 from realtime.files.errands import Errand, check_errands, plan_errands
-from realtime.files.photo import PHOTO_FORMATS, has_alpha, photo_size, read_photo, resized, write_photo
+from realtime.files.photo import (
+    PHOTO_FORMATS,
+    check_photo_size,
+    has_alpha,
+    photo_size,
+    read_photo,
+    resized,
+    write_photo,
+)
 from realtime.files.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
 from realtime.look import mix_by_name
 from realtime.options import UsageError
@@ -162,6 +170,7 @@ class Easel:
         """Paints one file. Raises PhotoError, OutputError, BandError."""
         width, height = photo_size(errand.source)
         size = self._size or self._reading.fitted((width, height))
+        check_photo_size(errand.output, size)
         # memory is for one huge picture at a time
         with self._huge if max(width * height, size[0] * size[1]) > MOST_PIXELS_WHOLE else nullcontext():
             photo = read_photo(errand.source)

@@ -31,6 +31,7 @@ PHOTO_FORMATS: Mapping[str, Mapping[str, object]] = {
     ".bmp": {"format": "BMP"},
 }
 _WITHOUT_ALPHA = frozenset({".jpg", ".jpeg", ".bmp"})
+_LARGEST_SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
 _WHITE = 255
 # A picture larger than this is taken for a damaged header.
 _MOST_PIXELS = 2**31
@@ -87,6 +88,16 @@ def read_photo(path: Path) -> Photo:
         exif = _exif(image)
         pixels, alpha, note = _in_srgb(image)
     return Photo(pixels, alpha, exif, None if dpi is None else (float(dpi[0]), float(dpi[1])), note)
+
+
+def check_photo_size(path: Path, size: tuple[int, int]) -> None:
+    """Raises OutputError where the format of the path's suffix holds no picture of that width and height."""
+    largest = _LARGEST_SIDES.get(path.suffix.lower())
+    if largest is not None and max(size) > largest:
+        raise OutputError(
+            f"cannot write {path}: its format holds no side above {largest} pixels, and this picture is "
+            f"{size[0]}x{size[1]}; wanted --max-size {largest}, or a name ending in .png or .tif"
+        )
 
 
 def write_photo(path: Path, photo: Photo) -> None:

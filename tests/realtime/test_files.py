@@ -98,6 +98,17 @@ def test_a_format_that_holds_no_alpha_is_named(tmp_path: Path, identity: Path, n
     assert "painted.jpg holds no transparency" in told.err
 
 
+def test_a_picture_too_large_for_its_format_is_refused_before_it_is_painted(
+    tmp_path: Path, identity: Path, nst_live: NstLive
+) -> None:
+    Image.new("RGB", (16_400, 20)).save(tmp_path / "wide.png")
+    told = nst_live("-i", "wide.png", "-o", "out.webp", "--style", identity)
+    assert told.code == 2
+    assert (
+        "its format holds no side above 16383 pixels, and this picture is 16400x20; wanted --max-size" in told.complaint
+    )
+
+
 @pytest.mark.parametrize(
     ("output", "words"),
     [
@@ -106,6 +117,7 @@ def test_a_format_that_holds_no_alpha_is_named(tmp_path: Path, identity: Path, n
         (["-o", "no/a.png"], "cannot write no/a.png: there is no folder no; type: mkdir -p no"),
         (["-o", "photo.png", "-y"], "cannot write photo.png: it is the input itself"),
         (["-o", "there.png"], "there.png exists; to overwrite it, add -y"),
+        (["-o", "a.png", "--start", "5"], "--start, --end, --frames and --fps are for moving pictures"),
         (["-o", "a.png", "--microphone"], "--stream, --virtual-cam and --microphone are for moving pictures"),
     ],
 )
