@@ -209,7 +209,7 @@ def sources(arguments: argparse.Namespace) -> list[Source]:
             files += wanted
         elif name in networks:
             files.append(networks[name])
-        elif Path(name).is_file() and is_network(read_metadata(Path(name))):
+        elif Path(name).suffix == ".safetensors" and not _holds_style_alone(Path(name)):
             files.append(Path(name))
         else:
             files.append(find_style(name, arguments.net).network_path)
@@ -217,6 +217,10 @@ def sources(arguments: argparse.Namespace) -> list[Source]:
         if not path.is_file():
             raise FileNotFoundError(f"no weights file at {path}")
     return [Source(path.stem, path) for path in dict.fromkeys(files)]
+
+
+def _holds_style_alone(path: Path) -> bool:
+    return path.is_file() and not is_network(read_metadata(path))
 
 
 def _build(
