@@ -28,6 +28,8 @@ from realtime.sources.source import Closing, Part, Size, SourceError
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 # A file may end so much before its announced end: the last picture's duration is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
+# An AVI counts pictures that were left out; so many in a row are no sign of damage at its end.
+_LEFT_OUT_AT_END = 4
 # Reading goes on behind so many failures in a row: there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # In a transport stream a jump may end behind the key picture that was wanted, so it aims at so much earlier.
@@ -178,7 +180,8 @@ class VideoFile(Closing):
         promised = 0 if self._container.format.name == "avi" else self._promised_frames() - self._hidden
         if whole and self._read < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
-        if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
+        tolerance_s = _LEFT_OUT_AT_END / self.rate if self._container.format.name == "avi" else _END_TOLERANCE_S
+        if whole and self._promised_end_s is not None and end_s + tolerance_s < self._promised_end_s:
             times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"
             return f"{damaged} frames, {times}, could be read{trouble}"
         return f"{damaged} frames could be read{trouble}" if trouble else None

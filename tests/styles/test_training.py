@@ -18,6 +18,7 @@ from styles.training import (
     CheckpointError,
     LossWeights,
     Progress,
+    SettingsError,
     Trainer,
     TrainingPlan,
     from_afar,
@@ -158,7 +159,9 @@ def test_the_weight_of_a_style_is_its_own(make_trainer: MakeTrainer) -> None:
 
 def test_a_checkpoint_of_other_settings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     make_trainer().save(tmp_path / "c.pt")
-    with pytest.raises(CheckpointError, match=r"made with other settings \(plan: .*give the same command, or delete"):
+    with pytest.raises(
+        SettingsError, match=r"made with other settings \(plan.seed: 0, now 9\); give the same command, or delete"
+    ):
         make_trainer(replace(PLAN, seed=9)).load(tmp_path / "c.pt")
 
 
