@@ -88,8 +88,9 @@ def _obey(arguments: Sequence[str]) -> int:
     parser = build_parser()
     args, origins = read_settings(parser, arguments, os.environ)
     if args.print_config:
-        for line in written_settings(parser, args, origins):
-            tell(line, sys.stdout)
+        with _read_as_far_as_wanted():
+            for line in written_settings(parser, args, origins):
+                tell(line, sys.stdout)
         return 0
     # the folders are asked for in many places, also by the processes that build engines
     for variable, folder in ((USER_FOLDER_VARIABLE, args.styles), (FOLDER_VARIABLE, args.engines)):
@@ -99,9 +100,21 @@ def _obey(arguments: Sequence[str]) -> int:
     args.input = args.inputs[0] if args.inputs else None
     for flag, listing in _LISTINGS.items():
         if getattr(args, flag):
-            listing()
+            with _read_as_far_as_wanted():
+                listing()
             return 0
     return _run(args)
+
+
+@contextmanager
+def _read_as_far_as_wanted() -> Iterator[None]:
+    """Ends quietly where whoever reads what is listed has seen enough, as `head` has."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -123,10 +136,6 @@ def _told(run: Callable[[], int], debug: bool | None) -> int:
     except KeyboardInterrupt:
         tell("stopped")
         return INTERRUPTED
-    except BrokenPipeError:
-        # who read what was listed has seen enough, and Python would say so once more as it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as exc:
         if debug:
             traceback.print_exc()
@@ -225,7 +234,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             playlist=playlist,
             upgrade=upgrade,
             governor=_governor(args, source),
-            illustrator=_illustrator(choice.backend) if watched else None,
+            illustrator=_illustrator(stylizer.backend) if watched else None,
             reload=lambda: _load_paintings(args, network)[0],
             report=report,
             tell=tell,

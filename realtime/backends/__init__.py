@@ -98,6 +98,8 @@ class Choice:
 # In order of preference. A module here has `why_not()` and `open_painter(net, width, height)`, where that differs also
 # `open_painter_for_rate`, and imports what it runs on inside its functions, so that it can always be asked.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
+# Left out where pictures of any size are painted.
+FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
 # A context of CUDA belongs to one thread at a time.
 _OPENS_BESIDE = ("openvino", "onnxruntime")
 

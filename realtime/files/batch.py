@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from realtime.backends import choose_backend
+from realtime.backends import FOR_ONE_SIZE, choose_backend
 from realtime.exit_codes import UNREADABLE, explained
 from realtime.files.errands import Errand, check_errands, plan_errands
 from realtime.files.photo import (
@@ -145,9 +145,7 @@ class Easel:
 
     def __init__(self, args: argparse.Namespace) -> None:
         # an engine of TensorRT is for one size, and pictures come in all sizes
-        choice = choose_backend(
-            args.backend, failed={"tensorrt": "engines are built for one size, and pictures have many"}
-        )
+        choice = choose_backend(args.backend, FOR_ONE_SIZE)
         paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
         self._painting = mix_by_name(args.mix, paintings) if args.mix else paintings[chosen]
         self._backend, self.backend, self.caption = choice.backend, choice.backend.name, self._painting.caption

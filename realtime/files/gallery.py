@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from realtime.backends import BACKENDS, choose_backend
+from realtime.backends import BACKENDS, FOR_ONE_SIZE, choose_backend
 from realtime.files.batch import check_photo_output
 from realtime.files.errands import Errand, check_errands
 from realtime.files.photo import Photo, read_photo, resized, write_photo
@@ -74,7 +74,7 @@ def _cells(args: argparse.Namespace, photo: Photo) -> Sequence[Cell]:
     """Returns the photograph itself and its paintings."""
     height, width = photo.pixels.shape[:2]
     photo = resized(photo, (args.width, max(1, round(height * args.width / width))))
-    choice = choose_backend(args.backend, failed={"tensorrt": "engines are built for one size, and pictures have many"})
+    choice = choose_backend(args.backend, FOR_ONE_SIZE)
     network = network_for(args.net, choice.backend.name)
     paintings = load_paintings(network, tell)
     if not paintings:

@@ -48,9 +48,15 @@ def list_cameras(sysfs: Path = _SYSFS) -> Sequence[Camera]:
     if importlib.util.find_spec("cv2_enumerate_cameras"):
         from cv2_enumerate_cameras import enumerate_cameras, supported_backends
 
-        # asked for one backend it counts from 0, as people do; a camera that several backends know comes once then
-        backend = supported_backends[0]
-        return [Camera(info.index, info.name, backend=backend) for info in enumerate_cameras(backend)]
+        # asked for one backend it counts from 0, as people do
+        first, *others = supported_backends
+        cameras = [Camera(info.index, info.name, backend=first) for info in enumerate_cameras(first)]
+        # what only another one knows, as virtual cameras of DirectShow: OpenCV takes index and backend as one number
+        for backend in others:
+            known = {camera.name for camera in cameras}
+            more = (info for info in enumerate_cameras(backend) if info.name not in known)
+            cameras += [Camera(info.index + backend, info.name) for info in more]
+        return cameras
     return []
 
 

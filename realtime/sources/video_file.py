@@ -28,8 +28,6 @@ from realtime.sources.source import Closing, Part, Size, SourceError
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 # A file may end so much before its announced end: the last picture's duration is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
-# An AVI counts pictures that were left out; so many in a row are no sign of damage at its end.
-_LEFT_OUT_AT_END = 4
 # Reading goes on behind so many failures in a row: there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # In a transport stream a jump may end behind the key picture that was wanted, so it aims at so much earlier.
@@ -78,7 +76,7 @@ class VideoFile(Closing):
         self._container = _open_file(path, rate)
         self._stream = picture_stream(self._container, self.name, live=False)
         self.rate = rate_of(self._stream)
-        self._promised_end_s = _promised_end_s(self._container, self._stream, self.rate)
+        self._promised_end_s = _matroska_end_s(self._container, self._stream)
         self.time_base = clock_for(self.rate, self._stream.time_base or 1 / self.rate)
         self._clock_origin_s = _clock_origin_s(self._container)
         self._origin_s = self._clock_origin_s + (reading.start_s or 0)
@@ -176,12 +174,12 @@ class VideoFile(Closing):
         trouble = f" ({self._trouble})" if self._trouble else ""
         damaged = f"{self.name} is damaged or cut off: only {self._read}"
         whole = self._reading.start_s is None and self._reading.end_s is None
-        # an AVI counts pictures that were left out, too: of it the time is looked at
-        promised = 0 if self._container.format.name == "avi" else self._promised_frames() - self._hidden
+        # an AVI counts pictures that were left out, too
+        counted = self._container.format.name != "avi" or _is_cut_avi(Path(self.name))
+        promised = self._promised_frames() - self._hidden if counted else 0
         if whole and self._read < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
-        tolerance_s = _LEFT_OUT_AT_END / self.rate if self._container.format.name == "avi" else _END_TOLERANCE_S
-        if whole and self._promised_end_s is not None and end_s + tolerance_s < self._promised_end_s:
+        if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
             times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"
             return f"{damaged} frames, {times}, could be read{trouble}"
         return f"{damaged} frames could be read{trouble}" if trouble else None
@@ -271,10 +269,15 @@ def _count_from_duration(stream: Any, rate: Fraction, end_s: Fraction | None) ->
     return max(1, round(duration_s * rate)) if duration_s else None
 
 
-def _promised_end_s(container: Any, stream: Any, rate: Fraction) -> Fraction | None:
-    """Returns when the pictures of a Matroska, WebM or AVI file end by its own account."""
-    if container.format.name == "avi":
-        return stream.frames / rate if stream.frames else None
+def _is_cut_avi(path: Path) -> bool:
+    """Returns whether an AVI is shorter than its first chunk says (RIFF: four letters, then the size)."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return path.stat().st_size < len(head) + int.from_bytes(head[4:], "little")
+
+
+def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
+    """Returns when the pictures of a Matroska or WebM file end by its own account, which counts no frames."""
     if "matroska" not in container.format.name:
         return None
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))

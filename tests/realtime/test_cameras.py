@@ -86,7 +86,9 @@ def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
     assert find_again(lost, twins) == Camera(4, "C920", "/dev/video4")
 
 
-def test_elsewhere_than_on_linux_cameras_are_counted_by_one_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_elsewhere_than_on_linux_a_camera_is_listed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Info:
         def __init__(self, index: int, name: str) -> None:
             self.index, self.name = index, name
@@ -94,12 +96,16 @@ def test_elsewhere_than_on_linux_cameras_are_counted_by_one_backend(monkeypatch:
     package = ModuleType("cv2_enumerate_cameras")
     package.__spec__ = ModuleSpec("cv2_enumerate_cameras", None)
     monkeypatch.setattr(package, "supported_backends", (cv2.CAP_MSMF, cv2.CAP_DSHOW), raising=False)
-    found = {cv2.CAP_MSMF: [Info(0, "FaceTime"), Info(1, "Brio")]}
+    found = {
+        cv2.CAP_MSMF: [Info(0, "FaceTime"), Info(1, "Brio")],
+        cv2.CAP_DSHOW: [Info(0, "Brio"), Info(1, "OBS Virtual Camera")],
+    }
     monkeypatch.setattr(package, "enumerate_cameras", lambda backend: found[backend], raising=False)
     monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", package)
     monkeypatch.setattr(sys, "platform", "win32")
     assert find_camera("0") == Camera(0, "FaceTime", backend=cv2.CAP_MSMF)
     assert find_camera("brio") == Camera(1, "Brio", backend=cv2.CAP_MSMF)
+    assert find_camera("obs") == Camera(cv2.CAP_DSHOW + 1, "OBS Virtual Camera")
 
 
 def test_a_device_path_is_believed_where_it_exists() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
@@ -175,3 +177,13 @@ def test_a_show_is_played_by_the_settings(tmp_path: Path, identity: Path, nst_li
     answer = nst_live("--config", path)
     assert answer.code == 0, answer.err
     assert (tmp_path / "painted.mkv").exists()
+
+
+def test_who_has_read_enough_ends_the_listing_quietly() -> None:
+    command = [sys.executable, "-u", "-m", "realtime.cli", "--print-config"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
