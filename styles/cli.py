@@ -66,19 +66,17 @@ def _training_parser() -> argparse.ArgumentParser:
     add("pictures", nargs="+", type=Path, metavar="STYLE.jpg", help="the style picture, or several")
     add("--photos", type=Path, required=True, metavar="DIR", help="photographs to learn on (below it, any depth)")
     add("--name", help="name of the result (default: that of the picture)")
-    add("--net", help="net to train on: fast, full or one of your own (default: fast)")
+    add("--net", help="net to train on: fast, full, article or one of your own (default: fast)")
     add("--dedicated", action="store_true", help="train a net for this style alone, as in the article")
-    add("--init", type=Path, metavar="WEIGHTS", help="begin with this net (for a vector: with this style)")
+    add(
+        "--init",
+        type=Path,
+        metavar="NET|FILE",
+        help="begin with this net, grown where --net names a larger kind (for a vector: with this style's FILE)",
+    )
     _add_loss_network(parser)
     _add_weights(parser)
-    add(
-        "--temporal-weight",
-        type=_named_weight,
-        action="append",
-        default=[],
-        metavar="[NAME=]W",
-        help="steadiness under motion and noise; of one style as above",
-    )
+    _add_named_weight(parser, "--temporal-weight", "steadiness under motion and noise; of one style as above")
     add("--lattice-weight", type=_weight, metavar="W", help="against the net's own mesh")
     add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
     add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
@@ -163,16 +161,17 @@ def _add_loss_network(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--content-weight", type=_weight, metavar="W", help="likeness to the photograph")
-    parser.add_argument(
-        "--style-weight",
-        type=_named_weight,
-        action="append",
-        default=[],
-        metavar="[NAME=]W",
-        help="likeness to the style picture; of one style among several with NAME=, times the common one",
+    _add_named_weight(
+        parser,
+        "--content-weight",
+        "likeness to the photograph; of one style among several with NAME=, times the common one",
     )
+    _add_named_weight(parser, "--style-weight", "likeness to the style picture; of one style as above")
     parser.add_argument("--tv-weight", type=_weight, metavar="W", help="smoothness (total variation)")
+
+
+def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str) -> None:
+    parser.add_argument(option, type=_named_weight, action="append", default=[], metavar="[NAME=]W", help=text)
 
 
 def _count(text: str) -> int:

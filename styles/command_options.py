@@ -21,17 +21,18 @@ def check_style_scale(args: argparse.Namespace) -> None:
 
 
 def loss_weights(args: argparse.Namespace, names: Collection[str]) -> LossWeights:
+    content, contents = _common_and_single("--content-weight", args.content_weight, names)
     style, styles = _common_and_single("--style-weight", args.style_weight, names)
     temporal, temporals = _common_and_single("--temporal-weight", getattr(args, "temporal_weight", []), names)
     given = {
-        "content": args.content_weight,
+        "content": content,
         "style": style,
         "tv": args.tv_weight,
         "temporal": temporal,
         "lattice": getattr(args, "lattice_weight", None),
     }
     weights = {name: weight for name, weight in given.items() if weight is not None}
-    return LossWeights(**weights, styles=styles, temporals=temporals)
+    return LossWeights(**weights, contents=contents, styles=styles, temporals=temporals)
 
 
 def _common_and_single(

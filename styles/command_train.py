@@ -12,7 +12,7 @@ from styles.architecture import CONFIGS
 from styles.command_options import UsageError, check_style_scale, device_named, loss_weights
 from styles.loss_network import SMALLEST_SIDE
 from styles.loss_network_file import find_loss_network
-from styles.registry import PICTURES, SHIPPED_FOLDER, Picture, UnknownStyleError, user_folder
+from styles.registry import PICTURES, SHIPPED_FOLDER, Picture, UnknownStyleError, network_path, user_folder
 from styles.training import TrainingPlan
 from styles.training_run import Result, TrainingJob, train
 
@@ -63,7 +63,7 @@ def _job(args: argparse.Namespace) -> TrainingJob:
         output=args.output or user_folder(),
         plan=plan,
         command=args.command,
-        init=args.init,
+        init=args.init if result is Result.VECTOR else _net_file(args.init),
         device=device_named(args.device),
         max_photos=args.max_photos,
         checkpoint_minutes=args.checkpoint_minutes,
@@ -104,12 +104,19 @@ def _described_pictures(args: argparse.Namespace) -> dict[Path, Picture]:
 
 
 def _net_name(args: argparse.Namespace, result: Result) -> str:
+    if result is not Result.VECTOR and args.init is not None and not args.net:
+        return ""
     net: str = args.net or "fast"
-    if result is not Result.VECTOR and args.init is None and net not in CONFIGS:
+    if result is not Result.VECTOR and net not in CONFIGS:
         raise UnknownStyleError(f"no kind of net called {net!r}; there are: {', '.join(CONFIGS)}")
-    if result is not Result.VECTOR and args.init is not None and args.net:
-        raise UsageError("--init says by itself which kind of net it is; leave --net away")
     return net
+
+
+def _net_file(init: Path | None) -> Path | None:
+    """Returns the file to begin with; a word that names no file may name a net."""
+    if init is None or init.exists() or init.suffix:
+        return init
+    return network_path(str(init))
 
 
 def _default_minutes(result: Result) -> float:

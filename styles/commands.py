@@ -10,6 +10,7 @@ from styles.command_evaluate import run_evaluate
 from styles.command_options import UsageError
 from styles.command_paint import run_paint
 from styles.command_train import run_train
+from styles.growth import GrowthError
 from styles.loss_network import LossNetworkError
 from styles.pictures import PictureError
 from styles.registry import StyleMismatchError, UnknownStyleError
@@ -33,6 +34,7 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     UnknownStyleError: USAGE,
     UnfinishedTrainingError: USAGE,
     CropError: USAGE,
+    GrowthError: USAGE,
     ResultError: USAGE,
     PictureError: UNREADABLE,
     VideoError: UNREADABLE,

@@ -86,7 +86,7 @@ def _figures(
     with torch.no_grad():
         seen = network(image)
         wanted = network.content(_on_device(photo, network))
-        content = content_loss(seen.content, wanted, relative=True)
+        content = content_loss(seen.content, wanted, relative=True).mean()
         errors = relative_gram_errors(seen.grams, grams)[:, 0]
     return [*errors.tolist(), float(content), float(total_variation_loss(image))]
 

@@ -46,7 +46,7 @@ class PictureLoss:
         """Returns the losses of 1 x 3 x H x W in 0..1 by name; `total` is the weighted sum."""
         seen = self.network(image)
         losses = {
-            "content": content_loss(seen.content, self.content, relative=True),
+            "content": content_loss(seen.content, self.content, relative=True).mean(),
             "style": style_loss(seen.grams, self.grams, relative=True).mean(),
             "tv": total_variation_loss(image),
         }

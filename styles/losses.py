@@ -13,8 +13,11 @@ from torch import Tensor
 
 
 def content_loss(features: Tensor, target: Tensor, relative: bool = False) -> Tensor:
-    """Returns ‖F(out) − F(photo)‖² / size of F / batch for N x C x H x W features; a scalar."""
-    return _squared_error(features, target, relative).mean()
+    """Returns ‖F(out) − F(photo)‖² / size of F, per picture, for N x C x H x W features: shape N.
+
+    Take `.mean()` for the article's loss, as with `style_loss`.
+    """
+    return _squared_error(features, target, relative)
 
 
 def style_loss(grams: Sequence[Tensor], targets: Sequence[Tensor], relative: bool = False) -> Tensor:

@@ -45,13 +45,17 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weights of the losses; `styles` and `temporals` hold factors of single styles for `style` and `temporal`."""
+    """The weights of the losses.
+
+    `contents`, `styles` and `temporals` hold factors of single styles for `content`, `style` and `temporal`.
+    """
 
     content: float = 1.0
     style: float = 1.0
     tv: float = 3.0
     temporal: float = 20.0
     lattice: float = 1000.0
+    contents: Mapping[str, float] = field(default_factory=dict)
     styles: Mapping[str, float] = field(default_factory=dict)
     temporals: Mapping[str, float] = field(default_factory=dict)
 
@@ -140,7 +144,9 @@ class Trainer:
             raise ValueError("a training plan needs either steps or minutes")
         self.device = next(loss_network.buffers()).device
         self.net = net.to(self.device).requires_grad_(not frozen)
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        # CUDA multiplies channels that lie together, oneDNN wants them apart: 0.7 times the time on a CPU
+        self.memory_format = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.net.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
         self.vectors = nn.Parameter(vectors.to(self.device).clone())
         self.targets, self.photos, self.loss_network, self.plan = targets, photos.to(self.device), loss_network, plan
         self.origin = origin
@@ -149,9 +155,13 @@ class Trainer:
         # one a layer: S x Z x C x C
         self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
         weights = plan.weights
-        self.style_weights, self.temporal_weights = (
+        self.content_weights, self.style_weights, self.temporal_weights = (
             torch.tensor([common * single.get(target.name, 1.0) for target in targets], device=self.device)
-            for common, single in ((weights.style, weights.styles), (weights.temporal, weights.temporals))
+            for common, single in (
+                (weights.content, weights.contents),
+                (weights.style, weights.styles),
+                (weights.temporal, weights.temporals),
+            )
         )
         self.step, self.elapsed_s = 0, 0.0
         self.losses: dict[str, float] = {}
@@ -246,7 +256,7 @@ class Trainer:
         scales = [scale for scale in _DISTANCES if scale * plan.crop >= SMALLEST_SIDE]
         scale = scales[rng.integers(len(scales))]
         nearest = np.abs(np.log(scale * zooms[:, None] / np.array(_ZOOMS))).argmin(axis=1)
-        photos = photos.contiguous(memory_format=torch.channels_last)
+        photos = photos.contiguous(memory_format=self.memory_format)
         chosen = torch.from_numpy(_spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
         motion = random_motion(plan.batch, plan.crop, plan.crop, generator)
         motion = Motion(motion.grid.to(self.device), motion.valid.to(self.device))
@@ -267,19 +277,19 @@ class Trainer:
             seen = self.loss_network(from_afar(painted, draw.scale))
         # the style picture is zoomed with the photograph: what is seen from nearer has larger strokes
         targets = [layer[draw.chosen, draw.zooms] for layer in self.grams]
-        per_picture = style_loss(seen.grams, targets, relative=True)
-        losses = {
+        per_picture = {
             "content": content_loss(seen.content.float(), wanted.float(), relative=True),
-            "tv": total_variation_loss(painted),
-            "style": per_picture.mean(),
-            "lattice": lattice_loss(painted, self.net.config.size_multiple),
+            "style": style_loss(seen.grams, targets, relative=True),
         }
-        total = weights.content * losses["content"] + weights.tv * losses["tv"] + weights.lattice * losses["lattice"]
-        total = total + (self.style_weights[draw.chosen] * per_picture).mean()
+        single = {"content": self.content_weights, "style": self.style_weights, "temporal": self.temporal_weights}
         if weights.temporal:
-            per_picture = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)
-            losses["temporal"] = per_picture.mean()
-            total = total + (self.temporal_weights[draw.chosen] * per_picture).mean()
+            per_picture["temporal"] = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)
+        losses = {name: values.mean() for name, values in per_picture.items()}
+        losses["tv"] = total_variation_loss(painted)
+        losses["lattice"] = lattice_loss(painted, self.net.config.size_multiple)
+        total = weights.tv * losses["tv"] + weights.lattice * losses["lattice"]
+        for name, values in per_picture.items():
+            total = total + (single[name][draw.chosen] * values).mean()
         return losses, total
 
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:

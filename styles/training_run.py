@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styles.architecture import CONFIGS
+from styles.growth import grown
 from styles.loss_network import load_loss_network
 from styles.network import TransformNet, network_from_weights
 from styles.pictures import PhotoSet, centre_crop, load_photos, read_picture, write_picture
@@ -71,7 +72,8 @@ class TrainingJob:
     """What to train, from what, and where the result goes.
 
     `pictures` are the style pictures and their files; `net` is a name in CONFIGS, or with Result.VECTOR that of a
-    trained net; `init` the weights to begin with (Result.VECTOR: the style). `output` is a style folder.
+    trained net; `init` the weights to begin with (Result.VECTOR: the style), which grow into a `net`, or stay as they
+    are where that is "". `output` is a style folder.
     """
 
     result: Result
@@ -199,8 +201,12 @@ def _start_from_weights(job: TrainingJob, init: Path) -> _Start:
     weights = load_network(init)
     mean = starting_vector(init)
     vectors = [_sibling(init, weights, picture.name) for picture in job.pictures.values()]
-    rows = [mean if vector is None else torch.from_numpy(vector) for vector in vectors]
-    return _Start(network_from_weights(weights), torch.stack(rows))
+    rows = torch.stack([mean if vector is None else torch.from_numpy(vector) for vector in vectors])
+    net = network_from_weights(weights)
+    if job.net:
+        torch.manual_seed(job.plan.seed)
+        net, rows = grown(net, rows, CONFIGS[job.net])
+    return _Start(net, rows)
 
 
 def _trainer(job: TrainingJob) -> tuple[Trainer, str]:

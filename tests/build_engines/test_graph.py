@@ -124,7 +124,8 @@ def test_a_fixed_size_is_written_into_the_graph(save_net: SaveNet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("fast", (640, 8)), ("fast", (644, 480)), ("full", (4, 4)), ("full", (6, 64))]
+    ("name", "size"),
+    [("fast", (640, 8)), ("fast", (644, 480)), ("full", (8, 8)), ("article", (4, 4)), ("article", (6, 64))],
 )
 def test_a_size_that_the_net_cannot_paint_is_refused_with_one_that_it_can(name: str, size: tuple[int, int]) -> None:
     with pytest.raises(FrameSizeError, match=rf"not {size[0]}x{size[1]}; the nearest is (\d+)x(\d+)") as caught:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from styles import registry
 from styles.cli import main
+from styles.network import network_from_weights
 from styles.pictures import read_picture
 from styles.registry import find_style, list_styles
 from styles.weights import load_network, load_style, read_metadata
@@ -121,6 +123,27 @@ def test_dedicated_makes_one_file_with_net_and_style(train: Train, network: Path
     assert np.abs(trained.arrays["head.weight"] - load_network(network).arrays["head.weight"]).max() < 0.01
 
 
+def test_a_net_grows_out_of_a_smaller_one(
+    train: Train, network: Path, user_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["wave", "wreck", "--init", "small", "--net", "full", "--learning-rate", "1e-9", "--steps", "1"]
+    assert train(*words, "--name", "large") == 0
+    small, large = load_network(network), load_network(user_folder / "large.safetensors")
+    assert (small.config.name, large.config.name) == ("fast", "full")
+    photo = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    painted = []
+    for weights in (small, large):
+        vector = load_style(user_folder / ("small" if weights is small else "large") / "wave.safetensors").vector
+        painted.append(network_from_weights(weights)(photo, torch.from_numpy(vector)[None]))
+    # as float16 in the file, which rounds the one step of training away
+    torch.testing.assert_close(painted[1], painted[0], atol=2e-3, rtol=0)
+    capsys.readouterr()
+    assert train("mine", "--dedicated", "--init", "small", "--net", "article", "--steps", "1") == 2
+    assert "'fast' cannot grow into one of the kind 'article'" in capsys.readouterr().err
+    assert train("mine", "--dedicated", "--init", "smal", "--steps", "1") == 2
+    assert "'small'" in capsys.readouterr().err
+
+
 def wait_for(path: Path, alive: Callable[[], bool]) -> None:
     """Returns as soon as there is such a file."""
     give_up_at_s = time.monotonic() + 120
@@ -183,7 +206,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
         (["wave", "--steps", "1"], "no net called 'fast' (there are: none yet)"),
         (
             ["wave", "--dedicated", "--net", "slow", "--steps", "1"],
-            "no kind of net called 'slow'; there are: full, fast",
+            "no kind of net called 'slow'; there are: fast, full, article",
         ),
         (["wave", "--steps", "1", "--crop", "31"], "--crop 31: the loss network looks at pictures of 32 pixels and up"),
         (

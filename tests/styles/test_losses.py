@@ -22,12 +22,12 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def test_content_loss_is_the_mean_squared_difference() -> None:
     features, target = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
-    assert content_loss(features, target) == pytest.approx((1 + 4) / 2)
+    assert content_loss(features, target).tolist() == [(1 + 4) / 2]
 
 
 def test_relative_content_loss_is_that_over_the_mean_square_of_the_target() -> None:
     features, target = torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
-    assert content_loss(features, target, relative=True) == pytest.approx(2.5 / 0.5)
+    assert content_loss(features, target, relative=True).tolist() == [2.5 / 0.5]
 
 
 def test_gram_matrix_of_two_channels_and_two_pixels() -> None:
