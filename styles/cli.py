@@ -107,6 +107,7 @@ def _paint_parser() -> argparse.ArgumentParser:
     add("photo", type=Path, metavar="PHOTO")
     add("style", type=Path, metavar="STYLE", help="the style picture")
     add("-o", "--out", type=Path, required=True, metavar="OUT", help="picture to write")
+    add("-y", "--overwrite", action="store_true", help="paint anew what is there already")
     add("--size", type=_count, default=512, metavar="PX", help="short side of the painting (default: 512)")
     add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
     add("--steps", type=_count, default=300, metavar="N", help="default: 300")

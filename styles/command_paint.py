@@ -27,7 +27,7 @@ def run_paint(args: argparse.Namespace) -> str:
     style, start = read_picture(args.style), _start(args, photo)
     network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device_named(args.device))
     grams = style_grams(style, network, args.style_scale)
-    loss = PictureLoss(photo, grams, network, loss_weights(args, [args.style.stem]))
+    loss = PictureLoss(photo, grams, network, loss_weights(args, [args.style.stem]).of(args.style.stem))
     with progress_display() as report:
         painting = paint_slowly(loss, start, args.steps, args.optimizer, report)
     write_picture(args.out, painting.picture)
@@ -43,6 +43,8 @@ def _check_output(args: argparse.Namespace) -> None:
         raise UsageError(f"cannot write {args.out}: there is no folder {args.out.parent}")
     if any(each.exists() and args.out.exists() and each.samefile(args.out) for each in (args.photo, args.style)):
         raise UsageError(f"cannot write {args.out}: it is the input itself; name another file")
+    if args.out.exists() and not args.overwrite:
+        raise UsageError(f"{args.out} is there already; to paint it anew, add -y, or name another file")
 
 
 def _start(args: argparse.Namespace, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

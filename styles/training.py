@@ -1,8 +1,8 @@
 """Trains a transform net, or a style vector on a frozen one, against the loss network.
 
 One step: a few photographs, each painted in another style; content, style and total-variation losses of the paintings;
-and the temporal loss between them and the paintings of the same photographs after a small camera motion. All random
-numbers of a step follow from (seed, step) alone, so a resumed run goes on exactly as an uninterrupted one.
+and the temporal loss between half of them and the paintings of the same photographs after a small camera motion. All
+random numbers of a step follow from (seed, step) alone, so a resumed run goes on exactly as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -58,6 +58,18 @@ class LossWeights:
     contents: Mapping[str, float] = field(default_factory=dict)
     styles: Mapping[str, float] = field(default_factory=dict)
     temporals: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, style: str) -> LossWeights:
+        """Returns what the weights of that style come to, without factors."""
+        return replace(
+            self,
+            content=self.content * self.contents.get(style, 1.0),
+            style=self.style * self.styles.get(style, 1.0),
+            temporal=self.temporal * self.temporals.get(style, 1.0),
+            contents={},
+            styles={},
+            temporals={},
+        )
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ def style_target(name: str, picture: NDArray[np.uint8], network: LossNetwork, st
 
 @dataclass(frozen=True)
 class _Draw:
-    """The random part of a step: photographs, the style of each, a camera motion, what is seen after it.
+    """The random part of a step: photographs, the style of each; a camera motion of the first ones, and these after it.
 
     `scale` is that at which the loss network looks; `zooms` are places in _ZOOMS, of the pictures as it sees them.
     """
@@ -154,14 +166,10 @@ class Trainer:
         self.optimizer = torch.optim.Adam(trained, lr=plan.learning_rate)
         # one a layer: S x Z x C x C
         self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
-        weights = plan.weights
+        weights = [plan.weights.of(target.name) for target in targets]
         self.content_weights, self.style_weights, self.temporal_weights = (
-            torch.tensor([common * single.get(target.name, 1.0) for target in targets], device=self.device)
-            for common, single in (
-                (weights.content, weights.contents),
-                (weights.style, weights.styles),
-                (weights.temporal, weights.temporals),
-            )
+            torch.tensor([getattr(each, loss) for each in weights], device=self.device)
+            for loss in ("content", "style", "temporal")
         )
         self.step, self.elapsed_s = 0, 0.0
         self.losses: dict[str, float] = {}
@@ -258,9 +266,10 @@ class Trainer:
         nearest = np.abs(np.log(scale * zooms[:, None] / np.array(_ZOOMS))).argmin(axis=1)
         photos = photos.contiguous(memory_format=self.memory_format)
         chosen = torch.from_numpy(_spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
-        motion = random_motion(plan.batch, plan.crop, plan.crop, generator)
+        count = max(1, plan.batch // 2)
+        motion = random_motion(count, plan.crop, plan.crop, generator)
         motion = Motion(motion.grid.to(self.device), motion.valid.to(self.device))
-        moved = camera_noise(motion.move(photos), generator) if plan.weights.temporal else photos[:0]
+        moved = camera_noise(motion.move(photos[:count]), generator) if plan.weights.temporal else photos[:0]
         return _Draw(photos, scale, torch.from_numpy(nearest).to(self.device), chosen, motion, moved)
 
     def _losses(self, draw: _Draw) -> tuple[dict[str, Tensor], Tensor]:
@@ -271,7 +280,7 @@ class Trainer:
             with torch.no_grad():
                 wanted = self.loss_network.content(from_afar(draw.photos, draw.scale))
             # One pass for both: the pictures before and after the motion.
-            vectors = vectors.repeat(2 if weights.temporal else 1, 1)
+            vectors = torch.cat([vectors, vectors[: len(draw.moved)]])
             painted = self.net(torch.cat([draw.photos, draw.moved]), vectors).float()
             painted, painted_moved = painted[:batch], painted[batch:]
             seen = self.loss_network(from_afar(painted, draw.scale))
@@ -283,13 +292,14 @@ class Trainer:
         }
         single = {"content": self.content_weights, "style": self.style_weights, "temporal": self.temporal_weights}
         if weights.temporal:
-            per_picture["temporal"] = temporal_loss(painted_moved, draw.motion.move(painted), draw.motion.valid)
+            moved_painted = draw.motion.move(painted[: len(painted_moved)])
+            per_picture["temporal"] = temporal_loss(painted_moved, moved_painted, draw.motion.valid)
         losses = {name: values.mean() for name, values in per_picture.items()}
         losses["tv"] = total_variation_loss(painted)
         losses["lattice"] = lattice_loss(painted, self.net.config.size_multiple)
         total = weights.tv * losses["tv"] + weights.lattice * losses["lattice"]
         for name, values in per_picture.items():
-            total = total + (single[name][draw.chosen] * values).mean()
+            total = total + (single[name][draw.chosen[: len(values)]] * values).mean()
         return losses, total
 
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:

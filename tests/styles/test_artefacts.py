@@ -17,13 +17,13 @@ Picture = NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def photos() -> list[Picture]:
-    return [textured(192, 192, seed, grain) for seed, grain in enumerate((1.0, 2.0, 4.0, 8.0))]
+    return [textured(192, 192, seed, grain) for seed, grain in enumerate(4 * (0.8, 1.2, 2.0, 3.0))]
 
 
 @pytest.fixture(scope="module")
 def paintings() -> list[Picture]:
     """Others than the photographs, with broader strokes."""
-    return [textured(192, 192, seed + 50, grain) for seed, grain in enumerate((2.0, 3.0, 6.0, 9.0))]
+    return [textured(192, 192, seed + 50, grain) for seed, grain in enumerate(4 * (1.0, 1.5, 2.5, 3.5))]
 
 
 def checkerboard(picture: Picture) -> Picture:
@@ -88,6 +88,13 @@ def test_what_is_spoiled_is_named(
     photos: list[Picture], paintings: list[Picture], spoil: Callable[[Picture], Picture], words: str
 ) -> None:
     assert words in find_artefacts(photos, [spoil(painting) for painting in paintings]).found
+
+
+def test_what_grows_darker_all_the_way_to_the_edge_is_no_frame(
+    photos: list[Picture], paintings: list[Picture]
+) -> None:
+    darker = [shifted(painting, 0.6 * from_edge(painting) - 30) for painting in paintings]
+    assert find_artefacts(photos, darker).found == ()
 
 
 def test_what_the_photographs_have_themselves_is_not_blamed_on_the_painting(photos: list[Picture]) -> None:
