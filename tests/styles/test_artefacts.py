@@ -90,9 +90,7 @@ def test_what_is_spoiled_is_named(
     assert words in find_artefacts(photos, [spoil(painting) for painting in paintings]).found
 
 
-def test_what_grows_darker_all_the_way_to_the_edge_is_no_frame(
-    photos: list[Picture], paintings: list[Picture]
-) -> None:
+def test_what_grows_darker_all_the_way_to_the_edge_is_no_frame(photos: list[Picture], paintings: list[Picture]) -> None:
     darker = [shifted(painting, 0.6 * from_edge(painting) - 30) for painting in paintings]
     assert find_artefacts(photos, darker).found == ()
 

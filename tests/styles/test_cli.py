@@ -373,8 +373,8 @@ def test_paint_writes_a_picture_of_less_loss(
     assert main([*words, *sizes, "-y", "--init", str(pictures_folder / "wave.png")]) == 3
     assert "has another shape than the photograph" in capsys.readouterr().err
     assert main([*words, *sizes, "-y", "--style-weight", "wave=0", "--content-weight", "2", "--tv-weight", "5"]) == 0
-    before = capsys.readouterr().out.splitlines()[1].split()[1:]
-    losses = {name: float(value) for name, value in zip(before[::2], before[1::2], strict=True)}
+    figures = capsys.readouterr().out.splitlines()[1].split()[1:]
+    losses = {name: float(value) for name, value in zip(figures[::2], figures[1::2], strict=True)}
     assert losses["style"] > 0
     assert losses["total"] == pytest.approx(2 * losses["content"] + 5 * losses["tv"], abs=1e-3)
 

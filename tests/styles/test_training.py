@@ -151,7 +151,8 @@ def test_without_its_weight_there_is_no_temporal_loss(make_trainer: MakeTrainer)
 
 
 def test_the_weight_of_a_style_is_its_own(make_trainer: MakeTrainer) -> None:
-    weights = LossWeights(content=5, contents={"wave": 2}, style=2, styles={"wreck": 3}, temporal=10, temporals={"wave": 4})
+    common = LossWeights(content=5, style=2, temporal=10)
+    weights = replace(common, contents={"wave": 2}, styles={"wreck": 3}, temporals={"wave": 4})
     trainer = make_trainer(replace(PLAN, weights=weights))
     assert trainer.content_weights.tolist() == [10, 5]
     assert trainer.style_weights.tolist() == [2, 6]
