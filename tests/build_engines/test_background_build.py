@@ -26,14 +26,14 @@ def words(weights: Path, engines: Path) -> list[str]:
 
 def test_a_build_shows_its_progress_and_ends_with_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Flavour) -> None:
     engines = tmp_path / "engines"
-    with BackgroundBuild(words(save_net("article"), engines)) as build:
+    with BackgroundBuild(words(save_net("full"), engines)) as build:
         assert build.done is None
         assert build.error == ""
         wait_for(lambda: build.progress.fraction > 0)
         wait_for(lambda: build.done is not None)
         assert build.done is True, build.error
         assert build.progress.fraction == pytest.approx(1.0)
-    assert [path.name for path in engines.glob("*.engine")] == ["article-1280x720-fp16-rtx-sm86.engine"]
+    assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]
 
 
 def test_a_build_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_build_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
 
 def test_leaving_cancels_and_leaves_nothing(save_net: SaveNet, tmp_path: Path, rtx: Flavour) -> None:
     engines = tmp_path / "engines"
-    with BackgroundBuild(words(save_net("article"), engines)) as build:
+    with BackgroundBuild(words(save_net("full"), engines)) as build:
         wait_for(lambda: build.progress.fraction > 0)
     assert build.done is False
     assert build.error == "interrupted"

@@ -281,7 +281,7 @@ def build_process(weights: Path, engines: Path) -> subprocess.Popen[str]:
 def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
     stop: signal.Signals, code: int, save_net: SaveNet, tmp_path: Path, rtx: Flavour
 ) -> None:
-    weights, engines = save_net("article"), tmp_path / "engines"
+    weights, engines = save_net("full"), tmp_path / "engines"
     with build_process(weights, engines) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["event"] == "progress"
@@ -292,4 +292,4 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
     if stop == signal.SIGINT:
         assert error.strip() == "nst-build: interrupted"
     assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
-    assert [path.name for path in engines.glob("*.engine")] == ["article-1280x720-fp16-rtx-sm86.engine"]
+    assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]

@@ -248,7 +248,6 @@ CLOSE_ELSEWHERE_AND_INTERRUPT = """
     thread.join()
     try:
         os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(30)  # another thread may be given the signal, and take a moment to pass it on
     except KeyboardInterrupt:
         print("interrupted")
 """
