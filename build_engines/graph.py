@@ -116,6 +116,11 @@ class _NetWriter:
             self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return self._constants[key]
 
+    def kernel(self, name: str, weight: NDArray[np.floating]) -> str:
+        """Adds a convolution's weights, float16 in the file; what runs the graph casts them once, when it loads it."""
+        stored = self.constant(name, weight.astype(np.float16))
+        return stored if self.half else self.cast(stored, self.onnx_type)
+
     def number(self, name: str, value: float) -> str:
         return self.constant(name, np.array(value, self.type))
 
@@ -191,7 +196,7 @@ class _NetWriter:
         pads = self.constant(f"pads_by_{pad}", np.array([0, 0, pad, pad] * 2, np.int64))
         inputs = [
             self.op("Pad", x, pads, mode="edge" if upsample else "reflect"),
-            self.constant(f"{name}.weight", weight.astype(self.type)),
+            self.kernel(f"{name}.weight", weight),
         ]
         if bias is not None:
             inputs.append(self.constant(f"{name}.bias", bias.astype(self.type)))
