@@ -242,6 +242,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         try:
             outcome = show.run()
         except KeyboardInterrupt:
+            _tell_saved(show.saved)
             if outlets.ledger is not None:
                 tell(f"what is painted is kept in {outlets.ledger.folder}; the same command goes on from there")
             raise
@@ -390,14 +391,18 @@ def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool
     speed = f"{outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})"
     if not quiet:
         tell(f"painted {outcome.frame_count} frames{where} in {speed}")
-    for path in outcome.saved:
-        tell(f"saved {path}")
+    _tell_saved(outcome.saved)
     for complaint in outcome.complaints:
         tell(f"nst-live: {complaint}")
     if source.shortfall is not None:
         tell(f"nst-live: {source.shortfall}; what could be read is painted")
         return 3
     return 1 if outcome.complaints or outcome.failures else 0
+
+
+def _tell_saved(paths: Sequence[Path]) -> None:
+    for path in paths:
+        tell(f"saved {path}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import platformdirs
 
 from realtime.options import UsageError, parse_time
+from realtime.sources.opening import is_file
 
 PREFIX = "NST_LIVE_"
 # Variables of that name that belong to the other commands.
@@ -32,6 +33,9 @@ _COMMANDS = {
 }
 # Typed together they complete one another; but who types a style wants no mix from the settings file.
 _RIVALS = {"style", "mix", "playlist"}
+# Of files alone: as settings they wait for the next file while something else is played.
+_OF_FILES = ("start", "end", "max_size", "scale", "resume")
+_TYPED = "command line"
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _UNSET = object()
 
@@ -50,11 +54,12 @@ def read_settings(
     """Returns the options, and for each that is not at its default where it was set.
 
     The command line comes before $NST_LIVE_…, that before the settings file. Of options that exclude one another the
-    one that is nearest to the command line counts. Raises UsageError; what is wrong in argv, argparse says itself.
+    one that is nearest to the command line counts. For a camera or a stream, what is of files alone counts only if
+    typed. Raises UsageError; what is wrong in argv, argparse says itself.
     """
     actions = _actions(parser)
     given = parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(actions, _UNSET)))
-    typed = {name: (value, "command line") for name in actions if (value := getattr(given, name)) is not _UNSET}
+    typed = {name: (value, _TYPED) for name in actions if (value := getattr(given, name)) is not _UNSET}
     layers = [typed, _from_environment(actions, environment), _from_file(actions, _settings_file(given, environment))]
     found: Layer = {}
     for layer in layers:
@@ -62,6 +67,9 @@ def read_settings(
         barred = {name for group in groups if group & set(found) for name in group}
         _check_exclusive(parser, layer)
         found |= {name: item for name, item in layer.items() if name not in found and name not in barred}
+    inputs, _ = found.get("input", ((), ""))
+    if not (given.print_config or any(is_file(url) for url in inputs or ())):
+        found = {name: item for name, item in found.items() if name not in _OF_FILES or item[1] == _TYPED}
     for name, action in actions.items():
         setattr(given, name, found[name][0] if name in found else action.default)
     return given, {name: where for name, (_, where) in found.items()}

@@ -209,10 +209,15 @@ class Show:
             elapsed_s,
             queue.dropped,
             complete,
-            saved=tuple(self._saved),
+            saved=self.saved,
             complaints=tuple(self._complaints),
             failures=tuple(self._failures),
         )
+
+    @property
+    def saved(self) -> Sequence[Path]:
+        """What was saved by key so far."""
+        return tuple(self._saved)
 
     def _hand_out(self, painted: Painted) -> None:
         """Gives a painting to the sinks, unless an earlier run has done so."""

@@ -109,7 +109,12 @@ def _paint_video(args: argparse.Namespace, errand: Errand, paint_video: PaintVid
     partial = errand.output.with_stem(f"{errand.output.stem}.partial")
     given = {**vars(args), "input": str(errand.source), "overwrite": True, "no_window": True}
     given["output"] = errand.output if args.resume else partial
-    code = paint_video(argparse.Namespace(**given), bar)
+    try:
+        code = paint_video(argparse.Namespace(**given), bar)
+    except BaseException:
+        if partial.exists():
+            tell(f"{partial} holds what of {errand.source} was painted")
+        raise
     if not args.resume:
         partial.replace(errand.output)
     return code

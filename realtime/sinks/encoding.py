@@ -89,7 +89,7 @@ ENCODERS: Mapping[str, Encoder] = {
             "motion-est": "dia",
             "partitions": "i8x8",
             "bf": "0",
-            "chromaoffset": "-2",
+            "chromaoffset": "-3",
         },
         lookahead=("rc-lookahead", 10),
     ),

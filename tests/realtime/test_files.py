@@ -360,3 +360,22 @@ def test_ctrl_c_stops_a_folder_and_resume_paints_the_rest(tmp_path: Path, identi
             picture.load()
     assert nst_live(*options, "--resume").code == 0
     assert len(written(tmp_path / "out")) == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_in_a_folder_says_where_the_painted_part_of_a_film_is(tmp_path: Path, identity: Path) -> None:
+    film = "ffmpeg -loglevel error -f lavfi -i testsrc2=size=320x240:rate=25:duration=120 -c:v mpeg4"
+    (tmp_path / "tree").mkdir()
+    subprocess.run([*film.split(), "tree/film.mp4"], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "realtime.cli", "-i", "tree", "-o", "out", "--style", str(identity)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    partial, deadline_s = tmp_path / "out" / "film.partial.mp4", time.monotonic() + 60
+    while not (partial.exists() and partial.stat().st_size > 50_000) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"{Path('out') / partial.name} holds what of {Path('tree') / 'film.mp4'} was painted" in err
+    assert not (tmp_path / "out" / "film.mp4").exists()
+    assert 0 < len(read_clip(partial).pictures) < 3000

@@ -57,6 +57,17 @@ def test_the_environment_comes_before_the_file_and_the_command_line_before_both(
     assert (args.style, args.fade, args.size) == ("wreck", 1.5, (320, 240))
 
 
+def test_what_is_of_files_alone_waits_in_the_settings_for_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("max-size = 640\nresume = true\nstart = 2\n")
+    camera, film = (settings("--config", str(file), *more) for more in (["--camera", "0"], ["-i", "film.mp4"]))
+    assert (camera.max_size, camera.resume, camera.start) == (None, False, None)
+    assert (film.max_size, film.resume, film.start) == (640, True, 2)
+    assert settings("--config", str(file), "--print-config").max_size == 640
+    # who types it is told that it does not go together
+    assert settings("--config", str(file), "--camera", "0", "--max-size", "500").max_size == 500
+
+
 def test_the_environment_can_switch_off_what_the_file_switches_on(file: Path) -> None:
     assert not settings("--config", str(file), environment={"NST_LIVE_MIRROR": "no"}).mirror
 
