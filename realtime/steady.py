@@ -40,9 +40,10 @@ _NEIGHBOURS = np.ones((3, 3), np.uint8)
 _CHANGED = 30
 _AROUND = np.ones((15, 15), np.uint8)
 
-
-# Strokes that move are never painted twice alike, and mixed they lose detail; what is shown gets this share of it back.
-_RESTORED = 0.8
+# Strokes are never painted twice alike, and mixed they lose detail; what is shown gets so much of it back. More than
+# was lost by measure, since what is finest is lost most and is not measured: it would be noise.
+_RESTORED = 1.3
+_FINEST, _COARSEST = 3, 9
 _DETAIL_SIZE = 5
 
 
@@ -65,7 +66,7 @@ class Motion:
 
     flow: where each place was, h x w x 2 float32, in pixels of the frame. new: 255 where nothing of the last painting
     stays, h x w uint8. Both have the size of the view, the reduced frame, and are None where nothing stays at all.
-    kept: how much of the last painting stays elsewhere, 0..1. moving: the share of the picture that moves, 0..1.
+    kept: how much of the last painting stays elsewhere, 0..1.
     """
 
     view: Pixels
@@ -73,7 +74,6 @@ class Motion:
     flow: Floats | None = None
     new: Grey | None = None
     kept: float = 0.0
-    moving: float = 0.0
 
 
 class Steadier:
@@ -126,8 +126,7 @@ class Steadier:
         if cv2.countNonZero(new) > (1 - _CUT) * new.size:
             return Motion(view)
         flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
-        moving = cv2.mean(moves)[0]
-        return Motion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness, moving)
+        return Motion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness)
 
     def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
         """Returns where each place was (offsets), where that does not explain the view (255), and what moves (0..1)."""
@@ -149,8 +148,7 @@ class Steadier:
         last, shown = self._painting, painted
         if last is not None and motion.before is self._painted_view and last.shape[:2] == painted.shape[:2]:
             painted = self._blended(last, painted, motion)
-            # at rest all strokes are alike, and what is lost is the noise
-            shown = _restored(painted, shown, _RESTORED * min(1.0, 2 * motion.moving))
+            shown = _restored(painted, shown)
         # four channels are moved in half the time of three
         self._painting = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
         self._painted_view = motion.view
@@ -202,13 +200,9 @@ def _plausible(moved: MatLike, painted: Pixels) -> MatLike:
     return cv2.min(cv2.max(moved, lowest), highest)
 
 
-def _restored(mixed: Pixels, painted: Pixels, share: float) -> Pixels:
-    """Returns the mixed picture with that share of the detail that the new painting has more; repeated, it would run
-    away.
-    """
-    if share < 0.05:
-        return mixed
-    amount = min(1.0, share * (_detail(painted) / max(_detail(mixed), 1e-3) - 1))
+def _restored(mixed: Pixels, painted: Pixels) -> Pixels:
+    """Returns the mixed picture with the detail that the new painting has more; repeated, it would run away."""
+    amount = min(1.0, _RESTORED * (_detail(painted) / max(_detail(mixed), 1e-3) - 1))
     if amount < 0.02:
         return mixed
     smooth = cv2.blur(mixed, (_DETAIL_SIZE, _DETAIL_SIZE))
@@ -216,9 +210,9 @@ def _restored(mixed: Pixels, painted: Pixels, share: float) -> Pixels:
 
 
 def _detail(picture: Pixels) -> float:
-    """Returns how far pixels are from the mean around them, in the mean over every fourth row."""
+    """Returns how much there is between noise and what is large, in the mean over every fourth row."""
     rows = picture[::4]
-    return cv2.norm(rows, cv2.blur(rows, (_DETAIL_SIZE, 1)), cv2.NORM_L1) / rows.size
+    return cv2.norm(cv2.blur(rows, (_FINEST, 1)), cv2.blur(rows, (_COARSEST, 1)), cv2.NORM_L1) / rows.size
 
 
 def _grey(view: Pixels) -> Pixels:

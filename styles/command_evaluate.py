@@ -13,17 +13,14 @@ from torch import Tensor
 
 from styles.artefacts import SMALLEST_PICTURE
 from styles.command_options import UsageError, check_style_scale, device_named
-from styles.evaluation import evaluate, evaluation_photos, mean_gram_errors, style_grams
+from styles.evaluation import evaluate, evaluation_photos, style_grams, video_gram_sum
 from styles.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
 from styles.loss_network_file import find_loss_network
 from styles.painter import Painter, network_painter, onnx_painter
-from styles.pictures import PICTURE_SUFFIXES, PictureError, read_picture
+from styles.pictures import read_picture, style_picture
 from styles.registry import find_style, onnx_path
 from styles.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
 from styles.weights import load_network, load_style
-
-# Of a video, every tenth frame is compared with the style picture.
-_GRAM_EVERY = 10
 
 # What stands for the unpainted picture itself in place of a file: the floor of every figure.
 UNPAINTED = "photo"
@@ -51,7 +48,7 @@ def run_evaluate(args: argparse.Namespace) -> str:
     check_style_scale(args)
     device = device_named(args.device)
     candidates = [_candidate(word, args, device) for word in args.styles]
-    pictures = [read_picture(_style_picture(args.pictures, candidate.style)) for candidate in candidates]
+    pictures = [read_picture(style_picture(args.pictures, candidate.style)) for candidate in candidates]
     network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
     photos = evaluation_photos(args.photos, args.most, args.size) if args.photos else []
     rows: list[_Row] = []
@@ -78,16 +75,6 @@ def _candidate(word: str, args: argparse.Namespace, device: torch.device) -> _Ca
     else:
         paint = network_painter(load_network(found.network_path), vector, device)
     return _Candidate(word, style or found.name, paint)
-
-
-def _style_picture(folder: Path, name: str) -> Path:
-    paths = [path for path in sorted(folder.glob(f"{name}.*")) if path.suffix.lower() in PICTURE_SUFFIXES]
-    if not paths:
-        raise PictureError(
-            f"no picture of the style {name!r} in {folder} (wanted {name}.jpg, {name}.png …); "
-            "name another with STYLE=…, or its folder with --pictures DIR"
-        )
-    return paths[0]
 
 
 def _photo_row(
@@ -125,7 +112,7 @@ def _video_row(
         "warping_error": steadiness.warping_error,
         "input_warping_error": steadiness.input_warping_error,
         "excess": steadiness.excess,
-        "gram_sum": sum(mean_gram_errors(paintings[::_GRAM_EVERY], grams, network)),
+        "gram_sum": video_gram_sum(paintings, grams, network),
     }
     return row if steadiness.ssim is None else {**row, "ssim": steadiness.ssim}
 

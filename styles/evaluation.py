@@ -18,6 +18,7 @@ from styles.painter import Painter
 from styles.pictures import centre_crop, picture_paths, read_picture, resize_short_side, to_tensor
 
 SIZE = 256
+_GRAM_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def mean_gram_errors(
     with torch.no_grad():
         rows = [relative_gram_errors(network(_on_device(frame, network)).grams, grams)[:, 0] for frame in frames]
     return tuple(torch.stack(rows).mean(dim=0).tolist())
+
+
+def video_gram_sum(frames: Sequence[NDArray[np.uint8]], grams: Sequence[Tensor], network: LossNetwork) -> float:
+    """Returns the sum of the layers' relative Gram errors over every tenth of the painted frames."""
+    return sum(mean_gram_errors(frames[::_GRAM_EVERY], grams, network))
 
 
 def _figures(

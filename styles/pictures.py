@@ -122,6 +122,17 @@ class PhotoSet:
         return F.interpolate(piece, size=(crop, crop), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
+def style_picture(folder: Path, name: str) -> Path:
+    """Returns the picture of that name, with any suffix, in a folder of style pictures. Raises PictureError."""
+    paths = [path for path in sorted(folder.glob(f"{name}.*")) if path.suffix.lower() in PICTURE_SUFFIXES]
+    if not paths:
+        raise PictureError(
+            f"no picture of the style {name!r} in {folder} (wanted {name}.jpg, {name}.png …); "
+            "name another with STYLE=…, or its folder with --pictures DIR"
+        )
+    return paths[0]
+
+
 def load_photos(folder: Path, crop: int, most: int | None = None) -> PhotoSet:
     """Returns the photographs below `folder`, decoded once; of more than `most`, an even choice.
 

@@ -1,7 +1,8 @@
 """Measures what --steady does to videos, as the loop applies it: python tools/measure_steadiness.py VIDEO … [options]
 
 For every style and video the excess warping error of the paintings without and with the dial, their ratio, and the SSIM
-of the two; with --still PHOTO also the flicker of that photograph with fresh sensor noise, over the noise.
+of the two; with --pictures DIR also how far both are from the style picture (the sums of relative Gram errors); with
+--still PHOTO the flicker of that photograph with fresh sensor noise, over the noise.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,7 +25,10 @@ from realtime.screen.session import Session
 from realtime.show import Show
 from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import Stylizer
-from styles.pictures import read_picture, resize_short_side
+from styles.evaluation import style_grams, video_gram_sum
+from styles.loss_network import load_loss_network
+from styles.loss_network_file import find_loss_network
+from styles.pictures import read_picture, resize_short_side, style_picture
 from styles.steadiness import measure_steadiness, video_frames
 
 STILL_FRAMES, STILL_SIGMA = 60, 3.0
@@ -81,10 +85,32 @@ def spread(pictures: Sequence[Pixels]) -> float:
 Row = dict[str, str | float]
 
 
-def video_row(stylizer: Stylizer, video: Path, frames: Sequence[Pixels], painting: Painting, dial: float) -> Row:
+# Returns how far paintings of a style are from its picture.
+Likeness = Callable[[str, Sequence[Pixels]], float]
+
+
+def likeness(pictures: Path, loss_network: Path | None) -> Likeness:
+    network = load_loss_network(find_loss_network(loss_network, download=False))
+
+    def gram_sum(style: str, paintings: Sequence[Pixels]) -> float:
+        picture = read_picture(style_picture(pictures, style))
+        return video_gram_sum(paintings, style_grams(picture, network), network)
+
+    return gram_sum
+
+
+def video_row(
+    stylizer: Stylizer,
+    video: Path,
+    frames: Sequence[Pixels],
+    painting: Painting,
+    *,
+    dial: float,
+    gram_sum: Likeness | None,
+) -> Row:
     off, on = (painted(stylizer, frames, painting, steadiness) for steadiness in (0.0, dial))
     before, after = measure_steadiness(frames, off), measure_steadiness(frames, on, off)
-    return {
+    row: Row = {
         "style": painting.name,
         "video": video.stem,
         "excess": before.excess,
@@ -92,6 +118,9 @@ def video_row(stylizer: Stylizer, video: Path, frames: Sequence[Pixels], paintin
         "ratio": after.excess / before.excess,
         "ssim": after.ssim or 0.0,
     }
+    if gram_sum is not None:
+        row |= {"gram": gram_sum(painting.name, off), "gram_steadied": gram_sum(painting.name, on)}
+    return row
 
 
 def still_row(stylizer: Stylizer, stills: Sequence[Pixels], painting: Painting, dial: float) -> Row:
@@ -105,12 +134,16 @@ def main() -> None:
     paintings, _ = load_repertoire(args.style[0] if args.style else "wreck", network_for(args.net, choice.backend.name))
     clips = {video: list(video_frames(video, args.frames, args.width)) for video in args.videos}
     stills = noisy_stills(args.still, args.width) if args.still else []
+    gram_sum = likeness(args.pictures, args.loss_network) if args.pictures else None
     rows: list[Row] = []
     with Stylizer(choice.backend) as stylizer:
         for painting in paintings:
             if args.style and painting.name not in args.style:
                 continue
-            found = [video_row(stylizer, video, frames, painting, args.steady) for video, frames in clips.items()]
+            found = [
+                video_row(stylizer, video, frames, painting, dial=args.steady, gram_sum=gram_sum)
+                for video, frames in clips.items()
+            ]
             if stills:
                 found.append(still_row(stylizer, stills, painting, args.steady))
             for row in found:
@@ -133,6 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=parse_count, default=40, metavar="N", help="default: %(default)s")
     parser.add_argument("--width", type=parse_count, default=480, metavar="PX", help="default: %(default)s")
     parser.add_argument("--still", type=Path, metavar="PHOTO")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="the style pictures")
+    parser.add_argument("--loss-network", type=Path, metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into FILE")
     return parser
 
