@@ -94,7 +94,7 @@ def _build(model: bytes, order: BuildOrder, on_progress: OnProgress, cancel: thr
     parser = _parse(model, order.flavour, network)  # owns the weights until the engine is built
     config = builder.create_builder_config()
     _aim(config, order)
-    _free_sizes(builder, network, config, order)
+    _fix_size(network, order)
     if order.opt_level is not None:
         config.builder_optimization_level = order.opt_level
     if not order.tf32:
@@ -154,7 +154,7 @@ def _aim(config: Any, order: BuildOrder) -> None:
     config.set_compute_capability(getattr(order.flavour.trt.ComputeCapability, order.target.upper()), 0)
 
 
-def _free_sizes(builder: Any, network: Any, config: Any, order: BuildOrder) -> None:
+def _fix_size(network: Any, order: BuildOrder) -> None:
     """Fixes the height and width of a graph that leaves them free: static engines are the fastest."""
     frame = next(tensor for tensor in map(network.get_input, range(network.num_inputs)) if tensor.name == FRAME)
     if -1 not in tuple(frame.shape):
@@ -165,10 +165,7 @@ def _free_sizes(builder: Any, network: Any, config: Any, order: BuildOrder) -> N
     if order.size is None:
         raise EngineBuildError("the graph leaves height and width free: say which with --size")
     width, height = order.size
-    profile = builder.create_optimization_profile()
-    shape = (1, height, width, 3)
-    profile.set_shape(FRAME, shape, shape, shape)
-    config.add_optimization_profile(profile)
+    frame.shape = (1, height, width, 3)
 
 
 def _load_timing_cache(config: Any, order: BuildOrder) -> Any:

@@ -32,7 +32,7 @@ from realtime.benchmark import bench
 from realtime.exit_codes import INTERRUPTED, explained
 from realtime.files import gallery
 from realtime.files.batch import Bar, paint_files, paint_photo
-from realtime.files.errands import is_for_folder, is_photo
+from realtime.files.errands import check_inputs, is_for_folder, is_photo
 from realtime.files.segments import facts_of
 from realtime.governor import Governor
 from realtime.look import mix_by_name
@@ -49,7 +49,7 @@ from realtime.sinks.outlets import open_outlets
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.sound import SoundFeed
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.cameras import cameras_can_be_listed, list_cameras, list_modes
+from realtime.sources.cameras import cameras_can_be_listed, describe_cameras, list_cameras, list_modes
 from realtime.sources.microphone import Microphone, list_microphones
 from realtime.sources.opening import SceneSource, is_file, open_source
 from realtime.sources.playback import Playback
@@ -118,6 +118,7 @@ def _read_as_far_as_wanted() -> Iterator[None]:
 
 
 def _run(args: argparse.Namespace) -> int:
+    check_inputs(args.inputs)
     if is_for_folder(args.inputs, args.output):
         return paint_files(args, lambda given, bar: _show(given, bar, quiet=True))
     if args.input is not None and is_photo(Path(args.input)) and Path(args.input).is_file():
@@ -442,7 +443,7 @@ def _list_cameras() -> None:
         modes = ", ".join(map(str, list_modes(camera))) or "cannot be opened; is another program using it?"
         tell(f"{camera}: {modes}", sys.stdout)
     if not cameras:
-        tell("found no camera; without one, type: nst-live -i test", sys.stdout)
+        tell(f"{describe_cameras()}; without a camera, type: nst-live -i test", sys.stdout)
 
 
 def _list_microphones() -> None:

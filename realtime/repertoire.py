@@ -17,6 +17,7 @@ from styles.registry import (
     find_style,
     list_networks,
     list_styles,
+    network_path,
 )
 from styles.weights import WeightsError, load_style, read_network_config
 
@@ -41,8 +42,12 @@ class Painting:
 
 
 def network_for(asked: str, backend: str) -> str:
-    """Returns the net to paint with: the one asked for, or for `auto` the one that suits the backend and is there."""
+    """Returns the net to paint with: the one asked for, or for `auto` the one that suits the backend and is there.
+
+    Raises UnknownStyleError where there is none of the name asked for.
+    """
     if asked != "auto":
+        network_path(asked)
         return asked
     wanted = ("full", "fast") if backend == "tensorrt" else ("fast", "full")
     there = list_networks()

@@ -36,6 +36,8 @@ _RIVALS = {"style", "mix", "playlist"}
 # Of files alone: as settings they wait for the next file while something else is played.
 _OF_FILES = ("start", "end", "max_size", "scale", "resume")
 _TYPED = "command line"
+# Such addresses have a key in them.
+_SECRET = ("stream",)
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _UNSET = object()
 
@@ -86,6 +88,8 @@ def written_settings(
             value = float(value)
         if value is None:
             lines.append(f"# {key} is not set")
+        elif name in _SECRET:
+            lines.append(f"# {key} is set and not told, since it holds a key  # {origins.get(name, 'default')}")
         else:
             lines.append(f"{key} = {_toml(value)}  # {origins.get(name, 'default')}")
     return lines

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -100,6 +101,8 @@ class Choice:
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # Left out where pictures of any size are painted.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
+# By speed on an NVIDIA card. Their modules have `finds_cuda()`.
+_ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # A context of CUDA belongs to one thread at a time.
 _OPENS_BESIDE = ("openvino", "onnxruntime")
 
@@ -134,12 +137,32 @@ def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxy
 
 
 def _by_preference() -> Iterator[str]:
-    """Yields the backends, the best first: PyTorch is the slowest on a CPU and the second best on an NVIDIA card."""
+    """Yields the backends, the best first: on an NVIDIA card those that use it come before those of the processor."""
     first, *others = BACKENDS
     yield first
-    if why_no_gpu() is None and importlib.import_module("realtime.backends.pytorch").finds_cuda():
-        others.sort(key=lambda name: name != "pytorch")
-    yield from others
+    with_cuda = []
+    if why_no_gpu() is None:
+        modules = {name: importlib.import_module(f"realtime.backends.{name}") for name in _ALSO_ON_CUDA}
+        with_cuda = [name for name, module in modules.items() if module.finds_cuda()]
+    yield from with_cuda
+    yield from (name for name in others if name not in with_cuda)
+
+
+@contextmanager
+def opening(backend: str, net: Net) -> Iterator[None]:
+    """Says in one line what a library could not open: raises BackendUnavailableError in place of what it raises.
+
+    What is wrong with the files of the net (ValueError, OSError) passes.
+    """
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as exc:
+        # these libraries tell where in their sources they failed first, and why last
+        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+        why = lines[-1] if lines else type(exc).__name__
+        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
 
 
 def not_installed(module: str, package: str) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.backends import Net, Painter, Vector, not_installed
+from realtime.backends import Net, Painter, Vector, not_installed, opening
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 
@@ -18,8 +18,17 @@ def why_not() -> str | None:
     return not_installed("onnxruntime", "onnxruntime")
 
 
+def finds_cuda() -> bool:
+    if why_not():
+        return False
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
 def open_painter(net: Net, width: int, height: int) -> Painter:
-    return onnx_painter(net.onnx, width, height)
+    with opening("onnxruntime", net):
+        return onnx_painter(net.onnx, width, height)
 
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:

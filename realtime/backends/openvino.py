@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime.backends import Net, Vector, not_installed
+from realtime.backends import Net, Vector, not_installed, opening
 from realtime.frames import Pixels
 from styles.openvino_core import openvino_core
 
@@ -18,11 +18,13 @@ def why_not() -> str | None:
 
 
 def open_painter(net: Net, width: int, height: int) -> OpenVinoPainter:
-    return OpenVinoPainter(net.onnx, width, height)
+    with opening("openvino", net):
+        return OpenVinoPainter(net.onnx, width, height)
 
 
 def open_painter_for_rate(net: Net, width: int, height: int) -> OpenVinoPainter:
-    return OpenVinoPainter(net.onnx, width, height, "THROUGHPUT")
+    with opening("openvino", net):
+        return OpenVinoPainter(net.onnx, width, height, "THROUGHPUT")
 
 
 class OpenVinoPainter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.backends import BackendUnavailableError, Net, Painter, Vector, not_installed
+from realtime.backends import BackendUnavailableError, Net, Painter, Vector, not_installed, opening
 from realtime.backends.slots import Launch, SlotPainter
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 
 if TYPE_CHECKING:
     import torch
+
+# Recording a graph begins with waiting for the whole device, which no other recording of this process outlives.
+_RECORDING = threading.Lock()
 
 
 def why_not() -> str | None:
@@ -37,10 +41,11 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
         raise BackendUnavailableError(f"backend pytorch needs the weights of a net, and {net.onnx} is only its graph")
     if not finds_cuda():
         return _cpu_painter(net.weights)
-    device = TorchDevice()
-    with device.current():
-        painting = TorchNet(net.weights)
-    return SlotPainter(device, painting, width, height)
+    with opening("pytorch", net):
+        device = TorchDevice()
+        with device.current():
+            painting = TorchNet(net.weights)
+        return SlotPainter(device, painting, width, height)
 
 
 def _cpu_painter(weights: Path) -> Painter:
@@ -144,10 +149,14 @@ class TorchNet:
         self.queue.synchronize()
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=self.queue, capture_error_mode="thread_local"):
+            with (
+                _RECORDING,
+                torch.cuda.graph(graph, pool=self._pool, stream=self.queue, capture_error_mode="thread_local"),
+            ):
                 paint()
         except RuntimeError as exc:
-            self.description += f" (no CUDA graph: {str(exc).splitlines()[0]})"
+            if "no CUDA graph" not in self.description:
+                self.description += f" (no CUDA graph: {str(exc).splitlines()[0]})"
             return enqueue
 
         def replay() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -49,8 +50,9 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
             engine = TensorRTNet(device, stored, flavour)
         return SlotPainter(device, engine, width, height)
     except UnusableEngineError as exc:
-        raise _missing(net, stored.spec, exc) from exc
-    except (MemoryError, driver.Error) as exc:  # among them a full GPU memory
+        # it is what was asked for by all that is written beside it, and would not be built again by itself
+        raise _missing(net, stored.spec, exc, "--rebuild") from exc
+    except (MemoryError, RuntimeError, driver.Error) as exc:  # a full GPU memory, an engine that does not run
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
 
 
@@ -66,9 +68,9 @@ def find_engine(net: Net, width: int, height: int, flavour: Flavour) -> StoredEn
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
 
 
-def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError) -> EngineMissingError:
+def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError, *more: str) -> EngineMissingError:
     what = (str(net.weights),) if net.weights is not None else ("--onnx", str(net.onnx))
-    words = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime)
+    words = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime, *more)
     return EngineMissingError(
         f"no engine for {net.name!r} at {spec.width}x{spec.height} on this GPU ({exc}); "
         f"build it with: nst-build {' '.join(words)}",
@@ -77,10 +79,11 @@ def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError) -> EngineMiss
 
 
 class Workspace:
-    """Memory for activations that all engines of the process share, one behind the other on one compute queue."""
+    """Memory for activations that all engines of a thread share, one behind the other on one compute queue."""
 
     def __init__(self, device: PycudaDevice) -> None:
         self.device = device
+        self.thread = threading.get_ident()
         self.queue: PycudaStream = device.queue()
         self.size = 0
         self.moves = 0
@@ -92,20 +95,29 @@ class Workspace:
 
     def reserve(self, size: int) -> None:
         """Makes the memory at least so large. It may move: whoever uses it looks at `moves` before each launch."""
-        if size > self.size:
-            self.queue.synchronize()
-            self._memory = None  # freed first: two at once may be more than there is
+        if size <= self.size:
+            return
+        self.queue.synchronize()
+        before, self._memory = self.size, None  # freed first: two at once may be more than there is
+        self.moves += 1
+        try:
             self._memory, self.size = self.device.buffer((size,), "uint8"), size
-            self.moves += 1
+        except BaseException:
+            # the engines that are open go on
+            self._memory = self.device.buffer((before,), "uint8") if before else None
+            raise
 
 
 _workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
 
 
 def shared_workspace(device: PycudaDevice) -> Workspace:
-    """Returns the workspace of the engines that are open now, or a new one where this is the first."""
-    for workspace in _workspaces:
-        if workspace.device.driver is device.driver:
+    """Returns the workspace of the engines that this thread has open, or a new one where this is the first.
+
+    Another thread's would not do: what one records as a graph, the other would add to.
+    """
+    for workspace in list(_workspaces):
+        if workspace.device.driver is device.driver and workspace.thread == threading.get_ident():
             return workspace
     workspace = Workspace(device)
     _workspaces.add(workspace)

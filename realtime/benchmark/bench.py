@@ -26,6 +26,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from build_engines.engine_cache import FOLDER_VARIABLE
 from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.benchmark.bench_files import file_rate
 from realtime.benchmark.peers import PEERS, PeerUnavailableError
@@ -35,6 +36,7 @@ from realtime.pacing import SinkQueue
 from realtime.progress import tell
 from realtime.repertoire import DEFAULT_STYLE, Painting, load_repertoire, network_for
 from realtime.screen.session import Session
+from realtime.settings import PREFIX
 from realtime.show import Show, Sink
 from realtime.sinks.encoding import Encoding
 from realtime.sinks.recorder import Recorder
@@ -44,8 +46,11 @@ from realtime.sources.source import Size
 from realtime.sources.video_file import VideoFile
 from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import Stylizer, padded_size
+from styles.registry import USER_FOLDER_VARIABLE
 
 ROUNDS = 5
+# Where styles and engines lie, which a measurement has to know.
+_PLACES = (USER_FOLDER_VARIABLE, FOLDER_VARIABLE)
 _LOOP, _STEADY = "loop, null sink", "loop, steady"
 # The bare net is fed with so many different pictures of the scene, in turn.
 _PICTURES = 16
@@ -307,9 +312,14 @@ def _first_frame_s(args: argparse.Namespace, size: Size) -> float:
     """Times the whole command from its start to its first painted frame, in a process of its own."""
     command = [sys.executable, "-m", "realtime.cli", "-i", "test", "--frames", "1", "--no-window"]
     command += ["--size", f"{size[0]}x{size[1]}", "--style", args.style, "--net", args.net, "--backend", args.backend]
-    started_s = time.monotonic()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    return time.monotonic() - started_s
+    # what somebody has set for their own shows, an output or a stream, is no matter of a measurement
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name in _PLACES}
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "none.toml"
+        settings.touch()
+        started_s = time.monotonic()
+        subprocess.run([*command, "--config", settings], check=True, stderr=subprocess.DEVNULL, env=environment)
+        return time.monotonic() - started_s
 
 
 def _peak_memory_mb() -> float:

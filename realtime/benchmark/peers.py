@@ -85,6 +85,7 @@ def _article_opencv(_net: Net, size: Size) -> Iterator[Painter]:
 
 @contextmanager
 def _article_onnxruntime(_net: Net, size: Size) -> Iterator[Painter]:
+    _need("onnxruntime", "onnxruntime")
     import onnxruntime
 
     with _article_onnx(size) as path:
@@ -130,13 +131,18 @@ def _pixels(blob: Any) -> Pixels:
 
 
 def _need_torch() -> None:
-    if reason := not_installed("torch", '"nst-live[train]"'):
+    _need("torch", '"nst-live[train]"')
+
+
+def _need(module: str, package: str) -> None:
+    if reason := not_installed(module, package):
         raise PeerUnavailableError(reason)
 
 
 @contextmanager
 def _article_onnx(size: Size) -> Iterator[Path]:
     _need_torch()
+    _need("onnxscript", "onnxscript")
     import torch
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports that torchvision is absent

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from realtime.backends import FOR_ONE_SIZE, choose_backend
-from realtime.exit_codes import UNREADABLE, explained
+from realtime.exit_codes import explained
 from realtime.files.errands import Errand, check_errands, plan_errands
 from realtime.files.photo import (
     PHOTO_FORMATS,
@@ -137,11 +137,14 @@ def _conclude(args: argparse.Namespace, codes: Sequence[int], elapsed_s: float) 
     if not failed:
         return 0
     tell(f"nst-live: {len(failed)} of {len(codes)} files failed or could be read only in part")
-    return UNREADABLE if set(failed) == {UNREADABLE} else 1
+    return failed[0] if len(set(failed)) == 1 else 1
 
 
 def _workers(args: argparse.Namespace, files: int) -> int:
     """Returns how many files are in work at once: while one is read or written, the net paints another."""
+    if args.backend == "tensorrt":
+        # its painters share their memory with all that were opened in the same thread
+        return 1
     return min(files, args.workers or (2 if (os.cpu_count() or 1) < 8 else 3))
 
 

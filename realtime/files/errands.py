@@ -11,6 +11,8 @@ from pathlib import Path
 from realtime.files.photo import HEIF_SUFFIXES, PHOTO_FORMATS
 from realtime.sinks.encoding import CONTAINERS
 from realtime.sinks.recorder import OutputError
+from realtime.sources.opening import is_file
+from realtime.sources.picture_row import is_picture_row
 from realtime.sources.source import SourceError
 
 # What is looked for in folders. Of these, what we do not write becomes JPEG, PNG or MP4.
@@ -44,6 +46,14 @@ def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
     to_folder = output is not None and (output.is_dir() or (not output.suffix and "%" not in output.name))
     several = Path(text).is_dir() or (glob.has_magic(text) and "://" not in text and not Path(text).exists())
     return several or (to_folder and Path(text).is_file())
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Raises SourceError where a file or folder is not there; what globs and rows hold is looked at later."""
+    for text in inputs:
+        path = Path(text)
+        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_picture_row(path)):
+            raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
 
 
 def plan_errands(inputs: Sequence[str], folder: Path) -> Sequence[Errand]:

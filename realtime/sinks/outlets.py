@@ -118,7 +118,7 @@ def _open_recorder(
         time_base = None if source.live else source.time_base
         recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, ear=_ear(source), **given)
     for note in recorder.notes:
-        tell(note)
+        tell(f"{source.name}: {note}")
     return recorder
 
 

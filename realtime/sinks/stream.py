@@ -41,8 +41,9 @@ def check_stream_url(url: str) -> None:
     except ValueError:  # half an IPv6 address, or a port that is no number
         there = False
     if not there or parts.scheme not in SERVICES:
+        # it is not repeated: there may be a key in it
         wanted = ", ".join(f"{scheme}://" for scheme in SERVICES)
-        raise StreamError(f"cannot stream to {url!r}: wanted an address that begins with one of {wanted}")
+        raise StreamError(f"cannot stream there; wanted an address as rtmp://HOST/APP/KEY, with one of {wanted}")
 
 
 class Stream:

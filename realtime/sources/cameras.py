@@ -17,6 +17,7 @@ import cv2
 _USUAL_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
 # Uncompressed pictures above this size do not fit through USB 2 at full rate.
 _LARGEST_UNCOMPRESSED = 640 * 480
+_CANNOT_LIST = "cameras cannot be listed here; type: pip install cv2-enumerate-cameras, or try --camera 1"
 _SYSFS = Path("/sys/class/video4linux")
 
 
@@ -26,12 +27,16 @@ Place = str | int
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera as the system names it; `path` is empty where only its index is known, which is one of `backend`."""
+    """A camera as the system names it; `path` is empty where only its index is known, which is one of `backend`.
+
+    `virtual`: a program's and no device, where the system tells.
+    """
 
     index: int
     name: str = ""
     path: str = ""
     backend: int = cv2.CAP_ANY
+    virtual: bool = False
 
     @property
     def place(self) -> Place:
@@ -111,6 +116,14 @@ def list_modes(camera: Camera) -> Sequence[Mode]:
         capture.release()
 
 
+def usual_camera() -> Camera | None:
+    """Returns the camera that is taken where none is named: the first, one that is a device before a program's."""
+    cameras = list_cameras()
+    if not cameras:
+        return None if cameras_can_be_listed() else Camera(0)
+    return min(cameras, key=lambda camera: camera.virtual)
+
+
 def find_camera(wanted: str) -> Camera | None:
     """Returns the camera with that index, device path or part of its name; None where there is none.
 
@@ -144,7 +157,9 @@ def find_again(lost: Camera, twins: Set[Place]) -> Camera | None:
 def describe_cameras() -> str:
     """Returns one line that tells which cameras there are."""
     cameras = list_cameras()
-    return "found: " + ", ".join(map(str, cameras)) if cameras else "found no camera at all"
+    if cameras:
+        return "found: " + ", ".join(map(str, cameras))
+    return "found no camera at all" if cameras_can_be_listed() else _CANNOT_LIST
 
 
 def _linux_cameras(sysfs: Path) -> list[Camera]:
@@ -155,5 +170,6 @@ def _linux_cameras(sysfs: Path) -> list[Camera]:
         if index_file.is_file() and index_file.read_text().strip() != "0":
             continue
         name = (device / "name").read_text().strip() if (device / "name").is_file() else ""
-        cameras.append(Camera(int(re.sub(r"\D", "", device.name)), name, f"/dev/{device.name}"))
+        virtual = "virtual" in device.resolve().parts
+        cameras.append(Camera(int(re.sub(r"\D", "", device.name)), name, f"/dev/{device.name}", virtual=virtual))
     return cameras

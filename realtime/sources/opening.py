@@ -19,7 +19,16 @@ from realtime.rates import exact_rate
 from realtime.sinks.recorder import LIVE_TIME_BASE
 from realtime.sinks.sound import SoundFeed
 from realtime.sources.cameras import Camera as CameraDevice
-from realtime.sources.cameras import Place, ask_for, describe_cameras, find_again, find_camera, open_capture, twins_of
+from realtime.sources.cameras import (
+    Place,
+    ask_for,
+    describe_cameras,
+    find_again,
+    find_camera,
+    open_capture,
+    twins_of,
+    usual_camera,
+)
 from realtime.sources.network_stream import NetworkStream
 from realtime.sources.recovery import Recovering
 from realtime.sources.scene import Scene
@@ -140,7 +149,7 @@ def open_source(
     Raises SourceError, saying what there is instead.
     """
     if url is None:
-        device = _camera_device(camera or "0")
+        device = _camera_device(camera)
         twins = twins_of(device)
         return Recovering(Camera(device, size, rate), lambda: Camera(_same_camera(device, twins), size, rate))
     if url == TEST_SCENE:
@@ -156,10 +165,11 @@ def is_file(url: str) -> bool:
     return url != TEST_SCENE and "://" not in url
 
 
-def _camera_device(wanted: str) -> CameraDevice:
-    device = find_camera(wanted)
+def _camera_device(wanted: str | None) -> CameraDevice:
+    device = usual_camera() if wanted is None else find_camera(wanted)
     if device is None:
-        raise SourceError(f"no camera {wanted!r} here; {describe_cameras()}; without a camera, type: nst-live -i test")
+        named = "" if wanted is None else f" {wanted!r}"
+        raise SourceError(f"no camera{named} here; {describe_cameras()}; without a camera, type: nst-live -i test")
     return device
 
 
@@ -172,7 +182,7 @@ def _open_capture(device: CameraDevice) -> cv2.VideoCapture:
     if not capture.isOpened():
         capture.release()
         raise SourceError(
-            f"cannot open camera {device}; {describe_cameras()}; is another program using it? "
-            "without a camera, type: nst-live -i test"
+            f"cannot open camera {device}; {describe_cameras()}; does another program use it, or does the system "
+            "forbid it? without a camera, type: nst-live -i test"
         )
     return capture

@@ -30,7 +30,6 @@ CLASS_OF = {
     "network": "INetworkDefinition",
     "config": "IBuilderConfig",
     "parser": "OnnxParser",
-    "profile": "IOptimizationProfile",
     "cache": "ITimingCache",
     "tensor": "ITensor",
     "runtime": "Runtime",

@@ -374,7 +374,7 @@ def assert_the_rest_is_kept(source: Found, painted: Found, told: str) -> None:
 
 
 def left_out(told: str) -> list[str]:
-    codecs = [line.split()[1] for line in told.splitlines() if " is left out" in line]
+    codecs = [line.split()[2] for line in told.splitlines() if " is left out" in line]
     return [{"srt": "subrip"}.get(codec, codec) for codec in codecs]
 
 

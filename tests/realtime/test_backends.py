@@ -173,12 +173,21 @@ def test_auto_takes_the_next_where_one_has_failed_and_says_why(reasons: dict[str
     assert choice.brief_reasons == "tensorrt: no memory left on the GPU, openvino: it does not open"
 
 
-@pytest.mark.parametrize(("cuda", "second"), [(True, "pytorch"), (False, "openvino")])
-def test_on_an_nvidia_card_pytorch_comes_second_only_where_it_can_use_it(
-    cuda: bool, second: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("with_cuda", "second"),
+    [
+        ({"pytorch"}, "pytorch"),
+        ({"pytorch", "onnxruntime"}, "pytorch"),
+        ({"onnxruntime"}, "onnxruntime"),
+        (set(), "openvino"),
+    ],
+)
+def test_on_an_nvidia_card_what_can_use_it_comes_before_what_cannot(
+    with_cuda: set[str], second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("realtime.backends.why_no_gpu", lambda: None)
-    monkeypatch.setattr("realtime.backends.pytorch.finds_cuda", lambda: cuda)
+    for name in ("pytorch", "onnxruntime"):
+        monkeypatch.setattr(f"realtime.backends.{name}.finds_cuda", lambda found=name in with_cuda: found)
     assert choose_backend(failed={"tensorrt": "not here"}).backend.name == second
 
 

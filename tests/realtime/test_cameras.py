@@ -13,7 +13,15 @@ import cv2
 import pytest
 
 from realtime.sources import cameras
-from realtime.sources.cameras import Camera, describe_cameras, find_again, find_camera, list_cameras, twins_of
+from realtime.sources.cameras import (
+    Camera,
+    describe_cameras,
+    find_again,
+    find_camera,
+    list_cameras,
+    twins_of,
+    usual_camera,
+)
 from realtime.sources.opening import open_source
 from realtime.sources.source import SourceError
 
@@ -73,6 +81,26 @@ def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Came
     assert find_camera(wanted) == found
 
 
+def test_where_no_camera_is_named_the_first_device_is_taken_and_not_a_program(sysfs: Path, tmp_path: Path) -> None:
+    assert usual_camera() is None
+    loopback = tmp_path / "devices" / "virtual" / "video4linux"
+    plug_in(loopback, "video0", "Dummy video device")
+    sysfs.mkdir()
+    (sysfs / "video0").symlink_to(loopback / "video0")
+    made_by_a_program = usual_camera()
+    assert made_by_a_program is not None
+    assert made_by_a_program.name == "Dummy video device"
+    plug_in(sysfs, "video2", "C920")
+    assert usual_camera() == Camera(2, "C920", "/dev/video2")
+
+
+def test_where_cameras_cannot_be_listed_nobody_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert usual_camera() == Camera(0)
+    assert describe_cameras().startswith("cameras cannot be listed here; type: pip install cv2-enumerate-cameras")
+
+
 def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
     plug_in(sysfs, "video0", "C920")
     plug_in(sysfs, "video2", "C920")
@@ -121,7 +149,7 @@ def test_the_cameras_there_are_told_in_one_line() -> None:
 def test_no_camera_is_told_with_what_to_type_instead() -> None:
     with pytest.raises(SourceError) as caught:
         open_source()
-    assert str(caught.value) == ("no camera '0' here; found no camera at all; without a camera, type: nst-live -i test")
+    assert str(caught.value) == ("no camera here; found no camera at all; without a camera, type: nst-live -i test")
 
 
 @pytest.mark.usefixtures("two_cameras")
@@ -131,5 +159,5 @@ def test_a_name_that_matches_nothing_is_told_with_the_names_there_are() -> None:
 
 
 def test_a_device_that_is_no_camera_is_said_to_be_unusable(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*is another program using it"):
+    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*does another program use it"):
         open_source(camera="/dev/null")

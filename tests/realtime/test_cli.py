@@ -314,6 +314,39 @@ def test_auto_goes_on_to_the_next_backend_where_one_does_not_open(
     assert (asked.code, asked.complaint) == (4, "nst-live: backend openvino has no memory")
 
 
+@pytest.mark.parametrize("backend", ["auto", "openvino", "onnxruntime"])
+def test_a_graph_that_no_backend_knows_is_one_line(clip: Path, tmp_path: Path, nst_live: NstLive, backend: str) -> None:
+    sides: list[str | int | None] = [1, "height", "width", 3]
+    frame, painted = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, sides) for name in ("frame", "o")
+    )
+    node = onnx.helper.make_node("Magic", ["frame"], ["o"], domain="of.nobody")
+    opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("of.nobody", 1)]
+    graph = onnx.helper.make_graph([node], "magic", [frame], [painted])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "magic.onnx")
+    told = nst_live("-i", clip, "-o", "painted.mp4", "--style", "magic.onnx", "--backend", backend)
+    assert told.code == 4
+    lines = [line for line in told.err.splitlines() if "Magic" in line]
+    assert any(re.match(r"(nst-live: )?backend \w+ cannot run 'magic' here: ", line) for line in lines), told.err
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("more", [(), ("--style", "wave"), ("--mix", "wave,udnie")])
+def test_a_net_that_there_is_not_is_told_with_the_nearest(clip: Path, nst_live: NstLive, more: tuple[str, ...]) -> None:
+    told = nst_live("-i", clip, "-o", "painted.mp4", "--net", "ful", *more)
+    assert told.code == 2
+    assert told.complaint.startswith("nst-live: no net called 'ful'; did you mean 'full'?")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "output"), [("nope.jpg", "painted.jpg"), ("films/", "painted/"), ("nope.mp4", "painted"), ("0", "a.mp4")]
+)
+def test_an_input_that_is_not_there_is_what_is_told(wrong: str, output: str, nst_live: NstLive) -> None:
+    told = nst_live("-i", wrong, "-o", output)
+    assert told.code == 3
+    assert told.complaint.startswith(f"nst-live: no file or folder {wrong}; ")
+
+
 def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None:
     net = list_styles("fast")[0].network_path.with_suffix(".onnx")
     told = nst_live("-i", clip, "-o", "painted.mp4", "--style", net)
@@ -456,7 +489,7 @@ def test_the_backends_are_listed_each_with_why_it_cannot_run(nst_live: NstLive, 
 def test_where_there_is_no_camera_the_list_says_what_to_type(nst_live: NstLive) -> None:
     told = nst_live("--list-cameras")
     assert told.code == 0
-    assert told.out == "found no camera; without one, type: nst-live -i test\n"
+    assert told.out == "found no camera at all; without a camera, type: nst-live -i test\n"
 
 
 def test_the_version_and_the_help_with_its_keys(nst_live: NstLive) -> None:

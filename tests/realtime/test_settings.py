@@ -68,6 +68,12 @@ def test_what_is_of_files_alone_waits_in_the_settings_for_a_file(tmp_path: Path)
     assert settings("--config", str(file), "--camera", "0", "--max-size", "500").max_size == 500
 
 
+def test_the_key_of_a_stream_is_not_told() -> None:
+    lines = told("--stream", "rtmp://host/app/secret")
+    assert "# stream is set and not told, since it holds a key  # command line" in lines
+    assert "secret" not in "".join(lines)
+
+
 def test_the_environment_can_switch_off_what_the_file_switches_on(file: Path) -> None:
     assert not settings("--config", str(file), environment={"NST_LIVE_MIRROR": "no"}).mirror
 

@@ -280,11 +280,12 @@ def test_a_sending_process_that_dies_is_started_again() -> None:
     assert any("the sending process died" in text for text in show.heard)
 
 
-@pytest.mark.parametrize("url", ["http://example.org/live", "rtmp:/live", "live", "", "rtmp://", "file:///tmp/x"])
+@pytest.mark.parametrize("url", ["http://host/secret-key", "rtmp:/secret-key", "live", "", "rtmp://", "file:///tmp/x"])
 def test_an_address_that_cannot_be_served_is_told_with_those_that_can(url: str, nst_live: NstLive) -> None:
     with pytest.raises(StreamError):
         check_stream_url(url)
     told = nst_live("-i", "test", "--no-window", "--stream", url)
     assert told.code == 2
-    wanted = "wanted an address that begins with one of rtmp://, rtmps://, rtsp://, udp://"
-    assert told.complaint == f"nst-live: cannot stream to {url!r}: {wanted}"
+    wanted = "wanted an address as rtmp://HOST/APP/KEY, with one of rtmp://, rtmps://, rtsp://, udp://"
+    assert told.complaint == f"nst-live: cannot stream there; {wanted}"
+    assert "secret" not in told.err

@@ -9,6 +9,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -254,6 +255,25 @@ def test_two_nets_at_once_share_their_memory_and_do_not_disturb_each_other(
     assert paint_all(one, [4, 5, 6], 3) == [4, 5, 6]
 
 
+def test_a_net_that_does_not_fit_beside_another_leaves_that_one_painting(
+    open_painter: OpenPainter, gpu: StandInGpu
+) -> None:
+    one = open_painter(StandInTensorRT(gpu, workspace=1000))
+    assert paint_all(one, [1, 2], 2) == [1, 2]
+    gpu.fail = "mem_alloc"
+    with pytest.raises(RuntimeError, match="mem_alloc failed"):
+        open_painter(StandInTensorRT(gpu, workspace=5000))
+    assert paint_all(one, [3, 4, 5], 3) == [3, 4, 5]
+
+
+def test_engines_of_two_threads_have_nothing_in_common(open_painter: OpenPainter, gpu: StandInGpu) -> None:
+    one = open_painter(StandInTensorRT(gpu, workspace=1000))
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(open_painter, StandInTensorRT(gpu, workspace=1000)).result()
+    assert one._net.queue is not other._net.queue
+    assert [memory.size for memory in gpu.memory.values() if memory.size == 1000] == [1000, 1000]
+
+
 def test_opening_that_fails_leaves_nothing_behind(open_painter: OpenPainter, gpu: StandInGpu) -> None:
     trt = StandInTensorRT(gpu)
     open_painter(trt).close()
@@ -328,6 +348,50 @@ except NoGpuError as exc:
     assert "NVIDIA" in reason
     assert refused == f"backend tensorrt cannot run here: {reason}"
     assert device == reason
+
+
+@pytest.fixture
+def on_this_gpu(
+    gpu: StandInGpu, libcuda: StandInLibcuda, stored: StoredEngine, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[StandInTensorRT], None]:
+    """Returns a function that has `tensorrt.open_painter` find the stand-in and its engine."""
+
+    def set_up(trt: StandInTensorRT) -> None:
+        here = {
+            "why_not": lambda: None,
+            "first_gpu": lambda: None,
+            "load_flavour": lambda gpu: Flavour("tensorrt", "11.4", trt),
+            "find_engine": lambda *_: stored,
+            "load_pycuda": lambda: gpu,
+            "driver_library": lambda: libcuda,
+        }
+        for name, value in here.items():
+            monkeypatch.setattr(f"realtime.backends.tensorrt.{name}", value)
+        monkeypatch.setattr(StandInGpu, "Error", CudaFailedError, raising=False)
+
+    return set_up
+
+
+class CudaFailedError(Exception):
+    """As pycuda raises."""
+
+
+@pytest.mark.parametrize("call", ["execute", "mem_alloc"])
+def test_an_engine_that_does_not_run_is_a_backend_that_cannot(
+    call: str, gpu: StandInGpu, on_this_gpu: Callable[[StandInTensorRT], None]
+) -> None:
+    on_this_gpu(StandInTensorRT(gpu))
+    gpu.fail = call
+    with pytest.raises(BackendUnavailableError, match=r"cannot run 'fast' here: (the engine does not run|mem_alloc)"):
+        tensorrt.open_painter(Net("fast", Path("fast.onnx"), None, 4, 1), WIDTH, HEIGHT)
+
+
+def test_an_engine_that_tensorrt_refuses_is_to_be_built_again(
+    gpu: StandInGpu, on_this_gpu: Callable[[StandInTensorRT], None]
+) -> None:
+    on_this_gpu(StandInTensorRT(gpu, refuse="expecting library version 11.4 got 10.9"))
+    with pytest.raises(tensorrt.EngineMissingError, match=r"got 10\.9\); build it with: nst-build .* --rebuild$"):
+        tensorrt.open_painter(Net("fast", Path("fast.onnx"), None, 4, 1), WIDTH, HEIGHT)
 
 
 def test_an_engine_that_is_not_built_is_missed_with_what_to_type(
