@@ -25,12 +25,23 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-gpu-check: $(VENV)/.test
-	NST_REQUIRE=gpu $(BIN)/python -m pytest tests/gpu
-	$(BIN)/python -m tests.gpu --json gpu-check.json
+# GPU_PYTHON: a Python that has all it needs already, as on a machine without internet; nothing is installed then.
+# TENSORRT=no: pass without TensorRT, where none can be had.
+gpu-check: export NST_LIVE_ENGINES := $(CURDIR)/build/gpu-engines
+gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.gpu)
+	status=0; \
+	NST_REQUIRE=gpu$(if $(filter no,$(TENSORRT)),,,pycuda,tensorrt) $(or $(GPU_PYTHON),$(BIN)/python) -m pytest tests/gpu || status=1; \
+	$(or $(GPU_PYTHON),$(BIN)/python) -m tests.gpu --json gpu-check.json \
+		$(if $(filter no,$(TENSORRT)),--without-tensorrt) || status=$$?; \
+	exit $$status
 
 clean:
 	rm -rf $(VENV) build *.egg-info
+
+# Which flavour, depends on the card: TensorRT for RTX is there already, and does not know data-centre cards.
+$(VENV)/.gpu: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[tensorrt]"
+	touch $@
 
 $(VENV)/.live: pyproject.toml tools/apt-packages.sh
 	PYTHON=$(PYTHON) sh tools/apt-packages.sh live

@@ -1,6 +1,7 @@
 """`python -m tests.gpu`: builds, runs, compares and measures on the NVIDIA GPU that is here; prints a table and a JSON.
 
-Ends with 0 where all bounds are kept, 1 where one is not, 4 where there is no GPU.
+Ends with 0 where all bounds are kept, 1 where one is not, 4 where there is no GPU, or no TensorRT and nobody said that
+it may be missing (--without-tensorrt).
 """
 
 # ruff: noqa: T201
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from pathlib import Path
 import onnxruntime
 
 from build_engines.doctor import examine, why_no_tensorrt
+from build_engines.engine_cache import FOLDER_VARIABLE
 from build_engines.engines import Source, styles_of
 from build_engines.gpus import NoGpuError, first_gpu
 from build_engines.graph_options import Statistics
@@ -41,7 +45,7 @@ MOST_LATENCY = 1.5
 
 @dataclass(frozen=True)
 class Line:
-    """One measurement. `kept` is whether its bound is kept, None where it has none."""
+    """One measurement. `kept` is whether its bound is kept, None where it has none. `note`: why there is no value."""
 
     net: str
     size: str
@@ -49,8 +53,11 @@ class Line:
     value: float
     unit: str
     kept: bool | None = None
+    note: str = ""
 
     def __str__(self) -> str:
+        if self.note:
+            return f"{self.net:6} {self.size:10} {self.what}: not run: {self.note}"
         verdict = {None: "", True: "ok", False: "TOO FAR"}[self.kept]
         return f"{self.net:6} {self.size:10} {self.what:52} {self.value:9.2f} {self.unit:4} {verdict}"
 
@@ -59,6 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.gpu", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--net", action="append", help="only this net (default: all)")
+    parser.add_argument("--without-tensorrt", action="store_true", help="TensorRT may be missing")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--count", type=int, default=100, help="frames a round")
     arguments = parser.parse_args()
@@ -69,17 +77,28 @@ def main() -> int:
         return 4
     print(f"{gpu.name} ({gpu.target}), CUDA {gpu.driver[0]}.{gpu.driver[1]}, {platform.platform()}")
     software = {finding.name: finding.text for finding in examine()}
+    no_tensorrt = why_no_tensorrt()
+    if no_tensorrt is not None:
+        print(f"TensorRT is not run: {no_tensorrt}", file=sys.stderr)
     lines: list[Line] = []
-    with tempfile.TemporaryDirectory() as folder:
+
+    def keep() -> None:
+        """Writes what there is by now: of a run that is broken off, or fails, it is not lost."""
+        if arguments.json:
+            facts = {"gpu": vars(gpu), "software": software, "no_tensorrt": no_tensorrt}
+            arguments.json.write_text(json.dumps({**facts, "lines": [vars(line) for line in lines]}, indent=1))
+
+    with ExitStack() as stack:
+        folder = os.environ.get(FOLDER_VARIABLE) or stack.enter_context(tempfile.TemporaryDirectory())
         for name, weights in list_networks().items():
             if arguments.net is None or name in arguments.net:
                 for line in check_net(weights, Path(folder), arguments.rounds, arguments.count):
                     print(line, flush=True)
                     lines.append(line)
-    if arguments.json:
-        report = {"gpu": vars(gpu), "software": software, "lines": [vars(line) for line in lines]}
-        arguments.json.write_text(json.dumps(report, indent=1))
-    return 1 if any(line.kept is False for line in lines) else 0
+                    keep()
+    if any(line.kept is False for line in lines):
+        return 1
+    return 4 if no_tensorrt is not None and not arguments.without_tensorrt else 0
 
 
 def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[Line]:
@@ -101,6 +120,22 @@ def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[
                 yield quality_line(weights, size, f"{flavour} f16, {statistics} statistics", engine)
     for size in SIZES:
         yield from race(weights, size, folder, rounds, count)
+        yield loop_line(weights.stem, size, "tensorrt" if with_tensorrt else "pytorch", folder)
+
+
+def loop_line(net: str, size: tuple[int, int], backend: str, folder: Path) -> Line:
+    """Returns the share of the bare net's frame rate that the whole loop reaches into nothing, by `nst-live bench`."""
+    what = f"{backend}: the loop's share of the bare net"
+    with tempfile.TemporaryDirectory() as temporary:
+        report = Path(temporary) / "bench.json"
+        command = [sys.executable, "-m", "realtime.cli", "bench", "--net", net, "--size", _text(size)]
+        command += ["--backend", backend, "--seconds", "2", "--json", str(report)]
+        environment = {**os.environ, FOLDER_VARIABLE: str(folder)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return Line(net, _text(size), what, 0, "", kept=False, note=done.stderr.strip().splitlines()[-1])
+        share = json.loads(report.read_text())["reports"][0]["rates"]["loop, null sink"]["of_bare"]
+    return Line(net, _text(size), what, share, "", share >= LEAST_OF_BARE)
 
 
 def quality_line(weights: Path, size: tuple[int, int], what: str, painter: Painter) -> Line:
@@ -121,7 +156,10 @@ def race(weights: Path, size: tuple[int, int], folder: Path, rounds: int, count:
     frame = sample_frames(*size)[0]
     with ExitStack() as stack:
         painters: dict[str, Painter] = {"pytorch": pytorch_painter(weights, size)}
-        runs = bare_pytorch(weights, size)
+        failed: dict[str, str] = {}
+        runs = bare_pytorch(weights, size, failed)
+        for name, reason in failed.items():
+            yield Line(net, _text(size), name, 0, "", note=reason)
         bare_of = {"pytorch": "pytorch CUDA graph f16"}
         if why_no_tensorrt() is None:
             for statistics in _STATISTICS:

@@ -14,6 +14,7 @@ from build_engines.graph_options import Statistics
 from build_engines.quality import FLOOR_DB, fp32_reference, psnr_db, sample_frames
 from realtime.backends import Painter
 from styles.registry import list_networks
+from tests.gpu.conftest import need
 from tests.gpu.contestants import built_engine, pytorch_painter, tensorrt_painter
 
 pytestmark = pytest.mark.needs_gpu
@@ -22,11 +23,11 @@ OpenPainter = Callable[[Path, tuple[int, int]], Painter]
 
 
 @pytest.fixture(params=["pytorch", "tensorrt fp32", "tensorrt fp16"])
-def open_painter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenPainter]:
+def open_painter(request: pytest.FixtureRequest, engines: Path) -> Iterator[OpenPainter]:
     """Returns `open_painter(weights, size)` for each CUDA backend, and closes what was opened."""
     name: str = request.param
-    if name.startswith("tensorrt") and (reason := why_no_tensorrt()):
-        pytest.skip(reason)
+    if name.startswith("tensorrt"):
+        need("tensorrt", why_no_tensorrt())
     opened: list[Painter] = []
 
     def open_one(weights: Path, size: tuple[int, int]) -> Painter:
@@ -34,7 +35,7 @@ def open_painter(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ope
         if name == "pytorch":
             opened.append(pytorch_painter(weights, size))
         else:
-            opened.append(tensorrt_painter(*built_engine(weights, size, tmp_path, statistics)))
+            opened.append(tensorrt_painter(*built_engine(weights, size, engines, statistics)))
         return opened[-1]
 
     yield open_one

@@ -162,6 +162,10 @@ class StandInGpu:
         self._copy(stream, lambda: np.copyto(dest, self.memory[src].view(dest.dtype).reshape(dest.shape)))
         self.copied += dest.nbytes
 
+    def memcpy_dtod_async(self, dest: int, src: int, size: int, stream: PycudaStream | None = None) -> None:
+        assert self.memory[dest].size == self.memory[src].size == size
+        self._copy(stream, lambda: self._write(dest, self.memory[src]))
+
     def _copy(self, stream: PycudaStream | None, work: Work) -> None:
         assert isinstance(stream, StandInStream)
         self.check_current()

@@ -25,6 +25,7 @@ from realtime.backends.pycuda_device import PycudaDevice, PycudaDriver, PycudaEv
 from realtime.backends.slots import SlotPainter
 from realtime.backends.tensorrt import TensorRTNet
 from realtime.frames import Pixels
+from tests.gpu.copy_net import CopyNet
 from tests.realtime.cuda_stand_in import StandInGpu, StandInLibcuda, StandInTensorRT
 
 ROOT = Path(__file__).parents[2]
@@ -272,6 +273,24 @@ def test_engines_of_two_threads_have_nothing_in_common(open_painter: OpenPainter
         other = pool.submit(open_painter, StandInTensorRT(gpu, workspace=1000)).result()
     assert one._net.queue is not other._net.queue
     assert [memory.size for memory in gpu.memory.values() if memory.size == 1000] == [1000, 1000]
+
+
+@pytest.mark.parametrize("gpu", range(5), indirect=True)
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_net_with_which_pycuda_is_tried_on_a_gpu_copies_frames(
+    recorded: bool, gpu: StandInGpu, libcuda: StandInLibcuda
+) -> None:
+    driver: PycudaDriver = gpu
+    device = PycudaDevice(driver)
+    with device.current():
+        net = CopyNet(device, (HEIGHT, WIDTH, 3), libcuda if recorded else None)
+    painter = SlotPainter(device, net, WIDTH, HEIGHT)
+    for number in range(3):
+        painter.start(picture(number), None)
+    assert [int(painter.finish()[0, 0, 0]) for _ in range(3)] == [0, 1, 2]
+    assert libcuda.launches == (3 if recorded else 0)
+    painter.close()
+    assert libcuda.graphs == {}
 
 
 def test_opening_that_fails_leaves_nothing_behind(open_painter: OpenPainter, gpu: StandInGpu) -> None:
