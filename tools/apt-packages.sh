@@ -20,6 +20,8 @@ if [ "${1:-live}" = test ]; then
     need_program xdotool xdotool
     need_program xwd x11-apps
     need_program ffmpeg ffmpeg
+    # stand-ins for NVIDIA's libraries are compiled
+    need_program cc gcc
     # a microphone without a sound card
     need_library libportaudio.so.2 libportaudio2
     need_program pulseaudio pulseaudio

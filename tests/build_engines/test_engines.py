@@ -115,6 +115,22 @@ def test_a_damaged_engine_is_not_used(cache: EngineCache) -> None:
         cache.find(SPEC)
 
 
+def test_an_engine_that_cannot_be_written_leaves_the_old_one_as_it_was(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = cache.store(SPEC, ENGINE, {})
+
+    def full(_file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        cache.store(SPEC, ENGINE[::-1], {})
+    assert cache.find(SPEC).path == stored.path
+    assert stored.path.read_bytes() == ENGINE
+    assert not list(cache.folder.glob("*.partial"))
+
+
 def test_an_engine_killed_between_its_two_files_is_not_used(cache: EngineCache) -> None:
     cache.store(SPEC, ENGINE, {})
     newer = dataclasses.replace(SPEC, source_sha256="b" * 64)
@@ -266,8 +282,8 @@ def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home
     assert styles_of(Source("b", save_net("fast", baked=True))) == {"b": None}
 
 
-def build_process(weights: Path, engines: Path) -> subprocess.Popen[str]:
-    words = (weights, "--target", "sm86", "--engine-dir", engines, "--json-progress", "--no-receipt")
+def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[str]:
+    words = (weights, "--target", "sm86", "--engine-dir", engines, "--json-progress", "--no-receipt", *more)
     return subprocess.Popen(
         [sys.executable, "-m", "build_engines.cli", *map(str, words)],
         stdout=subprocess.PIPE,
@@ -293,3 +309,20 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
         assert error.strip() == "nst-build: interrupted"
     assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
     assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]
+
+
+def test_building_anew_that_is_killed_leaves_the_engine_that_was_there(
+    save_net: SaveNet, tmp_path: Path, rtx: Flavour
+) -> None:
+    weights, engines = save_net("full"), tmp_path / "engines"
+    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
+    before = {path.name: path.read_bytes() for path in engines.glob("full-*")}
+    with build_process(weights, engines, "--rebuild") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "progress"
+        process.kill()
+        process.communicate(timeout=60)
+    assert {path.name: path.read_bytes() for path in engines.glob("full-*") if path.suffix != ".partial"} == before
+    there = times(engines)
+    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
+    assert times(engines) == there

@@ -1,4 +1,4 @@
-"""The least that can be done on a GPU, a net that copies its frame: pycuda, streams and CUDA graphs without TensorRT."""
+"""The least that a GPU can do, a net that copies its frame: pycuda, streams and CUDA graphs without TensorRT."""
 
 from __future__ import annotations
 

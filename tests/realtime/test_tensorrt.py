@@ -26,7 +26,7 @@ from realtime.backends.slots import SlotPainter
 from realtime.backends.tensorrt import TensorRTNet
 from realtime.frames import Pixels
 from tests.gpu.copy_net import CopyNet
-from tests.realtime.cuda_stand_in import StandInGpu, StandInLibcuda, StandInTensorRT
+from tests.realtime.cuda_stand_in import StandInGpu, StandInLibcuda, StandInStream, StandInTensorRT
 
 ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT = 6, 4
@@ -140,6 +140,26 @@ def test_only_bytes_cross_the_bus_and_a_style_only_when_it_changes(open_painter:
     assert gpu.copied == 10 * 2 * frame + vector
     paint_all(painter, [1, 2, 2, 3], 3)
     assert gpu.copied == 14 * 2 * frame + 3 * vector
+
+
+def test_frames_are_uploaded_while_an_earlier_one_is_not_painted_yet(
+    open_painter: OpenPainter, gpu: StandInGpu
+) -> None:
+    painter = open_painter()
+    painter.start(picture(0), style(1))
+    painter.finish()
+    sent, uploads, compute = gpu.copied, *painter._queues[:2]
+    for number in range(3):
+        painter.start(picture(number), style(1))
+    assert isinstance(uploads, StandInStream)
+    assert isinstance(compute, StandInStream)
+    assert gpu.copied - sent == 3 * 2 * picture(0).nbytes, "all is on its way, and nothing was waited for"
+    untouched = len(compute.waiting)
+    while uploads.can_go_on():
+        uploads.go_on()
+    assert not uploads.waiting, "no upload waits for a painting"
+    assert len(compute.waiting) == untouched > 0
+    assert [int(painter.finish()[0, 0, 0]) for _ in range(3)] == [1, 2, 3]
 
 
 def test_memory_is_allocated_once(open_painter: OpenPainter, gpu: StandInGpu) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from build_engines.engine_build import BuildProgress
 from realtime.backends import Backend, BackendUnavailableError, Net
+from realtime.backends.tensorrt import EngineMissingError
 from realtime.screen.session import Session
 from realtime.show import Outcome, Show
 from realtime.stylizer import Stylizer
 from realtime.upgrade import Upgrade
+from tests.realtime.clips import read_clip, write_clip
+from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import SHADE_NET, Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
 
 
@@ -162,3 +167,67 @@ def test_waiting_reports_and_raises_what_went_wrong() -> None:
         pytest.raises(BackendUnavailableError, match="the better engine could not be built: out of disk"),
     ):
         upgrade.wait(reported.append, lambda: None)
+
+
+# --- from the command
+
+
+class LightPainter(BetterPainter):
+    """Stands in for an engine: paints everything in one light shade."""
+
+    def finish(self) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        return np.full_like(super().finish(), 230)
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedBuild]:
+    """A machine with an NVIDIA card and TensorRT, on which engines are built; returns the builds that were begun."""
+    begun: list[ScriptedBuild] = []
+
+    def start(words: Sequence[str]) -> ScriptedBuild:
+        begun.append(ScriptedBuild(words, looks=2))
+        return begun[-1]
+
+    def open_painter(net: Net, width: int, height: int) -> LightPainter:
+        if not begun or begun[-1].done is None:
+            raise EngineMissingError(f"no engine for {net.name!r}", ("full", "--size", f"{width}x{height}"))
+        return LightPainter()
+
+    monkeypatch.setattr("realtime.backends.tensorrt.why_not", lambda: None)
+    monkeypatch.setattr("realtime.backends.tensorrt.open_painter", open_painter)
+    monkeypatch.setattr("realtime.cli.Upgrade", partial(Upgrade, start=start))
+    return begun
+
+
+def test_tensorrt_that_was_asked_for_is_built_first(
+    tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild]
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 12)
+    told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", "tensorrt", "--steady", "0")
+    assert told.code == 0
+    assert "backend: better" in told.err
+    assert [build.words[0] for build in builds] == ["full"]
+    assert all(abs(int(np.median(picture)) - 230) < 4 for picture in read_clip(tmp_path / "painted.mp4").pictures)
+
+
+def test_where_nothing_was_asked_for_it_begins_on_what_is_ready_and_changes_over(
+    tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild]
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 900)
+    told = nst_live("-i", clip, "-o", "painted.mp4", "--steady", "0")
+    assert told.code == 0
+    assert "backend: openvino" in told.err
+    assert len(builds) == 1
+    pictures = read_clip(tmp_path / "painted.mp4").pictures
+    assert len(pictures) == 900
+    assert float(np.std(pictures[0])) > 10, "the first is painted by a net"
+    assert float(np.std(pictures[-1])) < 3, "the last in one shade"
+
+
+def test_tensorrt_that_cannot_be_built_is_said_so(
+    tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.cli.Upgrade", partial(Upgrade, start=lambda words: ScriptedBuild(words, error="no")))
+    clip = write_clip(tmp_path / "clip.mp4", 12)
+    told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", "tensorrt")
+    assert (told.code, told.complaint) == (4, "nst-live: the tensorrt engine could not be built: no")
