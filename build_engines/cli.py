@@ -38,6 +38,7 @@ from styles.registry import (
     UnknownStyleError,
     find_style,
     list_networks,
+    list_styles,
     network_path,
 )
 from styles.weights import WeightsError, is_network, read_metadata
@@ -60,7 +61,10 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     OSError: 1,
 }
 INTERRUPTED = 130
-DEFAULT_SIZE = (1280, 720)
+# As nst-live opens cameras.
+DEFAULT_SIZE = (640, 480)
+# The net that nst-live runs with TensorRT, where a style has several.
+_USUAL_NET = "full"
 
 _error_console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -100,7 +104,12 @@ def _engines_parser() -> argparse.ArgumentParser:
     parser.add_argument("styles", nargs="*", default=["all"], metavar="STYLE", help="styles, nets, files, or all")
     parser.add_argument("--net", metavar="full|fast", help="only this net")
     parser.add_argument(
-        "--size", nargs="+", type=_size, default=[DEFAULT_SIZE], metavar="WxH", help="default: 1280x720"
+        "--size",
+        nargs="+",
+        type=_size,
+        default=[DEFAULT_SIZE],
+        metavar="WxH",
+        help="default: 640x480, as cameras are opened",
     )
     parser.add_argument("--precision", choices=("fp16", "fp32"), default="fp16", help="default: fp16")
     parser.add_argument(
@@ -212,11 +221,15 @@ def sources(arguments: argparse.Namespace) -> list[Source]:
         elif Path(name).suffix == ".safetensors" and not _holds_style_alone(Path(name)):
             files.append(Path(name))
         else:
-            files.append(find_style(name, arguments.net).network_path)
+            files.append(find_style(name, arguments.net or _usual_net_of(name)).network_path)
     for path in files:
         if not path.is_file():
             raise FileNotFoundError(f"no weights file at {path}")
     return [Source(path.stem, path) for path in dict.fromkeys(files)]
+
+
+def _usual_net_of(style: str) -> str | None:
+    return _USUAL_NET if any(each.name == style for each in list_styles(_USUAL_NET)) else None
 
 
 def _holds_style_alone(path: Path) -> bool:

@@ -21,7 +21,7 @@ def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
 
 
 def words(weights: Path, engines: Path) -> list[str]:
-    return [str(weights), "--target", "sm86", "--engine-dir", str(engines), "--no-receipt"]
+    return [str(weights), "--target", "sm86", "--engine-dir", str(engines), "--no-receipt", "--size", "1280x720"]
 
 
 def test_a_build_shows_its_progress_and_ends_with_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Flavour) -> None:

@@ -269,6 +269,19 @@ def test_a_spec_names_the_version_and_the_weights(save_net: SaveNet, rtx: Flavou
     assert spec.statistics == "fp32"  # in an fp32 graph there is no other
 
 
+def test_of_a_style_that_two_nets_have_the_one_is_built_that_nst_live_takes(
+    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Flavour
+) -> None:
+    for net in ("fast", "full"):
+        mine = {"network": net, "network_sha256": file_sha256(save_net(net, folder=home))}
+        save_style(home / net / "wave.safetensors", some_style(net), mine)
+    build = ("wave", "--target", "sm86", "--engine-dir", tmp_path / "engines", "--no-receipt")
+    assert nst_build(*build) == 0
+    assert list(times(tmp_path / "engines")) == ["full-640x480-fp16-rtx-sm86.engine"]
+    assert nst_build(*build, "--net", "fast") == 0
+    assert len(times(tmp_path / "engines")) == 2
+
+
 def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home: Path) -> None:
     weights = save_net("fast", folder=home)
     source = Source("fast", weights)
@@ -283,7 +296,18 @@ def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home
 
 
 def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[str]:
-    words = (weights, "--target", "sm86", "--engine-dir", engines, "--json-progress", "--no-receipt", *more)
+    words = (
+        weights,
+        "--target",
+        "sm86",
+        "--engine-dir",
+        engines,
+        "--json-progress",
+        "--no-receipt",
+        "--size",
+        "1280x720",
+        *more,
+    )
     return subprocess.Popen(
         [sys.executable, "-m", "build_engines.cli", *map(str, words)],
         stdout=subprocess.PIPE,
@@ -307,7 +331,7 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
     assert not list(engines.glob("*.engine"))
     if stop == signal.SIGINT:
         assert error.strip() == "nst-build: interrupted"
-    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
+    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0
     assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]
 
 
@@ -315,7 +339,7 @@ def test_building_anew_that_is_killed_leaves_the_engine_that_was_there(
     save_net: SaveNet, tmp_path: Path, rtx: Flavour
 ) -> None:
     weights, engines = save_net("full"), tmp_path / "engines"
-    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
+    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0
     before = {path.name: path.read_bytes() for path in engines.glob("full-*")}
     with build_process(weights, engines, "--rebuild") as process:
         assert process.stdout is not None
@@ -324,5 +348,5 @@ def test_building_anew_that_is_killed_leaves_the_engine_that_was_there(
         process.communicate(timeout=60)
     assert {path.name: path.read_bytes() for path in engines.glob("full-*") if path.suffix != ".partial"} == before
     there = times(engines)
-    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt") == 0
+    assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0
     assert times(engines) == there
