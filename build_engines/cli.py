@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as exc:
         if arguments.debug:
-            raise
+            traceback.print_exc()
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(exc, kind)), None)
         text = str(exc) if code is not None else f"unexpected {type(exc).__name__}: {exc} (--debug shows where)"
         print(f"nst-build: {text}", file=sys.stderr)

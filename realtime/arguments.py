@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: 0)"
+        "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: the first)"
     )
     source.add_argument(
         "-i",
@@ -166,10 +166,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fullscreen", action=BooleanOptionalAction, default=False, help="begin with a window as large as the screen"
     )
-    parser.add_argument("--no-window", action="store_true", help="open no window (the default with -i FILE -o FILE)")
     parser.add_argument(
-        "--window", dest="no_window", action="store_false", default=False, help="open one, whatever the settings say"
+        "--no-window", action="store_true", default=None, help="open no window (the default with -i FILE -o FILE)"
     )
+    parser.add_argument("--window", dest="no_window", action="store_false", help="open one, also with -i FILE -o FILE")
     parser.add_argument(
         "--replay",
         type=parse_seconds,

@@ -79,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     # the net has all cores already; OpenCV's threads, which wait in a circle, would take them from it
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // 2))
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in _COMMANDS:
+        # what comes before every option is what is to be painted
+        arguments = ["-i", *arguments]
     if arguments and arguments[0] in _COMMANDS:
         return _told(lambda: _COMMANDS[arguments[0]](arguments[1:]), debug=None)
     return _told(lambda: _obey(arguments), debug="--debug" in arguments)
@@ -338,7 +341,7 @@ def _open_microphone(wanted: str | None, source: Source, stack: ExitStack) -> Mi
 def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | None]:
     """Returns whether to open a window and what to record into; without screen and output, a file of our choosing."""
     file_to_file = args.output is not None and not source.live and not isinstance(source, SceneSource)
-    if args.no_window or file_to_file:
+    if args.no_window or (file_to_file and args.no_window is None):
         return False, args.output
     no_screen = why_no_screen()
     if no_screen is None:
@@ -456,6 +459,12 @@ def _list_backends() -> None:
         tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
 
 
+def _doctor(arguments: Sequence[str]) -> int:
+    from build_engines import cli
+
+    return cli.main(["doctor", *arguments])
+
+
 _LISTINGS: Mapping[str, Callable[[], None]] = {
     "list_styles": _list_styles,
     "list_cameras": _list_cameras,
@@ -463,7 +472,11 @@ _LISTINGS: Mapping[str, Callable[[], None]] = {
     "list_backends": _list_backends,
 }
 
-_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"bench": bench.main, "gallery": gallery.main}
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "bench": bench.main,
+    "gallery": gallery.main,
+    "doctor": _doctor,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -471,7 +471,8 @@ class Show:
 
     def _mute(self) -> None:
         if self._heard is None:
-            self.session = replace(self.session, muted=False).noticed("there is no sound; a microphone: --microphone")
+            sound = "with --microphone there is" if self._source.live else "a file's is kept with -o"
+            self.session = replace(self.session, muted=False).noticed(f"nothing is heard here; {sound}")
         else:
             self._heard.muted = self.session.muted
 

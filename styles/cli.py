@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say("stopped", STOPPED)
     except Exception as exc:
         if args.debug:
-            raise
+            traceback.print_exc()
         return _say(*commands.told(exc))
     return 0
 

@@ -50,7 +50,9 @@ def paint_photo(args: argparse.Namespace) -> int:
         raise UsageError("--start, --end, --frames and --fps are for moving pictures, not for a photograph")
     check_photo_output(args.output)
     errand = Errand(Path(args.input), args.output)
-    check_errands([errand], args.overwrite, resume=False)
+    if not check_errands([errand], args.overwrite, args.resume):
+        tell(f"{errand.output} is there, so it is taken as painted already; to paint it anew, add -y")
+        return 0
     started_s = time.monotonic()
     with Easel(args) as easel, progress_bar(errand.source.name, _PERCENT, "percent") as report:
         tell(f"{errand.source}, {easel.caption}, backend: {easel.backend}")

@@ -347,6 +347,18 @@ def test_an_input_that_is_not_there_is_what_is_told(wrong: str, output: str, nst
     assert told.complaint.startswith(f"nst-live: no file or folder {wrong}; ")
 
 
+def test_what_stands_before_every_option_is_painted(clip: Path, tmp_path: Path, nst_live: NstLive) -> None:
+    assert nst_live(clip, "-o", "painted.mp4", "--frames", "2").code == 0
+    assert len(read_clip(tmp_path / "painted.mp4").pictures) == 2
+    assert nst_live("nope.mp4").code == 3
+
+
+def test_the_doctor_answers_here_too(nst_live: NstLive) -> None:
+    told = nst_live("doctor")
+    assert told.code == 0
+    assert "openvino" in told.out.casefold()
+
+
 def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None:
     net = list_styles("fast")[0].network_path.with_suffix(".onnx")
     told = nst_live("-i", clip, "-o", "painted.mp4", "--style", net)
