@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="nst-live",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
         epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
-        "each has its own --help\n\nkeys in the window:\n"
+        "nst-live doctor says what this machine can run; each has its own --help\n\nkeys in the window:\n"
         + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,24 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="record into this file (mp4, mkv, mov, webm, gif, frame_%%05d.png; of a picture jpg, png, webp, tif, bmp) "
         "or into this folder",
     )
-    parser.add_argument(
-        "--stream", metavar="URL", help="go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)"
-    )
-    parser.add_argument(
-        "--virtual-cam",
-        nargs="?",
-        const="",
-        metavar="DEVICE",
-        help="be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
-    )
-    parser.add_argument(
-        "--microphone",
-        nargs="?",
-        const="",
-        metavar="N|NAME",
-        help="hear this microphone, or the system's own choice, on air and in recordings (default: the sound of the "
-        "input, if it has any)",
-    )
+    _add_on_air(parser)
     parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
     parser.add_argument(
         "--resume", action="store_true", help="keep what is done when interrupted; the same command goes on from there"
@@ -205,3 +188,30 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     parser.add_argument("-V", "--version", action="version", version=f"nst-live {__version__}")
     return parser
+
+
+def _add_on_air(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stream", metavar="URL", help="go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)"
+    )
+    parser.add_argument(
+        "--bitrate",
+        type=parse_count,
+        metavar="KBIT",
+        help="of the stream's pictures, in kbit/s, as 4500 (default: what suits their size)",
+    )
+    parser.add_argument(
+        "--virtual-cam",
+        nargs="?",
+        const="",
+        metavar="DEVICE",
+        help="be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
+    )
+    parser.add_argument(
+        "--microphone",
+        nargs="?",
+        const="",
+        metavar="N|NAME",
+        help="hear this microphone, or the system's own choice, on air and in recordings (default: the sound of the "
+        "input, if it has any)",
+    )

@@ -192,6 +192,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             output=output,
             encoding=encoding,
             stream=args.stream,
+            stream_bit_rate=None if args.bitrate is None else 1000 * args.bitrate,
             virtual_camera=args.virtual_cam,
             replay_s=args.replay,
             watched=watched,

@@ -54,12 +54,16 @@ SERVICES: Mapping[str, Service] = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where to and what: address, size and rate of the pictures, whether there is sound."""
+    """Where to and what: address, size and rate of the pictures, whether there is sound.
+
+    bit_rate: of the pictures, in bits a second; None for what suits their size.
+    """
 
     url: str
     size: tuple[int, int]
     rate: Fraction
     with_sound: bool = False
+    bit_rate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,14 @@ class Failed:
 
 def broadcast(connection: Connection, target: Target) -> None:
     """Obeys the messages of a stream until the pipe is closed; what a process of its own runs."""
-    output: _Output | None = None
+    output: Output | None = None
     with suppress(EOFError, OSError):
         while True:
             message = connection.recv()
             picture = np.frombuffer(connection.recv_bytes(), np.uint8) if isinstance(message, Picture) else None
             try:
                 if isinstance(message, Connect):
-                    output = _Output(target)
+                    output = Output(target)
                 elif output is not None and picture is not None:
                     output.write(picture.reshape(message.shape), message.at_s)
                 elif output is not None:
@@ -114,7 +118,7 @@ def broadcast(connection: Connection, target: Target) -> None:
         output.close()
 
 
-class _Output:
+class Output:
     """A connection to a server, from its first picture on."""
 
     def __init__(self, target: Target) -> None:
@@ -128,7 +132,8 @@ class _Output:
         self._started_s: float | None = None
         self._last_pts = -1
         self._container: Any = av.open(url, "w", format=service.container, options=dict(service.options))
-        bits = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
+        usual = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
+        bits = target.bit_rate or usual
         limits = {"b": str(bits), "maxrate": str(bits), "bufsize": str(bits)}
         preset = {"preset": "veryfast"} if self.encoder == "libx264" else {}
         self._pictures = h264.add_stream(

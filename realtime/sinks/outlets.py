@@ -48,6 +48,7 @@ def open_outlets(
     output: Path | None,
     encoding: Encoding,
     stream: str | None,
+    stream_bit_rate: int | None = None,
     virtual_camera: str | None,
     replay_s: float,
     watched: bool,
@@ -79,7 +80,7 @@ def open_outlets(
             )
         )
     if stream is not None:
-        sender = stack.enter_context(Stream(stream, source.size, source.rate, _ear(source)))
+        sender = stack.enter_context(Stream(stream, source.size, source.rate, _ear(source), stream_bit_rate))
         queues.append(
             SinkQueue(
                 sender,

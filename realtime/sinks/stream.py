@@ -50,12 +50,20 @@ class Stream:
     """A sink that sends to a server. A context manager; written to by a SinkQueue, since connecting takes its time.
 
     Nothing fails: while there is no connection pictures are passed over, and `status` says why. The address is named
-    by its host alone, since the rest is a secret as a rule. ear: hears the sound that goes with the pictures.
+    by its host alone, since the rest is a secret as a rule. ear: hears the sound that goes with the pictures. bit_rate:
+    of the pictures, in bits a second; None for what suits their size.
     """
 
-    def __init__(self, url: str, size: tuple[int, int], rate: Fraction, ear: Ear | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: tuple[int, int],
+        rate: Fraction,
+        ear: Ear | None = None,
+        bit_rate: int | None = None,
+    ) -> None:
         check_stream_url(url)
-        self._target = Target(url, size, rate, with_sound=ear is not None)
+        self._target = Target(url, size, rate, with_sound=ear is not None, bit_rate=bit_rate)
         self._ear = ear
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}"

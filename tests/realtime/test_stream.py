@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from realtime.frames import Frame, Pixels
 from realtime.pacing import SinkQueue
 from realtime.sinks import stream as stream_module
+from realtime.sinks.broadcast import Output, Target
 from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
 from realtime.sources.scene import LOOP_FRAMES, Scene
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
@@ -229,6 +231,29 @@ def test_mpeg_ts_over_udp_arrives_and_a_receiver_may_leave_and_come_back() -> No
         assert show.stream.status.startswith(f"on air at udp://{HOST} (")
     assert in_turn(first)
     assert in_turn(second)
+
+
+def test_noise_takes_the_bit_rate_that_was_asked_for() -> None:
+    size, rate, seconds = (320, 240), Fraction(30), 4
+    rng = np.random.default_rng(0)
+    noise = [np.ascontiguousarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)) for _ in range(10)]
+    sent = []
+    for bit_rate in (None, 4_000_000):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+            receiver.bind((HOST, 0))
+            receiver.setblocking(False)
+            broadcast = Output(Target(f"udp://{HOST}:{receiver.getsockname()[1]}", size, rate, bit_rate=bit_rate))
+            received = 0
+            for number in range(seconds * int(rate)):
+                broadcast.write(noise[number % len(noise)], number / float(rate))
+                with suppress(BlockingIOError):
+                    while True:
+                        received += len(receiver.recv(2**16))
+            sent.append(8 * received / seconds)
+            broadcast.close()
+    assert sent[0] < 1_000_000
+    assert 2_500_000 < sent[1] < 6_000_000
 
 
 def test_colours_arrive_over_udp() -> None:
