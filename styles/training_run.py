@@ -312,13 +312,15 @@ def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str) -> Pat
     config, path = trainer.net.config, job.result_path
     pictures = list(job.pictures.values())
     if job.result is Result.DEDICATED:
-        save_network(path, config, arrays, {**_described(pictures[0]), **facts}, vectors[0])
+        save_network(path, config, arrays, {**_described(pictures[0]), **facts, **_history(job)}, vectors[0])
         return path
     folder = path.parent
     if job.result is Result.SHARED:
         names = json.dumps([picture.name for picture in pictures])
-        network_sha256 = save_network(path, config, arrays, {TRAINED_STYLES: names, **facts})
+        network_sha256 = save_network(path, config, arrays, {TRAINED_STYLES: names, **facts, **_history(job)})
         folder = path.with_suffix("")
+    else:
+        facts |= _history(job)
     for picture, vector in zip(pictures, vectors, strict=True):
         metadata = {**_described(picture), **facts, NETWORK_SHA256: network_sha256}
         save_style(folder / f"{picture.name}.safetensors", vector, metadata)
@@ -327,6 +329,15 @@ def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str) -> Pat
 
 def _described(picture: Picture) -> dict[str, str]:
     return {key: value for key, value in asdict(picture).items() if key != "name"}
+
+
+def _history(job: TrainingJob) -> dict[str, str]:
+    """Returns, for what began with the result of another training, the commands of all before it, one a line."""
+    if job.init is None:
+        return {}
+    before = read_metadata(job.init)
+    last = f"{before.get('steps', '?')} steps: {before.get('command', 'unknown')}"
+    return {"history": "\n".join(line for line in (before.get("history"), last) if line)}
 
 
 def _facts(trainer: Trainer, job: TrainingJob) -> dict[str, str]:

@@ -130,6 +130,9 @@ def test_a_net_grows_out_of_a_smaller_one(
     assert train(*words, "--name", "large") == 0
     small, large = load_network(network), load_network(user_folder / "large.safetensors")
     assert (small.config.name, large.config.name) == ("fast", "full")
+    steps, command = small.metadata["steps"], small.metadata["command"]
+    assert large.metadata["history"] == f"{steps} steps: {command}"
+    assert "--init small" in large.metadata["command"]
     photo = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     painted = []
     for weights in (small, large):
