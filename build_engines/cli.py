@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import traceback
@@ -75,7 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(list(sys.argv[1:] if argv is None else argv))
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
-        return run(arguments)
+        done = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever reads what is listed has seen enough, as head has; Python flushes once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, BuildCancelledError):
         print("nst-build: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -86,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = str(exc) if code is not None else f"unexpected {type(exc).__name__}: {exc} (--debug shows where)"
         print(f"nst-build: {text}", file=sys.stderr)
         return 1 if code is None else code
+    return done
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -243,6 +243,19 @@ def test_a_refusal_is_one_clear_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_who_has_seen_enough_of_a_list_is_no_error() -> None:
+    command = [sys.executable, "-m", "build_engines.cli", "doctor"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
 def test_a_bad_word_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         nst_build("--size", "big")
