@@ -47,13 +47,13 @@ from realtime.show import Outcome, Show
 from realtime.sinks.encoding import Encoding
 from realtime.sinks.outlets import open_outlets
 from realtime.sinks.recorder import check_output, unused_path
-from realtime.sinks.sound import SoundFeed
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.cameras import cameras_can_be_listed, describe_cameras, list_cameras, list_modes
 from realtime.sources.microphone import Microphone, list_microphones
 from realtime.sources.opening import SceneSource, is_file, open_source
 from realtime.sources.playback import Playback
 from realtime.sources.recovery import Recovering
+from realtime.sources.sound import SoundFeed
 from realtime.sources.source import Size, Source, SourceError
 from realtime.sources.video_file import Reading
 from realtime.steady import DEFAULT_STEADINESS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+# One tick of the usual MPEG clock: fine enough for every camera.
+LIVE_TIME_BASE = Fraction(1, 90_000)
 # 29.97 stands for 30000/1001, which is a millionth away from it; 30 is a thousandth away.
 _NTSC_TOLERANCE = Fraction(1, 20_000)
 

@@ -19,15 +19,16 @@ from realtime.look import Fader, MixError, at_strength, equal_mix, with_colors_o
 from realtime.net_scale import NetScale
 from realtime.pacing import FrameQueue, FrameSource, Metronome, SinkQueue, background_worker
 from realtime.playlist import Playlist, every_style
+from realtime.rates import LIVE_TIME_BASE
 from realtime.repertoire import Painting
 from realtime.screen.display import Display, Screen
 from realtime.screen.hud import Readings
 from realtime.screen.session import Session
 from realtime.screen.thumbnails import Thumbnails
-from realtime.sinks.recorder import LIVE_TIME_BASE, OutputError, Recorder, RecordingError, unused_path
+from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
 from realtime.sinks.snapshot import save_snapshot
-from realtime.sinks.sound import Ear, SoundFeed
+from realtime.sources.sound import Ear, SoundFeed
 from realtime.steady import Motion, Steadier
 from realtime.stylizer import Painted, Stylizer
 from realtime.upgrade import Upgrade

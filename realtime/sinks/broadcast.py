@@ -20,7 +20,7 @@ import numpy as np
 from realtime.frames import Pixels
 from realtime.sinks import h264
 from realtime.sinks.live_sound import PATIENCE_S, LiveSound
-from realtime.sinks.sound import Piece
+from realtime.sources.sound import Piece
 
 _KEY_EVERY_S = 2.0
 # Bits for a pixel: 2.8 Mbit/s for 1280 x 720 at 30 frames per second.

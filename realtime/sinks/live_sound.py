@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from realtime.sinks.sound import RATE, Piece
+from realtime.sources.sound import RATE, Piece
 
 _BIT_RATE = 128_000
 _ENCODER_FRAME = 1024

@@ -14,9 +14,9 @@ from realtime.progress import tell
 from realtime.sinks.encoding import Encoding
 from realtime.sinks.recorder import Recorder
 from realtime.sinks.replay import Replay
-from realtime.sinks.sound import Ear
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.virtual_camera import VirtualCamera
+from realtime.sources.sound import Ear
 from realtime.sources.source import Source
 
 

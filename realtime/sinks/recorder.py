@@ -14,6 +14,7 @@ import av.error
 
 from realtime.colours import FromRgb, picture_for
 from realtime.frames import Frame, Pixels, Presentation
+from realtime.rates import LIVE_TIME_BASE
 from realtime.sinks.encoding import (
     CONTAINERS,
     ENCODERS,
@@ -24,13 +25,11 @@ from realtime.sinks.encoding import (
     open_encoder,
 )
 from realtime.sinks.live_sound import LiveSound
-from realtime.sinks.sound import Ear
 from realtime.sinks.soundtrack import Soundtrack
 from realtime.sources.picture_row import is_picture_row, numbered_files
+from realtime.sources.sound import Ear
 from realtime.sources.source import Part, Size
 
-# One tick of the usual MPEG clock: fine enough for every camera.
-LIVE_TIME_BASE = Fraction(1, 90_000)
 # a packet of any stream
 Packet: TypeAlias = "av.Packet[Any]"
 

@@ -20,7 +20,7 @@ from realtime.sinks import h264
 from realtime.sinks.encoding import CONTAINERS, CRF
 from realtime.sinks.live_sound import LiveSound
 from realtime.sinks.recorder import OutputError
-from realtime.sinks.sound import Ear, Piece
+from realtime.sources.sound import Ear, Piece
 
 SUFFIX = ".mp4"
 # A replay can begin once a second, so it is up to a second longer than asked for.

@@ -15,7 +15,7 @@ import numpy as np
 from realtime.child import Child
 from realtime.frames import Frame, Pixels
 from realtime.sinks.broadcast import SERVICES, Connect, Failed, Live, Picture, Target, broadcast
-from realtime.sinks.sound import Ear
+from realtime.sources.sound import Ear
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0

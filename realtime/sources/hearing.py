@@ -18,7 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
-from realtime.sinks.sound import RATE, Piece, SoundDecoder
+from realtime.sources.sound import RATE, Piece, SoundDecoder
 
 _INSTALL = "type: pip install 'nst-live[microphone]' (on Linux also: sudo apt install libportaudio2)"
 # What a system says of its own delay is believed up to here.

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from realtime.child import Child
-from realtime.sinks.sound import Piece, SoundFeed
 from realtime.sources.hearing import Found, NotOpened, Opened, hear, look
+from realtime.sources.sound import Piece, SoundFeed
 from realtime.sources.source import SourceError
 
 # One that is there is never quiet for so long: where nothing is to be heard it gives zeros.

@@ -13,10 +13,10 @@ import av.error
 
 from realtime.colours import ToRgb
 from realtime.frames import Frame
-from realtime.sinks.recorder import LIVE_TIME_BASE
-from realtime.sinks.sound import Piece, SoundDecoder, SoundFeed
+from realtime.rates import LIVE_TIME_BASE
 from realtime.sources.decoding import picture_stream, rate_of, reason_of
 from realtime.sources.packets import decode_packet
+from realtime.sources.sound import Piece, SoundDecoder, SoundFeed
 from realtime.sources.source import Closing, Size, SourceError
 
 # What is tried for this long is not there.

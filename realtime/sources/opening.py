@@ -15,9 +15,7 @@ import cv2
 import numpy as np
 
 from realtime.frames import Frame
-from realtime.rates import exact_rate
-from realtime.sinks.recorder import LIVE_TIME_BASE
-from realtime.sinks.sound import SoundFeed
+from realtime.rates import LIVE_TIME_BASE, exact_rate
 from realtime.sources.cameras import Camera as CameraDevice
 from realtime.sources.cameras import (
     Place,
@@ -32,6 +30,7 @@ from realtime.sources.cameras import (
 from realtime.sources.network_stream import NetworkStream
 from realtime.sources.recovery import Recovering
 from realtime.sources.scene import Scene
+from realtime.sources.sound import SoundFeed
 from realtime.sources.source import Closing, Size, Source, SourceError
 from realtime.sources.video_file import Reading, VideoFile
 

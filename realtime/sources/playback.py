@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from realtime.frames import Frame
-from realtime.sinks.sound import FileSound, Piece, SoundFeed
+from realtime.sources.sound import FileSound, Piece, SoundFeed
 from realtime.sources.source import Closing, Source
 
 # Who is later than that does not catch up in a hurry; the clock is set anew.

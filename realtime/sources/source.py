@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from realtime.frames import Frame, Presentation
-from realtime.sinks.sound import SoundFeed
+from realtime.sources.sound import SoundFeed
 
 Size = tuple[int, int]
 

@@ -17,8 +17,8 @@ from realtime.frames import Frame
 from realtime.sinks.live_sound import PATIENCE_S
 from realtime.sinks.recorder import Recorder
 from realtime.sinks.replay import Replay
-from realtime.sinks.sound import RATE, Ear, Piece, SoundDecoder, SoundFeed
 from realtime.sources.microphone import Microphone
+from realtime.sources.sound import RATE, Ear, Piece, SoundDecoder, SoundFeed
 from realtime.sources.source import SourceError
 from tests.realtime.clips import SIZE, numbered, write_clip
 from tests.realtime.conftest import NstLive

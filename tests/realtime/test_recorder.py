@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
+from realtime.rates import LIVE_TIME_BASE
 from realtime.sinks.recorder import (
-    LIVE_TIME_BASE,
     OutputError,
     Recorder,
     RecordingError,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.sinks.sound import RATE, FileSound, Piece, SoundDecoder, SoundFeed
 from realtime.sources.playback import Playback
+from realtime.sources.sound import RATE, FileSound, Piece, SoundDecoder, SoundFeed
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered
 from tests.realtime.conftest import NstLive

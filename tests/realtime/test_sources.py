@@ -20,11 +20,11 @@ import pytest
 
 from realtime.frames import Frame
 from realtime.pacing import FrameQueue
-from realtime.sinks.sound import SoundFeed
 from realtime.sources import network_stream
 from realtime.sources.decoding import picture_stream
 from realtime.sources.network_stream import NetworkStream, StreamClock
 from realtime.sources.opening import Resampled, SceneSource, open_source
+from realtime.sources.sound import SoundFeed
 from realtime.sources.source import Source, SourceError
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import (
