@@ -201,7 +201,7 @@ CASES: Mapping[str, Case] = {
             f"{X264} -colorspace bt709 -pix_fmt yuv420p",
             size="16x4096",
             seconds="0.12",
-            filters=",scale=out_color_matrix=bt709",
+            filters=",gblur=sigma=8,scale=out_color_matrix=bt709",
         )
     ),
 }
