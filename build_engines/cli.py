@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # whoever reads what is listed has seen enough, as head has; Python flushes once more as it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # a build whose progress nobody reads any more has built nothing
+        return 0 if getattr(arguments, "list", False) else 1
     except (KeyboardInterrupt, BuildCancelledError):
         print("nst-build: interrupted", file=sys.stderr)
         return INTERRUPTED

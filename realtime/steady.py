@@ -148,7 +148,7 @@ class Steadier:
         last, shown = self._painting, painted
         if last is not None and motion.before is self._painted_view and last.shape[:2] == painted.shape[:2]:
             painted = self._blended(last, painted, motion)
-            shown = _restored(painted, shown)
+            shown = painted if painted is shown else _restored(painted, shown)
         # four channels are moved in half the time of three
         self._painting = np.asarray(cv2.cvtColor(painted, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
         self._painted_view = motion.view

@@ -98,13 +98,14 @@ class Workspace:
         if size <= self.size:
             return
         self.queue.synchronize()
-        before, self._memory = self.size, None  # freed first: two at once may be more than there is
+        before, self._memory, self.size = self.size, None, 0  # freed first: two at once may be more than there is
         self.moves += 1
         try:
             self._memory, self.size = self.device.buffer((size,), "uint8"), size
         except BaseException:
             # the engines that are open go on
-            self._memory = self.device.buffer((before,), "uint8") if before else None
+            if before:
+                self._memory, self.size = self.device.buffer((before,), "uint8"), before
             raise
 
 
