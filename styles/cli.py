@@ -169,7 +169,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
         "likeness to the photograph; of one style among several with NAME=, times the common one",
     )
     _add_named_weight(parser, "--style-weight", "likeness to the style picture; of one style as above")
-    parser.add_argument("--tv-weight", type=_weight, metavar="W", help="smoothness (total variation)")
+    _add_named_weight(parser, "--tv-weight", "smoothness (total variation); of one style as above")
 
 
 def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str) -> None:

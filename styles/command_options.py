@@ -23,16 +23,17 @@ def check_style_scale(args: argparse.Namespace) -> None:
 def loss_weights(args: argparse.Namespace, names: Collection[str]) -> LossWeights:
     content, contents = _common_and_single("--content-weight", args.content_weight, names)
     style, styles = _common_and_single("--style-weight", args.style_weight, names)
+    tv, tvs = _common_and_single("--tv-weight", args.tv_weight, names)
     temporal, temporals = _common_and_single("--temporal-weight", getattr(args, "temporal_weight", []), names)
     given = {
         "content": content,
         "style": style,
-        "tv": args.tv_weight,
+        "tv": tv,
         "temporal": temporal,
         "lattice": getattr(args, "lattice_weight", None),
     }
     weights = {name: weight for name, weight in given.items() if weight is not None}
-    return LossWeights(**weights, contents=contents, styles=styles, temporals=temporals)
+    return LossWeights(**weights, contents=contents, styles=styles, tvs=tvs, temporals=temporals)
 
 
 def _common_and_single(

@@ -48,7 +48,7 @@ class PictureLoss:
         losses = {
             "content": content_loss(seen.content, self.content, relative=True).mean(),
             "style": style_loss(seen.grams, self.grams, relative=True).mean(),
-            "tv": total_variation_loss(image),
+            "tv": total_variation_loss(image).mean(),
         }
         weights = self.weights
         total = weights.content * losses["content"] + weights.style * losses["style"] + weights.tv * losses["tv"]

@@ -37,11 +37,11 @@ def relative_gram_errors(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> 
 def total_variation_loss(images: Tensor) -> Tensor:
     """Returns the squared differences of neighbours in y and x, each over its size, / batch (the denoise loss).
 
-    images: N x C x H x W, in 0..1; a scalar.
+    images: N x C x H x W, in 0..1. Per picture: shape N.
     """
     dy = images[:, :, 1:, :] - images[:, :, :-1, :]
     dx = images[:, :, :, 1:] - images[:, :, :, :-1]
-    return dy.square().mean() + dx.square().mean()
+    return dy.square().mean(dim=(1, 2, 3)) + dx.square().mean(dim=(1, 2, 3))
 
 
 def temporal_loss(painted_moved: Tensor, moved_painted: Tensor, valid: Tensor) -> Tensor:

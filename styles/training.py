@@ -29,10 +29,10 @@ from styles.pictures import MAX_ZOOM, PhotoSet, resize_short_side, to_picture, t
 
 _WARM_UP_STEPS = 50
 # Zooms for which the style pictures' Gram matrices are kept; a photograph uses the nearest.
-_ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, 2.0, MAX_ZOOM)
+_ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, MAX_ZOOM)
 # From how far paintings and style pictures are compared, in turn by chance: 0.5 is twice as far. Seen from near alone,
 # a mesh of single pixels passes for brush strokes; from further off it is gone, and only strokes are left to be alike.
-_DISTANCES = (1.0, 1.0, 0.7, 0.5)
+_DISTANCES = (1.0, 1.0, 1.0, 0.7, 0.5)
 
 
 class CheckpointError(ValueError):
@@ -47,7 +47,7 @@ class SettingsError(ValueError):
 class LossWeights:
     """The weights of the losses.
 
-    `contents`, `styles` and `temporals` hold factors of single styles for `content`, `style` and `temporal`.
+    `contents`, `styles`, `tvs` and `temporals` hold factors of single styles for the losses of those names.
     """
 
     content: float = 1.0
@@ -57,6 +57,7 @@ class LossWeights:
     lattice: float = 1000.0
     contents: Mapping[str, float] = field(default_factory=dict)
     styles: Mapping[str, float] = field(default_factory=dict)
+    tvs: Mapping[str, float] = field(default_factory=dict)
     temporals: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, style: str) -> LossWeights:
@@ -65,9 +66,11 @@ class LossWeights:
             self,
             content=self.content * self.contents.get(style, 1.0),
             style=self.style * self.styles.get(style, 1.0),
+            tv=self.tv * self.tvs.get(style, 1.0),
             temporal=self.temporal * self.temporals.get(style, 1.0),
             contents={},
             styles={},
+            tvs={},
             temporals={},
         )
 
@@ -167,10 +170,11 @@ class Trainer:
         # one a layer: S x Z x C x C
         self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
         weights = [plan.weights.of(target.name) for target in targets]
-        self.content_weights, self.style_weights, self.temporal_weights = (
-            torch.tensor([getattr(each, loss) for each in weights], device=self.device)
-            for loss in ("content", "style", "temporal")
-        )
+        # by loss, one of each style
+        self.weights = {
+            loss: torch.tensor([getattr(each, loss) for each in weights], device=self.device)
+            for loss in ("content", "style", "tv", "temporal")
+        }
         self.step, self.elapsed_s = 0, 0.0
         self.losses: dict[str, float] = {}
 
@@ -274,7 +278,7 @@ class Trainer:
 
     def _losses(self, draw: _Draw) -> tuple[dict[str, Tensor], Tensor]:
         """Returns the unweighted losses by name and their weighted sum."""
-        weights, batch = self.plan.weights, self.plan.batch
+        batch = self.plan.batch
         vectors = self.vectors[draw.chosen]
         with _autocast(self.device):
             with torch.no_grad():
@@ -289,17 +293,16 @@ class Trainer:
         per_picture = {
             "content": content_loss(seen.content.float(), wanted.float(), relative=True),
             "style": style_loss(seen.grams, targets, relative=True),
+            "tv": total_variation_loss(painted),
         }
-        single = {"content": self.content_weights, "style": self.style_weights, "temporal": self.temporal_weights}
-        if weights.temporal:
+        if len(painted_moved):
             moved_painted = draw.motion.move(painted[: len(painted_moved)])
             per_picture["temporal"] = temporal_loss(painted_moved, moved_painted, draw.motion.valid)
         losses = {name: values.mean() for name, values in per_picture.items()}
-        losses["tv"] = total_variation_loss(painted)
         losses["lattice"] = lattice_loss(painted, self.net.config.size_multiple)
-        total = weights.tv * losses["tv"] + weights.lattice * losses["lattice"]
+        total = self.plan.weights.lattice * losses["lattice"]
         for name, values in per_picture.items():
-            total = total + (single[name][draw.chosen[: len(values)]] * values).mean()
+            total = total + (self.weights[name][draw.chosen[: len(values)]] * values).mean()
         return losses, total
 
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:

@@ -218,6 +218,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
         ),
         (["wave", "--steps", "1", "--style-weight", "wrek=2"], "--style-weight wrek=…: no such style here"),
         (["wave", "--steps", "1", "--temporal-weight", "wrek=2"], "--temporal-weight wrek=…: no such style here"),
+        (["wave", "--steps", "1", "--tv-weight", "wrek=2"], "--tv-weight wrek=…: no such style here"),
     ],
 )
 def test_options_that_do_not_go_together_are_told_in_a_line(

@@ -57,8 +57,7 @@ def test_noise_to_start_from_follows_from_the_seed() -> None:
 def test_the_slow_method_beats_the_net_on_its_own_loss(name: str, shared: Path) -> None:
     network = load_loss_network(shared / "loss_network" / "vgg19_16x.safetensors")
     weights = load_network(network_path("fast"))
-    trained = json.loads(weights.metadata["loss_weights"])
-    loss_weights = LossWeights(trained["content"], trained["styles"][name], trained["tv"])
+    loss_weights = LossWeights(**json.loads(weights.metadata["loss_weights"])).of(name)
     photo = centre_crop(resize_short_side(read_picture(shared / "content" / "chicago.jpg"), 256), 256)
     grams = style_grams(read_picture(shared / "style_images" / f"{name}.jpg"), network, 256)
     loss = PictureLoss(photo, grams, network, loss_weights)

@@ -55,7 +55,8 @@ def test_style_loss_sums_layers_and_keeps_pictures_apart() -> None:
 
 def test_total_variation_is_the_mean_squared_step_down_plus_across() -> None:
     image = torch.tensor([[[[0.0, 1.0], [3.0, 7.0]]]])
-    assert total_variation_loss(image) == pytest.approx((9 + 36) / 2 + (1 + 16) / 2)
+    wanted = (9 + 36) / 2 + (1 + 16) / 2
+    assert total_variation_loss(torch.cat([image, 2 * image])).tolist() == pytest.approx([wanted, 4 * wanted])
 
 
 def test_temporal_loss_counts_only_what_stays_in_the_picture() -> None:

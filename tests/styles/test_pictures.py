@@ -92,3 +92,19 @@ def test_a_batch_is_of_different_photographs_and_follows_from_the_random_state(p
     assert not torch.equal(one, other)
     assert not torch.equal(one[0], one[1])
     assert ((zooms >= 1) & (zooms <= MAX_ZOOM)).all()
+
+
+def test_most_of_a_batch_is_nearly_whole_and_some_of_it_overexposed(tmp_path: Path) -> None:
+    grey = np.full((80, 80, 3), 120, dtype=np.uint8)
+    for name in "abcdefgh":
+        write_picture(tmp_path / f"{name}.png", grey)
+    photos = load_photos(tmp_path, crop=64)
+    batches = [photos.batch(8, 64, np.random.default_rng(seed)) for seed in range(60)]
+    zooms = np.concatenate([zooms for _, zooms in batches])
+    assert 0.68 < (zooms <= 1.1).mean() < 0.82
+    assert zooms.max() > 1.8
+    levels = torch.cat([images for images, _ in batches]).mean(dim=(1, 2, 3)).numpy() * 255
+    brighter = levels > 121
+    assert 0.07 < brighter.mean() < 0.18
+    assert levels[~brighter] == pytest.approx(120, abs=0.5)
+    assert 200 < levels.max() <= 240

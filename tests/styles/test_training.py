@@ -151,12 +151,15 @@ def test_without_its_weight_there_is_no_temporal_loss(make_trainer: MakeTrainer)
 
 
 def test_the_weight_of_a_style_is_its_own(make_trainer: MakeTrainer) -> None:
-    common = LossWeights(content=5, style=2, temporal=10)
-    weights = replace(common, contents={"wave": 2}, styles={"wreck": 3}, temporals={"wave": 4})
+    common = LossWeights(content=5, style=2, tv=3, temporal=10)
+    weights = replace(common, contents={"wave": 2}, styles={"wreck": 3}, tvs={"wreck": 5}, temporals={"wave": 4})
     trainer = make_trainer(replace(PLAN, weights=weights))
-    assert trainer.content_weights.tolist() == [10, 5]
-    assert trainer.style_weights.tolist() == [2, 6]
-    assert trainer.temporal_weights.tolist() == [40, 10]
+    assert {loss: values.tolist() for loss, values in trainer.weights.items()} == {
+        "content": [10, 5],
+        "style": [2, 6],
+        "tv": [3, 15],
+        "temporal": [40, 10],
+    }
 
 
 def test_a_checkpoint_of_other_settings_is_refused(make_trainer: MakeTrainer, tmp_path: Path) -> None:
