@@ -136,7 +136,8 @@ def _border_shift(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArr
         distance = np.arange(len(profile))
         slope, level = np.polyfit(distance[BORDER:], profile[BORDER:], 1)
         expected = slope * distance[:BORDER] + level
-        shifts.append((profile[:BORDER] - expected) / np.mean([g.std() for g in grey]))
+        # one level of 255 at least: pictures of one colour have no deviation
+        shifts.append((profile[:BORDER] - expected) / max(1.0, np.mean([g.std() for g in grey])))
     return float(np.abs(shifts[0] - shifts[1]).max())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import os
 import shlex
 import sys
 import traceback
@@ -30,7 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ImportError, OSError) as exc:
         return _say(f"PyTorch, or what else this needs, is installed and does not load: {exc}", NO_TORCH)
     try:
-        print(commands.COMMANDS[name](args))
+        print(commands.COMMANDS[name](args), flush=True)
+    except BrokenPipeError:
+        # whoever reads has seen enough, as head has; Python flushes once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return _say("stopped", STOPPED)
     except Exception as exc:
@@ -67,7 +71,10 @@ def _training_parser() -> argparse.ArgumentParser:
     add("pictures", nargs="+", type=Path, metavar="STYLE.jpg", help="the style picture, or several")
     add("--photos", type=Path, required=True, metavar="DIR", help="photographs to learn on (below it, any depth)")
     add("--name", help="name of the result (default: that of the picture)")
-    add("--net", help="net to train on: fast, full, article or one of your own (default: fast)")
+    add(
+        "--net",
+        help="net to train on: fast, full or one of your own; for a net: its kind, also article (default: fast)",
+    )
     add("--dedicated", action="store_true", help="train a net for this style alone, as in the article")
     add(
         "--init",
@@ -83,7 +90,13 @@ def _training_parser() -> argparse.ArgumentParser:
     add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
     add("--batch", type=_count, default=3, metavar="N", help="photographs a step (default: 3)")
     add("--learning-rate", type=_positive, metavar="R", help="default: 0.01 for a vector, 0.002 for a net")
-    add("--seed", type=int, default=0, help="the same seed and --steps give the same weights on the same CPU")
+    add(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="the same seed and --steps give the same weights on the same CPU",
+    )
     add("--max-photos", type=_count, default=4000, metavar="N", help="keep at most so many in memory (default: 4000)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=_positive, metavar="M", help="default: 10 for a vector, 40 with --dedicated")
@@ -114,7 +127,7 @@ def _paint_parser() -> argparse.ArgumentParser:
     add("--steps", type=_count, default=300, metavar="N", help="default: 300")
     add("--optimizer", choices=("lbfgs", "adam"), default="lbfgs", help="default: lbfgs")
     add("--init", default="photo", metavar="photo|noise|FILE", help="where to start from (default: photo)")
-    add("--seed", type=int, default=0, help="of --init noise")
+    add("--seed", type=_seed, default=0, metavar="N", help="of --init noise")
     _add_loss_network(parser)
     _add_weights(parser)
     _add_common(parser)
@@ -131,7 +144,7 @@ def _evaluate_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("styles", nargs="+", metavar="[NAME=]STYLE")
-    add("--pictures", type=Path, required=True, metavar="DIR", help="where the style pictures lie, NAME.jpg")
+    add("--pictures", type=Path, metavar="DIR", help="the style pictures, NAME.jpg (without: no Gram errors)")
     add("--net", help="the net whose styles are meant (default: the first that has them)")
     add("--onnx", action="store_true", help="paint with the net's ONNX file in place of its weights")
     add("--photos", type=Path, metavar="DIR", help="photographs that were not trained on")
@@ -179,6 +192,12 @@ def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str) -
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
     return int(text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from styles.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
 from styles.loss_network_file import find_loss_network
 from styles.painter import Painter, network_painter, onnx_painter
 from styles.pictures import read_picture, style_picture
-from styles.registry import find_style, onnx_path
+from styles.registry import find_style, network_sha256, onnx_path
 from styles.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
 from styles.weights import load_network, load_style
 
@@ -26,6 +27,8 @@ from styles.weights import load_network, load_style
 UNPAINTED = "photo"
 
 _Row = dict[str, float | str]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,31 +42,51 @@ class _Candidate:
 
 def run_evaluate(args: argparse.Namespace) -> str:
     """Returns the table of what the options ask for, or with --json a list of objects."""
-    if not args.photos and not args.video:
-        raise UsageError("say what to evaluate on: --photos DIR, --video FILE or both")
-    if args.photos and args.size < SMALLEST_PICTURE:
-        raise UsageError(
-            f"--size {args.size}: artefacts are looked for in pictures of {SMALLEST_PICTURE} pixels and up"
-        )
-    check_style_scale(args)
+    _check(args)
     device = device_named(args.device)
     candidates = [_candidate(word, args, device) for word in args.styles]
-    pictures = [read_picture(style_picture(args.pictures, candidate.style)) for candidate in candidates]
-    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
+    pictures = [
+        read_picture(style_picture(args.pictures, each.style)) if args.pictures else None for each in candidates
+    ]
     photos = evaluation_photos(args.photos, args.most, args.size) if args.photos else []
+    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
+    if not args.pictures:
+        _log.info("without --pictures DIR nothing is said about the likeness to the style pictures")
     rows: list[_Row] = []
     for candidate, picture in zip(candidates, pictures, strict=True):
-        grams = style_grams(picture, network, args.style_scale)
+        grams = None if picture is None else style_grams(picture, network, args.style_scale)
         if photos:
             rows.append(_photo_row(candidate, photos, grams, network, args.still))
         rows += [_video_row(candidate, video, args, grams, network) for video in args.video]
     return json.dumps(rows, indent=2) if args.json else _tables(rows)
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Raises UsageError where options do not go together, VideoError where a video is not there."""
+    if not args.photos and not args.video:
+        raise UsageError("say what to evaluate on: --photos DIR, --video FILE or both")
+    of_photos, of_videos = ("still", "most"), ("painted", "width")
+    for options, wanted, there in ((of_photos, "--photos DIR", args.photos), (of_videos, "--video FILE", args.video)):
+        alone = next((option for option in options if getattr(args, option)), None)
+        if alone and not there:
+            raise UsageError(f"--{alone} goes with {wanted}")
+    if args.photos and args.size < SMALLEST_PICTURE:
+        raise UsageError(
+            f"--size {args.size}: artefacts are looked for in pictures of {SMALLEST_PICTURE} pixels and up"
+        )
+    check_style_scale(args)
+    for path in (*args.video, args.painted):
+        if path is not None and not path.is_file():
+            raise VideoError(f"no video at {path}")
+
+
 def _candidate(word: str, args: argparse.Namespace, device: torch.device) -> _Candidate:
     """Returns what `[STYLE=]NAME|FILE.safetensors|FILE.onnx|photo` on the command line means."""
-    style, _, what = word.rpartition("=")
+    # what has a slash before its first "=" is a path
+    style, what = word.split("=", 1) if "=" in word and "/" not in word.split("=", 1)[0] else ("", word)
     path = Path(what)
+    if what == UNPAINTED and not style and args.pictures:
+        raise UsageError(f"{UNPAINTED} is compared with a style picture: NAME={UNPAINTED}")
     if what == UNPAINTED:
         return _Candidate(word, style, lambda picture: picture)
     if path.suffix == ".onnx":
@@ -71,21 +94,22 @@ def _candidate(word: str, args: argparse.Namespace, device: torch.device) -> _Ca
     found = find_style(what, args.net)
     vector = load_style(found.path).vector
     if args.onnx:
-        paint = onnx_painter(onnx_path(found.network), None if found.dedicated else vector)
+        sha256 = network_sha256(found.network_path)
+        paint = onnx_painter(onnx_path(found.network), None if found.dedicated else vector, sha256)
     else:
         paint = network_painter(load_network(found.network_path), vector, device)
     return _Candidate(word, style or found.name, paint)
 
 
 def _photo_row(
-    candidate: _Candidate, photos: list[Frame], grams: Sequence[Tensor], network: LossNetwork, still: bool
+    candidate: _Candidate, photos: list[Frame], grams: Sequence[Tensor] | None, network: LossNetwork, still: bool
 ) -> _Row:
     quality = evaluate(candidate.paint, photos, grams, network)
+    likeness = {**dict(zip(STYLE_LAYERS, quality.grams, strict=True)), "gram_sum": quality.gram_sum} if grams else {}
     row: _Row = {
         "style": candidate.label,
         "photos": len(photos),
-        **dict(zip(STYLE_LAYERS, quality.grams, strict=True)),
-        "gram_sum": quality.gram_sum,
+        **likeness,
         "content": quality.content,
         "tv": quality.tv,
         **asdict(quality.artefacts),
@@ -95,7 +119,7 @@ def _photo_row(
 
 
 def _video_row(
-    candidate: _Candidate, video: Path, args: argparse.Namespace, grams: Sequence[Tensor], network: LossNetwork
+    candidate: _Candidate, video: Path, args: argparse.Namespace, grams: Sequence[Tensor] | None, network: LossNetwork
 ) -> _Row:
     frames = list(video_frames(video, args.frames, args.width))
     paintings = [candidate.paint(frame) for frame in frames]
@@ -112,8 +136,9 @@ def _video_row(
         "warping_error": steadiness.warping_error,
         "input_warping_error": steadiness.input_warping_error,
         "excess": steadiness.excess,
-        "gram_sum": video_gram_sum(paintings, grams, network),
     }
+    if grams:
+        row["gram_sum"] = video_gram_sum(paintings, grams, network)
     return row if steadiness.ssim is None else {**row, "ssim": steadiness.ssim}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,13 @@ from styles.progress import progress_display
 def run_paint(args: argparse.Namespace) -> str:
     """Paints, writes the picture and returns the losses before and after."""
     check_style_scale(args)
+    device = device_named(args.device)
     if args.size < SMALLEST_SIDE:
         raise UsageError(f"--size {args.size}: the loss network looks at {SMALLEST_SIDE} pixels and up")
     _check_output(args)
     photo = resize_short_side(read_picture(args.photo), args.size)
     style, start = read_picture(args.style), _start(args, photo)
-    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device_named(args.device))
+    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
     grams = style_grams(style, network, args.style_scale)
     loss = PictureLoss(photo, grams, network, loss_weights(args, [args.style.stem]).of(args.style.stem))
     with progress_display() as report:
@@ -43,6 +45,8 @@ def _check_output(args: argparse.Namespace) -> None:
         raise UsageError(f"cannot write {args.out}: there is no folder {args.out.parent}")
     if any(each.exists() and args.out.exists() and each.samefile(args.out) for each in (args.photo, args.style)):
         raise UsageError(f"cannot write {args.out}: it is the input itself; name another file")
+    if args.out.is_dir() or not os.access(args.out if args.out.exists() else args.out.parent, os.W_OK):
+        raise UsageError(f"cannot write {args.out}; wanted the name of a picture in a folder that can be written to")
     if args.out.exists() and not args.overwrite:
         raise UsageError(f"{args.out} is there already; to paint it anew, add -y, or name another file")
 

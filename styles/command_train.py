@@ -9,12 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from styles.architecture import CONFIGS
+from styles.command_evaluate import UNPAINTED
 from styles.command_options import UsageError, check_style_scale, device_named, loss_weights
 from styles.loss_network import SMALLEST_SIDE
 from styles.loss_network_file import find_loss_network
-from styles.registry import PICTURES, SHIPPED_FOLDER, Picture, UnknownStyleError, network_path, user_folder
+from styles.registry import (
+    SHIPPED_FOLDER,
+    Picture,
+    UnknownStyleError,
+    known_picture,
+    list_networks,
+    network_path,
+    user_folder,
+)
 from styles.training import TrainingPlan
-from styles.training_run import Result, TrainingJob, train
+from styles.training_run import Result, TrainingJob, check, train
 
 _NAME = re.compile(r"\w[\w.-]*")
 # How long a training takes when nothing is said, and its learning rate: for a vector, and for a net.
@@ -23,21 +32,23 @@ _VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 1e-2, 2e-3
 
 
 def run_train(args: argparse.Namespace) -> str:
-    return str(train(_job(args)))
+    job = _job(args)
+    check(job)
+    # last, since it may be a long download
+    return str(train(job, find_loss_network(args.loss_network, args.download)))
 
 
 def _job(args: argparse.Namespace) -> TrainingJob:
     """Returns what the command line asks for. Raises UsageError where its options do not go together."""
+    device = device_named(args.device)
     result = _result(args)
     check_style_scale(args)
     if args.crop < SMALLEST_SIDE:
         raise UsageError(f"--crop {args.crop}: the loss network looks at pictures of {SMALLEST_SIDE} pixels and up")
     pictures = _described_pictures(args)
     name = args.name or args.pictures[0].stem
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be the name of a style; wanted letters, digits, '_', '-' and '.': --name NAME"
-        )
+    for each in (name, *(picture.name for picture in pictures.values())):
+        _check_name(each)
     shipped = (SHIPPED_FOLDER / f"{name}.safetensors").is_file()
     if shipped and result is not Result.VECTOR and args.output is None:
         raise UsageError(f"{name!r} is a net that comes with nst-live, and yours would hide it; wanted another --name")
@@ -59,17 +70,24 @@ def _job(args: argparse.Namespace) -> TrainingJob:
         net=_net_name(args, result),
         pictures=pictures,
         photos=args.photos,
-        loss_network=find_loss_network(args.loss_network, args.download),
         output=args.output or user_folder(),
         plan=plan,
         command=args.command,
-        init=args.init if result is Result.VECTOR else _net_file(args.init),
-        device=device_named(args.device),
+        init=_style_file(args.init) if result is Result.VECTOR else _net_file(args.init),
+        device=device,
         max_photos=args.max_photos,
         checkpoint_minutes=args.checkpoint_minutes,
         resume=args.resume,
         overwrite=args.overwrite,
     )
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name == UNPAINTED or Path(name).suffix in {".safetensors", ".onnx"}:
+        raise UsageError(
+            f"{name!r} cannot be the name of a style; wanted letters, digits, '_', '-' and '.', no file's ending and "
+            f"not {UNPAINTED!r}: --name NAME, or another name for the picture"
+        )
 
 
 def _result(args: argparse.Namespace) -> Result:
@@ -95,8 +113,8 @@ def _described_pictures(args: argparse.Namespace) -> dict[Path, Picture]:
     }
     if given and len(names) > 1:
         raise UsageError(f"--{next(iter(given))} can describe one picture, not {len(names)}")
-    unknown = Picture("", "", "", "", "")
-    known = [replace(PICTURES.get(path.stem, unknown), **given) for path in args.pictures]
+    pictures = [known_picture(path) if path.is_file() else None for path in args.pictures]
+    known = [replace(picture or Picture("", "", "", "", ""), **given) for picture in pictures]
     return {
         path: replace(picture, name=name, title=picture.title or name)
         for path, name, picture in zip(args.pictures, names, known, strict=True)
@@ -107,6 +125,11 @@ def _net_name(args: argparse.Namespace, result: Result) -> str:
     if result is not Result.VECTOR and args.init is not None and not args.net:
         return ""
     net: str = args.net or "fast"
+    if result is Result.VECTOR and net in CONFIGS and net not in list_networks():
+        raise UnknownStyleError(
+            f"no net called {net!r} is trained yet (there are: {', '.join(list_networks()) or 'none'}); "
+            "--dedicated trains one of that kind"
+        )
     if result is not Result.VECTOR and net not in CONFIGS:
         raise UnknownStyleError(f"no kind of net called {net!r}; there are: {', '.join(CONFIGS)}")
     return net
@@ -114,9 +137,18 @@ def _net_name(args: argparse.Namespace, result: Result) -> str:
 
 def _net_file(init: Path | None) -> Path | None:
     """Returns the file to begin with; a word that names no file may name a net."""
-    if init is None or init.exists() or init.suffix:
+    if init is None or init.is_file() or init.suffix == ".safetensors":
         return init
     return network_path(str(init))
+
+
+def _style_file(init: Path | None) -> Path | None:
+    if init is not None and not init.exists() and str(init) in list_networks():
+        raise UsageError(
+            f"--init {init} is a net; a style of a net begins with a style's FILE.safetensors, "
+            "and --dedicated trains a net on from another"
+        )
+    return init
 
 
 def _default_minutes(result: Result) -> float:

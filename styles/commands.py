@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 
+from torch import OutOfMemoryError
+
 from styles.cli import STOPPED
 from styles.command_evaluate import run_evaluate
 from styles.command_options import UsageError
 from styles.command_paint import run_paint
 from styles.command_train import run_train
 from styles.growth import GrowthError
-from styles.loss_network import LossNetworkError
+from styles.loss_network import LossNetworkError, first_line
 from styles.pictures import PictureError
 from styles.registry import StyleMismatchError, UnknownStyleError
 from styles.steadiness import VideoError
@@ -47,6 +49,7 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     OSError: FAILED,
     FloatingPointError: FAILED,
 }
+_TOO_LARGE = "the memory of the GPU is too small; wanted a smaller --batch, --crop or --max-photos, or --device cpu"
 
 
 def told(error: Exception) -> tuple[str, int]:
@@ -54,4 +57,6 @@ def told(error: Exception) -> tuple[str, int]:
     for kind, code in EXIT_CODES.items():
         if isinstance(error, kind):
             return str(error), code
-    return f"unexpected {type(error).__name__}: {error} (--debug shows where)", FAILED
+    if isinstance(error, OutOfMemoryError):
+        return _TOO_LARGE, FAILED
+    return f"unexpected {type(error).__name__}: {first_line(error)} (--debug shows where)", FAILED

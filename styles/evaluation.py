@@ -25,8 +25,9 @@ _GRAM_EVERY = 10
 class Quality:
     """How near paintings come to their style picture and their photographs; each figure is a mean over photographs.
 
-    grams: per style layer, Σ(G − G_style)² / ΣG_style². content: the same ratio of relu4_2 features, against the
-    photograph's. tv: mean squared difference of neighbours, x plus y, of pixels in 0..1.
+    grams: per style layer, Σ(G − G_style)² / ΣG_style²; none where there is no style picture to compare with. content:
+    the same ratio of relu4_2 features, against the photograph's. tv: mean squared difference of neighbours, x plus y,
+    of pixels in 0..1.
     """
 
     grams: tuple[float, ...]
@@ -57,9 +58,9 @@ def style_grams(picture: NDArray[np.uint8], network: LossNetwork, style_scale: i
 
 
 def evaluate(
-    paint: Painter, photos: Sequence[NDArray[np.uint8]], grams: Sequence[Tensor], network: LossNetwork
+    paint: Painter, photos: Sequence[NDArray[np.uint8]], grams: Sequence[Tensor] | None, network: LossNetwork
 ) -> Quality:
-    """Returns the quality of what `paint` makes of the photographs, against the Gram matrices of the style picture."""
+    """Returns the quality of what `paint` makes of the photographs, against the style picture's Gram matrices."""
     paintings = [paint(photo) for photo in photos]
     rows = [_figures(photo, painting, grams, network) for photo, painting in zip(photos, paintings, strict=True)]
     mean = np.mean(rows, axis=0)
@@ -86,15 +87,15 @@ def video_gram_sum(frames: Sequence[NDArray[np.uint8]], grams: Sequence[Tensor],
 
 
 def _figures(
-    photo: NDArray[np.uint8], painting: NDArray[np.uint8], grams: Sequence[Tensor], network: LossNetwork
+    photo: NDArray[np.uint8], painting: NDArray[np.uint8], grams: Sequence[Tensor] | None, network: LossNetwork
 ) -> list[float]:
     image = _on_device(painting, network)
     with torch.no_grad():
         seen = network(image)
         wanted = network.content(_on_device(photo, network))
         content = content_loss(seen.content, wanted, relative=True).mean()
-        errors = relative_gram_errors(seen.grams, grams)[:, 0]
-    return [*errors.tolist(), float(content), float(total_variation_loss(image))]
+        errors = relative_gram_errors(seen.grams, grams)[:, 0].tolist() if grams else []
+    return [*errors, float(content), float(total_variation_loss(image))]
 
 
 def _on_device(picture: NDArray[np.uint8], network: LossNetwork) -> Tensor:

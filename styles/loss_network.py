@@ -120,16 +120,17 @@ class LossNetwork(nn.Module):
 def load_loss_network(path: Path) -> LossNetwork:
     """Returns the loss network in `path`, frozen. Raises LossNetworkError, saying what it found, or OSError."""
     tensors = _read_tensors(path)
-    if "conv51_aux.weight" in tensors:
-        network = _distilled(tensors)
-    elif all(f"features.{index}.weight" in tensors for index in _TORCHVISION_INDEX.values()):
-        network = _torchvision(tensors)
-    else:
-        names = ", ".join(sorted(tensors)[:4]) or "nothing"
+    read = _distilled if "conv51_aux.weight" in tensors else _torchvision
+    try:
+        network = read(tensors)
+        with torch.no_grad():
+            network(torch.zeros(1, 3, SMALLEST_SIDE, SMALLEST_SIDE))
+    except (KeyError, RuntimeError) as exc:  # a tensor that is missing, or of another shape
+        names = ", ".join(sorted(map(str, tensors))[:4]) or "nothing"
         raise LossNetworkError(
             f"{path} is no loss network: it holds {names}; "
-            f"wanted torchvision's {TORCHVISION_FILE} or a distilled VGG-19"
-        )
+            f"wanted torchvision's {TORCHVISION_FILE} or a distilled VGG-19 ({first_line(exc)})"
+        ) from exc
     return network.eval().requires_grad_(False)
 
 
@@ -144,10 +145,12 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        tensors: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-        return tensors
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as exc:  # a damaged pickle can raise anything
         raise LossNetworkError(f"{path} cannot be read as weights: {first_line(exc)}") from exc
+    if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise LossNetworkError(f"{path} is no loss network: it holds a {type(tensors).__name__}; wanted named tensors")
+    return tensors
 
 
 def _distilled(tensors: Mapping[str, Tensor]) -> LossNetwork:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -18,6 +19,8 @@ TORCHVISION_FILE = "vgg19-dcbb9e9d.pth"
 # torchvision's file names carry the first eight digits of the file's sha256.
 SHA256_PREFIX = "dcbb9e9d"
 _CHUNK_BYTES = 1 << 20
+# A server that says nothing for so long says nothing more.
+_TIMEOUT_S = 30
 
 
 class DownloadError(OSError):
@@ -53,7 +56,7 @@ def download_file(url: str, path: Path, sha256_prefix: str) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         sha256 = _fetch(url, partial)
-    except (urllib.error.URLError, OSError) as exc:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
         partial.unlink(missing_ok=True)
         raise DownloadError(f"cannot download {url}: {exc}; get the file by other means and put it at {path}") from exc
     if not sha256.startswith(sha256_prefix):
@@ -65,7 +68,8 @@ def download_file(url: str, path: Path, sha256_prefix: str) -> None:
 def _fetch(url: str, path: Path) -> str:
     """Writes what `url` holds to `path` and returns its sha256."""
     digest = hashlib.sha256()
-    with urllib.request.urlopen(url) as answer, path.open("wb") as file, progress_display("MB") as report:  # noqa: S310
+    answer = urllib.request.urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 - our own address, or a test's
+    with answer, path.open("wb") as file, progress_display("MB") as report:
         total = int(answer.headers.get("Content-Length") or 0)
         done = 0
         while chunk := answer.read(_CHUNK_BYTES):

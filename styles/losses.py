@@ -1,7 +1,8 @@
-"""The losses of the article (Gatys, Ecker, Bethge 2016; Johnson, Alahi, Fei-Fei 2016), each a mean over the batch.
+"""The losses of the article (Gatys, Ecker, Bethge 2016; Johnson, Alahi, Fei-Fei 2016), one value per picture.
 
-Every one is 'squared norm / size / batch' as the article has it. The relative forms divide by the same quantity of the
-target alone; that makes one weight fit every picture and every loss network, and is what training and `evaluate` use.
+Every one is 'squared norm / size', and its `.mean()` 'squared norm / size / batch' as the article has it. The relative
+forms divide by the same quantity of the target alone; that makes one weight fit every picture and every loss network,
+and is what training and `evaluate` use.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def relative_gram_errors(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> 
 
 
 def total_variation_loss(images: Tensor) -> Tensor:
-    """Returns the squared differences of neighbours in y and x, each over its size, / batch (the denoise loss).
+    """Returns the squared differences of neighbours in y and x, each over its size (the denoise loss).
 
     images: N x C x H x W, in 0..1. Per picture: shape N.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,11 +38,11 @@ def network_painter(weights: NetworkWeights, vector: NDArray[np.float32], device
     return _at_any_size(paint, weights.config.size_multiple)
 
 
-def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Painter:
+def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None, weights_sha256: str = "") -> Painter:
     """Returns what paints with an ONNX file on the CPU in float32, by OpenVINO.
 
     The file takes `frame`, 1 x H x W x 3 uint8, and may take `style`, float32[K]. Raises WeightsError where it is
-    something else, or FileNotFoundError.
+    something else, or of other weights than those of the given checksum, or FileNotFoundError.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no ONNX file at {path}")
@@ -51,6 +52,8 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Paint
         net = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     except RuntimeError as exc:
         raise WeightsError(f"{path} cannot be read as ONNX: {str(exc).splitlines()[0]}") from exc
+    if weights_sha256 and _fact(model, "weights_sha256") != weights_sha256:
+        raise WeightsError(f"{path} was made from other weights than the net has now; nst-build onnx makes it again")
     inputs = {node.any_name: node.element_type.get_type_name() for node in net.inputs}
     if inputs.get("frame") != "u8":
         raise WeightsError(f"{path} takes {', '.join(inputs)}; wanted 'frame', 1 x H x W x 3 uint8")
@@ -61,9 +64,13 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None) -> Paint
     def paint(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.array(net({"frame": np.ascontiguousarray(picture)[None], **styles})[0][0])
 
-    where = ["framework", "size_multiple"]  # OpenVINO's place for the metadata of an ONNX file
-    multiple = int(model.get_rt_info(where).astype(str)) if model.has_rt_info(where) else 1
-    return _at_any_size(paint, multiple)
+    return _at_any_size(paint, int(_fact(model, "size_multiple") or 1))
+
+
+def _fact(model: Any, name: str) -> str:
+    """Returns a value of the metadata of an ONNX file, '' where there is none."""
+    where = ["framework", name]  # OpenVINO's place for them
+    return str(model.get_rt_info(where).astype(str)) if model.has_rt_info(where) else ""
 
 
 def _at_any_size(paint: Painter, multiple: int) -> Painter:

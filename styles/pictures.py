@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+
+from styles.progress import Report
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -95,15 +99,19 @@ _MAX_GAIN = 2.0
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photographs in memory, each 3 x H x W uint8 with a short side of `short_side`; `skipped` could not be used."""
+    """Photographs in memory, each 3 x H x W uint8 with a short side of `short_side`; `skipped` could not be used.
+
+    `fingerprint` tells one choice of files from another, by their names and sizes.
+    """
 
     photos: tuple[Tensor, ...]
     short_side: int
     skipped: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     def to(self, device: torch.device) -> PhotoSet:
         """Returns the photographs in the memory of `device`, where they are then cropped and scaled."""
-        return PhotoSet(tuple(photo.to(device) for photo in self.photos), self.short_side, self.skipped)
+        return replace(self, photos=tuple(photo.to(device) for photo in self.photos))
 
     def batch(self, count: int, crop: int, rng: np.random.Generator) -> tuple[Tensor, NDArray[np.float64]]:
         """Returns `count` different photographs, zoomed, cropped, mirrored and exposed at random, and each one's zoom.
@@ -141,14 +149,17 @@ def style_picture(folder: Path, name: str) -> Path:
     return paths[0]
 
 
-def load_photos(folder: Path, crop: int, most: int | None = None) -> PhotoSet:
+def load_photos(folder: Path, crop: int, most: int | None = None, report: Report = lambda *_: None) -> PhotoSet:
     """Returns the photographs below `folder`, decoded once; of more than `most`, an even choice.
 
     Those that cannot be read or are smaller than `crop` are skipped. Raises PictureError where none is left.
     """
     short_side = crop * 5 // 4
     photos, skipped = [], []
-    for path in _even_choice(picture_paths(folder), most):
+    paths = _even_choice(picture_paths(folder), most)
+    for done, path in enumerate(paths):
+        if done:
+            report(done, done / len(paths), {})
         try:
             picture = _read_photo(path, crop)
         except PictureError as exc:
@@ -158,7 +169,12 @@ def load_photos(folder: Path, crop: int, most: int | None = None) -> PhotoSet:
         photos.append(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
     if not photos:
         raise PictureError(f"no usable photograph in {folder}: {skipped[0]}")
-    return PhotoSet(tuple(photos), short_side, tuple(skipped))
+    return PhotoSet(tuple(photos), short_side, tuple(skipped), _fingerprint(folder, paths))
+
+
+def _fingerprint(folder: Path, paths: Iterable[Path]) -> str:
+    files = "\n".join(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in paths)
+    return hashlib.sha256(files.encode()).hexdigest()
 
 
 def _even_choice(paths: list[Path], most: int | None) -> list[Path]:

@@ -56,6 +56,15 @@ PICTURES: Mapping[str, Picture] = {
         Picture("wreck", "The Wreck of a Transport Ship", "J. M. W. Turner", "c. 1810", "public domain"),
     )
 }
+# Of the files that the shipped nets were trained from. Another picture of that name may show something else.
+_PICTURE_SHA256: Mapping[str, str] = {
+    "la_muse": "5963aa54ebdb00ee6cc4a89d2e0218d5cc50e7a9cce7d2347937540d77596957",
+    "rain_princess": "edc860681275f663ff23b28ade7436b34bf8ea28ae60be773f3e1c39b938e5d3",
+    "scream": "45d763b132ba2075f4ff3dd26bce7db155bb1a5574be8d1bfb7d412dae260d04",
+    "udnie": "45e510d2a53b4167a22bae12a191eea3018f82d74a2fa17b1573adc1e9dfc7f6",
+    "wave": "54f19686bea5117c0bb68ce4425dbed4efafa3e8d7cafe35f0fae80b8223f4be",
+    "wreck": "05e6d80cee6b2df5c3425f8f59105e62804d8a7ffe688aa69739c1f787a09dd9",
+}
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,12 @@ class Style:
     def network_path(self) -> Path:
         """The weights file of the style's net. Raises UnknownStyleError where there is none."""
         return self.path if self.dedicated else network_path(self.network)
+
+
+def known_picture(path: Path) -> Picture | None:
+    """Returns what is known of a picture's file, by its name and content. Raises OSError."""
+    known = path.stem in PICTURES and file_sha256(path) == _PICTURE_SHA256[path.stem]
+    return PICTURES[path.stem] if known else None
 
 
 def user_folder() -> Path:
@@ -172,7 +187,7 @@ def check_belongs(style: Style) -> None:
     net = style.network_path
     wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
     if wanted != network_sha256(net):
-        again = f"; make it again with: {style.command}" if style.command else ""
+        again = f"; train it again (it was made by: {style.command})" if style.command else ""
         raise StyleMismatchError(
             f"{style.path} was trained with another version of the net {style.network!r} than {net}{again}"
         )

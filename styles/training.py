@@ -1,8 +1,8 @@
 """Trains a transform net, or a style vector on a frozen one, against the loss network.
 
 One step: a few photographs, each painted in another style; content, style and total-variation losses of the paintings;
-and the temporal loss between half of them and the paintings of the same photographs after a small camera motion. All
-random numbers of a step follow from (seed, step) alone, so a resumed run goes on exactly as an uninterrupted one.
+and the temporal loss between up to half of them and the paintings of the same photographs after a small camera motion.
+All random numbers of a step follow from (seed, step) alone, so a resumed run goes on exactly as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from styles.network import TransformNet
 from styles.pictures import MAX_ZOOM, PhotoSet, resize_short_side, to_picture, to_tensor
 
 _WARM_UP_STEPS = 50
+# So many steps one after the other without a finite gradient are no accident.
+_MOST_LOST_STEPS = 50
 # Zooms for which the style pictures' Gram matrices are kept; a photograph uses the nearest.
 _ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, MAX_ZOOM)
 # From how far paintings and style pictures are compared, in turn by chance: 0.5 is twice as far. Seen from near alone,
@@ -161,7 +163,8 @@ class Trainer:
         self.net = net.to(self.device).requires_grad_(not frozen)
         # in float32 oneDNN is 1.3 to 1.4 times as fast with channels that lie apart (docs/measurements.md)
         self.memory_format = torch.channels_last if _multiplies_bfloat16(self.device) else torch.contiguous_format
-        self.net.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
+        for module in (self.net, loss_network):
+            module.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
         self.vectors = nn.Parameter(vectors.to(self.device).clone())
         self.targets, self.photos, self.loss_network, self.plan = targets, photos.to(self.device), loss_network, plan
         self.origin = origin
@@ -177,6 +180,8 @@ class Trainer:
         }
         self.step, self.elapsed_s = 0, 0.0
         self.losses: dict[str, float] = {}
+        self._lost_steps = 0
+        self._next: tuple[int, _Draw] | None = None
 
     @property
     def fraction(self) -> float:
@@ -250,19 +255,38 @@ class Trainer:
         return self.plan.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * self.fraction))
 
     def _train_one_step(self) -> None:
-        losses, total = self._losses(self._draw())
+        losses, total = self._losses(self._drawn())
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
+        norm = nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 10.0)
+        # before anything is read back, so that a GPU has work while the next photographs are drawn
+        self._next = self.step + 1, self._draw(self.step + 1)
         # a crop of one colour has no variance, and dividing by it in layer after layer no end
-        if torch.isfinite(nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 10.0)):
+        if torch.isfinite(norm):
             self.optimizer.step()
+            self._lost_steps = 0
+        else:
+            self._lose_step()
         self._smooth(losses)
 
-    def _draw(self) -> _Draw:
+    def _lose_step(self) -> None:
+        self._lost_steps += 1
+        if self._lost_steps == _MOST_LOST_STEPS:
+            raise FloatingPointError(
+                f"no finite gradient in {_MOST_LOST_STEPS} steps up to step {self.step}: photographs of one colour "
+                "give none, and a --learning-rate that is too high ends so"
+            )
+
+    def _drawn(self) -> _Draw:
+        """Returns the draw of this step, which is made while the one before it runs."""
+        step, draw = self._next or (-1, None)
+        return draw if draw is not None and step == self.step else self._draw(self.step)
+
+    def _draw(self, step: int) -> _Draw:
         plan = self.plan
-        rng = np.random.default_rng((plan.seed, self.step))
+        rng = np.random.default_rng((plan.seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         photos, zooms = self.photos.batch(plan.batch, plan.crop, rng)
         scales = [scale for scale in _DISTANCES if scale * plan.crop >= SMALLEST_SIDE]
@@ -307,8 +331,7 @@ class Trainer:
 
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:
         share = max(0.02, 1 / (self.step + 1))
-        for name, value in losses.items():
-            now = float(value.detach())
+        for name, now in zip(losses, torch.stack([value.detach() for value in losses.values()]).tolist(), strict=True):
             if not math.isfinite(now):
                 raise FloatingPointError(
                     f"the {name} loss became {now} at step {self.step}; lower --learning-rate "
@@ -347,7 +370,9 @@ def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:
-    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.cpu._is_avx512_bf16_supported()
 
 
 def preview_sheet(trainer: Trainer, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import signal
 import threading
 import time
@@ -22,7 +23,7 @@ from styles.architecture import CONFIGS
 from styles.growth import grown
 from styles.loss_network import load_loss_network
 from styles.network import TransformNet, network_from_weights
-from styles.pictures import PhotoSet, centre_crop, load_photos, read_picture, write_picture
+from styles.pictures import PhotoSet, centre_crop, load_photos, picture_paths, read_picture, write_picture
 from styles.progress import progress_display
 from styles.registry import NETWORK_SHA256, Picture, network_path
 from styles.training import Progress, Trainer, TrainingPlan, preview_sheet, style_target
@@ -81,7 +82,6 @@ class TrainingJob:
     net: str
     pictures: Mapping[Path, Picture]
     photos: Path
-    loss_network: Path
     output: Path
     plan: TrainingPlan
     command: str
@@ -116,19 +116,30 @@ class _Start:
     sha256: str = ""
 
 
-def train(job: TrainingJob) -> Path:
-    """Runs the job to its end and returns the file that it made.
-
-    Raises PictureError, LossNetworkError, WeightsError, UnknownStyleError, CheckpointError, SettingsError,
-    UnfinishedTrainingError, ResultError or FileNotFoundError before any training, TrainingStopped on Ctrl-C.
-    """
+def check(job: TrainingJob) -> None:
+    """Refuses what can be seen without long work: UnfinishedTrainingError, ResultError, PictureError."""
     if job.checkpoint_path.exists() and not job.resume:
         raise UnfinishedTrainingError(
             f"{job.checkpoint_path} is from an unfinished training; go on from it with --resume, or delete it"
         )
     if job.result_path.exists() and not job.overwrite and not job.checkpoint_path.exists():
         raise ResultError(f"{job.result_path} is there already; to train it anew, add -y, or name another with --name")
-    trainer, sha256 = _trainer(job)
+    for path in job.pictures:
+        read_picture(path)
+    picture_paths(job.photos)
+    place = next(parent for parent in job.checkpoint_path.absolute().parents if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise ResultError(f"cannot write into {place}; wanted a folder for the result: --output DIR")
+
+
+def train(job: TrainingJob, loss_network: Path) -> Path:
+    """Runs the job to its end, against the loss network in that file, and returns the file that it made.
+
+    Raises PictureError, LossNetworkError, WeightsError, UnknownStyleError, CheckpointError, SettingsError, ResultError
+    or FileNotFoundError before any training, TrainingStopped on Ctrl-C.
+    """
+    trainer, sha256 = _trainer(job, loss_network)
+    history = _history(job)
     try:
         job.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -139,7 +150,7 @@ def train(job: TrainingJob) -> Path:
     elif job.resume:
         _log.info("no checkpoint at %s yet: starting at step 0", job.checkpoint_path)
     _run(trainer, job)
-    path = _save_result(trainer, job, sha256)
+    path = _save_result(trainer, job, sha256, history)
     _write_preview(trainer, job)
     job.checkpoint_path.unlink(missing_ok=True)
     return path
@@ -209,10 +220,10 @@ def _start_from_weights(job: TrainingJob, init: Path) -> _Start:
     return _Start(net, rows)
 
 
-def _trainer(job: TrainingJob) -> tuple[Trainer, str]:
+def _trainer(job: TrainingJob, loss_network_file: Path) -> tuple[Trainer, str]:
     """Returns the trainer at step 0 and the sha256 of the net's file ('' for a new net)."""
     pictures = {path: read_picture(path) for path in job.pictures}
-    loss_network = load_loss_network(job.loss_network).to(job.device)
+    loss_network = load_loss_network(loss_network_file).to(job.device)
     start = _start(job)
     crop, multiple = job.plan.crop, start.net.config.size_multiple
     if crop % multiple:
@@ -230,8 +241,8 @@ def _trainer(job: TrainingJob) -> tuple[Trainer, str]:
         "net": job.net,
         "net_sha256": start.sha256,
         "init_sha256": file_sha256(job.init) if job.init else "",
-        "loss_network_sha256": file_sha256(job.loss_network),
-        "photos": str(len(photos.photos)),
+        "loss_network_sha256": file_sha256(loss_network_file),
+        "photos": photos.fingerprint,
         **{f"picture of {picture.name}": file_sha256(path) for path, picture in job.pictures.items()},
     }
     trainer = Trainer(
@@ -248,7 +259,8 @@ def _trainer(job: TrainingJob) -> tuple[Trainer, str]:
 
 
 def _load_photos(job: TrainingJob) -> PhotoSet:
-    photos = load_photos(job.photos, job.plan.crop, job.max_photos)
+    with progress_display("photograph") as report:
+        photos = load_photos(job.photos, job.plan.crop, job.max_photos, report)
     skipped = f", {len(photos.skipped)} skipped (the first: {photos.skipped[0]})" if photos.skipped else ""
     _log.info("%d photographs%s", len(photos.photos), skipped)
     return photos
@@ -304,7 +316,7 @@ def _write_preview(trainer: Trainer, job: TrainingJob) -> None:
     write_picture(job.preview_path, preview_sheet(trainer, centre_crop(photo, job.plan.crop)))
 
 
-def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str) -> Path:
+def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str, history: Mapping[str, str]) -> Path:
     facts = _facts(trainer, job)
     vectors = trainer.vectors.detach().float().cpu().numpy()
     state = trainer.net.state_dict()
@@ -312,15 +324,15 @@ def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str) -> Pat
     config, path = trainer.net.config, job.result_path
     pictures = list(job.pictures.values())
     if job.result is Result.DEDICATED:
-        save_network(path, config, arrays, {**_described(pictures[0]), **facts, **_history(job)}, vectors[0])
+        save_network(path, config, arrays, {**_described(pictures[0]), **facts, **history}, vectors[0])
         return path
     folder = path.parent
     if job.result is Result.SHARED:
         names = json.dumps([picture.name for picture in pictures])
-        network_sha256 = save_network(path, config, arrays, {TRAINED_STYLES: names, **facts, **_history(job)})
+        network_sha256 = save_network(path, config, arrays, {TRAINED_STYLES: names, **facts, **history})
         folder = path.with_suffix("")
     else:
-        facts |= _history(job)
+        facts |= history
     for picture, vector in zip(pictures, vectors, strict=True):
         metadata = {**_described(picture), **facts, NETWORK_SHA256: network_sha256}
         save_style(folder / f"{picture.name}.safetensors", vector, metadata)

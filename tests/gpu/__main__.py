@@ -35,10 +35,12 @@ from realtime.frames import Pixels
 from styles.registry import list_networks
 from tests.gpu.contestants import bare_engine, bare_pytorch, built_engine, pytorch_painter, tensorrt_painter
 from tests.gpu.measure import Speed, compute_ms, measure_painters
+from tests.gpu.training import drawn_training, step_ms
 
 _STATISTICS: tuple[Statistics, ...] = ("fp32", "fp16")
 SIZES = ((1280, 720), (1920, 1080))
 ODD_SIZES = ((328, 248), (648, 360))
+_WARM_UP_STEPS = 20
 LEAST_OF_BARE = 0.95
 MOST_LATENCY = 1.5
 
@@ -102,7 +104,7 @@ def main() -> int:
 
 
 def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[Line]:
-    """Yields the qualities at odd sizes and at the first size, then the speeds at all sizes."""
+    """Yields the qualities at odd sizes and at the first size, then the speeds, of training and at all sizes."""
     with_tensorrt = why_no_tensorrt() is None
     for size in (*ODD_SIZES, SIZES[0]):
         with ExitStack() as stack:
@@ -118,6 +120,8 @@ def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[
                 engine = tensorrt_painter(stored, flavour, depth=1)
                 stack.callback(engine.close)
                 yield quality_line(weights, size, f"{flavour} f16, {statistics} statistics", engine)
+    trainer = drawn_training(weights, folder, "cuda", steps=_WARM_UP_STEPS + count)
+    yield Line(weights.stem, "256x256", "a step of training, batch 3", step_ms(trainer, _WARM_UP_STEPS), "ms")
     for size in SIZES:
         yield from race(weights, size, folder, rounds, count)
         yield loop_line(weights.stem, size, "tensorrt" if with_tensorrt else "pytorch", folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -17,9 +17,8 @@ from safetensors.torch import save_file
 from styles.loss_network import LossNetwork, load_loss_network
 from styles.pictures import write_picture
 
-# Channels of each block of the small loss network, and of the VGG-19 that its aux layers stand for.
+# Channels of each block of the small loss network.
 _NARROW = {1: 4, 2: 6, 3: 8, 4: 8, 5: 8}
-_WIDE = {block: 2 * width for block, width in _NARROW.items()}
 _CONVS = ("11", "12", "21", "22", "31", "32", "33", "34", "41", "42", "43", "44", "51")
 
 
@@ -40,9 +39,11 @@ def _one_thread() -> Iterator[None]:
     del os.environ["OMP_NUM_THREADS"]
 
 
-@pytest.fixture(scope="session")
-def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A distilled loss network with random weights, a few channels wide."""
+def write_loss_network(path: Path, widths: Mapping[int, int]) -> None:
+    """Writes a distilled loss network with random weights, with so many channels in each of its five blocks.
+
+    It stands for one that is twice as wide.
+    """
     generator = torch.Generator().manual_seed(5)
 
     def conv(outputs: int, inputs: int, side: int) -> torch.Tensor:
@@ -51,15 +52,21 @@ def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors = {"conv0.weight": 4 * torch.eye(3)[:, :, None, None], "conv0.bias": torch.full((3,), -2.0)}
     inputs = 3
     for name in _CONVS:
-        width = _NARROW[int(name[0])]
+        width = widths[int(name[0])]
         tensors[f"conv{name}.weight"] = conv(width, inputs, 3)
         tensors[f"conv{name}.bias"] = 0.1 * torch.randn(width, generator=generator)
         inputs = width
-    for block, width in _NARROW.items():
-        tensors[f"conv{block}1_aux.weight"] = conv(_WIDE[block], width, 1)
-        tensors[f"conv{block}1_aux.bias"] = 0.1 * torch.randn(_WIDE[block], generator=generator)
-    path = tmp_path_factory.mktemp("loss") / "small.safetensors"
+    for block, width in widths.items():
+        tensors[f"conv{block}1_aux.weight"] = conv(2 * width, width, 1)
+        tensors[f"conv{block}1_aux.bias"] = 0.1 * torch.randn(2 * width, generator=generator)
     save_file(tensors, path)
+
+
+@pytest.fixture(scope="session")
+def loss_network_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A distilled loss network with random weights, a few channels wide."""
+    path = tmp_path_factory.mktemp("loss") / "small.safetensors"
+    write_loss_network(path, _NARROW)
     return path
 
 

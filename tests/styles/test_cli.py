@@ -19,12 +19,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from build_engines.onnx_cache import write_onnx
 from styles import registry
 from styles.cli import main
 from styles.network import network_from_weights
-from styles.pictures import read_picture
+from styles.pictures import read_picture, write_picture
 from styles.registry import find_style, list_styles
-from styles.weights import load_network, load_style, read_metadata
+from styles.weights import load_network, load_style, read_metadata, save_network, save_style
+from tests.styles.conftest import textured
 
 ROOT = Path(__file__).parents[2]
 Train = Callable[..., int]
@@ -77,11 +79,11 @@ def test_several_pictures_make_a_net_with_a_style_for_each(
     assert out.strip() == str(user_folder / "both.safetensors")
     assert "4 photographs, 2 skipped (the first:" in err
     assert [(style.network, style.name, style.title) for style in list_styles()] == [
-        ("both", "wave", "The Great Wave off Kanagawa"),
-        ("both", "wreck", "The Wreck of a Transport Ship"),
+        ("both", "wave", "wave"),
+        ("both", "wreck", "wreck"),
     ]
     metadata = read_metadata(find_style("wave", "both").path)
-    assert metadata["artist"] == "Katsushika Hokusai"
+    assert metadata["artist"] == ""  # of another picture that is called wave, nothing is known
     assert (metadata["steps"], metadata["seed"]) == ("2", "4")
     assert json.loads(metadata["loss_weights"])["style"] == 0.5
     # absolute paths of this computer are left out of what is published
@@ -145,6 +147,8 @@ def test_a_net_grows_out_of_a_smaller_one(
     assert "'fast' cannot grow into one of the kind 'article'" in capsys.readouterr().err
     assert train("mine", "--dedicated", "--init", "smal", "--steps", "1") == 2
     assert "'small'" in capsys.readouterr().err
+    assert train("mine", "--net", "small", "--init", "small", "--steps", "1") == 2
+    assert "--init small is a net; a style of a net begins with a style's FILE" in capsys.readouterr().err
 
 
 def wait_for(path: Path, alive: Callable[[], bool]) -> None:
@@ -206,7 +210,8 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
         (["wave", "wave", "--name", "x", "--steps", "1"], "two pictures are called 'wave'"),
         (["wave", "wreck", "--name", "x", "--title", "T", "--steps", "1"], "--title can describe one picture, not 2"),
         (["wave", "--name", "../x", "--steps", "1"], "'../x' cannot be the name of a style"),
-        (["wave", "--steps", "1"], "no net called 'fast' (there are: none yet)"),
+        (["wave", "--steps", "1"], "no net called 'fast' is trained yet (there are: none)"),
+        (["wave", "--net", "own", "--steps", "1"], "no net called 'own' (there are: none yet)"),
         (
             ["wave", "--dedicated", "--net", "slow", "--steps", "1"],
             "no kind of net called 'slow'; there are: fast, full, article",
@@ -219,6 +224,9 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
         (["wave", "--steps", "1", "--style-weight", "wrek=2"], "--style-weight wrek=…: no such style here"),
         (["wave", "--steps", "1", "--temporal-weight", "wrek=2"], "--temporal-weight wrek=…: no such style here"),
         (["wave", "--steps", "1", "--tv-weight", "wrek=2"], "--tv-weight wrek=…: no such style here"),
+        (["wave", "--name", "photo", "--steps", "1"], "'photo' cannot be the name of a style"),
+        (["wave", "--name", "x.safetensors", "--steps", "1"], "'x.safetensors' cannot be the name of a style"),
+        (["wave", "--net", "article", "--steps", "1"], "no net called 'article' is trained yet (there are: none)"),
     ],
 )
 def test_options_that_do_not_go_together_are_told_in_a_line(
@@ -237,6 +245,7 @@ def test_options_that_do_not_go_together_are_told_in_a_line(
         (["--minutes", "-1"], "'-1' is no number from 0"),
         (["--steps", "1", "--minutes", "1"], "not allowed with argument"),
         (["--content-weight", "nan"], "'nan' is no number from 0"),
+        (["--seed", "-1"], "'-1' is no whole number from 0"),
     ],
 )
 def test_bad_numbers_are_usage_errors(
@@ -259,6 +268,9 @@ def test_bad_numbers_are_usage_errors(
         (["wave", "--crop", "64"], "no usable photograph in"),
         (["wave", "--loss-network", "TMP/text.jpg"], "text.jpg cannot be read as weights"),
         (["wave", "--loss-network", "TMP/none.pth"], "no loss network at"),
+        # what may be a download of half a gigabyte comes last
+        (["TMP/none.jpg", "--loss-network", "TMP/none.pth"], "no picture at"),
+        (["wave", "--photos", "TMP/empty", "--loss-network", "TMP/none.pth"], "no photographs in"),
     ],
 )
 def test_unreadable_input_is_told_in_a_line(
@@ -294,7 +306,11 @@ def test_a_net_with_a_style_inside_takes_no_other(train: Train, capsys: pytest.C
 
 
 def test_a_checkpoint_of_another_command_is_refused_by_what_differs(
-    train: Train, user_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    train: Train,
+    user_folder: Path,
+    photos_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = ["mine", "--dedicated", "--steps", "3"]
     monkeypatch.setattr("styles.training_run._save_result", lambda *_: 1 / 0)
@@ -303,6 +319,12 @@ def test_a_checkpoint_of_another_command_is_refused_by_what_differs(
     capsys.readouterr()
     assert train(*words, "--resume", "--style-weight", "mine=2") == 2
     assert "was made with other settings (plan.weights.styles.mine: None, now 2.0); give" in capsys.readouterr().err
+    write_picture(photos_folder / "another.png", textured(64, 64, seed=9))
+    try:
+        assert train(*words, "--resume") == 2
+    finally:
+        (photos_folder / "another.png").unlink()
+    assert "was made with other settings (origin.photos: " in capsys.readouterr().err
 
 
 def test_the_name_of_a_shipped_net_is_not_taken(
@@ -328,6 +350,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(
         (["-o", "TMP/none/out.png"], "cannot write TMP/none/out.png: there is no folder TMP/none"),
         (["-o", "TMP/out.xyz"], "cannot write TMP/out.xyz; wanted a name ending in .bmp"),
         (["-o", "TMP/photo.png"], "cannot write TMP/photo.png: it is the input itself"),
+        (["-o", "TMP/folder.png", "-y"], "cannot write TMP/folder.png; wanted the name of a picture"),
         (["-o", "TMP/out.png", "--size", "16"], "--size 16: the loss network looks at 32 pixels and up"),
         (["-o", "TMP/out.png", "--style-scale", "8"], "--style-scale 8: the loss network looks at 32 pixels and up"),
     ],
@@ -336,6 +359,7 @@ def test_what_could_not_be_painted_or_written_is_refused_before_the_painting(
     words: list[str], line: str, pictures_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(pictures_folder / "mine.png", tmp_path / "photo.png")
+    (tmp_path / "folder.png").mkdir()
     named = [word.replace("TMP", str(tmp_path)) for word in words]
     assert main(["paint", str(tmp_path / "photo.png"), str(pictures_folder / "wave.png"), *named]) == 2
     assert line.replace("TMP", str(tmp_path)) in capsys.readouterr().err
@@ -356,7 +380,7 @@ def test_debug_shows_where_an_error_came_from(train: Train, capsys: pytest.Captu
     assert train("wave", "--debug") == 2
     told = capsys.readouterr().err
     assert told.startswith("Traceback")
-    assert told.splitlines()[-1].startswith("nst-train: no net called 'fast'")
+    assert told.splitlines()[-1].startswith("nst-train: no net called 'fast' is trained yet")
 
 
 def test_paint_writes_a_picture_of_less_loss(
@@ -405,3 +429,75 @@ def test_evaluate_prints_the_figures_of_each_style(
     assert "did you mean 'wreck'?" in capsys.readouterr().err
     assert main([*base, "other=wave"]) == 3
     assert "no picture of the style 'other'" in capsys.readouterr().err
+
+
+def test_evaluate_without_style_pictures_tells_the_rest(
+    network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    moved = tmp_path / "a=b" / "small"
+    moved.mkdir(parents=True)
+    shutil.copy(network, moved.with_suffix(".safetensors"))
+    style = shutil.copy(network.with_suffix("") / "wave.safetensors", moved)
+    capsys.readouterr()
+    words = [
+        "evaluate",
+        str(style),
+        "photo",
+        "--loss-network",
+        str(loss_network_file),
+        "--photos",
+        str(pictures_folder),
+    ]
+    assert main([*words, "--most", "2", "--size", "160", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "without --pictures DIR nothing is said about the likeness to the style pictures\n"
+    wave, plain = json.loads(out)
+    assert wave["content"] > plain["content"] == 0
+    assert "gram_sum" not in wave
+    assert wave["artefacts"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (["wave"], 2, "say what to evaluate on: --photos DIR, --video FILE or both"),
+        (["wave", "--video", "TMP/none.mp4"], 3, "no video at TMP/none.mp4"),
+        (["wave", "--video", "TMP/mine.png", "--painted", "TMP/none.mp4"], 3, "no video at TMP/none.mp4"),
+        (["wave", "--video", "TMP/mine.png", "--still"], 2, "--still goes with --photos DIR"),
+        (["wave", "--photos", "TMP", "--width", "64"], 2, "--width goes with --video FILE"),
+        (["photo", "--photos", "TMP", "--pictures", "TMP"], 2, "is compared with a style picture: NAME=photo"),
+    ],
+)
+def test_what_evaluate_cannot_do_is_told_before_it_begins(
+    words: list[str], code: int, line: str, pictures_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", *(word.replace("TMP", str(pictures_folder)) for word in words)]) == code
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert line.replace("TMP", str(pictures_folder)) in err[0]
+
+
+def test_evaluate_refuses_the_onnx_file_of_other_weights(
+    network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_onnx(network, network.with_suffix(".onnx"))
+    words = ["evaluate", "wave", "--onnx", "--loss-network", str(loss_network_file), "--photos", str(pictures_folder)]
+    assert main([*words, "--most", "1", "--size", "160"]) == 0
+    weights, style = load_network(network), load_style(network.with_suffix("") / "wave.safetensors")
+    arrays = {name: array * 2 for name, array in weights.arrays.items()}
+    sha256 = save_network(network, weights.config, arrays, weights.metadata)
+    save_style(network.with_suffix("") / "wave.safetensors", style.vector, {**style.metadata, "network_sha256": sha256})
+    capsys.readouterr()
+    assert main([*words, "--most", "1", "--size", "160"]) == 3
+    assert "small.onnx was made from other weights than the net has now" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(pictures_folder: Path, loss_network_file: Path) -> None:
+    words = ["evaluate", "photo", "--loss-network", str(loss_network_file), "--photos", str(pictures_folder)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "styles.cli", *words, "--most", "1", "--size", "160"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.returncode == 0
+    assert done.stderr == "without --pictures DIR nothing is said about the likeness to the style pictures\n"

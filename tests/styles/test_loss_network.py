@@ -101,3 +101,26 @@ def test_mean_activation_of_the_distilled_vgg_is_about_one(shared: Path) -> None
     # The last diagonal of A·G·Aᵀ is the mean square: "normalised" VGG weights have activations of about 1.
     mean_squares = [float(gram[0].diagonal().mean() * gram.shape[1]) for gram in features.grams]
     assert all(0.1 < value < 20 for value in mean_squares), mean_squares
+
+
+@pytest.mark.parametrize(
+    ("held", "line"),
+    [
+        ([1, 2], "it holds a list; wanted named tensors"),
+        (torch.zeros(3), "it holds a Tensor; wanted named tensors"),
+        ({"features.0.weight": torch.zeros(2, 3, 3, 3)}, r"it holds features\.0\.weight; wanted"),
+        ({"conv51_aux.weight": torch.zeros(2, 3, 1, 1)}, r"it holds conv51_aux\.weight; wanted"),
+    ],
+)
+def test_a_file_of_something_else_is_refused_with_what_it_holds(held: object, line: str, tmp_path: Path) -> None:
+    torch.save(held, tmp_path / "other.pth")
+    with pytest.raises(LossNetworkError, match=line):
+        load_loss_network(tmp_path / "other.pth")
+
+
+def test_tensors_of_other_shapes_are_refused(torchvision_file: Path) -> None:
+    tensors = torch.load(torchvision_file)
+    tensors["features.5.weight"] = torch.zeros(2, 9, 3, 3)
+    torch.save(tensors, torchvision_file)
+    with pytest.raises(LossNetworkError, match=r"is no loss network: .*channels"):
+        load_loss_network(torchvision_file)

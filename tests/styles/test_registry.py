@@ -17,6 +17,7 @@ from styles.registry import (
     StyleMismatchError,
     UnknownStyleError,
     find_style,
+    known_picture,
     list_networks,
     list_styles,
     network_path,
@@ -121,7 +122,9 @@ def test_the_nearest_name_is_offered(shipped: Path, user: Path) -> None:
 def test_a_style_of_another_training_of_its_net_is_refused(shipped: Path, user: Path) -> None:
     assert find_style("wave").name == "wave"
     save_network(shipped / "fast.safetensors", CONFIGS["fast"], {"w": np.zeros(2, np.float32)}, {"new": "training"})
-    with pytest.raises(StyleMismatchError, match=r"another version of the net 'fast' .* make it again with: make wave"):
+    with pytest.raises(
+        StyleMismatchError, match=r"another version of the net 'fast' .* train it again .*made by: make wave"
+    ):
         find_style("wave")
 
 
@@ -134,3 +137,12 @@ def test_what_the_app_imports_needs_no_torch() -> None:
     modules = "styles.registry, styles.weights, styles.architecture, styles.cli"
     code = f"import sys; sys.modules['torch'] = None; import {modules}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.needs_shared
+def test_a_picture_is_known_by_its_content_and_not_by_its_name_alone(shared: Path, tmp_path: Path) -> None:
+    for name, picture in PICTURES.items():
+        assert known_picture(shared / "style_images" / f"{name}.jpg") == picture
+    surf = tmp_path / "wave.jpg"
+    surf.write_bytes(b"a holiday")
+    assert known_picture(surf) is None

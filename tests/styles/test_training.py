@@ -205,3 +205,12 @@ def test_the_preview_shows_photograph_painting_and_style_for_each_style(make_tra
     assert sheet.shape == (2 * 32, 3 * 32, 3)
     assert (sheet[:32, :32] == photo).all()
     assert (sheet[32:, 32:64] == trainer.paint(photo, 1)).all()
+
+
+def test_a_training_that_finds_no_gradient_ends(make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(replace(PLAN, steps=100))
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(torch.nan))
+    before = weights_of(trainer)
+    with pytest.raises(FloatingPointError, match="no finite gradient in 50 steps up to step 49: photographs of one"):
+        trainer.run(lambda _: None)
+    assert equal(weights_of(trainer), before)
