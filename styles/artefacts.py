@@ -2,8 +2,9 @@
 
 Dots of a net sit on the lattice of its upsampling. Their energy is a peak of the spectrum at exactly 1/2 or 1/4 of the
 sampling frequency, across or down; that of brush strokes is spread smoothly, so the spectrum beside the peak says how
-much there would be without the dots. A frame is the same at every place along the edge: rows near the edge that are
-busier, emptier, brighter or darker than those further in, on average over the photographs.
+much there would be without the dots. At a period of 8, which nets that halve three times have too, strokes are as
+strong; there the lattice loss of the training takes care. A frame is the same at every place along the edge: rows near
+the edge that are busier, emptier, brighter or darker than those further in, on average over the photographs.
 """
 
 from __future__ import annotations

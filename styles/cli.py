@@ -17,10 +17,7 @@ NO_TORCH, STOPPED = 4, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `nst-train` and returns its exit code: 0, 2 usage, 3 unreadable input, 4 no torch, 130 stopped, else 1."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    name = words[0] if words and words[0] in _PARSERS else ""
-    args = _PARSERS[name]().parse_intermixed_args(words[1:] if name else words)
-    args.command = shlex.join(["nst-train", *map(_recorded, words)])
+    name, args = parse(sys.argv[1:] if argv is None else argv)
     if importlib.util.find_spec("torch") is None:
         return _say('this needs PyTorch; install it with: pip install "nst-live[train]"', NO_TORCH)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
@@ -42,6 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _say(*commands.told(exc))
     return 0
+
+
+def parse(words: Sequence[str]) -> tuple[str, argparse.Namespace]:
+    """Returns the subcommand ("" for a training) and its options. Raises SystemExit where they are wrong."""
+    name = words[0] if words and words[0] in _PARSERS else ""
+    args = _PARSERS[name]().parse_intermixed_args(words[1:] if name else words)
+    args.command = shlex.join(["nst-train", *map(_recorded, words)])
+    return name, args
 
 
 def _say(text: str, code: int) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from realtime.arguments import build_parser
 from realtime.screen.session import key_help
+from styles.cli import parse
 from styles.registry import PICTURES
 from tests.conftest import ROOT
 
@@ -34,3 +36,13 @@ def test_the_makefile_has_what_the_readme_says_to_type() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_commands_of_nst_train_are_understood() -> None:
+    pages = [README, *((ROOT / page).read_text() for page in ("CONTRIBUTING.md", "docs/tutorial.md"))]
+    commands = [
+        command
+        for page in pages
+        for command in re.findall(r"(?:^|`)(nst-train \S+ [^`…\n]+)(?:$|`)", page, flags=re.MULTILINE)
+    ]
+    assert {parse(shlex.split(command)[1:])[0] for command in commands} == {"", "paint", "evaluate"}
