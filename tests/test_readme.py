@@ -43,6 +43,6 @@ def test_the_commands_of_nst_train_are_understood() -> None:
     commands = [
         command
         for page in pages
-        for command in re.findall(r"(?:^|`)(nst-train \S+ [^`…\n]+)(?:$|`)", page, flags=re.MULTILINE)
+        for command in re.findall(r"(?:^|`)(nst-train [^`…\s]+ [^`…\n]+)(?:$|`)", page, flags=re.MULTILINE)
     ]
     assert {parse(shlex.split(command)[1:])[0] for command in commands} == {"", "paint", "evaluate"}
