@@ -32,8 +32,8 @@ _WARM_UP_STEPS = 50
 _MOST_LOST_STEPS = 50
 # Zooms for which the style pictures' Gram matrices are kept; a photograph uses the nearest.
 _ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, MAX_ZOOM)
-# From how far paintings and style pictures are compared, by chance: 0.5 is twice as far. Seen from near alone, a mesh of
-# single pixels passes for brush strokes; from further off it is gone, and only strokes are left to be alike.
+# From how far paintings and style pictures are compared, by chance: 0.5 is twice as far. Seen from near alone, a mesh
+# of single pixels passes for brush strokes; from further off it is gone, and only strokes are left to be alike.
 _DISTANCES = (1.0, 1.0, 1.0, 0.6)
 
 
