@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -27,6 +28,17 @@ def textured(height: int, width: int, seed: int, grain: float = 3.0) -> NDArray[
     noise = np.random.default_rng(seed).standard_normal((height, width, 3))
     soft = cv2.GaussianBlur(noise, (0, 0), grain)
     return np.asarray(np.clip(128 + 50 * soft / np.std(soft), 0, 255), dtype=np.uint8)
+
+
+def write_video(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
+    """Writes H x W x 3 uint8 frames, ten a second."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
 
 
 @pytest.fixture(scope="session", autouse=True)

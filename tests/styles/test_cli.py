@@ -26,7 +26,7 @@ from styles.network import network_from_weights
 from styles.pictures import read_picture, write_picture
 from styles.registry import find_style, list_styles
 from styles.weights import load_network, load_style, read_metadata, save_network, save_style
-from tests.styles.conftest import textured
+from tests.styles.conftest import textured, write_video
 
 ROOT = Path(__file__).parents[2]
 Train = Callable[..., int]
@@ -455,6 +455,39 @@ def test_evaluate_without_style_pictures_tells_the_rest(
     assert wave["content"] > plain["content"] == 0
     assert "gram_sum" not in wave
     assert wave["artefacts"]
+
+
+def test_evaluate_measures_steadiness_of_nets_and_of_painted_videos(
+    network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    scene = textured(120, 200, seed=1, grain=2.5)
+    pan = [scene[2 * t : 2 * t + 96, 3 * t : 3 * t + 128].copy() for t in range(5)]
+    write_video(tmp_path / "pan.mp4", pan)
+    write_video(tmp_path / "flicker.mp4", [frame // (2 if t % 2 else 1) for t, frame in enumerate(pan)])
+    words = [
+        "evaluate",
+        "wave",
+        "--loss-network",
+        str(loss_network_file),
+        "--video",
+        str(tmp_path / "pan.mp4"),
+        "--json",
+    ]
+    capsys.readouterr()
+    both = ["--photos", str(pictures_folder), "--most", "1", "--size", "160", "--still"]
+    assert main([*words, *both, "--frames", "4", "--pictures", str(pictures_folder)]) == 0
+    photo_row, video_row = json.loads(capsys.readouterr().out)
+    assert photo_row["still"] > 0
+    assert (video_row["video"], video_row["pairs"]) == ("pan.mp4", 3)
+    assert video_row["gram_sum"] > 0
+    assert video_row["excess"] == pytest.approx(video_row["warping_error"] - video_row["input_warping_error"])
+    assert main([*words, "--painted", str(tmp_path / "flicker.mp4")]) == 0
+    (flicker,) = json.loads(capsys.readouterr().out)
+    assert flicker["excess"] > 0.01
+    assert 0 < flicker["ssim"] < 1
+    assert main([*words, "--painted", str(tmp_path / "pan.mp4"), "--width", "160"]) == 0
+    (steady,) = json.loads(capsys.readouterr().out)
+    assert steady["excess"] == pytest.approx(0)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from styles.steadiness import (
     warp,
     warping_error,
 )
-from tests.styles.conftest import textured
+from tests.styles.conftest import textured, write_video
 
 Frame = NDArray[np.uint8]
 PAN = (3, 2)  # pixels a frame, across and down
@@ -125,13 +124,7 @@ def test_a_still_scene_is_as_lively_as_it_is_painted() -> None:
 
 def test_frames_of_a_video_come_in_order_and_size(tmp_path: Path) -> None:
     path = tmp_path / "grey.mp4"
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for shade in (40, 120, 200):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), shade, np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_video(path, [np.full((48, 64, 3), shade, np.uint8) for shade in (40, 120, 200)])
     frames = list(video_frames(path))
     assert [frame.shape for frame in frames] == [(48, 64, 3)] * 3
     assert [round(float(frame.mean()) / 40) for frame in frames] == [1, 3, 5]
