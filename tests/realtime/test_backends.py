@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 
 WIDTH, HEIGHT = 104, 72
 # What differs from PyTorch's float32 on a CPU. OpenVINO multiplies in bfloat16 (8 bits of mantissa) where the CPU can:
-# 53 to 57 dB measured over the six styles and four sizes. In ONNX files the folded kernels are rounded to float16, which
+# 53 to 57 dB measured over the six styles and four sizes. In ONNX files folded kernels are rounded to float16, which
 # moves some values by one step of 255: 69.6 dB measured with ONNX Runtime, or one value in 140.
 FLOORS_DB = {"tensorrt": 40.0, "openvino": 45.0, "onnxruntime": 60.0, "pytorch": 70.0}
 
