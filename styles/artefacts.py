@@ -30,9 +30,7 @@ _SILENCE = (_PATCH * 3 / 8) ** 2 * 3 / (12 * 255**2)
 MAX_PERIOD_RATIO = 2.0
 MAX_BORDER_BUSY = 2.0
 # Mirrored edges calm the last rows by themselves, 2.5 times with the widest strokes that we have seen; blanks by more.
-# A single row says nothing: a net that upsamples bilinearly repeats the last one, which nobody sees.
 MAX_BORDER_EMPTY = 4.0
-_BLANK_ROWS = 2
 # The article's own nets, whose zero padding paints frames, have 0.146 to 0.65 (docs/measurements.md).
 MAX_BORDER_SHIFT = 0.12
 
@@ -41,10 +39,9 @@ MAX_BORDER_SHIFT = 0.12
 class Artefacts:
     """`period2`, `period4`: energy at periods of 2 and 4 pixels over that of the neighbouring frequencies; 1 is clean.
 
-    border_busy, border_empty: how many times busier the worst of the 16 outermost rows, and emptier the worst two that
-    lie side by side, are than the rows further in, beyond what the photographs have themselves; 1 is clean.
-    border_shift: how much brighter or darker the worst is than their trend, in standard deviations of the paintings'
-    pixels; 0 is clean.
+    border_busy, border_empty: how many times busier and emptier the worst of the 16 outermost rows is than the rows
+    further in, beyond what the photographs have themselves; 1 is clean. border_shift: how much brighter or darker the
+    worst is than their trend, in standard deviations of the paintings' pixels; 0 is clean.
     """
 
     period2: float
@@ -76,7 +73,7 @@ def find_artefacts(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDAr
         period2=_lattice_ratio(spectrum, 2),
         period4=_lattice_ratio(spectrum, 4),
         border_busy=float(border.max()),
-        border_empty=float(1 / sliding_window_view(border, _BLANK_ROWS).mean(axis=1).min()),
+        border_empty=float(1 / border.min()),
         border_shift=_border_shift(photos, paintings),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -99,20 +98,6 @@ def test_what_grows_darker_all_the_way_to_the_edge_is_no_frame(photos: list[Pict
 def test_what_the_photographs_have_themselves_is_not_blamed_on_the_painting(photos: list[Picture]) -> None:
     framed = [dark_frame(photo) for photo in photos]
     assert find_artefacts(framed, framed).found == ()
-
-
-@pytest.mark.parametrize(("width", "found"), [(1, False), (3, True)])
-def test_a_blank_edge_counts_from_three_pixels_on(
-    photos: list[Picture], paintings: list[Picture], width: int, found: bool
-) -> None:
-    def blanked(picture: Picture) -> Picture:
-        blank = picture.copy()
-        edge = from_edge(picture)
-        blank[edge < width] = cv2.blur(picture, (31, 31))[edge < width]
-        return blank
-
-    words = find_artefacts(photos, [blanked(painting) for painting in paintings]).found
-    assert ("an edge emptier than the inside" in words) == found
 
 
 def test_paintings_of_one_colour_have_finite_figures(photos: list[Picture]) -> None:
