@@ -19,7 +19,6 @@ import platformdirs
 from build_engines.engine_cache import FOLDER_VARIABLE
 from realtime.arguments import build_parser
 from realtime.backends import (
-    BACKENDS,
     Backend,
     BackendUnavailableError,
     Net,
@@ -35,6 +34,7 @@ from realtime.files.batch import Bar, paint_files, paint_photo
 from realtime.files.errands import check_inputs, is_for_folder, is_photo
 from realtime.files.segments import facts_of
 from realtime.governor import Governor
+from realtime.listings import LISTINGS
 from realtime.look import mix_by_name
 from realtime.options import UsageError
 from realtime.playlist import parse_playlist
@@ -48,8 +48,8 @@ from realtime.sinks.encoding import Encoding
 from realtime.sinks.outlets import open_outlets
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.cameras import cameras_can_be_listed, describe_cameras, list_cameras, list_modes
-from realtime.sources.microphone import Microphone, list_microphones
+from realtime.sources.cameras import cameras_can_be_listed, list_cameras
+from realtime.sources.microphone import Microphone
 from realtime.sources.opening import SceneSource, is_file, open_source
 from realtime.sources.playback import Playback
 from realtime.sources.recovery import Recovering
@@ -59,7 +59,7 @@ from realtime.sources.video_file import Reading
 from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import MIN_SIDE, Stylizer
 from realtime.upgrade import Upgrade
-from styles.registry import USER_FOLDER_VARIABLE, list_styles
+from styles.registry import USER_FOLDER_VARIABLE
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
 _UNWATCHED_SCENE_FRAMES = 180
@@ -101,7 +101,7 @@ def _obey(arguments: Sequence[str]) -> int:
             os.environ[variable] = str(folder)
     args.inputs = args.input or []
     args.input = args.inputs[0] if args.inputs else None
-    for flag, listing in _LISTINGS.items():
+    for flag, listing in LISTINGS.items():
         if getattr(args, flag):
             with _read_as_far_as_wanted():
                 listing()
@@ -151,15 +151,10 @@ def _told(run: Callable[[], int], debug: bool | None) -> int:
 def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False) -> int:
     """Plays one input; `quiet`: one of several, of which only what is amiss is told."""
     encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
-    if args.resume:
-        _check_resumable(args)
-    if args.output is not None:
-        check_output(args.output, args.overwrite or args.resume, args.input, encoding)
+    _check_outputs(args, encoding)
     if args.resume and args.output.exists() and not args.overwrite:
         tell(f"{args.output} is there, so it is taken as painted already; to paint it anew, add -y")
         return 0
-    if args.stream is not None:
-        check_stream_url(args.stream)
     choice = choose_backend(args.backend)
     network = network_for(args.net, choice.backend.name)
     paintings, chosen = _load_paintings(args, network)
@@ -203,23 +198,11 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(bar(source.name, total))
-        session = Session(
-            names,
-            chosen,
-            strength=args.strength,
-            keep_colors=args.keep_colors,
-            steady=args.steady > 0,
-            steadiness=args.steady or DEFAULT_STEADINESS,
-            mirrored=args.mirror,
-            automatic=playlist is not None,
-            hud=args.hud,
-            fullscreen=args.fullscreen,
-        )
         show = Show(
             source,
             stylizer,
             paintings,
-            session,
+            _session(args, names, chosen),
             backend_note=painter.description,
             backend_reason=choice.brief_reasons,
             display=window,
@@ -263,6 +246,21 @@ def _load_paintings(args: argparse.Namespace, network: str) -> tuple[Sequence[Pa
     return paintings, chosen
 
 
+def _session(args: argparse.Namespace, names: tuple[str, ...], chosen: int) -> Session:
+    return Session(
+        names,
+        chosen,
+        strength=args.strength,
+        keep_colors=args.keep_colors,
+        steady=args.steady > 0,
+        steadiness=args.steady or DEFAULT_STEADINESS,
+        mirrored=args.mirror,
+        automatic=bool(args.playlist),
+        hud=args.hud,
+        fullscreen=args.fullscreen,
+    )
+
+
 def _governor(args: argparse.Namespace, source: Source) -> Governor | None:
     """Returns what holds the rate that was asked for, or a live source's own."""
     # some streams say that they have thousands
@@ -274,6 +272,16 @@ def _governor(args: argparse.Namespace, source: Source) -> Governor | None:
 def _illustrator(backend: Backend) -> Backend:
     """Returns what paints thumbnails: engines are built for one size, and thumbnails have another."""
     return load_backend("openvino") if backend.name == "tensorrt" else backend
+
+
+def _check_outputs(args: argparse.Namespace, encoding: Encoding) -> None:
+    """Raises, before anything is opened, where what was asked for could not be written or sent."""
+    if args.resume:
+        _check_resumable(args)
+    if args.output is not None:
+        check_output(args.output, args.overwrite or args.resume, args.input, encoding)
+    if args.stream is not None:
+        check_stream_url(args.stream)
 
 
 def _check_resumable(args: argparse.Namespace) -> None:
@@ -435,43 +443,11 @@ def _still_finishing(_number: int, _frame: FrameType | None) -> None:
     tell("finishing the file …")
 
 
-def _list_styles() -> None:
-    for style in list_styles():
-        by = " ".join(part for part in (style.artist, style.year and f"({style.year})") if part)
-        tell(f"{style.name:<16} {style.network:<6} {style.title}" + (f", {by}" if by else ""), sys.stdout)
-
-
-def _list_cameras() -> None:
-    cameras = list_cameras()
-    for camera in cameras:
-        modes = ", ".join(map(str, list_modes(camera))) or "cannot be opened; is another program using it?"
-        tell(f"{camera}: {modes}", sys.stdout)
-    if not cameras:
-        tell(f"{describe_cameras()}; without a camera, type: nst-live -i test", sys.stdout)
-
-
-def _list_microphones() -> None:
-    for line in list_microphones() or ("found no microphone",):
-        tell(line, sys.stdout)
-
-
-def _list_backends() -> None:
-    for name in BACKENDS:
-        tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
-
-
 def _doctor(arguments: Sequence[str]) -> int:
     from build_engines import cli
 
     return cli.main(["doctor", *arguments])
 
-
-_LISTINGS: Mapping[str, Callable[[], None]] = {
-    "list_styles": _list_styles,
-    "list_cameras": _list_cameras,
-    "list_microphones": _list_microphones,
-    "list_backends": _list_backends,
-}
 
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "bench": bench.main,

@@ -37,6 +37,16 @@ class FrameSource(Protocol):
         """Has `frames` end soon where it waits for a picture; called from another thread."""
 
 
+class RatedSource(FrameSource, Protocol):
+    """What the loop must know of a source."""
+
+    @property
+    def rate(self) -> Fraction: ...
+
+    @property
+    def size(self) -> tuple[int, int]: ...
+
+
 class FrameQueue:
     """Frames of a source, read by a thread: of a live source always the newest, of a file every one in order.
 

@@ -6,29 +6,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from realtime.backends import Backend, BackendUnavailableError
+from realtime.captures import Captures
 from realtime.frames import Frame, Pixels
 from realtime.governor import Governor
-from realtime.look import Fader, MixError, at_strength, equal_mix, with_colors_of
+from realtime.look import Fader, at_strength, with_colors_of
 from realtime.net_scale import NetScale
-from realtime.pacing import FrameQueue, FrameSource, Metronome, SinkQueue, background_worker
-from realtime.playlist import Playlist, every_style
-from realtime.rates import LIVE_TIME_BASE
+from realtime.pacing import FrameQueue, Metronome, RatedSource, background_worker
+from realtime.playlist import Playlist
 from realtime.repertoire import Painting
 from realtime.screen.display import Display, Screen
 from realtime.screen.hud import Readings
 from realtime.screen.session import Session
 from realtime.screen.thumbnails import Thumbnails
-from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
-from realtime.sinks.replay import SUFFIX, Replay
-from realtime.sinks.snapshot import save_snapshot
-from realtime.sources.sound import Ear, SoundFeed
+from realtime.selection import Selection
+from realtime.sinks.replay import Replay
+from realtime.sources.sound import SoundFeed
 from realtime.steady import Motion, Steadier
 from realtime.stylizer import Painted, Stylizer
 from realtime.upgrade import Upgrade
@@ -58,16 +56,6 @@ class Reporter(Protocol):
     @property
     def failure(self) -> str:
         """Why it has ended before the show did, '' where it has not."""
-
-
-class RatedSource(FrameSource, Protocol):
-    """What the loop must know of a source."""
-
-    @property
-    def rate(self) -> Fraction: ...
-
-    @property
-    def size(self) -> tuple[int, int]: ...
 
 
 class Ledger(Protocol):
@@ -145,8 +133,9 @@ class Show:
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.session = session
-        self._source, self._stylizer, self._paintings = source, stylizer, paintings
-        self._sinks, self._report, self._reload = sinks, report, reload
+        self._source, self._stylizer = source, stylizer
+        self._selection = Selection(paintings, playlist, reload)
+        self._sinks, self._report = sinks, report
         self._background = background_worker()
         self._net_scale = NetScale(stylizer, self._background, governor)
         self._thumbnails = None if illustrator is None else Thumbnails(illustrator, self._background)
@@ -154,8 +143,7 @@ class Show:
         self._reporters, self._tell = reporters, tell
         self._told = [""] * len(reporters)
         self._paced = paced or display is not None
-        self._replay = replay
-        self._captures = captures or Path.cwd()
+        self._captures = Captures(captures or Path.cwd(), source, heard=heard, replay=replay)
         self._heard = heard
         self._max_frames = max_frames
         self._ledger, self._skip = ledger, 0 if ledger is None else ledger.done
@@ -163,19 +151,10 @@ class Show:
         self._steadier = Steadier()
         self._begun: deque[tuple[Frame, Painting | None]] = deque()
         self._last: Painting | None = None
-        self._playlist = playlist or every_style(len(paintings))
-        self._mixes: dict[tuple[int, ...], Painting] = {}
         self._upgrade = upgrade
-        self._automatic_since_s: float | None = None
         self._backend_note = backend_note
-        self._recorder: Recorder | None = None
-        self._recorder_queue: SinkQueue | None = None
-        self._recorder_ear: Ear | None = None
-        self._recording_since_s = 0.0
         self._started = self._finished = 0
         self._source_error: Exception | None = None
-        self._saved: list[Path] = []
-        self._complaints: list[str] = []
         self._failures: list[str] = []
         self._shown: Painted | None = None
         self._finish_times_s: deque[float] = deque(maxlen=60)
@@ -190,7 +169,7 @@ class Show:
             try:
                 for painted in self._painted(queue):
                     self._hand_out(painted)
-                    self._record(painted)
+                    self.session = self._captures.record(painted, self.session)
                     if metronome is not None:
                         self._idle_s += metronome.wait(painted.frame.time)
                     self._present(painted, queue.dropped)
@@ -198,7 +177,7 @@ class Show:
                     if self._report is not None:
                         self._report(self._finished)
             finally:
-                self._stop_recording()
+                self.session = self._captures.stop_recording(self.session)
                 self._background.shutdown(cancel_futures=True)
                 if self._thumbnails is not None:
                     self._thumbnails.close()
@@ -211,14 +190,14 @@ class Show:
             queue.dropped,
             complete,
             saved=self.saved,
-            complaints=tuple(self._complaints),
+            complaints=tuple(self._captures.complaints),
             failures=tuple(self._failures),
         )
 
     @property
     def saved(self) -> Sequence[Path]:
         """What was saved by key so far."""
-        return tuple(self._saved)
+        return tuple(self._captures.saved)
 
     def _hand_out(self, painted: Painted) -> None:
         """Gives a painting to the sinks, unless an earlier run has done so."""
@@ -279,39 +258,30 @@ class Show:
         # a file has a clock of its own; with it a fade is as long however fast the file is painted
         own_time = not self._source.live and frame.time is not None
         at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
-        self._follow_playlist(at_s)
+        self.session = self._selection.follow_playlist(self.session, at_s)
         self._go_back_from_unpaintable(frame.size)
-        faded = self._fader.towards(self._wanted(), at_s)
+        faded = self._fader.towards(self._selection.wanted(self.session), at_s)
         painting = None if self.session.original else faded
         self.session = self._net_scale.follow(self.session, faded.net, frame.size)
         skipped = self._started < self._skip
         self._stylizer.start(frame, None if skipped else painting, self._net_scale.used, self._fader.under)
         self._begun.append((frame, painting))
 
-    def _wanted(self) -> Painting:
-        """Returns the style, or the mix of styles, that is to be painted."""
-        mix = self.session.mix
-        if len(mix) < 2:
-            return self._paintings[mix[0] if mix else self.session.style]
-        if mix not in self._mixes:
-            try:
-                self._mixes[mix] = equal_mix([self._paintings[place] for place in mix])
-            except MixError as exc:
-                self.session = replace(self.session, mix=mix[:1]).noticed(str(exc))
-                return self._paintings[mix[0]]
-        return self._mixes[mix]
-
     def _go_back_from_unpaintable(self, size: tuple[int, int]) -> None:
         """Stays with the style before where the net of the one that is wanted now cannot be loaded, and says why."""
-        wanted, last = self._wanted(), self._last
+        wanted, last = self._selection.wanted(self.session), self._last
         try:
             if last is None or wanted.net != last.net:
                 self._stylizer.painter(wanted.net, size)
         except BackendUnavailableError as exc:
-            kin = [place for place, each in enumerate(self._paintings) if last is not None and each.net == last.net]
+            kin = [
+                place
+                for place, each in enumerate(self._selection.paintings)
+                if last is not None and each.net == last.net
+            ]
             if not kin:
                 raise
-            back = next((place for place in kin if self._paintings[place] is last), kin[0])
+            back = next((place for place in kin if self._selection.paintings[place] is last), kin[0])
             self.session = replace(self.session, style=back, mix=(), automatic=False).noticed(str(exc))
         else:
             self._last = wanted
@@ -324,16 +294,6 @@ class Show:
         self._begun.clear()
         for frame in frames:
             self._start(frame)
-
-    def _follow_playlist(self, at_s: float) -> None:
-        if not self.session.automatic:
-            self._automatic_since_s = None
-            return
-        if self._automatic_since_s is None:
-            self._automatic_since_s = at_s
-        style = self._playlist.style_at(at_s - self._automatic_since_s)
-        if style != self.session.style:
-            self.session = replace(self.session, style=style).noticed(self._paintings[style].name)
 
     def _watch(self) -> Motion | None:
         """Looks, while it is being painted, how the oldest frame in flight has moved; None where nobody asks."""
@@ -391,7 +351,7 @@ class Show:
 
     def _change_over(self, backend: Backend, size: tuple[int, int]) -> None:
         try:
-            painter = self._stylizer.change_backend(backend, self._wanted().net, size)
+            painter = self._stylizer.change_backend(backend, self._selection.wanted(self.session).net, size)
         except BackendUnavailableError as exc:
             self._note(f"{exc}; still painting with {self._backend_note}")
             return
@@ -424,51 +384,32 @@ class Show:
                 time.sleep(wait_ms / 1000)
             return
         if self._shown is not None:
-            wanted = self._wanted()
-            recorded_s = None if self._recorder is None else time.monotonic() - self._recording_since_s
+            wanted = self._selection.wanted(self.session)
             standing = tuple(", ".join(filter(None, (each.status, each.backlog))) for each in self._reporters)
             readings = replace(
                 self._readings,
                 caption=wanted.caption,
-                recorded_s=recorded_s,
+                recorded_s=self._captures.recorded_s,
                 standing=tuple(filter(None, standing)),
                 net_scale=self._net_scale.used,
             )
-            readings = self._screen.illustrated(readings, self.session, wanted, self._paintings)
+            readings = self._screen.illustrated(readings, self.session, wanted, self._selection.paintings)
             self._screen.show(self._shown, self.session, readings)
-        before, cut_from = self.session, self._wanted()
-        self.session = self._screen.attend(before, wait_ms)
+        before, cut_from = self.session, self._selection.wanted(self.session)
+        self.session = self._selection.mixable(self._screen.attend(before, wait_ms))
         if self.session is not before:
             self._obey(before)
-            switched = not self._fader.duration_s and self._wanted() is not cut_from
+            switched = not self._fader.duration_s and self._selection.wanted(self.session) is not cut_from
             if switched or self.session.original != before.original:
                 self._repaint()
 
     def _obey(self, before: Session) -> None:
-        """Does what a session asks for beyond painting: styles loaded anew, snapshots and recordings."""
+        """Does what a session asks for beyond painting: styles loaded anew, captures, silence."""
         if self.session.reloads != before.reloads:
-            self._load_styles()
-        if self.session.snapshots != before.snapshots and self._shown is not None:
-            shown = self._shown
-            self._save(lambda: self._take_snapshot(shown))
-        if self.session.replays != before.replays:
-            self._save(self._save_replay)
-        if self.session.recording and not before.recording:
-            self._save(self._start_recording)
-            if self._recorder is None:
-                self._forget_recording()
-                self.session = replace(self.session, recording=False)
-        if before.recording and not self.session.recording:
-            self._stop_recording()
+            self.session = self._selection.load_anew(self.session)
+        self.session = self._captures.obey(before, self.session, self._shown)
         if self.session.muted != before.muted:
             self._mute()
-
-    def _save(self, what: Callable[[], None]) -> None:
-        """Does something that ends in a file; where it fails, that is said, and the rest goes on."""
-        try:
-            what()
-        except (OSError, OutputError) as exc:
-            self._complain(f"cannot save into {self._captures}: {getattr(exc, 'strerror', None) or exc}")
 
     def _mute(self) -> None:
         if self._heard is None:
@@ -477,102 +418,7 @@ class Show:
         else:
             self._heard.muted = self.session.muted
 
-    def _load_styles(self) -> None:
-        """Loads the styles anew; where that fails, or the style on show is gone, nothing changes but what is said."""
-        if self._reload is None:
-            return
-        try:
-            paintings = self._reload()
-        except Exception as exc:  # whatever is wrong with the files in the folder: the show goes on
-            self.session = self.session.noticed(f"the styles could not be loaded: {exc}")
-            return
-        names = tuple(painting.name for painting in paintings)
-        playing = [self._paintings[style].name for style, _ in self._playlist.items]
-        if missing := {self.session.style_name, *playing} - set(names):
-            self.session = self.session.noticed(f"kept the styles: {', '.join(sorted(missing))} would be missing")
-            return
-        items = zip(playing, self._playlist.items, strict=True)
-        self._playlist = Playlist(tuple((names.index(name), seconds) for name, (_, seconds) in items))
-        self._paintings = paintings
-        self._mixes.clear()
-        place = names.index(self.session.style_name)
-        session = replace(self.session, style_names=names, style=place, mixing=False, mix=())
-        self.session = session.noticed(f"{len(names)} styles loaded")
-
-    def _take_snapshot(self, shown: Painted) -> None:
-        self._captures.mkdir(parents=True, exist_ok=True)
-        path = unused_path(self._captures, _stamp(), ".png")
-        save_snapshot(path, shown.pixels)
-        self._saved.append(path)
-        self.session = self.session.noticed(f"saved {path}")
-
-    def _save_replay(self) -> None:
-        if self._replay is None:
-            self.session = self.session.noticed("there is no replay: it was switched off with --replay 0")
-            return
-        self._captures.mkdir(parents=True, exist_ok=True)
-        path = unused_path(self._captures, _stamp(), SUFFIX)
-        seconds = self._replay.save(path)
-        self._saved.append(path)
-        self.session = self.session.noticed(f"saved the last {seconds:.0f} s: {path}")
-
-    def _start_recording(self) -> None:
-        self._captures.mkdir(parents=True, exist_ok=True)
-        path = unused_path(self._captures, _stamp(), ".mp4")
-        # kept before anything can fail, so that it is let go then too
-        self._recorder_ear = ear = None if self._heard is None else self._heard.ear()
-        # by key one records what is seen: of a file the clock of the show counts, and not its own
-        time_base = None if self._source.live else LIVE_TIME_BASE
-        recorder = Recorder(path, self._source.size, self._source.rate, time_base, fast=True, ear=ear)
-        # an error ends the recording alone: it is caught where it is written to
-        queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
-        self._recorder, self._recorder_queue = recorder, queue.__enter__()
-        self._recording_since_s = time.monotonic()
-        self.session = self.session.noticed(f"recording {path}")
-
-    def _record(self, painted: Painted) -> None:
-        if self._recorder_queue is None:
-            return
-        try:
-            at_s = Fraction(time.monotonic() - self._recording_since_s)
-            self._recorder_queue.write(painted.pixels, replace(painted.frame, time=at_s))
-        except RecordingError as exc:
-            self._give_up_recording(str(exc))
-
-    def _stop_recording(self) -> None:
-        recorder, queue = self._recorder, self._recorder_queue
-        self._forget_recording()
-        if recorder is None or queue is None:
-            return
-        try:
-            queue.finish()
-            recorder.close()
-        except RecordingError as exc:
-            self._give_up_recording(str(exc))
-            return
-        self._saved.append(recorder.path)
-        self.session = self.session.noticed(f"saved {recorder.path}")
-
-    def _complain(self, text: str) -> None:
-        """The show goes on without what failed, and says so now and at the end."""
-        self._complaints.append(text)
-        self.session = self.session.noticed(text)
-
-    def _forget_recording(self) -> None:
-        if self._heard is not None and self._recorder_ear is not None:
-            self._heard.forget(self._recorder_ear)
-        self._recorder = self._recorder_queue = self._recorder_ear = None
-
-    def _give_up_recording(self, text: str) -> None:
-        self._forget_recording()
-        self.session = replace(self.session, recording=False)
-        self._complain(text)
-
     def _recent_fps(self) -> float:
         times_s = self._finish_times_s
         span_s = times_s[-1] - times_s[0]
         return (len(times_s) - 1) / span_s if span_s else 0.0
-
-
-def _stamp() -> str:
-    return time.strftime("nst-live-%Y%m%d-%H%M%S")

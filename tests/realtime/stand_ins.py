@@ -11,10 +11,10 @@ import numpy as np
 
 from realtime.backends import Backend, Net, Painter, Vector
 from realtime.frames import Frame, Pixels
-from realtime.pacing import FrameSource
+from realtime.pacing import FrameSource, RatedSource
 from realtime.repertoire import Painting
 from realtime.screen.display import Display
-from realtime.show import RatedSource, Sink
+from realtime.show import Sink
 
 SIZE = (64, 48)
 

@@ -302,7 +302,7 @@ def test_a_snapshot_that_fails_does_not_end_the_recording(stage: Stage, monkeypa
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("realtime.show.save_snapshot", fail)
+    monkeypatch.setattr("realtime.captures.save_snapshot", fail)
     outcome = stage.run(FewFrames(60), typed={5: "r", 15: "s", 50: "r"})
     (path,) = outcome.saved
     assert len(read_clip(path).pictures) >= 40
@@ -327,7 +327,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_not_the_show(
 ) -> None:
     stage.captures.mkdir()
     (stage.captures / "full.mp4").symlink_to("/dev/full")
-    monkeypatch.setattr("realtime.show.unused_path", lambda *_: stage.captures / "full.mp4")
+    monkeypatch.setattr("realtime.captures.unused_path", lambda *_: stage.captures / "full.mp4")
     outcome = stage.run(FewFrames(120), typed={5: "r"})
     assert outcome.frame_count == 120
     assert outcome.saved == ()
