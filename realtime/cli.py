@@ -49,6 +49,7 @@ from realtime.sinks.outlets import open_outlets
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.cameras import cameras_can_be_listed, list_cameras
+from realtime.sources.loop import Looped
 from realtime.sources.microphone import Microphone
 from realtime.sources.opening import SceneSource, is_file, open_source
 from realtime.sources.playback import Playback
@@ -168,7 +169,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         if min(source.size) < MIN_SIDE:
             tell(f"{source.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
         watched, output = _where_to(args, source)
-        on_air = args.stream is not None or args.virtual_cam is not None
+        on_air = _on_air(args)
         bounded = on_air or args.frames is not None
         if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
@@ -282,6 +283,23 @@ def _check_outputs(args: argparse.Namespace, encoding: Encoding) -> None:
         check_output(args.output, args.overwrite or args.resume, args.input, encoding)
     if args.stream is not None:
         check_stream_url(args.stream)
+    if args.loop:
+        _check_endless(args)
+
+
+def _check_endless(args: argparse.Namespace) -> None:
+    """Raises UsageError where nobody would end what is played over and over."""
+    if args.input is None or not is_file(args.input):
+        raise UsageError("--loop is for files, all others go on by themselves; wanted -i FILE")
+    if args.output is not None:
+        raise UsageError("--loop does not go with -o, which would never be done; the key r records what is seen")
+    watched = not args.no_window and why_no_screen() is None
+    if not watched and not _on_air(args) and args.frames is None:
+        raise UsageError("nobody would end --loop; wanted a window, --stream, --virtual-cam or --frames N")
+
+
+def _on_air(args: argparse.Namespace) -> bool:
+    return args.stream is not None or args.virtual_cam is not None
 
 
 def _check_resumable(args: argparse.Namespace) -> None:
@@ -292,7 +310,7 @@ def _check_resumable(args: argparse.Namespace) -> None:
         raise UsageError("--resume is for mp4, mkv, mov and webm; a GIF or a row of pictures is painted in one go")
     if args.target_fps:
         raise UsageError("--resume does not go with --target-fps, by which no two runs paint alike")
-    if args.stream is not None or args.virtual_cam is not None:
+    if _on_air(args):
         raise UsageError("--resume does not go with --stream and --virtual-cam, which are now or never")
 
 
@@ -318,8 +336,9 @@ def _open_source(args: argparse.Namespace, reading: Reading) -> Source:
     """
     heard = None if args.microphone is not None else SoundFeed()
     source = _find_source(args, reading, heard)
-    on_air = args.stream is not None or args.virtual_cam is not None
-    return Playback(source, heard) if on_air and not source.live and args.output is None else source
+    if args.loop:
+        source = Looped(source, lambda: _find_source(args, reading, heard))
+    return Playback(source, heard) if _on_air(args) and not source.live and args.output is None else source
 
 
 def _find_source(args: argparse.Namespace, reading: Reading, heard: SoundFeed | None) -> Source:
@@ -355,7 +374,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     no_screen = why_no_screen()
     if no_screen is None:
         return True, args.output
-    if args.stream is not None or args.virtual_cam is not None:
+    if _on_air(args):
         tell(f"{no_screen}; only on air" + ("" if args.output is None else " and recording"))
         return False, args.output
     if args.output is not None:

@@ -34,7 +34,7 @@ _COMMANDS = {
 # Typed together they complete one another; but who types a style wants no mix from the settings file.
 _RIVALS = {"style", "mix", "playlist"}
 # Of files alone: as settings they wait for the next file while something else is played.
-_OF_FILES = ("start", "end", "max_size", "scale", "resume")
+_OF_FILES = ("start", "end", "max_size", "scale", "resume", "loop")
 _TYPED = "command line"
 # Such addresses have a key in them.
 _SECRET = ("stream",)

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 from realtime.frames import Frame
+from realtime.sources.loop import Looped
 from realtime.sources.sound import FileSound, Piece, SoundFeed
-from realtime.sources.source import Closing, Source
+from realtime.sources.source import Closing, Part, Source
 
 # Who is later than that does not catch up in a hurry; the clock is set anew.
 _LATE_S = 1.0
@@ -31,9 +33,10 @@ class Playback(Closing):
         self.presentation, self.notes = source.presentation, source.notes
         self._source = source
         self._stopped = threading.Event()
+        self._sound_from_s = Fraction(0)
         self._file_sound: FileSound | None = None
         if heard is not None and self.sound is not None:
-            self._file_sound = FileSound(self.sound.path, float(self.sound.begins_s))
+            self._file_sound = _open_sound(self.sound)
             self.heard = heard if self._file_sound.there else None
 
     @property
@@ -54,10 +57,17 @@ class Playback(Closing):
             yield replace(frame, captured_at_s=due_s)
 
     def _hear(self, began_s: float, at_s: float) -> None:
-        if self._file_sound is None or self.heard is None:
+        if self.sound is None or self._file_sound is None or self.heard is None:
             return
-        for piece in self._file_sound.until(at_s + _SOUND_AHEAD_S):
-            self.heard.put(Piece(began_s + piece.at_s, piece.samples))
+        if isinstance(self._source, Looped) and self._source.begins_at_s != self._sound_from_s:
+            self._file_sound.close()
+            self._file_sound, self._sound_from_s = _open_sound(self.sound), self._source.begins_at_s
+        from_s = float(self._sound_from_s)
+        until_s = at_s + _SOUND_AHEAD_S - from_s
+        if self.sound.ends_s is not None:
+            until_s = min(until_s, float(self.sound.ends_s - self.sound.begins_s))
+        for piece in self._file_sound.until(until_s):
+            self.heard.put(Piece(began_s + from_s + piece.at_s, piece.samples))
 
     def stop(self) -> None:
         self._stopped.set()
@@ -66,3 +76,7 @@ class Playback(Closing):
         if self._file_sound is not None:
             self._file_sound.close()
         self._source.__exit__(None, None, None)
+
+
+def _open_sound(part: Part) -> FileSound:
+    return FileSound(part.path, float(part.begins_s))
