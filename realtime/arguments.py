@@ -120,7 +120,12 @@ def build_parser() -> argparse.ArgumentParser:
     size.add_argument("--scale", type=parse_scale, metavar="F", help="paint a file at F times its size, as 0.5 or 1/3")
     parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin there in a file: 90, 1:30 or 0:01:30.5")
     parser.add_argument("--end", type=parse_time, metavar="TIME", help="end there in a file")
-    parser.add_argument("--loop", action="store_true", help="play a file over and over, in the window or on air")
+    parser.add_argument(
+        "--loop",
+        action=BooleanOptionalAction,
+        default=False,
+        help="play a file over and over, in the window or, with its sound, on air",
+    )
     parser.add_argument(
         "--encoder", default="auto", choices=("auto", *ENCODERS), help="what encodes the output (default: %(default)s)"
     )

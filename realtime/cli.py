@@ -152,6 +152,8 @@ def _told(run: Callable[[], int], debug: bool | None) -> int:
 def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False) -> int:
     """Plays one input; `quiet`: one of several, of which only what is amiss is told."""
     encoding, reading = Encoding(args.encoder, args.crf, args.preset), _reading(args)
+    if args.loop:
+        _check_loop(args)
     _check_outputs(args, encoding)
     if args.resume and args.output.exists() and not args.overwrite:
         tell(f"{args.output} is there, so it is taken as painted already; to paint it anew, add -y")
@@ -283,16 +285,14 @@ def _check_outputs(args: argparse.Namespace, encoding: Encoding) -> None:
         check_output(args.output, args.overwrite or args.resume, args.input, encoding)
     if args.stream is not None:
         check_stream_url(args.stream)
-    if args.loop:
-        _check_endless(args)
 
 
-def _check_endless(args: argparse.Namespace) -> None:
-    """Raises UsageError where nobody would end what is played over and over."""
+def _check_loop(args: argparse.Namespace) -> None:
+    """Raises UsageError where there is nothing to play over and over, or nobody to see and end it."""
     if args.input is None or not is_file(args.input):
-        raise UsageError("--loop is for files, all others go on by themselves; wanted -i FILE")
+        raise UsageError("--loop is for files; wanted -i FILE")
     if args.output is not None:
-        raise UsageError("--loop does not go with -o, which would never be done; the key r records what is seen")
+        raise UsageError("--loop is to be seen, not for -o; the key r records what is seen")
     watched = not args.no_window and why_no_screen() is None
     if not watched and not _on_air(args) and args.frames is None:
         raise UsageError("nobody would end --loop; wanted a window, --stream, --virtual-cam or --frames N")
@@ -367,7 +367,10 @@ def _open_microphone(wanted: str | None, source: Source, stack: ExitStack) -> Mi
 
 
 def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | None]:
-    """Returns whether to open a window and what to record into; without screen and output, a file of our choosing."""
+    """Returns whether to open a window and what to record into; without screen and output, a file of our choosing.
+
+    But not for what is played over and over.
+    """
     file_to_file = args.output is not None and not source.live and not isinstance(source, SceneSource)
     if args.no_window or (file_to_file and args.no_window is None):
         return False, args.output
@@ -380,6 +383,8 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     if args.output is not None:
         tell(f"{no_screen}; only recording")
         return False, args.output
+    if args.loop:
+        return False, None
     output = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
     tell(f"{no_screen}; recording into {output}")
     return False, output

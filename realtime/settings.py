@@ -57,7 +57,7 @@ def read_settings(
 
     The command line comes before $NST_LIVE_…, that before the settings file. Of options that exclude one another the
     one that is nearest to the command line counts. For a camera or a stream, what is of files alone counts only if
-    typed. Raises UsageError; what is wrong in argv, argparse says itself.
+    typed, and so does `loop` where a file is written. Raises UsageError; what is wrong in argv, argparse says itself.
     """
     actions = _actions(parser)
     given = parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(actions, _UNSET)))
@@ -72,6 +72,8 @@ def read_settings(
     inputs, _ = found.get("input", ((), ""))
     if not (given.print_config or any(is_file(url) for url in inputs or ())):
         found = {name: item for name, item in found.items() if name not in _OF_FILES or item[1] == _TYPED}
+    if "output" in found and not given.print_config and found.get("loop", (False, _TYPED))[1] != _TYPED:
+        del found["loop"]
     for name, action in actions.items():
         setattr(given, name, found[name][0] if name in found else action.default)
     return given, {name: where for name, (_, where) in found.items()}

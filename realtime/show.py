@@ -132,9 +132,9 @@ class Show:
         report: Callable[[int], None] | None = None,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        self.session = session
         self._source, self._stylizer = source, stylizer
         self._selection = Selection(paintings, playlist, reload)
+        self.session = self._selection.mixable(session)
         self._sinks, self._report = sinks, report
         self._background = background_worker()
         self._net_scale = NetScale(stylizer, self._background, governor)
@@ -413,7 +413,7 @@ class Show:
 
     def _mute(self) -> None:
         if self._heard is None:
-            sound = "with --microphone there is" if self._source.live else "a file's is kept with -o"
+            sound = "with --microphone there is" if self._source.live else "a file's goes with -o and --stream"
             self.session = replace(self.session, muted=False).noticed(f"nothing is heard here; {sound}")
         else:
             self._heard.muted = self.session.muted

@@ -46,6 +46,8 @@ def paint_photo(args: argparse.Namespace) -> int:
         raise UsageError(f"a picture is painted into a file; add -o painted{Path(args.input).suffix}")
     if args.stream is not None or args.virtual_cam is not None or args.microphone is not None:
         raise UsageError("--stream, --virtual-cam and --microphone are for moving pictures, not for a photograph")
+    if args.loop:
+        raise UsageError("--loop is for moving pictures, not for a photograph")
     if any(value is not None for value in (args.start, args.end, args.frames, args.fps)):
         raise UsageError("--start, --end, --frames and --fps are for moving pictures, not for a photograph")
     check_photo_output(args.output)
@@ -64,6 +66,8 @@ def paint_photo(args: argparse.Namespace) -> int:
 def paint_files(args: argparse.Namespace, paint_video: PaintVideo) -> int:
     """Paints `args.inputs` into the folder `args.output`; returns the exit code, which says whether a file failed."""
     folder: Path | None = args.output
+    if args.loop:
+        raise UsageError("--loop takes one input, not several files")
     if folder is None:
         raise UsageError("several files are painted into a folder; add -o FOLDER")
     if folder.exists() and not folder.is_dir():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from realtime.frames import Frame
+from realtime.frames import Frame, fitted
 from realtime.sources.source import Closing, Source
 
 
 class Looped(Closing):
-    """A file that begins again where it ends, and never does: indices and times of its frames go on.
+    """A file that begins again where it ends: the indices and times of its frames go on.
 
-    open_again: opens the file anew; the source is closed before. `begins_at_s`: when its beginning came last.
+    open_again: opens the file anew; what was open is closed before. `zero_s`: where the 0 of the file's own clock lies,
+    in the round that is played. It ends only where a round has no pictures at all. Raises what `open_again` raises.
     """
 
     live = False
@@ -22,26 +24,37 @@ class Looped(Closing):
     def __init__(self, source: Source, open_again: Callable[[], Source]) -> None:
         self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
         self.sound, self.presentation, self.notes = source.sound, source.presentation, source.notes
-        self.begins_at_s = Fraction(0)
-        self._source, self._open_again = source, open_again
+        self.zero_s = Fraction(0)
+        self._source: Source | None = source
+        self._open_again = open_again
+        self._stopped = threading.Event()
 
     def frames(self) -> Iterator[Frame]:
         index = 0
-        while True:
-            ends_at_s = self.begins_at_s
-            for frame in self._source.frames():
-                at_s = self.begins_at_s + (frame.index / self.rate if frame.time is None else frame.time)
-                ends_at_s = max(ends_at_s, at_s + (frame.duration or 1 / self.rate))
-                yield replace(frame, index=index, time=at_s)
+        while (source := self._source) is not None:
+            # many a file's clock does not begin at 0, but the next round begins where this one ends
+            first_s = ends_at_s = None
+            for frame in source.frames():
+                time_s = frame.index / self.rate if frame.time is None else frame.time
+                first_s = time_s if first_s is None else first_s
+                ends_at_s = self.zero_s + time_s + (frame.duration or 1 / self.rate)
+                yield replace(frame, pixels=fitted(frame.pixels, self.size), index=index, time=self.zero_s + time_s)
                 index += 1
-            self.shortfall = self._source.shortfall
-            if ends_at_s == self.begins_at_s:
+            self.shortfall = source.shortfall or self.shortfall
+            self.close()
+            if first_s is None or ends_at_s is None or self._stopped.is_set():
                 return
-            self._source.__exit__(None, None, None)
-            self._source, self.begins_at_s = self._open_again(), ends_at_s
+            self.zero_s, self._source = ends_at_s - first_s, self._open_again()
+            if self._stopped.is_set():
+                # nobody waited for it
+                self.close()
 
     def stop(self) -> None:
-        self._source.stop()
+        self._stopped.set()
+        if (source := self._source) is not None:
+            source.stop()
 
     def close(self) -> None:
-        self._source.__exit__(None, None, None)
+        source, self._source = self._source, None
+        if source is not None:
+            source.__exit__(None, None, None)

@@ -59,9 +59,11 @@ class Playback(Closing):
     def _hear(self, began_s: float, at_s: float) -> None:
         if self.sound is None or self._file_sound is None or self.heard is None:
             return
-        if isinstance(self._source, Looped) and self._source.begins_at_s != self._sound_from_s:
+        if isinstance(self._source, Looped) and self._source.zero_s != self._sound_from_s:
             self._file_sound.close()
-            self._file_sound, self._sound_from_s = _open_sound(self.sound), self._source.begins_at_s
+            self._file_sound, self._sound_from_s = _open_sound(self.sound), self._source.zero_s
+            # sound that outlasts its picture would be heard in the next round
+            self.heard.take_back(began_s + float(self._sound_from_s))
         from_s = float(self._sound_from_s)
         until_s = at_s + _SOUND_AHEAD_S - from_s
         if self.sound.ends_s is not None:

@@ -49,6 +49,11 @@ class SoundFeed:
         """Lets a listener go."""
         self._ears = tuple(each for each in self._ears if each is not ear)
 
+    def take_back(self, from_s: float) -> None:
+        """Has nobody hear what was put for that time and later, as far as it is still waiting."""
+        for ear in self._ears:
+            ear.forget_from(from_s)
+
     def put(self, piece: Piece) -> None:
         if not self.muted:
             for ear in self._ears:
@@ -67,6 +72,12 @@ class Ear:
             self._pieces.append(piece)
             while piece.at_s - self._pieces[0].at_s > _WAITING_S:
                 self._pieces.popleft()
+
+    def forget_from(self, at_s: float) -> None:
+        """Forgets the pieces that are heard at that time or later."""
+        with self._lock:
+            while self._pieces and self._pieces[-1].at_s >= at_s:
+                self._pieces.pop()
 
     def take_until(self, at_s: float) -> Sequence[Piece]:
         """Returns the pieces that are heard before that time."""

@@ -68,6 +68,17 @@ def test_what_is_of_files_alone_waits_in_the_settings_for_a_file(tmp_path: Path)
     assert settings("--config", str(file), "--camera", "0", "--max-size", "500").max_size == 500
 
 
+def test_a_loop_waits_in_the_settings_while_a_file_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("loop = true\n")
+    film = ("--config", str(file), "-i", "film.mp4")
+    assert settings(*film).loop
+    assert not settings(*film, "--no-loop").loop
+    assert not settings(*film, "-o", "painted.mp4").loop
+    assert settings(*film, "-o", "painted.mp4", "--loop").loop
+    assert not settings("--config", str(file), "--camera", "0").loop
+
+
 def test_the_key_of_a_stream_is_not_told() -> None:
     lines = told("--stream", "rtmp://host/app/secret")
     assert "# stream is set and not told, since it holds a key  # command line" in lines
