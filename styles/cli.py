@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from styles.loss_weights import DEFAULT_LOSS_WEIGHTS as _USUAL
+
 NO_TORCH, STOPPED = 4, 130
 
 
@@ -89,8 +91,18 @@ def _training_parser() -> argparse.ArgumentParser:
     )
     _add_loss_network(parser)
     _add_weights(parser)
-    _add_named_weight(parser, "--temporal-weight", "steadiness under motion and noise; of one style as above")
-    add("--lattice-weight", type=_weight, metavar="W", help="against the net's own mesh")
+    _add_named_weight(
+        parser,
+        "--temporal-weight",
+        "steadiness under motion and noise; of one style as above",
+        _USUAL.temporal,
+    )
+    add(
+        "--lattice-weight",
+        type=_weight,
+        metavar="W",
+        help=f"against the net's own mesh (default: {_USUAL.lattice:g})",
+    )
     add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
     add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
     add("--batch", type=_count, default=3, metavar="N", help="photographs a step (default: 3)")
@@ -181,17 +193,15 @@ def _add_loss_network(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
-    _add_named_weight(
-        parser,
-        "--content-weight",
-        "likeness to the photograph; of one style among several with NAME=, times the common one",
-    )
-    _add_named_weight(parser, "--style-weight", "likeness to the style picture; of one style as above")
-    _add_named_weight(parser, "--tv-weight", "smoothness (total variation); of one style as above")
+    content = "likeness to the photograph; of one style among several with NAME=, times the common one"
+    _add_named_weight(parser, "--content-weight", content, _USUAL.content)
+    _add_named_weight(parser, "--style-weight", "likeness to the style picture; of one style as above", _USUAL.style)
+    _add_named_weight(parser, "--tv-weight", "smoothness (total variation); of one style as above", _USUAL.tv)
 
 
-def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str) -> None:
-    parser.add_argument(option, type=_named_weight, action="append", default=[], metavar="[NAME=]W", help=text)
+def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str, usual: float) -> None:
+    help_ = f"{text} (default: {usual:g})"
+    parser.add_argument(option, type=_named_weight, action="append", default=[], metavar="[NAME=]W", help=help_)
 
 
 def _count(text: str) -> int:

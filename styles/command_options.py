@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import torch
 
 from styles.loss_network import SMALLEST_SIDE
-from styles.training import LossWeights
+from styles.loss_weights import LossWeights
 
 
 class UsageError(ValueError):

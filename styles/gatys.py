@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styles.loss_network import LossNetwork
+from styles.loss_weights import LossWeights
 from styles.losses import content_loss, style_loss, total_variation_loss
 from styles.pictures import to_picture, to_tensor
 from styles.progress import Report
-from styles.training import LossWeights
 
 _ADAM_RATE = 0.02
 # After so many steps the pixels are brought back into 0..1.

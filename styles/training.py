@@ -11,7 +11,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styles.loss_network import SMALLEST_SIDE, LossNetwork, first_line
+from styles.loss_weights import DEFAULT_LOSS_WEIGHTS, LossWeights
 from styles.losses import content_loss, lattice_loss, style_loss, temporal_loss, total_variation_loss
 from styles.motion import Motion, camera_noise, random_motion
 from styles.network import TransformNet
@@ -46,38 +47,6 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
-class LossWeights:
-    """The weights of the losses.
-
-    `contents`, `styles`, `tvs` and `temporals` hold factors of single styles for the losses of those names.
-    """
-
-    content: float = 1.0
-    style: float = 1.0
-    tv: float = 3.0
-    temporal: float = 20.0
-    lattice: float = 1000.0
-    contents: Mapping[str, float] = field(default_factory=dict)
-    styles: Mapping[str, float] = field(default_factory=dict)
-    tvs: Mapping[str, float] = field(default_factory=dict)
-    temporals: Mapping[str, float] = field(default_factory=dict)
-
-    def of(self, style: str) -> LossWeights:
-        """Returns what the weights of that style come to, without factors."""
-        return replace(
-            self,
-            content=self.content * self.contents.get(style, 1.0),
-            style=self.style * self.styles.get(style, 1.0),
-            tv=self.tv * self.tvs.get(style, 1.0),
-            temporal=self.temporal * self.temporals.get(style, 1.0),
-            contents={},
-            styles={},
-            tvs={},
-            temporals={},
-        )
-
-
-@dataclass(frozen=True)
 class TrainingPlan:
     """How long and with what to train. Either `steps` or `minutes` ends it."""
 
@@ -88,7 +57,7 @@ class TrainingPlan:
     learning_rate: float = 2e-3
     seed: int = 0
     style_scale: int = 256
-    weights: LossWeights = LossWeights()
+    weights: LossWeights = DEFAULT_LOSS_WEIGHTS
 
 
 @dataclass(frozen=True)

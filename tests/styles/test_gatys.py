@@ -13,10 +13,10 @@ import torch
 from styles.evaluation import style_grams
 from styles.gatys import PictureLoss, noise_picture, paint_slowly
 from styles.loss_network import LossNetwork, load_loss_network
+from styles.loss_weights import LossWeights
 from styles.painter import network_painter
 from styles.pictures import centre_crop, read_picture, resize_short_side
 from styles.registry import find_style, network_path
-from styles.training import LossWeights
 from styles.weights import load_network, load_style
 from tests.styles.conftest import textured
 

@@ -12,11 +12,11 @@ import torch
 
 from styles.architecture import NetworkConfig, Stage
 from styles.loss_network import LossNetwork
+from styles.loss_weights import LossWeights
 from styles.network import TransformNet
 from styles.pictures import load_photos, read_picture
 from styles.training import (
     CheckpointError,
-    LossWeights,
     Progress,
     SettingsError,
     Trainer,
