@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -92,6 +93,8 @@ def written_settings(
             lines.append(f"# {key} is not set")
         elif name in _SECRET:
             lines.append(f"# {key} is set and not told, since it holds a key  # {origins.get(name, 'default')}")
+        elif name == "input" and any(re.search(r"//[^/@]*@", url) for url in value):
+            lines.append(f"# {key} is set and not told, since it holds a password  # {origins.get(name, 'default')}")
         else:
             lines.append(f"{key} = {_toml(value)}  # {origins.get(name, 'default')}")
     return lines

@@ -150,6 +150,8 @@ def _workers(args: argparse.Namespace, files: int) -> int:
     """Returns how many files are in work at once: while one is read or written, the net paints another."""
     if args.backend == "tensorrt":
         # its painters share their memory with all that were opened in the same thread
+        if (args.workers or 1) > 1:
+            tell("--workers: TensorRT paints one file at a time")
         return 1
     return min(files, args.workers or (2 if (os.cpu_count() or 1) < 8 else 3))
 

@@ -85,6 +85,13 @@ def test_the_key_of_a_stream_is_not_told() -> None:
     assert "secret" not in "".join(lines)
 
 
+def test_the_password_of_a_camera_in_the_network_is_not_told() -> None:
+    lines = told("-i", "rtsp://me:secret@192.168.1.7/live")
+    assert "# input is set and not told, since it holds a password  # command line" in lines
+    assert "secret" not in "".join(lines)
+    assert 'input = ["rtsp://192.168.1.7/live"]  # command line' in told("-i", "rtsp://192.168.1.7/live")
+
+
 def test_the_environment_can_switch_off_what_the_file_switches_on(file: Path) -> None:
     assert not settings("--config", str(file), environment={"NST_LIVE_MIRROR": "no"}).mirror
 
