@@ -187,17 +187,15 @@ class _NetWriter:
         return x
 
     def conv(self, x: str, name: str, stride: int = 1, upsample: bool = False) -> str:
-        """Reflection padding and a convolution; for upsampling edge padding, the sub-pixel kernel and a shuffle."""
+        """A padded convolution, as `styles.network.ConvLayer`; for upsampling the sub-pixel kernel and a shuffle."""
         weight, bias = self.arrays[f"{name}.weight"], self.arrays.get(f"{name}.bias")
         if upsample:
             weight = subpixel_kernel(weight)
             bias = None if bias is None else np.repeat(bias, 4)
         pad = weight.shape[-1] // 2
         pads = self.constant(f"pads_by_{pad}", np.array([0, 0, pad, pad] * 2, np.int64))
-        inputs = [
-            self.op("Pad", x, pads, mode="edge" if upsample else "reflect"),
-            self.kernel(f"{name}.weight", weight),
-        ]
+        mode = "edge" if upsample and bias is None else "reflect"
+        inputs = [self.op("Pad", x, pads, mode=mode), self.kernel(f"{name}.weight", weight)]
         if bias is not None:
             inputs.append(self.constant(f"{name}.bias", bias.astype(self.type)))
         x = self.op("Conv", *inputs, kernel_shape=list(weight.shape[2:]), strides=[stride, stride])

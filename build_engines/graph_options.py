@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Counts the changes of what graph.py writes for the same weights; an engine of an older graph is built again.
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 FRAME, STYLE, PAINTED = "frame", "style", "painted"
 
 Precision = Literal["fp32", "fp16"]

@@ -30,9 +30,8 @@ def subpixel_kernel(kernel: Tensor) -> Tensor:
     """Returns the kernel that makes, at the low resolution, what bilinear x2 upsampling and `kernel` make together.
 
     kernel: out x in x 3 x 3, to be applied to the upsampled picture. Result: (out * 4) x in x 3 x 3, to be followed by
-    `pixel_shuffle(…, 2)`. With edge padding the two are equal up to rounding, at a fraction of the memory traffic
-    (no picture is upsampled), and unlike a freely learned sub-pixel convolution it paints no checkerboard where the
-    picture is flat.
+    `pixel_shuffle(…, 2)`. The two are equal up to rounding, at a fraction of the memory traffic (no picture is
+    upsampled), and unlike a freely learned sub-pixel convolution it paints no checkerboard where the picture is flat.
     """
     # Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
     spread = kernel.new_tensor(
@@ -46,9 +45,11 @@ def subpixel_kernel(kernel: Tensor) -> Tensor:
 
 
 class ConvLayer(nn.Module):
-    """A convolution that keeps the edges clean: reflection padding; for upsampling edge padding and `subpixel_kernel`.
+    """A convolution that keeps the edges clean: reflection padding, and `subpixel_kernel` for upsampling.
 
-    Without bias, since an instance norm would remove it again; the last layer of a net has one.
+    Without bias, since an instance norm would remove it again; the last layer of a net, the head, has one. Upsampling
+    inside a net repeats the edge, where reflection makes the outermost rows of paintings busy; in the head it is the
+    other way round: a repeated edge calms them.
     """
 
     def __init__(
@@ -63,12 +64,12 @@ class ConvLayer(nn.Module):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        # zero padding would paint a dark frame around every painting
+        mode = "replicate" if self.upsample and self.bias is None else "reflect"
+        x = F.pad(x, (self.weight.shape[-1] // 2,) * 4, mode=mode)
         if not self.upsample:
-            pad = (self.weight.shape[-1] // 2,) * 4
-            # reflection padding: zero padding paints a dark frame around every painting
-            return F.conv2d(F.pad(x, pad, mode="reflect"), self.weight, self.bias, self.stride)
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *self._subpixel())
-        return F.pixel_shuffle(x, 2)
+            return F.conv2d(x, self.weight, self.bias, self.stride)
+        return F.pixel_shuffle(F.conv2d(x, *self._subpixel()), 2)
 
     def _subpixel(self) -> tuple[Tensor, Tensor | None]:
         if self.folded:

@@ -29,9 +29,9 @@ def test_subpixel_kernel_is_bilinear_upsampling_then_the_kernel() -> None:
     torch.manual_seed(0)
     x, kernel = torch.randn(2, 3, 5, 7, dtype=torch.float64), torch.randn(4, 3, 3, 3, dtype=torch.float64)
     upsampled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    plain = F.conv2d(F.pad(upsampled, (1, 1, 1, 1), mode="replicate"), kernel)
-    folded = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), subpixel_kernel(kernel))
-    torch.testing.assert_close(F.pixel_shuffle(folded, 2), plain)
+    plain = F.conv2d(upsampled[:, :, 1:-1, 1:-1], kernel)
+    folded = F.pixel_shuffle(F.conv2d(x, subpixel_kernel(kernel)), 2)
+    torch.testing.assert_close(folded, plain)
 
 
 def test_a_constant_picture_stays_constant_up_to_the_edge() -> None:
@@ -39,6 +39,15 @@ def test_a_constant_picture_stays_constant_up_to_the_edge() -> None:
     for layer in (ConvLayer(2, 3, 3), ConvLayer(2, 3, 3, upsample=True), ConvLayer(2, 3, 5, stride=2)):
         out = layer(torch.ones(1, 2, 8, 8))
         assert out.std(dim=(2, 3)).max() < 1e-5
+
+
+def test_a_layer_sees_the_picture_mirrored_at_its_edges() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 8, 10)
+    head = ConvLayer(2, 3, 3, upsample=True, bias=True)
+    for layer, scale in ((ConvLayer(2, 3, 3), 1), (head, 2), (ConvLayer(2, 3, 5), 1)):
+        whole, margin = layer(F.pad(x, (4, 4, 4, 4), mode="reflect")), 4 * scale
+        torch.testing.assert_close(layer(x), whole[:, :, margin:-margin, margin:-margin])
 
 
 def test_an_upsampling_layer_refuses_other_kernels() -> None:
