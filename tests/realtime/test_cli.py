@@ -52,6 +52,7 @@ def no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = partial(cameras.list_cameras, tmp_path / "video4linux")
     monkeypatch.setattr("realtime.sources.cameras.list_cameras", nothing)
     monkeypatch.setattr("realtime.cli.list_cameras", nothing)
+    monkeypatch.setattr("realtime.listings.list_cameras", nothing)
 
 
 # files ----------------------------------------------------------------------------------------------------------------

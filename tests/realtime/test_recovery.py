@@ -259,7 +259,7 @@ def test_cameras_are_listed_with_the_sizes_and_rates_they_give(
     unreliable: Callable[..., Recovering], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
 ) -> None:
     monkeypatch.setattr(cv2, "VideoCapture", ManySizes)
-    monkeypatch.setattr("realtime.cli.list_cameras", cameras.list_cameras)
+    monkeypatch.setattr("realtime.listings.list_cameras", cameras.list_cameras)
     told = nst_live("--list-cameras")
     assert told.code == 0
     wanted = "0 (Cheap Camera) /dev/video0: 640x480 at 29.97 fps (YUYV), 1280x720 at 15 fps (MJPG)\n"
@@ -270,7 +270,7 @@ def test_a_camera_that_is_in_use_is_listed_as_such(
     unreliable: Callable[..., Recovering], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
 ) -> None:
     monkeypatch.setattr(FakeCapture, "scripts", [], raising=False)
-    monkeypatch.setattr("realtime.cli.list_cameras", cameras.list_cameras)
+    monkeypatch.setattr("realtime.listings.list_cameras", cameras.list_cameras)
     told = nst_live("--list-cameras")
     assert told.out == "0 (Cheap Camera) /dev/video0: cannot be opened; is another program using it?\n"
 
