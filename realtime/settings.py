@@ -71,10 +71,11 @@ def read_settings(
         _check_exclusive(parser, layer)
         found |= {name: item for name, item in layer.items() if name not in found and name not in barred}
     inputs, _ = found.get("input", ((), ""))
-    if not (given.print_config or any(is_file(url) for url in inputs or ())):
-        found = {name: item for name, item in found.items() if name not in _OF_FILES or item[1] == _TYPED}
-    if "output" in found and not given.print_config and found.get("loop", (False, _TYPED))[1] != _TYPED:
-        del found["loop"]
+    waiting = {"loop"} if "output" in found else set()
+    if not any(is_file(url) for url in inputs or ()):
+        waiting = set(_OF_FILES)
+    if not given.print_config:
+        found = {name: item for name, item in found.items() if name not in waiting or item[1] == _TYPED}
     for name, action in actions.items():
         setattr(given, name, found[name][0] if name in found else action.default)
     return given, {name: where for name, (_, where) in found.items()}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 from realtime.frames import Frame, fitted
-from realtime.sources.source import Closing, Source
+from realtime.sources.source import Replacing, Source
 
 
-class Looped(Closing):
+class Looped(Replacing):
     """A file that begins again where it ends: the indices and times of its frames go on.
 
     open_again: opens the file anew; what was open is closed before. `zero_s`: where the 0 of the file's own clock lies,
@@ -22,12 +21,11 @@ class Looped(Closing):
     frame_count: int | None = None
 
     def __init__(self, source: Source, open_again: Callable[[], Source]) -> None:
+        super().__init__(source)
         self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
         self.sound, self.presentation, self.notes = source.sound, source.presentation, source.notes
         self.zero_s = Fraction(0)
-        self._source: Source | None = source
         self._open_again = open_again
-        self._stopped = threading.Event()
 
     def frames(self) -> Iterator[Frame]:
         index = 0
@@ -48,13 +46,3 @@ class Looped(Closing):
             if self._stopped.is_set():
                 # nobody waited for it
                 self.close()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if (source := self._source) is not None:
-            source.stop()
-
-    def close(self) -> None:
-        source, self._source = self._source, None
-        if source is not None:
-            source.__exit__(None, None, None)

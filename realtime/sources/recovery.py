@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 from realtime.frames import Frame, fitted
-from realtime.sources.source import Closing, Source, SourceError
+from realtime.sources.source import Replacing, Source, SourceError
 
 # Pauses between attempts double from the first to the last.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 4.0
@@ -15,7 +14,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 4.0
 _STALL_S = 1.5
 
 
-class Recovering(Closing):
+class Recovering(Replacing):
     """Another live source, opened anew by `reopen` whenever it fails; it keeps its size, whatever comes then.
 
     `status` says what is waited for, and '' when pictures come. The first picture that never comes is an error as
@@ -27,11 +26,10 @@ class Recovering(Closing):
     backlog = failure = ""
 
     def __init__(self, source: Source, reopen: Callable[[], Source]) -> None:
+        super().__init__(source)
         self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
         self.presentation, self.notes, self.heard = source.presentation, source.notes, source.heard
-        self._source: Source | None = source
         self._reopen = reopen
-        self._stopped = threading.Event()
         self._lost = ""
         self._waiting_since_s: float | None = None
 
@@ -70,13 +68,3 @@ class Recovering(Closing):
             except SourceError:
                 continue
             return
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if (source := self._source) is not None:
-            source.stop()
-
-    def close(self) -> None:
-        source, self._source = self._source, None
-        if source is not None:
-            source.__exit__(None, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -89,3 +90,21 @@ class Closing:
 
     def close(self) -> None:
         """Gives back what the source holds."""
+
+
+class Replacing(Closing):
+    """A source around another that it replaces in time; `_source` is None between two, `_stopped` set by `stop`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source: Source | None = source
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if (source := self._source) is not None:
+            source.stop()
+
+    def close(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.__exit__(None, None, None)
