@@ -17,10 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from build_engines.doctor import print_report
-from build_engines.engine_build import BuildCancelledError, BuildProgress, EngineBuildError, OnProgress
-from build_engines.engine_cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.engine_run import NoPycudaError
-from build_engines.engines import (
+from build_engines.gpus import NoGpuError
+from build_engines.onnx.cache import NoExporterError, OnnxFileError, write_onnx
+from build_engines.onnx.layout import FrameSizeError
+from build_engines.onnx.options import GraphOptions
+from build_engines.quality import NoReceiptError, photographs
+from build_engines.tensorrt.build import BuildCancelledError, BuildProgress, EngineBuildError, OnProgress
+from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
+from build_engines.tensorrt.engines import (
     Source,
     TargetError,
     build_engine,
@@ -29,12 +33,8 @@ from build_engines.engines import (
     plan_engine,
     quality_receipt,
 )
-from build_engines.gpus import NoGpuError
-from build_engines.graph_options import GraphOptions
-from build_engines.net_layout import FrameSizeError
-from build_engines.onnx_cache import NoExporterError, OnnxFileError, write_onnx
-from build_engines.quality import NoReceiptError, photographs
-from build_engines.tensorrt_flavours import Flavour, NoTensorRTError, RuntimeName, load_flavour
+from build_engines.tensorrt.run import NoPycudaError
+from build_engines.tensorrt.variants import Flavour, NoTensorRTError, RuntimeName, load_flavour
 from styles.registry import (
     StyleMismatchError,
     UnknownStyleError,

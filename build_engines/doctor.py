@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from build_engines.engine_run import NoPycudaError, load_pycuda, why_no_pycuda
 from build_engines.gpus import NoGpuError, find_gpus, first_gpu, why_no_gpu
-from build_engines.tensorrt_flavours import FlavourName, NoTensorRTError, known_targets, load_flavour
-from styles.openvino_core import openvino_core
+from build_engines.tensorrt.run import NoPycudaError, load_pycuda, why_no_pycuda
+from build_engines.tensorrt.variants import FlavourName, NoTensorRTError, known_targets, load_flavour
+from styles.support.openvino_core import openvino_core
 
 
 @dataclass(frozen=True)

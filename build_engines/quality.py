@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from build_engines.graph_options import FRAME, STYLE
+from build_engines.onnx.options import FRAME, STYLE
 
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
@@ -125,7 +125,7 @@ def paint_with_pytorch(weights: Path) -> Paint:
     """Returns a function that paints with the net itself, in FP32 on the CPU."""
     import torch
 
-    from build_engines.pixel_net import pixel_net_from_weights
+    from build_engines.onnx.pixel_net import pixel_net_from_weights
 
     net = pixel_net_from_weights(weights)
 
@@ -142,7 +142,7 @@ def fp32_reference(weights: Path) -> tuple[str, Paint]:
     """Returns the net in FP32 under PyTorch, or where that is not installed its FP32 graph (equal to one level)."""
     if importlib.util.find_spec("torch") is not None:
         return "FP32 PyTorch", paint_with_pytorch(weights)
-    from build_engines.graph import onnx_from_network
+    from build_engines.onnx.graph import onnx_from_network
     from styles.weights import load_network
 
     model = onnx_from_network(load_network(weights)).SerializeToString()

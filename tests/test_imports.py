@@ -24,7 +24,7 @@ def after(imports: str) -> tuple[list[str], list[str], str]:
     return modules, threads, "".join(printed) + done.stderr
 
 
-@pytest.mark.parametrize("imports", ["import realtime", "import realtime.cli"])
+@pytest.mark.parametrize("imports", ["import realtime", "import realtime.app.main"])
 def test_importing_loads_nothing_heavy_prints_nothing_and_starts_no_thread(imports: str) -> None:
     modules, threads, printed = after(imports)
     assert not HEAVY & set(modules)
@@ -32,7 +32,7 @@ def test_importing_loads_nothing_heavy_prints_nothing_and_starts_no_thread(impor
     assert printed == ""
 
 
-@pytest.mark.parametrize("module", ["realtime.cli", "realtime.sinks.recorder"])
+@pytest.mark.parametrize("module", ["realtime.app.main", "realtime.sinks.recorder"])
 def test_opencv_is_loaded_before_pyav_without_which_its_windows_hang(module: str) -> None:
     modules, _, _ = after(f"import {module}")
     assert modules.index("cv2") < modules.index("av")
@@ -43,9 +43,9 @@ def test_opencv_is_loaded_before_pyav_without_which_its_windows_hang(module: str
     [
         ("styles", ("build_engines", "realtime")),
         ("build_engines", ("realtime",)),
-        ("realtime/sources", ("realtime.sinks", "realtime.screen", "realtime.files", "realtime.show")),
+        ("realtime/sources", ("realtime.sinks", "realtime.screen", "realtime.files", "realtime.player.player")),
         ("realtime/backends", ("realtime.sources", "realtime.sinks", "realtime.screen", "realtime.files")),
-        ("realtime/sinks", ("realtime.screen", "realtime.show")),
+        ("realtime/sinks", ("realtime.screen", "realtime.player.player")),
     ],
 )
 def test_imports_point_one_way(folder: str, knows_nothing_of: tuple[str, ...]) -> None:
@@ -61,7 +61,7 @@ def test_imports_point_one_way(folder: str, knows_nothing_of: tuple[str, ...]) -
 def test_a_file_is_painted_without_torch_and_without_onnx(tmp_path: Path) -> None:
     hide = "for name in ('torch', 'onnx', 'tensorrt', 'pycuda'): sys.modules[name] = None\n"
     options = ["-i", "test", "--size", "32x24", "--frames", "2", "--no-window", "-o", str(tmp_path / "painted.mp4")]
-    code = f"import sys\n{hide}from realtime.cli import main\nsys.exit(main({options!r}))"
+    code = f"import sys\n{hide}from realtime.app.main import main\nsys.exit(main({options!r}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "painted.mp4").stat().st_size > 0

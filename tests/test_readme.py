@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
-from realtime.arguments import build_parser
-from realtime.screen.session import key_help
-from styles.cli import parse
+from realtime.app.options import build_parser
+from realtime.session import key_help
+from styles.cli.main import parse
 from styles.registry import PICTURES
 from tests.conftest import ROOT
 

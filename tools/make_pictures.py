@@ -11,10 +11,10 @@ from skimage import data
 
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.look import mixed
-from realtime.repertoire import Painting, load_repertoire
-from realtime.steady import DEFAULT_STEADINESS, Steadier
-from realtime.stylizer import Stylizer
+from realtime.stylize.mixing import mixed
+from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Steadier
+from realtime.stylize.styles import Painting, load_repertoire
+from realtime.stylize.stylizer import Stylizer
 from styles.registry import list_networks
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"

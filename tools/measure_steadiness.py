@@ -16,20 +16,20 @@ from pathlib import Path
 
 import numpy as np
 
+from realtime.app.progress import tell
+from realtime.app.readers import parse_count, parse_share
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.options import parse_count, parse_share
-from realtime.progress import tell
-from realtime.repertoire import Painting, load_repertoire, network_for
-from realtime.screen.session import Session
-from realtime.show import Show
-from realtime.steady import DEFAULT_STEADINESS
-from realtime.stylizer import Stylizer
-from styles.evaluation import style_grams, video_gram_sum
-from styles.loss_network import load_loss_network
-from styles.loss_network_file import find_loss_network
-from styles.pictures import read_picture, resize_short_side, style_picture
-from styles.steadiness import measure_steadiness, video_frames
+from realtime.player.player import Show
+from realtime.session import Session
+from realtime.stylize.stabilizer import DEFAULT_STEADINESS
+from realtime.stylize.styles import Painting, load_repertoire, network_for
+from realtime.stylize.stylizer import Stylizer
+from styles.evaluation.evaluation import style_grams, video_gram_sum
+from styles.evaluation.steadiness import measure_steadiness, video_frames
+from styles.training.loss_network import load_loss_network
+from styles.training.loss_network_file import find_loss_network
+from styles.training.pictures import read_picture, resize_short_side, style_picture
 
 STILL_FRAMES, STILL_SIGMA = 60, 3.0
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime.backends import Net, Vector, not_installed, opening
 from realtime.frames import Pixels
-from styles.openvino_core import openvino_core
+from styles.support.openvino_core import openvino_core
 
 
 def why_not() -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from build_engines.engine_run import load_pycuda
+from build_engines.tensorrt.run import load_pycuda
 
 # cuda.h: a stream that does not wait for the default stream, and an event that keeps no time
 _STREAM_NON_BLOCKING = 1

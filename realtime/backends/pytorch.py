@@ -52,7 +52,7 @@ def _cpu_painter(weights: Path) -> Painter:
     """Returns a painter in float32 on the CPU: the truth for the others, and slow."""
     import torch
 
-    from build_engines.pixel_net import pixel_net_from_weights
+    from build_engines.onnx.pixel_net import pixel_net_from_weights
 
     net = pixel_net_from_weights(weights)
 
@@ -121,7 +121,7 @@ class TorchNet:
     def __init__(self, weights: Path) -> None:
         import torch
 
-        from build_engines.pixel_net import pixel_net_from_weights
+        from build_engines.onnx.pixel_net import pixel_net_from_weights
 
         self._torch = torch
         net = pixel_net_from_weights(weights)

@@ -7,12 +7,12 @@ import weakref
 from typing import Any
 
 from build_engines.doctor import why_no_tensorrt
-from build_engines.engine_cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.engine_run import LoadedEngine, NoPycudaError, load_pycuda
-from build_engines.engines import Source, TargetError, find_target, plan_engine
 from build_engines.gpus import NoGpuError, driver_library, first_gpu
-from build_engines.graph_options import FRAME, PAINTED, STYLE
-from build_engines.tensorrt_flavours import Flavour, NoTensorRTError, last_words, load_flavour
+from build_engines.onnx.options import FRAME, PAINTED, STYLE
+from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
+from build_engines.tensorrt.engines import Source, TargetError, find_target, plan_engine
+from build_engines.tensorrt.run import LoadedEngine, NoPycudaError, load_pycuda
+from build_engines.tensorrt.variants import Flavour, NoTensorRTError, last_words, load_flavour
 from realtime.backends import BackendUnavailableError, Net, Painter
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
 from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from realtime.frames import Pixels
-from realtime.repertoire import Painting
 from realtime.screen.compare import compared
 from realtime.screen.hud import Readings, draw_hud
-from realtime.screen.session import Session, move_split, press
 from realtime.screen.thumbnails import Thumbnails
-from realtime.stylizer import Painted
+from realtime.session import Session, move_split, press
+from realtime.stylize.styles import Painting
+from realtime.stylize.stylizer import Painted
 
 _MOST_THUMBNAILS = 9
 

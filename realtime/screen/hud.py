@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from realtime.frames import Pixels
 from realtime.screen.panel import DIM, DOT, INK, RED, Line, Panel, blend, stacked, strip_panel, text_panel
-from realtime.screen.session import Session, key_help
 from realtime.screen.thumbnails import Thumbnail
+from realtime.session import Session, key_help
 
 _FADE_OUT_S = 0.5
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
-from realtime.repertoire import Painting
 from realtime.sources.scene import Scene
-from realtime.stylizer import Stylizer
+from realtime.stylize.styles import Painting
+from realtime.stylize.stylizer import Stylizer
 
 # Painted larger than it is shown, since a net has strokes of a few pixels.
 _PAINTED, _SHOWN = (192, 144), (96, 72)

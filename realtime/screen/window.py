@@ -12,7 +12,7 @@ from typing import Self
 import cv2
 
 from realtime.frames import Pixels
-from realtime.screen.session import ESCAPE
+from realtime.session import ESCAPE
 
 TITLE = "nst-live"
 

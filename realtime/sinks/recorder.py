@@ -12,10 +12,12 @@ from typing import Any, Self, TypeAlias
 import av
 import av.error
 
-from realtime.colours import FromRgb, picture_for
+from realtime.audio.copied_tracks import Soundtrack
+from realtime.audio.feed import Ear
+from realtime.audio.live_track import LiveSound
 from realtime.frames import Frame, Pixels, Presentation
-from realtime.rates import LIVE_TIME_BASE
-from realtime.sinks.encoding import (
+from realtime.media.color import FromRgb, picture_for
+from realtime.media.encoders import (
     CONTAINERS,
     ENCODERS,
     Encoding,
@@ -24,11 +26,9 @@ from realtime.sinks.encoding import (
     encoder_options,
     open_encoder,
 )
-from realtime.sinks.live_sound import LiveSound
-from realtime.sinks.soundtrack import Soundtrack
-from realtime.sources.picture_row import is_picture_row, numbered_files
-from realtime.sources.sound import Ear
-from realtime.sources.source import Part, Size
+from realtime.media.image_sequence import is_picture_row, numbered_files
+from realtime.media.rates import LIVE_TIME_BASE
+from realtime.sources.base import Part, Size
 
 # a packet of any stream
 Packet: TypeAlias = "av.Packet[Any]"

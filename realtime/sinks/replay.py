@@ -15,12 +15,12 @@ import av
 import av.error
 from av.video.frame import PictureType
 
+from realtime.audio.feed import Ear, Piece
+from realtime.audio.live_track import LiveSound
 from realtime.frames import Frame, Pixels
-from realtime.sinks import h264
-from realtime.sinks.encoding import CONTAINERS, CRF
-from realtime.sinks.live_sound import LiveSound
+from realtime.media import h264
+from realtime.media.encoders import CONTAINERS, CRF
 from realtime.sinks.recorder import OutputError
-from realtime.sources.sound import Ear, Piece
 
 SUFFIX = ".mp4"
 # A replay can begin once a second, so it is up to a second longer than asked for.

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from realtime.child import Child
+from realtime.audio.feed import Ear
+from realtime.child_process import Child
 from realtime.frames import Frame, Pixels
-from realtime.sinks.broadcast import SERVICES, Connect, Failed, Live, Picture, Target, broadcast
-from realtime.sources.sound import Ear
+from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, Picture, Target, broadcast
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import av
 import av.error
 
-from realtime.colours import ToRgb
+from realtime.audio.feed import Piece, SoundDecoder, SoundFeed
 from realtime.frames import Frame
-from realtime.rates import LIVE_TIME_BASE
-from realtime.sources.decoding import picture_stream, rate_of, reason_of
-from realtime.sources.packets import decode_packet
-from realtime.sources.sound import Piece, SoundDecoder, SoundFeed
-from realtime.sources.source import Closing, Size, SourceError
+from realtime.media.color import ToRgb
+from realtime.media.decoding import picture_stream, rate_of, reason_of
+from realtime.media.packets import decode_packet
+from realtime.media.rates import LIVE_TIME_BASE
+from realtime.sources.base import Closing, Size, SourceError
 
 # What is tried for this long is not there.
 _OPEN_TIMEOUT_S = 10.0

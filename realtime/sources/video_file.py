@@ -17,12 +17,12 @@ import av
 import av.error
 from av.format import Flags as ContainerFormatFlags
 
-from realtime.colours import ToRgb, hdr_name, is_see_through, presentation_of, turn_of
 from realtime.frames import Frame
-from realtime.rates import clock_for
-from realtime.sources.decoding import picture_stream, rate_of, reason_of
-from realtime.sources.picture_row import first_number, is_picture_row, numbered_files
-from realtime.sources.source import Closing, Part, Size, SourceError
+from realtime.media.color import ToRgb, hdr_name, is_see_through, presentation_of, turn_of
+from realtime.media.decoding import picture_stream, rate_of, reason_of
+from realtime.media.image_sequence import first_number, is_picture_row, numbered_files
+from realtime.media.rates import clock_for
+from realtime.sources.base import Closing, Part, Size, SourceError
 
 # FFmpeg takes any text by these names for drawings made of characters.
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")

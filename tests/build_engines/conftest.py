@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from build_engines.net_layout import style_size
-from build_engines.tensorrt_flavours import Flavour, NoTensorRTError, load_flavour
+from build_engines.onnx.layout import style_size
+from build_engines.tensorrt.variants import Flavour, NoTensorRTError, load_flavour
 from styles.architecture import CONFIGS
 from styles.weights import save_network
 

@@ -79,7 +79,7 @@ try:
     cli.main(["--help"])
 except SystemExit as exc:
     assert exc.code == 0
-import build_engines.background_build, build_engines.onnx_cache
+import build_engines.tensorrt.background_build, build_engines.onnx.cache
 import realtime.backends.tensorrt, realtime.backends.pytorch
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -11,9 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from build_engines import quality
-from build_engines.engines import Source, styles_of
-from build_engines.graph import onnx_from_network
-from build_engines.graph_options import GraphOptions, Statistics
+from build_engines.onnx.graph import onnx_from_network
+from build_engines.onnx.options import GraphOptions, Statistics
 from build_engines.quality import (
     FLOOR_DB,
     Pixels,
@@ -25,9 +24,10 @@ from build_engines.quality import (
     psnr_db,
     sample_frames,
 )
+from build_engines.tensorrt.engines import Source, styles_of
 from styles import registry
 from styles.architecture import CONFIGS
-from styles.pictures import centre_crop, read_picture, resize_short_side, write_picture
+from styles.training.pictures import centre_crop, read_picture, resize_short_side, write_picture
 from styles.weights import load_network
 from tests.build_engines.conftest import SaveNet
 

@@ -23,12 +23,12 @@ from pathlib import Path
 import onnxruntime
 
 from build_engines.doctor import examine, why_no_tensorrt
-from build_engines.engine_cache import FOLDER_VARIABLE
-from build_engines.engines import Source, styles_of
 from build_engines.gpus import NoGpuError, first_gpu
-from build_engines.graph_options import Statistics
-from build_engines.onnx_cache import ready_onnx
+from build_engines.onnx.cache import ready_onnx
+from build_engines.onnx.options import Statistics
 from build_engines.quality import fp32_reference, measure_quality, sample_frames
+from build_engines.tensorrt.cache import FOLDER_VARIABLE
+from build_engines.tensorrt.engines import Source, styles_of
 from realtime.backends import Painter, Vector
 from realtime.backends.onnxruntime import onnx_painter
 from realtime.frames import Pixels
@@ -132,7 +132,7 @@ def loop_line(net: str, size: tuple[int, int], backend: str, folder: Path) -> Li
     what = f"{backend}: the loop's share of the bare net"
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary) / "bench.json"
-        command = [sys.executable, "-m", "realtime.cli", "bench", "--net", net, "--size", _text(size)]
+        command = [sys.executable, "-m", "realtime.app.main", "bench", "--net", net, "--size", _text(size)]
         command += ["--backend", backend, "--seconds", "2", "--json", str(report)]
         environment = {**os.environ, FOLDER_VARIABLE: str(folder)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from build_engines.engine_cache import FOLDER_VARIABLE
 from build_engines.gpus import why_no_gpu
+from build_engines.tensorrt.cache import FOLDER_VARIABLE
 
 
 def required() -> list[str]:

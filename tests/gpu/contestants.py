@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from build_engines.engine_cache import EngineCache, StoredEngine
-from build_engines.engines import Source, build_engine, find_engine, find_target, plan_engine
 from build_engines.gpus import first_gpu
-from build_engines.graph_options import GraphOptions, Statistics
-from build_engines.tensorrt_flavours import Flavour, load_flavour
+from build_engines.onnx.options import GraphOptions, Statistics
+from build_engines.tensorrt.cache import EngineCache, StoredEngine
+from build_engines.tensorrt.engines import Source, build_engine, find_engine, find_target, plan_engine
+from build_engines.tensorrt.variants import Flavour, load_flavour
 from realtime.backends.pycuda_device import PycudaDevice
 from realtime.backends.pytorch import TorchDevice, TorchNet
 from realtime.backends.slots import SlotPainter
@@ -81,7 +81,7 @@ def bare_pytorch(weights: Path, size: tuple[int, int], failed: dict[str, str]) -
     """
     import torch
 
-    from build_engines.pixel_net import pixel_net_from_weights
+    from build_engines.onnx.pixel_net import pixel_net_from_weights
 
     width, height = size
     net = pixel_net_from_weights(weights).cuda()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from build_engines.doctor import why_no_tensorrt
-from build_engines.engines import Source, styles_of
-from build_engines.graph_options import Statistics
+from build_engines.onnx.options import Statistics
 from build_engines.quality import FLOOR_DB, fp32_reference, psnr_db, sample_frames
+from build_engines.tensorrt.engines import Source, styles_of
 from realtime.backends import Painter
 from styles.registry import list_networks
 from tests.gpu.conftest import need

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from build_engines.engine_run import why_no_pycuda
 from build_engines.gpus import driver_library
+from build_engines.tensorrt.run import why_no_pycuda
 from realtime.backends.pycuda_device import PycudaDevice
 from realtime.backends.slots import SlotPainter
 from realtime.frames import Pixels

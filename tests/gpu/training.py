@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from styles.loss_network import load_loss_network
 from styles.network import network_from_weights
-from styles.pictures import PhotoSet
-from styles.training import Trainer, TrainingPlan, style_target
+from styles.training.loss_network import load_loss_network
+from styles.training.pictures import PhotoSet
+from styles.training.trainer import Trainer, TrainingPlan, style_target
 from styles.weights import load_network
 from tests.styles.conftest import textured, write_loss_network
 

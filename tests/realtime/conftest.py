@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from realtime.cli import main
+from realtime.app.main import main
 from styles.registry import USER_FOLDER_VARIABLE
 from tests.realtime.on_screen import OnScreen, x_server
 
@@ -25,7 +25,7 @@ NODES = {
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the tests from the user's own styles, and from a screen that happens to be there."""
     monkeypatch.setenv(USER_FOLDER_VARIABLE, str(tmp_path / "no styles"))
-    monkeypatch.setattr("realtime.settings.default_file", lambda: tmp_path / "no settings" / "config.toml")
+    monkeypatch.setattr("realtime.app.settings.default_file", lambda: tmp_path / "no settings" / "config.toml")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no settings"))
     for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(variable, raising=False)

@@ -98,7 +98,7 @@ class OnScreen:
         # on SIGABRT it tells where it is
         self._env = {**os.environ, "DISPLAY": display, "PYTHONFAULTHANDLER": "1"}
         self._display = display
-        command = [sys.executable, "-m", "realtime.cli", "--captures", str(captures), "--fade", "0", *arguments]
+        command = [sys.executable, "-m", "realtime.app.main", "--captures", str(captures), "--fade", "0", *arguments]
         self.process = subprocess.Popen(command, cwd=ROOT, env=self._env, stderr=subprocess.PIPE, text=True)
         self.window = ""
 

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from realtime.app.progress import tell
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.pacing import SinkQueue
-from realtime.progress import tell
-from realtime.repertoire import load_repertoire, network_for
-from realtime.screen.session import Session
-from realtime.show import Show
+from realtime.player.player import Show
+from realtime.queues import SinkQueue
+from realtime.session import Session
 from realtime.sinks.stream import REPEAT_S, Stream
-from realtime.sources.opening import SceneSource
-from realtime.sources.playback import Playback
-from realtime.stylizer import Stylizer
+from realtime.sources.open import SceneSource
+from realtime.sources.real_time import Playback
+from realtime.stylize.styles import load_repertoire, network_for
+from realtime.stylize.stylizer import Stylizer
 from tests.realtime.servers import RtmpServer, why_no_nginx
 
 SIZE = (160, 120)

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from realtime.app.progress import tell
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
-from realtime.pacing import SinkQueue
-from realtime.progress import tell
-from realtime.repertoire import Painting
-from realtime.screen.session import Session
-from realtime.show import Show, Sink
+from realtime.player.player import Show, Sink
+from realtime.queues import SinkQueue
+from realtime.session import Session
 from realtime.sinks.recorder import Recorder
-from realtime.sources.opening import SceneSource
-from realtime.stylizer import Stylizer
+from realtime.sources.open import SceneSource
+from realtime.stylize.styles import Painting
+from realtime.stylize.stylizer import Stylizer
 
 SIZE = (64, 48)
 RATE = Fraction(30)
@@ -109,7 +109,7 @@ def _run(backend: Backend, painting: Painting, frames: int, path: Path, *sinks: 
 
 def main() -> int:
     from realtime.backends import choose_backend
-    from realtime.repertoire import load_repertoire, network_for
+    from realtime.stylize.styles import load_repertoire, network_for
 
     parser = argparse.ArgumentParser(prog="python -m tests.realtime.soak", description=__doc__)
     parser.add_argument("--frames", type=int, default=100_000)

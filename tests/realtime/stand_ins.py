@@ -11,10 +11,10 @@ import numpy as np
 
 from realtime.backends import Backend, Net, Painter, Vector
 from realtime.frames import Frame, Pixels
-from realtime.pacing import FrameSource, RatedSource
-from realtime.repertoire import Painting
+from realtime.player.player import Sink
+from realtime.queues import FrameSource, RatedSource
 from realtime.screen.display import Display
-from realtime.show import Sink
+from realtime.stylize.styles import Painting
 
 SIZE = (64, 48)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.pacing import SinkQueue
+from realtime.queues import SinkQueue
 from realtime.sinks.recorder import RecordingError
 from tests.realtime.stand_ins import Collector, FewFrames
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime.backends import choose_backend
-from realtime.repertoire import load_repertoire, network_for
+from realtime.stylize.styles import load_repertoire, network_for
 from tests.realtime.soak import soak
 
 FRAMES = 4000

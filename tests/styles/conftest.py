@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from styles.loss_network import LossNetwork, load_loss_network
-from styles.pictures import write_picture
+from styles.training.loss_network import LossNetwork, load_loss_network
+from styles.training.pictures import write_picture
 
 # Channels of each block of the small loss network.
 _NARROW = {1: 4, 2: 6, 3: 8, 4: 8, 5: 8}

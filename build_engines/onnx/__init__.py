@@ -1,0 +1,1 @@
+"""Trained net to ONNX graph: layout, graph, cache."""

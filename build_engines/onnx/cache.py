@@ -1,0 +1,121 @@
+"""The ONNX file of a net: the one beside its weights where it belongs to them, else one exported into the cache."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from build_engines.onnx.options import GraphOptions
+from styles.registry import network_sha256
+from styles.support.atomic_file import write_atomically
+from styles.weights import load_network
+
+WEIGHTS_SHA256 = "weights_sha256"
+# onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value
+_METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
+# ModelProto.graph, GraphProto.input and .initializer, ValueInfoProto.name, TensorProto.name
+_GRAPH, _INPUT, _INITIALIZER, _INPUT_NAME, _TENSOR_NAME = 7, 11, 5, 1, 8
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+class NoExporterError(RuntimeError):
+    """An ONNX file has to be written, and the package that writes it is not installed."""
+
+
+class OnnxFileError(ValueError):
+    """A file that should hold an ONNX model does not."""
+
+
+def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
+    """Returns an ONNX file of the net in `weights_file`, height and width free, FP32.
+
+    That is the one beside the weights where its metadata names their checksum, else one in `folder` (by default in the
+    user's cache), exported now if need be. Raises NoExporterError where that needs onnx and it is not installed,
+    WeightsError or FileNotFoundError.
+    """
+    if not weights_file.is_file():
+        raise FileNotFoundError(f"no weights file at {weights_file}")
+    sha256 = network_sha256(weights_file)
+    beside = weights_file.with_suffix(".onnx")
+    if beside.is_file() and read_onnx_metadata(beside).get(WEIGHTS_SHA256) == sha256:
+        return beside
+    folder = folder or platformdirs.user_cache_path("nst-live") / "onnx"
+    cached = folder / f"{weights_file.stem}-{sha256[:16]}.onnx"
+    if not cached.is_file():
+        write_onnx(weights_file, cached)
+    return cached
+
+
+def write_onnx(weights_file: Path, onnx_file: Path, options: GraphOptions | None = None) -> None:
+    """Exports a net. Raises NoExporterError, WeightsError, FrameSizeError or OSError."""
+    check_exporter()
+    from build_engines.onnx.graph import onnx_from_network
+
+    write_atomically(onnx_file, onnx_from_network(load_network(weights_file), options).SerializeToString())
+
+
+def check_exporter() -> None:
+    """Raises NoExporterError where onnx is not installed."""
+    if importlib.util.find_spec("onnx") is None:
+        raise NoExporterError("an ONNX file is to be written, and onnx is not installed; type: pip install onnx")
+
+
+def read_onnx_metadata(path: Path) -> dict[str, str]:
+    """Returns the metadata of an ONNX file, read without onnx. Raises OnnxFileError or OSError."""
+    with _parsing(path):
+        entries = [dict(_fields(entry)) for number, entry in _fields(path.read_bytes()) if number == _METADATA_PROPS]
+        return {entry.get(_KEY, b"").decode(): entry.get(_VALUE, b"").decode() for entry in entries}
+
+
+def read_onnx_inputs(path: Path) -> list[str]:
+    """Returns the names of what an ONNX model wants to be given, read without onnx. Raises OnnxFileError or OSError."""
+    with _parsing(path):
+        graph = [field for number, part in _fields(path.read_bytes()) if number == _GRAPH for field in _fields(part)]
+        inputs = [dict(_fields(part)).get(_INPUT_NAME, b"").decode() for number, part in graph if number == _INPUT]
+        # old models list their weights among the inputs
+        weights = {
+            dict(_fields(part)).get(_TENSOR_NAME, b"").decode() for number, part in graph if number == _INITIALIZER
+        }
+        return [name for name in inputs if name not in weights]
+
+
+@contextmanager
+def _parsing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (IndexError, ValueError) as exc:
+        raise OnnxFileError(f"{path} is not an ONNX model") from exc
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields number and content of the fields of a protobuf message; of those without length, an empty content."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        number, kind = tag >> 3, tag & 7
+        length = {_FIXED64: 8, _FIXED32: 4}.get(kind, 0)
+        if kind == _VARINT:
+            _, position = _varint(message, position)
+        elif kind == _BYTES:
+            length, position = _varint(message, position)
+        elif not length:
+            raise ValueError(f"unknown protobuf wire type {kind}")
+        if position + length > len(message):
+            raise IndexError("the message ends within a field")
+        yield number, message[position : position + length] if kind == _BYTES else b""
+        position += length
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

@@ -1,0 +1,216 @@
+"""Trained net → ONNX: a graph that takes and gives pictures as every camera and screen has them.
+
+`frame: 1 x H x W x 3 uint8 RGB` and `style: float32[K]` in, `painted: 1 x H x W x 3 uint8 RGB` out. Scaling, channel
+order and rounding are inside, so that every backend stays short and only bytes cross to a GPU. A graph without `style`
+is a net with one style baked in.
+
+The graph is written node by node from the weights file and not traced by torch.onnx.export. That takes milliseconds in
+place of seconds (docs/measurements.md), needs no torch, leaves no trace of the machine in the file, and says
+for each tensor what type it has, which is what TensorRT 11 builds by: it has strongly typed networks only. That the
+graph is the net in styles/network.py is for the tests to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from build_engines.onnx.layout import check_size, check_weights, normed_convolutions, smallest_side, style_size
+from build_engines.onnx.options import FRAME, PAINTED, STYLE, GraphOptions
+from styles.architecture import Stage
+from styles.weights import NetworkWeights
+
+OPSET = 18
+_IR_VERSION = 10  # what ONNX Runtime 1.20 and TensorRT 10 read
+INSTANCE_NORM_EPS = 1e-5  # as in styles/network.py, which needs torch
+
+
+def onnx_from_network(weights: NetworkWeights, options: GraphOptions | None = None) -> onnx.ModelProto:
+    """Returns the ONNX model of a net, with its style baked in where the weights hold one.
+
+    Its metadata holds the network's name, `size_multiple`, the sha256 of the weights file and the precision. Raises
+    WeightsError where the weights do not fit the config, FrameSizeError where `options.size` does not.
+    """
+    options = options or GraphOptions()
+    if options.precision == "fp32":
+        options = replace(options, statistics="fp32")
+    width, height = options.size or ("width", "height")
+    if options.size is not None:
+        check_size(weights.config, *options.size)
+    check_weights(weights)
+    writer = _NetWriter(weights, options)
+    writer.write()
+    picture = [1, height, width, 3]
+    inputs = [helper.make_tensor_value_info(FRAME, TensorProto.UINT8, picture)]
+    if weights.vector is None:
+        inputs.append(helper.make_tensor_value_info(STYLE, TensorProto.FLOAT, [style_size(weights.config)]))
+    outputs = [helper.make_tensor_value_info(PAINTED, TensorProto.UINT8, picture)]
+    graph = helper.make_graph(writer.nodes, weights.config.name, inputs, outputs, writer.initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="nst-live")
+    model.ir_version = _IR_VERSION
+    helper.set_model_props(model, _facts(weights, options))
+    return model
+
+
+def _facts(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
+    return {
+        "network": weights.config.name,
+        "size_multiple": str(weights.config.size_multiple),
+        "smallest_side": str(smallest_side(weights.config)),
+        "weights_sha256": weights.sha256,
+        "baked": str(weights.vector is not None).lower(),
+        "precision": options.precision,
+        "statistics": options.statistics,
+    }
+
+
+def subpixel_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Returns, at the low resolution, what bilinear x2 upsampling and a 3 x 3 kernel make: (out * 4) x in x 3 x 3.
+
+    As `styles.network.subpixel_kernel`, without torch; a depth-to-space by 2 follows.
+    """
+    # Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
+    spread = np.array(
+        [
+            [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
+            [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
+        ],
+        np.float32,
+    )
+    folded = np.einsum("oiyx,pya,qxb->opqiab", kernel, spread, spread, optimize=True)
+    return np.ascontiguousarray(folded.reshape(-1, kernel.shape[1], 3, 3), np.float32)
+
+
+class _NetWriter:
+    """Writes the nodes of one net; every method returns the name of the tensor it made."""
+
+    def __init__(self, weights: NetworkWeights, options: GraphOptions) -> None:
+        self.config, self.arrays, self.vector = weights.config, weights.arrays, weights.vector
+        self.widths = {name: shape[0] for name, shape in normed_convolutions(weights.config)}
+        self.half = options.precision == "fp16"
+        self.island = self.half and options.statistics == "fp32"
+        self.type: type[np.floating] = np.float16 if self.half else np.float32
+        self.onnx_type = TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.styles: Mapping[str, tuple[str, str]] = {}
+        self._constants: dict[bytes, str] = {}
+
+    def op(self, kind: str, *inputs: str, output: str = "", **attributes: int | float | str | list[int]) -> str:
+        output = output or f"{kind.lower()}_{len(self.nodes)}"
+        node = helper.make_node(kind, list(inputs), [output], name=output)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self.nodes.append(node)
+        return output
+
+    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        """Adds an initializer, once for each value: equal ones are shared."""
+        key = values.tobytes() + str((values.dtype, values.shape)).encode()
+        if key not in self._constants:
+            self._constants[key] = name
+            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return self._constants[key]
+
+    def kernel(self, name: str, weight: NDArray[np.floating]) -> str:
+        """Adds a convolution's weights, float16 in the file; what runs the graph casts them once, when it loads it."""
+        stored = self.constant(name, weight.astype(np.float16))
+        return stored if self.half else self.cast(stored, self.onnx_type)
+
+    def number(self, name: str, value: float) -> str:
+        return self.constant(name, np.array(value, self.type))
+
+    def cast(self, x: str, onnx_type: int) -> str:
+        return self.op("Cast", x, to=onnx_type)
+
+    def write(self) -> None:
+        self.styles = self.style_parts()
+        # cast first: TensorRT takes uint8 at the very ends of a graph only
+        x = self.op("Transpose", self.cast(FRAME, self.onnx_type), perm=[0, 3, 1, 2])
+        x = self.op("Sub", self.op("Mul", x, self.number("one_255th", 1 / 255)), self.number("half", 0.5))
+        skips: dict[int, str] = {}
+        resolution = 1
+        for i, stage in enumerate(self.config.down):
+            x = self.stage(x, f"down.{i}", stage, stride=stage.scale)
+            resolution *= stage.scale
+            skips[resolution] = x
+        for i, stage in enumerate(self.config.up):
+            resolution //= stage.scale
+            skip = skips[resolution] if stage.skip else ""
+            x = self.stage(x, f"up.{i}", stage, upsample=stage.scale == 2, skip=skip)
+        x = self.conv(x, "head", upsample=self.config.head_scale == 2)
+        # a sigmoid stays within 0..1, so nothing is left to clamp
+        x = self.op("Mul", self.op("Sigmoid", x), self.number("white", 255))
+        x = self.op("Transpose", self.op("Round", x), perm=[0, 2, 3, 1])
+        self.op("Cast", x, to=TensorProto.UINT8, output=PAINTED)
+
+    def style_parts(self) -> Mapping[str, tuple[str, str]]:
+        """Returns scale and shift of each layer: 1 x C x 1 x 1, or constants of shape C to be baked into the norm."""
+        parts = {name: (f"{name}.scale", f"{name}.shift") for name in self.widths}
+        sizes = np.array([width for width in self.widths.values() for _ in range(2)], np.int64)
+        names = [part for pair in parts.values() for part in pair]
+        if self.vector is not None:
+            pieces = np.split(self.vector.astype(self.norm_type), np.cumsum(sizes)[:-1])
+            constants = iter([self.constant(name, piece) for name, piece in zip(names, pieces, strict=True)])
+            return {name: (next(constants), next(constants)) for name in parts}
+        style = STYLE
+        if self.norm_type == np.float16:
+            style = self.cast(style, TensorProto.FLOAT16)
+        style = self.op("Reshape", style, self.constant("style_shape", np.array([1, -1, 1, 1], np.int64)))
+        self.nodes.append(
+            helper.make_node("Split", [style, self.constant("style_sizes", sizes)], names, name="split_style", axis=1)
+        )
+        return parts
+
+    @property
+    def norm_type(self) -> type[np.floating]:
+        return np.float32 if self.island else self.type
+
+    def stage(
+        self, x: str, prefix: str, stage: Stage, *, stride: int = 1, upsample: bool = False, skip: str = ""
+    ) -> str:
+        """A convolution to the stage's width and resolution, then its residual blocks."""
+
+        def normed(x: str, j: int, stride: int = 1, upsample: bool = False) -> str:
+            name = f"{prefix}.{j}"
+            return self.norm(self.conv(x, f"{name}.conv", stride, upsample), name, *self.styles[name])
+
+        x = self.op("Relu", normed(x, 0, stride, upsample))
+        if skip:
+            x = self.op("Add", x, skip)
+        for j in range(1, 1 + 2 * stage.blocks, 2):
+            x = self.op("Add", x, normed(self.op("Relu", normed(x, j)), j + 1))
+        return x
+
+    def conv(self, x: str, name: str, stride: int = 1, upsample: bool = False) -> str:
+        """A padded convolution, as `styles.network.ConvLayer`; for upsampling the sub-pixel kernel and a shuffle."""
+        weight, bias = self.arrays[f"{name}.weight"], self.arrays.get(f"{name}.bias")
+        if upsample:
+            weight = subpixel_kernel(weight)
+            bias = None if bias is None else np.repeat(bias, 4)
+        pad = weight.shape[-1] // 2
+        pads = self.constant(f"pads_by_{pad}", np.array([0, 0, pad, pad] * 2, np.int64))
+        mode = "edge" if upsample and bias is None else "reflect"
+        inputs = [self.op("Pad", x, pads, mode=mode), self.kernel(f"{name}.weight", weight)]
+        if bias is not None:
+            inputs.append(self.constant(f"{name}.bias", bias.astype(self.type)))
+        x = self.op("Conv", *inputs, kernel_shape=list(weight.shape[2:]), strides=[stride, stride])
+        return self.op("DepthToSpace", x, blocksize=2, mode="CRD") if upsample else x
+
+    def norm(self, x: str, name: str, scale: str, shift: str) -> str:
+        """Instance norm, then scale and shift. With FP32 statistics in an FP16 graph both lie inside the island."""
+        width = self.widths[name]
+        if self.island:
+            x = self.cast(x, TensorProto.FLOAT)
+        if self.vector is not None:
+            x = self.op("InstanceNormalization", x, scale, shift, epsilon=INSTANCE_NORM_EPS)
+        else:
+            ones = self.constant(f"ones_{width}", np.ones(width, self.norm_type))
+            zeros = self.constant(f"zeros_{width}", np.zeros(width, self.norm_type))
+            x = self.op("InstanceNormalization", x, ones, zeros, epsilon=INSTANCE_NORM_EPS)
+            x = self.op("Add", self.op("Mul", x, scale), shift)
+        return self.cast(x, self.onnx_type) if self.island else x

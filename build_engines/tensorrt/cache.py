@@ -1,0 +1,163 @@
+"""The folder of built engines: each beside a JSON file with every fact that decides whether it may be used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import platformdirs
+
+from build_engines.onnx.options import Precision, Statistics
+from build_engines.tensorrt.variants import FlavourName
+from styles.support.atomic_file import write_atomically
+
+FOLDER_VARIABLE = "NST_LIVE_ENGINES"
+_DAY_S = 86400
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """What an engine is: two engines with equal specs are the same engine.
+
+    `source_sha256` is the checksum of the weights file, or of the ONNX file where there are no weights. `gpu` is the
+    name of the GPU that a `tensorrt` engine was tuned on, '' for rtx, whose engines fit every GPU of the `target`.
+    """
+
+    network: str
+    source_sha256: str
+    graph_version: int
+    width: int
+    height: int
+    precision: Precision
+    statistics: Statistics
+    runtime: FlavourName
+    runtime_version: str
+    target: str
+    gpu: str
+    opt_level: int | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The name of the engine file; engines of one net that may be wanted side by side have different ones."""
+        precision = self.precision + ("-norms16" if self.statistics == "fp16" else "")
+        return f"{self.network}-{self.width}x{self.height}-{precision}-{self.runtime}-{self.target}.engine"
+
+
+# How a fact that differs is called in messages.
+_CALLED: Mapping[str, str] = {
+    "source_sha256": "the weights",
+    "graph_version": "the graph's version",
+    "runtime_version": "TensorRT's version",
+    "gpu": "the GPU",
+    "opt_level": "the optimization level",
+}
+
+
+@dataclass(frozen=True)
+class StoredEngine:
+    """An engine in the folder: its file, its spec, and the other facts of its side file (times, driver, quality)."""
+
+    path: Path
+    spec: EngineSpec
+    facts: Mapping[str, object]
+
+
+class UnusableEngineError(LookupError):
+    """There is no engine of that spec, or the one there may not be used; the text says why."""
+
+
+class EngineCache:
+    """Keeps engines in `folder`, by default $NST_LIVE_ENGINES or the user's cache.
+
+    An engine is there whole, with its side file, or not at all.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        override = os.environ.get(FOLDER_VARIABLE)
+        self.folder = folder or (Path(override) if override else platformdirs.user_cache_path("nst-live") / "engines")
+
+    def path(self, spec: EngineSpec) -> Path:
+        return self.folder / spec.file_name
+
+    def find(self, spec: EngineSpec) -> StoredEngine:
+        """Returns the engine of that spec, of any `opt_level` where it names none.
+
+        Raises UnusableEngineError, saying which fact differs.
+        """
+        found = read_engine_facts(self.path(spec))
+        differences = [
+            f"{_CALLED.get(field.name, field.name)} changed from {_short(was)} to {_short(now)}"
+            for field in fields(EngineSpec)
+            if (field.name != "opt_level" or spec.opt_level is not None)
+            and (was := getattr(found.spec, field.name)) != (now := getattr(spec, field.name))
+        ]
+        if differences:
+            raise UnusableEngineError(f"{found.path.name} is out of date: {'; '.join(differences)}")
+        read_engine(found)
+        return found
+
+    def store(self, spec: EngineSpec, engine: bytes, facts: Mapping[str, object]) -> StoredEngine:
+        """Writes the engine and its side file. A reader in between finds that the two do not belong together."""
+        path = self.path(spec)
+        write_atomically(path, engine)
+        entry = {"spec": asdict(spec), "engine_sha256": hashlib.sha256(engine).hexdigest(), **facts}
+        write_atomically(_side_file(path), json.dumps(entry, indent=1).encode() + b"\n")
+        return StoredEngine(path, spec, facts)
+
+    def amend(self, stored: StoredEngine, facts: Mapping[str, object]) -> StoredEngine:
+        """Adds facts to the side file of an engine."""
+        entry = json.loads(_side_file(stored.path).read_bytes()) | facts
+        write_atomically(_side_file(stored.path), json.dumps(entry, indent=1).encode() + b"\n")
+        return StoredEngine(stored.path, stored.spec, {**stored.facts, **facts})
+
+    def list(self) -> Iterator[StoredEngine | UnusableEngineError]:
+        """Yields the engines in the folder by name; for one that cannot be used, the reason."""
+        for path in sorted(self.folder.glob("*.engine")):
+            try:
+                stored = read_engine_facts(path)
+                read_engine(stored)
+                yield stored
+            except UnusableEngineError as exc:
+                yield exc
+
+    def sweep(self) -> None:
+        """Removes what builds that were killed left behind, once it is a day old."""
+        for partial in self.folder.glob("*.partial"):
+            if time.time() - partial.stat().st_mtime > _DAY_S:
+                partial.unlink(missing_ok=True)
+
+
+def read_engine(stored: StoredEngine) -> bytes:
+    """Returns the bytes of an engine. Raises UnusableEngineError where they are not those that were built."""
+    try:
+        engine = stored.path.read_bytes()
+    except OSError as exc:
+        raise UnusableEngineError(f"{stored.path.name} cannot be read: {exc}") from exc
+    if hashlib.sha256(engine).hexdigest() != stored.facts.get("engine_sha256", ""):
+        raise UnusableEngineError(f"{stored.path.name} is damaged: it is not the file that its side file describes")
+    return engine
+
+
+def read_engine_facts(path: Path) -> StoredEngine:
+    """Returns what the side file of an engine says. Raises UnusableEngineError where it or the engine is missing."""
+    if not path.is_file():
+        raise UnusableEngineError(f"{path.name} is not built")
+    try:
+        entry = json.loads(_side_file(path).read_bytes())
+        return StoredEngine(path, EngineSpec(**entry.pop("spec")), entry)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise UnusableEngineError(f"{path.name} has no side file that could be read") from exc
+
+
+def _side_file(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) < 40 else f"{text[:8]}…"

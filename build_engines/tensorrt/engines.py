@@ -1,0 +1,236 @@
+"""Trained net → engine in the cache: what is to be built, whether it is there already, and its quality receipt."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from build_engines.gpus import Gpu, NoGpuError, first_gpu
+from build_engines.onnx.cache import check_exporter, read_onnx_metadata
+from build_engines.onnx.layout import check_size, check_steps, plain_style
+from build_engines.onnx.options import GRAPH_VERSION, GraphOptions
+from build_engines.quality import (
+    Quality,
+    Vector,
+    fp32_reference,
+    measure_quality,
+    paint_with_onnxruntime,
+    photographs,
+    sample_frames,
+)
+from build_engines.tensorrt.build import BuildOrder, OnProgress, engine_from_onnx
+from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
+from build_engines.tensorrt.run import paint_with_engine
+from build_engines.tensorrt.variants import Flavour, known_targets
+from styles.registry import NETWORK_SHA256, list_styles, network_sha256
+from styles.weights import file_sha256, load_network, load_style
+
+# The FP16 graph is compared on the CPU at this size, which is enough to find an overflow and takes seconds.
+_RECEIPT_SIZE = (256, 192)
+
+
+class TargetError(ValueError):
+    """No engine can be built for the GPU that was asked for."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an engine is built from: the weights file of a net, or a foreign ONNX file from frame to painted."""
+
+    name: str
+    weights: Path | None
+    onnx: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        if self.weights is not None:
+            return network_sha256(self.weights)
+        assert self.onnx is not None
+        return file_sha256(self.onnx)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The GPU that an engine is for: its architecture (sm86), and its name where the engine is tuned on it alone."""
+
+    name: str
+    gpu: str = ""
+
+
+def find_target(flavour: Flavour, asked: str | None = None) -> Target:
+    """Returns the target asked for, or this machine's GPU. Raises TargetError or NoGpuError."""
+    if flavour.name == "rtx" and asked is not None:
+        if asked not in known_targets(flavour):
+            raise TargetError(f"{flavour} does not build for {asked!r}; it knows {', '.join(known_targets(flavour))}")
+        return Target(asked)
+    try:
+        gpu = first_gpu()
+    except NoGpuError as exc:
+        if flavour.name == "rtx":
+            raise NoGpuError(f"{exc}; to build for another machine say for which GPU: --target sm86") from exc
+        raise NoGpuError(
+            f"{exc}; tensorrt tunes engines on the GPU itself (rtx builds without: --runtime rtx)"
+        ) from exc
+    if flavour.name == "rtx":
+        if gpu.target not in known_targets(flavour):
+            raise TargetError(f"{flavour} does not know {gpu.name} ({gpu.target}); type: --runtime tensorrt")
+        return Target(gpu.target)
+    if asked not in (None, gpu.target):
+        raise TargetError(
+            f"tensorrt builds for this machine's GPU ({gpu.target}), not for {asked!r}; try --runtime rtx"
+        )
+    return Target(gpu.target, gpu.name)
+
+
+def plan_engine(
+    source: Source,
+    size: tuple[int, int],
+    flavour: Flavour,
+    target: Target,
+    *,
+    options: GraphOptions | None = None,
+    opt_level: int | None = None,
+) -> EngineSpec:
+    """Returns the spec of the engine of a source at `size` (width, height); by default in FP16 with FP32 statistics.
+
+    Raises FrameSizeError, WeightsError, OnnxFileError or FileNotFoundError.
+    """
+    options = options or GraphOptions("fp16")
+    if source.weights is not None:
+        check_size(load_network(source.weights).config, *size)
+    elif source.onnx is not None:  # TensorRT itself takes frames smaller than their padding
+        metadata = read_onnx_metadata(source.onnx)
+        multiple, least = (int(metadata.get(key, 1)) for key in ("size_multiple", "smallest_side"))
+        check_steps(source.name, *size, multiple=multiple, least=least)
+    statistics = options.statistics if options.precision == "fp16" else "fp32"
+    return EngineSpec(
+        network=source.name,
+        source_sha256=source.sha256,
+        graph_version=GRAPH_VERSION,
+        width=size[0],
+        height=size[1],
+        precision=options.precision,
+        statistics=statistics,
+        runtime=flavour.name,
+        runtime_version=flavour.version,
+        target=target.name,
+        gpu=target.gpu,
+        opt_level=opt_level,
+    )
+
+
+def build_engine(
+    spec: EngineSpec,
+    source: Source,
+    flavour: Flavour,
+    cache: EngineCache,
+    *,
+    on_progress: OnProgress | None = None,
+    cancel: threading.Event | None = None,
+) -> StoredEngine:
+    """Builds the engine and stores it. Raises what `engine_from_onnx` does, NoExporterError and WeightsError."""
+    cache.sweep()
+    model = _graph(source, graph_options(spec))
+    order = BuildOrder(
+        flavour,
+        spec.target,
+        size=(spec.width, spec.height),
+        opt_level=spec.opt_level,
+        timing_cache=cache.folder / f"timing-{flavour.name}-{flavour.version}-{spec.target}.cache",
+    )
+    begin = time.monotonic()
+    engine = engine_from_onnx(model, order, on_progress, cancel)
+    gpu = _gpu_here()
+    facts: dict[str, object] = {
+        "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "build_s": round(time.monotonic() - begin, 3),
+        "engine_bytes": len(engine),
+        "onnx_sha256": hashlib.sha256(model).hexdigest(),
+        "source": str(source.weights or source.onnx),
+        "built_on": None if gpu is None else asdict(gpu),
+    }
+    return cache.store(spec, engine, facts)
+
+
+def graph_options(spec: EngineSpec) -> GraphOptions:
+    """Returns the options of the graph that an engine is built from."""
+    return GraphOptions(spec.precision, spec.statistics, (spec.width, spec.height))
+
+
+def find_engine(spec: EngineSpec, cache: EngineCache) -> tuple[StoredEngine | None, str]:
+    """Returns the engine of that spec, or None and why it has to be built."""
+    try:
+        return cache.find(spec), ""
+    except UnusableEngineError as exc:
+        return None, str(exc)
+
+
+def quality_receipt(
+    stored: StoredEngine, source: Source, flavour: Flavour, photos: Path | None = None
+) -> Quality | None:
+    """Measures an engine against its net in FP32; where it cannot run here, its graph under ONNX Runtime.
+
+    On the pictures in `photos`, or on pictures that are drawn. None for a foreign ONNX file: there is no net then.
+    """
+    if source.weights is None:
+        return None
+    runs_here = _why_not_here(stored.spec) is None
+    width, height = (stored.spec.width, stored.spec.height) if runs_here else _RECEIPT_SIZE
+    reference = fp32_reference(source.weights)
+    styles = styles_of(source)
+    frames = sample_frames(width, height) if photos is None else photographs(photos, width, height)
+    if runs_here:
+        with paint_with_engine(stored, flavour) as paint:
+            return measure_quality((f"the engine on {stored.spec.target}", paint), reference, frames, styles)
+    graph = replace(graph_options(stored.spec), size=None)
+    paint = paint_with_onnxruntime(_graph(source, graph))
+    name = f"the {stored.spec.precision.upper()} graph under ONNX Runtime"
+    return measure_quality((name, paint), reference, frames, styles)
+
+
+def styles_of(source: Source) -> Mapping[str, Vector | None]:
+    """Returns the vectors of a net's styles by name; for a net with its style inside, None under the net's name."""
+    assert source.weights is not None
+    weights = load_network(source.weights)
+    if weights.vector is not None:
+        return {source.name: None}
+    beside = source.weights.with_suffix("").glob("*.safetensors")
+    files = {path.stem: path for path in beside} | {style.name: style.path for style in list_styles(source.name)}
+    styles = {name: load_style(path) for name, path in sorted(files.items())}
+    belonging = {
+        name: style.vector for name, style in styles.items() if style.metadata.get(NETWORK_SHA256) == weights.sha256
+    }
+    return belonging or {"plain": plain_style(weights.config)}
+
+
+def _graph(source: Source, options: GraphOptions) -> bytes:
+    if source.weights is None:
+        assert source.onnx is not None
+        return source.onnx.read_bytes()
+    check_exporter()
+    from build_engines.onnx.graph import onnx_from_network
+
+    model: bytes = onnx_from_network(load_network(source.weights), options).SerializeToString()
+    return model
+
+
+def _gpu_here() -> Gpu | None:
+    try:
+        return first_gpu()
+    except NoGpuError:
+        return None
+
+
+def _why_not_here(spec: EngineSpec) -> str | None:
+    gpu = _gpu_here()
+    if gpu is None:
+        return "no GPU"
+    if importlib.util.find_spec("pycuda") is None:
+        return "pycuda is not installed"
+    return None if gpu.target == spec.target else f"built for {spec.target}, and this GPU is {gpu.target}"

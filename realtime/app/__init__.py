@@ -1,0 +1,1 @@
+"""The command `nst-live`: options, settings, jobs, messages."""

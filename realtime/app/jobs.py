@@ -1,0 +1,149 @@
+"""Which files are to be painted into which: one, several, a glob, a folder tree."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.media.encoders import CONTAINERS
+from realtime.media.image_sequence import is_picture_row
+from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
+from realtime.sinks.recorder import OutputError
+from realtime.sources.base import SourceError
+from realtime.sources.open import is_file
+
+# What is looked for in folders. Of these, what we do not write becomes JPEG, PNG or MP4.
+PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, *HEIF_SUFFIXES, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
+VIDEO_SUFFIXES = frozenset(
+    {*CONTAINERS, ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv", ".3gp"}
+)
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A file to be painted, and the file that it is painted into."""
+
+    source: Path
+    output: Path
+
+    @property
+    def is_photo(self) -> bool:
+        return is_photo(self.source)
+
+
+def is_photo(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES
+
+
+def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
+    """Returns whether what was typed is a matter of several files, or of a folder to write into."""
+    if len(inputs) != 1:
+        return bool(inputs)
+    (text,) = inputs
+    to_folder = output is not None and (output.is_dir() or (not output.suffix and "%" not in output.name))
+    several = Path(text).is_dir() or (glob.has_magic(text) and "://" not in text and not Path(text).exists())
+    return several or (to_folder and Path(text).is_file())
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Raises SourceError where a file or folder is not there; what globs and rows hold is looked at later."""
+    for text in inputs:
+        path = Path(text)
+        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_picture_row(path)):
+            raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
+
+
+def plan_errands(inputs: Sequence[str], folder: Path) -> Sequence[Errand]:
+    """Returns what is to be painted into `folder`, by name; trees stay trees.
+
+    inputs: files, folders (searched to the bottom) and globs. Raises SourceError where there is nothing to paint.
+    """
+    errands: dict[Path, Errand] = {}
+    found = sorted(_found(inputs, folder), key=lambda pair: (_writable(pair[1]) != pair[1], pair))
+    for source, relative in found:
+        output = folder / _writable(relative)
+        if output in errands and output.name != relative.name:
+            # a.avi beside a.mp4
+            output = output.with_name(f"{relative.name}{output.suffix}")
+        if output in errands and errands[output].source != source:
+            raise OutputError(f"{errands[output].source} and {source} would both be painted into {output}")
+        errands[output] = Errand(source, output)
+    return sorted(errands.values(), key=lambda errand: errand.source)
+
+
+def check_errands(errands: Sequence[Errand], overwrite: bool, resume: bool) -> Sequence[Errand]:
+    """Returns those that are still to be done. Raises OutputError where outputs exist and nobody said what to do."""
+    done = [errand for errand in errands if errand.output.exists()]
+    for errand in done:
+        if errand.output.samefile(errand.source):
+            raise OutputError(f"cannot write {errand.output}: it is the input itself; name something else")
+    if overwrite or not done:
+        return errands
+    if resume:
+        return [errand for errand in errands if errand not in done]
+    if len(errands) == 1:
+        raise OutputError(f"{done[0].output} exists; to overwrite it, add -y")
+    raise OutputError(
+        f"{len(done)} of {len(errands)} outputs exist, {done[0].output} for one; "
+        "to paint only the others, add --resume, to overwrite them, -y"
+    )
+
+
+def _found(inputs: Sequence[str], folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yields each file and its path below the output folder."""
+    files = [Path(text) for text in inputs if Path(text).is_file()]
+    root = _common_folder(files)
+    yield from ((path, path.absolute().relative_to(root)) for path in files)
+    for text in inputs:
+        path = Path(text)
+        if path.is_file():
+            continue
+        if path.is_dir():
+            found = [(file, file.relative_to(path)) for file in _below(path, folder)]
+            if not found:
+                raise SourceError(f"nothing to paint in {path}; wanted pictures or videos")
+            yield from found
+        elif glob.has_magic(text):
+            # Path.glob takes no absolute pattern
+            matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
+            matches = [match for match in matches if match.is_file() and _is_wanted(match)]
+            if not matches:
+                raise SourceError(f"no picture or video fits {text}")
+            root = _common_folder(matches)
+            yield from ((match, match.absolute().relative_to(root)) for match in matches)
+        else:
+            raise SourceError(f"no file or folder {path}")
+
+
+def _common_folder(files: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([path.absolute().parent for path in files])) if files else Path()
+
+
+def _below(top: Path, folder: Path) -> Iterator[Path]:
+    """Yields the pictures and videos of a tree, without hidden ones and without what was painted into it before."""
+    for root, folders, names in os.walk(top):
+        here = Path(root)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (here / name).resolve() != folder.resolve()
+        )
+        for name in names:
+            path = here / name
+            if not name.startswith(".") and _is_wanted(path):
+                yield path
+
+
+def _is_wanted(path: Path) -> bool:
+    return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
+
+
+def _writable(relative: Path) -> Path:
+    """Returns the path, with another suffix where files of this kind are not written."""
+    suffix = relative.suffix.lower()
+    if suffix in PHOTO_FORMATS or suffix in CONTAINERS:
+        return relative
+    if suffix in HEIF_SUFFIXES | {".jpe", ".jfif"}:
+        return relative.with_suffix(".jpg")
+    return relative.with_suffix(".png" if suffix in PHOTO_SUFFIXES else ".mp4")

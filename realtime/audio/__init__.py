@@ -1,0 +1,1 @@
+"""What is heard: tracks that are copied, microphones, live sound."""

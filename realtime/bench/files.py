@@ -1,0 +1,64 @@
+"""How fast a file is painted from end to end: decoded, painted, and encoded into another."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from realtime.frames import Frame
+from realtime.media.encoders import Encoding
+from realtime.player.player import Show, Sink
+from realtime.queues import SinkQueue
+from realtime.session import Session
+from realtime.sinks.recorder import Recorder
+from realtime.sources.video_file import VideoFile
+from realtime.stylize.styles import Painting
+from realtime.stylize.stylizer import Stylizer
+
+
+class _TimedFile:
+    """A video file for so many seconds, from its beginning again where it is over before."""
+
+    live = False
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path, self._until_s = path, time.monotonic() + seconds
+        with VideoFile(path) as file:
+            self.size, self.rate, self.time_base = file.size, file.rate, file.time_base
+
+    def frames(self) -> Iterator[Frame]:
+        began_s, ended_s = Fraction(0), Fraction(0)
+        while time.monotonic() < self._until_s:
+            with VideoFile(self._path) as file:
+                for frame in file.frames():
+                    if time.monotonic() >= self._until_s:
+                        return
+                    at_s = began_s + (frame.time or 0)
+                    ended_s = at_s + (frame.duration or 1 / self.rate)
+                    yield replace(frame, time=at_s)
+            began_s = ended_s
+
+    def stop(self) -> None:
+        """It waits for no picture."""
+
+
+def file_rate(stylizer: Stylizer, painting: Painting, path: Path, seconds: float, encoding: Encoding | None) -> float:
+    """Returns the frames per second from opening the file to closing the painting; without `encoding` into nothing."""
+    began_s = time.monotonic()
+    source = _TimedFile(path, seconds)
+    with ExitStack() as stack:
+        sinks: list[Sink] = []
+        if encoding is not None:
+            output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "painted.mkv"
+            recorder = stack.enter_context(
+                Recorder(output, source.size, source.rate, source.time_base, encoding=encoding)
+            )
+            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", lossless=True, essential=True))]
+        show = Show(source, stylizer, [painting], Session((painting.name,)), backend_note="", sinks=sinks)
+        count = show.run().frame_count
+    return count / (time.monotonic() - began_s)

@@ -1,0 +1,1 @@
+"""What every reader and writer of pictures and films shares: colour, rates, codecs."""

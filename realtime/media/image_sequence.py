@@ -1,0 +1,31 @@
+"""Rows of numbered pictures, named like frame_%05d.png."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from realtime.sources.base import SourceError
+
+_NUMBER = re.compile(r"%0?(\d*)d")
+
+
+def is_picture_row(path: Path) -> bool:
+    """Returns whether a path stands for numbered pictures."""
+    return bool(_NUMBER.search(path.name)) and not path.is_file()
+
+
+def numbered_files(path: Path) -> dict[int, Path]:
+    """Returns the pictures of a row that exist, by number, in their order."""
+    before, width, after = _NUMBER.split(path.name, maxsplit=1)
+    wanted = re.compile(re.escape(before) + rf"(\d{{{width or 1},}})" + re.escape(after))
+    found = ((wanted.fullmatch(file.name), file) for file in path.parent.glob("*" + Path(path.name).suffix))
+    return dict(sorted((int(match[1]), file) for match, file in found if match))
+
+
+def first_number(path: Path) -> int:
+    """Returns the number of a row's first picture. Raises SourceError where there is none."""
+    files = numbered_files(path)
+    if not files:
+        raise SourceError(f"no file is named like {path}; wanted numbered pictures, as frame_00001.png")
+    return next(iter(files))

@@ -1,0 +1,1 @@
+"""What becomes of a frame: styles, mixing, the net, the stabilizer."""

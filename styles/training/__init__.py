@@ -1,0 +1,1 @@
+"""Training: data, loss network, losses, the loop. Needs torch."""

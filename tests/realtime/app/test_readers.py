@@ -1,0 +1,80 @@
+"""Sizes, rates, numbers and mixes as people type them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+
+from realtime.app.readers import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
+from realtime.media.rates import clock_for, exact_rate
+
+
+def test_what_people_type_is_understood() -> None:
+    assert parse_size("640x480") == (640, 480)
+    assert parse_size("1280X720") == (1280, 720)
+    assert parse_count("12") == 12
+    assert parse_seconds("0") == 0
+    assert parse_share("0.25") == 0.25
+    assert parse_mix("wave:0.6, udnie") == {"wave": 0.6, "udnie": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("25", Fraction(25)),
+        ("30", Fraction(30)),
+        ("29.97", Fraction(30000, 1001)),
+        ("23.976", Fraction(24000, 1001)),
+        ("59.94", Fraction(60000, 1001)),
+        ("30000/1001", Fraction(30000, 1001)),
+        ("12.5", Fraction(25, 2)),
+        ("24", Fraction(24)),
+    ],
+)
+def test_a_rate_is_the_one_that_is_meant(typed: str, meant: Fraction) -> None:
+    assert parse_rate(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_size, "640"),
+        (parse_size, "0x480"),
+        (parse_size, "640x480x3"),
+        (parse_rate, "0"),
+        (parse_rate, "fast"),
+        (parse_rate, "1/0"),
+        (parse_rate, "-25"),
+        (parse_count, "0"),
+        (parse_count, "-3"),
+        (parse_count, "many"),
+        (parse_seconds, "-1"),
+        (parse_seconds, "nan"),
+        (parse_share, "1.5"),
+        (parse_mix, "wave,wave"),
+        (parse_mix, "wave:0"),
+        (parse_mix, ":1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(parse: Callable[[str], object], text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        parse(text)
+
+
+def test_a_clock_holds_the_frames_of_a_rate_exactly_and_is_as_fine_as_the_files_own() -> None:
+    for rate, own in [
+        (Fraction(30000, 1001), Fraction(1, 11988)),
+        (Fraction(25), Fraction(1, 12800)),
+        (Fraction(10), Fraction(1, 1000)),
+    ]:
+        clock = clock_for(rate, own)
+        assert (1 / rate / clock).denominator == 1
+        assert clock <= own
+
+
+def test_a_rate_beside_ntsc_but_not_it_stays_as_it_is() -> None:
+    assert exact_rate(Fraction(2998, 100)) == Fraction(2998, 100)
+    assert exact_rate(Fraction(2997, 100)) == Fraction(30000, 1001)

@@ -1,0 +1,171 @@
+"""What is heard goes with what is seen: of a file and of a stream, at its time, and silence where there is none."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from realtime.audio.feed import RATE, FileSound, Piece, SoundDecoder, SoundFeed
+from realtime.sources.real_time import Playback
+from realtime.sources.video_file import VideoFile
+from tests.realtime.clips import SIZE, numbered
+from tests.realtime.conftest import NstLive
+from tests.realtime.servers import RtmpServer, TcpStream, why_no_nginx
+from tests.realtime.sinks.test_stream import server as server  # noqa: PLC0414 - a fixture
+
+PICTURE_RATE = Fraction(25)
+# The tone begins so long after the first picture.
+BEGINS_S = 1.0
+SECONDS = 6
+NEEDS_NGINX = pytest.mark.skipif(why_no_nginx() is not None, reason=str(why_no_nginx()))
+
+
+def write_talkie(path: Path, rate: int = 44_100, layout: str = "mono") -> Path:
+    """Writes a clip that is dark and silent for BEGINS_S, then bright with a tone of 440 Hz."""
+    with av.open(str(path), "w") as container:
+        pictures: Any = container.add_stream("libx264", rate=PICTURE_RATE, options={"tune": "zerolatency", "g": "5"})
+        pictures.width, pictures.height, pictures.pix_fmt = *SIZE, "yuv420p"
+        sound: Any = container.add_stream("aac", rate=rate, layout=layout)
+        size = 1024
+        for index in range(int(SECONDS * PICTURE_RATE)):
+            shade = 0 if index < BEGINS_S * PICTURE_RATE else 39
+            picture = av.VideoFrame.from_ndarray(numbered(shade), format="rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = index, 1 / PICTURE_RATE
+            container.mux(pictures.encode(picture))
+        for begin in range(0, SECONDS * rate, size):
+            at_s = np.arange(begin, begin + size) / rate
+            tone = np.where(at_s < BEGINS_S, 0, 0.5 * np.sin(2 * np.pi * 440 * at_s)).astype(np.float32)
+            channels = 2 if layout == "stereo" else 1
+            frame = av.AudioFrame.from_ndarray(np.stack([tone] * channels), format="fltp", layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
+            container.mux(sound.encode(frame))
+        container.mux(pictures.encode(None))
+        container.mux(sound.encode(None))
+    return path
+
+
+def joined(pieces: list[Piece]) -> tuple[float, NDArray[np.float32]]:
+    """Returns when pieces without gaps begin, and their left channel."""
+    for earlier, later in pairwise(pieces):
+        assert later.at_s == pytest.approx(earlier.at_s + earlier.samples.shape[1] / RATE, abs=0.002)
+    return pieces[0].at_s, np.concatenate([piece.samples[0] for piece in pieces])
+
+
+def pitch(samples: NDArray[np.float32]) -> float:
+    """Returns the strongest frequency in Hz."""
+    strength = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(strength)) * RATE / len(samples)
+
+
+@pytest.mark.parametrize(("rate", "layout"), [(44_100, "mono"), (48_000, "stereo"), (22_050, "stereo")])
+def test_the_sound_of_a_file_is_stereo_at_our_rate_and_at_its_time(rate: int, layout: str, tmp_path: Path) -> None:
+    sound = FileSound(write_talkie(tmp_path / "talkie.mp4", rate, layout), 0)
+    assert sound.there
+    first = list(sound.until(0.5))
+    begins_s, samples = joined([*first, *sound.until(100)])
+    sound.close()
+    assert begins_s == pytest.approx(0, abs=0.06)
+    assert first[-1].at_s <= 0.5
+    assert len(samples) / RATE == pytest.approx(SECONDS, abs=0.15)
+    starts = int(np.argmax(np.abs(samples) > 0.1)) / RATE + begins_s
+    assert starts == pytest.approx(BEGINS_S, abs=0.05)
+    assert pitch(samples[2 * RATE : 4 * RATE]) == pytest.approx(440, abs=2)
+
+
+def test_a_part_of_a_file_is_heard_from_its_own_beginning(tmp_path: Path) -> None:
+    sound = FileSound(write_talkie(tmp_path / "talkie.mp4"), BEGINS_S - 0.5)
+    begins_s, samples = joined(list(sound.until(100)))
+    sound.close()
+    assert 0 <= begins_s < 0.05
+    assert int(np.argmax(np.abs(samples) > 0.1)) / RATE + begins_s == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_feed_that_nobody_takes_from_does_not_grow() -> None:
+    feed = SoundFeed()
+    ear = feed.ear()
+    for index in range(1000):
+        feed.put(Piece(index / 10, np.zeros((2, 4), np.float32)))
+    assert [piece.at_s for piece in ear.take_until(2000)] == [index / 10 for index in range(959, 1000)]
+    assert ear.take_until(2000) == []
+
+
+def test_everyone_who_listens_hears_everything_until_it_is_muted() -> None:
+    feed = SoundFeed()
+    early, piece = feed.ear(), Piece(0.0, np.zeros((2, 4), np.float32))
+    feed.put(piece)
+    late = feed.ear()
+    feed.put(piece)
+    feed.muted = True
+    feed.put(piece)
+    assert (len(early.take_until(1)), len(late.take_until(1))) == (2, 1)
+    feed.muted = False
+    feed.forget(early)
+    feed.put(piece)
+    assert (len(early.take_until(1)), len(late.take_until(1))) == (0, 1)
+
+
+def test_a_file_that_is_played_is_heard_with_its_pictures(tmp_path: Path) -> None:
+    feed = SoundFeed()
+    ear = feed.ear()
+    playback = Playback(VideoFile(write_talkie(tmp_path / "talkie.mp4")), feed)
+    assert playback.heard is feed
+    heard: list[Piece] = []
+    bright_at_s = None
+    with playback:
+        for frame in playback.frames():
+            heard.extend(ear.take_until(frame.captured_at_s))
+            if bright_at_s is None and frame.pixels.mean() > 100:
+                bright_at_s = frame.captured_at_s
+            if frame.index == 2 * PICTURE_RATE:
+                break
+    begins_s, samples = joined(heard)
+    assert bright_at_s is not None
+    assert int(np.argmax(np.abs(samples) > 0.1)) / RATE + begins_s == pytest.approx(bright_at_s, abs=0.06)
+
+
+def test_a_file_without_sound_has_none(tmp_path: Path) -> None:
+    from tests.realtime.clips import write_clip
+
+    with Playback(VideoFile(write_clip(tmp_path / "silent.mp4")), SoundFeed()) as playback:
+        assert playback.heard is None
+
+
+def received(recording: Path) -> tuple[float, float, NDArray[np.float32]]:
+    """Returns when the picture becomes bright, when the tone begins, and the sound from then on."""
+    with av.open(str(recording)) as container:
+        assert container.streams.audio[0].codec_context.name == "aac"
+        bright_at_s = next(
+            float(picture.time or 0)
+            for picture in container.decode(container.streams.video[0])
+            if picture.to_ndarray(format="rgb24").mean() > 100
+        )
+    with av.open(str(recording)) as container:
+        decoder = SoundDecoder()
+        pieces = [piece for frame in container.decode(audio=0) for piece in decoder.pieces(frame)]
+    begins_s, samples = joined(pieces)
+    first = int(np.argmax(np.abs(samples) > 0.1))
+    return bright_at_s, begins_s + first / RATE, samples[first:]
+
+
+@NEEDS_NGINX
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_sound_arrives_at_a_server_with_its_picture(
+    kind: str, server: RtmpServer, tmp_path: Path, identity: Path, nst_live: NstLive
+) -> None:
+    options = ["--style", identity, "--no-window", "--stream", server.url]
+    if kind == "file":
+        told = nst_live("-i", write_talkie(tmp_path / "talkie.mp4"), *options)
+    else:
+        with TcpStream(write_talkie(tmp_path / "talkie.ts")) as sender:
+            told = nst_live("-i", sender.url, *options, "--frames", "100")
+    assert told.code == 0, told.err
+    bright_at_s, tone_at_s, samples = received(server.recordings()[-1])
+    assert tone_at_s == pytest.approx(bright_at_s, abs=0.25)
+    assert pitch(samples[:RATE]) == pytest.approx(440, abs=3)

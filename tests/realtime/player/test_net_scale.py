@@ -1,0 +1,106 @@
+"""The scale that the net paints at: used once it is loaded, given up where it cannot be had, told when it changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import replace
+
+import pytest
+
+from realtime.backends import Backend, BackendUnavailableError, Net, Painter
+from realtime.player.governor import Governor
+from realtime.player.net_scale import NetScale
+from realtime.queues import background_worker
+from realtime.session import Session, press
+from realtime.stylize.stylizer import Stylizer
+from tests.realtime.stand_ins import SHADE_NET, ShadePainter
+
+SIZE = (640, 480)
+OTHER_NET = replace(SHADE_NET, name="other")
+
+
+@pytest.fixture
+def background() -> Iterator[Executor]:
+    with background_worker() as worker:
+        yield worker
+
+
+def only_full_size(_net: Net, width: int, height: int) -> Painter:
+    if (width, height) != SIZE:
+        raise BackendUnavailableError(f"no engine for {width}x{height}")
+    return ShadePainter()
+
+
+def any_size(_net: Net, _width: int, _height: int) -> Painter:
+    return ShadePainter()
+
+
+def slow_governor() -> Governor:
+    """Returns a governor that has seen four frames in four seconds, and wants the smallest scale."""
+    governor = Governor(30)
+    for now_s in range(8):
+        governor.observe(float(now_s), 0.0)
+    assert governor.scale == 0.5
+    return governor
+
+
+def test_a_scale_is_used_once_its_net_is_loaded_and_every_net_has_its_own(background: Executor) -> None:
+    gate = threading.Event()
+
+    def when_open(net: Net, width: int, height: int) -> Painter:
+        assert gate.wait(60)
+        return any_size(net, width, height)
+
+    with Stylizer(Backend("stand-in", lambda: None, when_open, opens_beside=True)) as stylizer:
+        net_scale, session = NetScale(stylizer, background, None), press(Session(("dark",)), "[")
+        net_scale.follow(session, SHADE_NET, SIZE)
+        assert net_scale.used == 1.0, "it is being loaded"
+        gate.set()
+        background.submit(int).result()  # there is one worker, so the loading is over by then
+        net_scale.follow(session, SHADE_NET, SIZE)
+        assert net_scale.used == 0.85
+        net_scale.follow(session, OTHER_NET, SIZE)
+        assert net_scale.used == 1.0
+        net_scale.follow(session, SHADE_NET, SIZE)
+        assert net_scale.used == 0.85
+
+
+def test_a_scale_that_cannot_be_had_is_said_and_not_used(background: Executor) -> None:
+    with Stylizer(Backend("stand-in", lambda: None, only_full_size)) as stylizer:
+        net_scale = NetScale(stylizer, background, None)
+        session = net_scale.follow(press(Session(("dark",)), "["), SHADE_NET, SIZE)
+        assert session.net_scale == net_scale.used == 1.0
+        assert session.notice == "no painting at 85 %: no engine for 544x408"
+
+
+def test_the_governor_is_obeyed_with_a_word_and_a_hand_comes_before_it(background: Executor) -> None:
+    with Stylizer(Backend("stand-in", lambda: None, any_size)) as stylizer:
+        net_scale = NetScale(stylizer, background, slow_governor())
+        session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
+        assert (session.net_scale, net_scale.used) == (0.5, 0.5)
+        assert session.notice == "net at 50 % for 30 fps"
+        by_hand = net_scale.follow(press(session, "]"), SHADE_NET, SIZE)
+        assert (by_hand.net_scale, net_scale.used) == (0.6, 0.6)
+        again = net_scale.follow(press(by_hand, "g"), SHADE_NET, SIZE)
+        assert (again.net_scale, net_scale.used) == (0.5, 0.5)
+
+
+def test_the_governor_never_asks_again_for_what_cannot_be_had(background: Executor) -> None:
+    with Stylizer(Backend("stand-in", lambda: None, only_full_size)) as stylizer:
+        governor = slow_governor()
+        net_scale, session = NetScale(stylizer, background, governor), Session(("dark",))
+        for _ in range(10):
+            session = net_scale.follow(session, SHADE_NET, SIZE)
+        assert net_scale.used == governor.scale == 1.0
+
+
+def test_another_backend_begins_at_full_size(background: Executor) -> None:
+    with Stylizer(Backend("stand-in", lambda: None, any_size)) as stylizer:
+        net_scale = NetScale(stylizer, background, slow_governor())
+        session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
+        stylizer.change_backend(Backend("engines", lambda: None, only_full_size), SHADE_NET, SIZE)
+        net_scale.begin_anew()
+        session = net_scale.follow(session, SHADE_NET, SIZE)
+        assert (session.net_scale, net_scale.used) == (1.0, 1.0)

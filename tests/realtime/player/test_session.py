@@ -1,0 +1,127 @@
+"""Every key means one thing, the same on screen, in the help and in the README."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from realtime.player.governor import SCALES
+from realtime.session import ESCAPE, KEYS, Session, key_help, press
+
+NAMES = ("la_muse", "scream", "wave")
+SESSION = Session(NAMES)
+
+
+def test_no_key_is_in_the_table_twice() -> None:
+    counts = Counter(character for key in KEYS for character in key.characters)
+    assert [character for character, count in counts.items() if count > 1] == []
+
+
+def test_every_key_does_something() -> None:
+    before = Session(tuple("abcdefghi"), style=4)
+    for key in KEYS:
+        for character in key.characters:
+            assert press(before, character) != before, f"{key.label} does nothing"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_number_chooses_the_style_of_that_place_and_names_it(number: int) -> None:
+    session = press(replace(SESSION, original=True), str(number))
+    assert session.style_name == NAMES[number - 1]
+    assert session.notice == NAMES[number - 1]
+    assert not session.original
+
+
+def test_a_number_without_a_style_says_how_many_there_are_and_changes_nothing_else() -> None:
+    session = press(replace(SESSION, style=1, original=True), "7")
+    assert session.notice == "no style 7: there are 3"
+    assert replace(session, notice="", notice_until_s=0.0) == replace(SESSION, style=1, original=True)
+
+
+@pytest.mark.parametrize(("key", "names"), [("n", ["scream", "wave", "la_muse"]), ("p", ["wave", "scream", "la_muse"])])
+def test_next_and_previous_go_round_and_round(key: str, names: list[str]) -> None:
+    session, visited = SESSION, []
+    for _ in range(6):
+        session = press(session, key)
+        visited.append(session.style_name)
+    assert visited == names * 2
+
+
+@pytest.mark.parametrize(
+    ("key", "flag"),
+    [("0", "original"), ("r", "recording"), (" ", "frozen"), ("f", "fullscreen"), ("h", "help"), ("?", "help")],
+)
+def test_a_switch_goes_on_and_off(key: str, flag: str) -> None:
+    once = press(SESSION, key)
+    twice = press(once, key)
+    assert getattr(once, flag) is not getattr(SESSION, flag)
+    assert getattr(twice, flag) is getattr(SESSION, flag)
+    changed = {name for name in vars(SESSION) if getattr(once, name) != getattr(SESSION, name)}
+    assert changed <= {flag, "notice", "notice_until_s"}
+
+
+def test_the_original_and_a_freeze_are_said() -> None:
+    assert press(SESSION, "0").notice == "original"
+    assert press(press(SESSION, "0"), "0").notice == "la_muse"
+    assert press(SESSION, " ").notice == "frozen"
+    assert press(press(SESSION, " "), " ").notice == "live"
+
+
+def test_each_press_of_s_asks_for_one_more_snapshot() -> None:
+    assert press(press(SESSION, "s"), "s").snapshots == 2
+
+
+@pytest.mark.parametrize("key", ["q", ESCAPE])
+def test_q_and_escape_quit(key: str) -> None:
+    assert press(SESSION, key).quitting
+
+
+@pytest.mark.parametrize("key", ["Q", "N", "S", "H"])
+def test_capital_letters_count_as_small_ones(key: str) -> None:
+    session = press(SESSION, key)
+    assert session != SESSION
+    assert replace(session, notice_until_s=0) == replace(press(SESSION, key.lower()), notice_until_s=0)
+
+
+@pytest.mark.parametrize("character", ["k", "ä", "\t", "", "\x00"])
+def test_any_other_key_changes_nothing(character: str) -> None:
+    assert press(SESSION, character) is SESSION
+
+
+def test_the_hud_goes_from_full_to_minimal_to_off_and_round() -> None:
+    session, seen = SESSION, []
+    for _ in range(3):
+        session = press(session, "i")
+        seen.append(session.hud)
+    assert seen == ["minimal", "off", "full"]
+
+
+def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_ends_it() -> None:
+    session = press(SESSION, "x")
+    assert (session.mixing, session.mix) == (True, (0,))
+    assert press(session, "2").mix == (0, 1)
+    assert press(press(session, "2"), "1").mix == (1,)
+    assert press(session, "1").mix == (0,), "a mix is never empty"
+    assert press(session, "9").mix == (0,)
+    for ending in ("x", "n", "p", "a"):
+        assert press(press(session, "2"), ending).mix == ()
+
+
+def test_the_net_scale_by_hand_stays_within_its_steps_until_it_is_let_go() -> None:
+    session = SESSION
+    for _ in range(10):
+        session = press(session, "[")
+    assert session.net_scale == min(SCALES)
+    for _ in range(10):
+        session = press(session, "]")
+    assert session.net_scale == 1.0
+    assert session.scaled_by_hand
+    assert not press(session, "g").scaled_by_hand
+
+
+def test_the_help_names_every_key_once() -> None:
+    lines = dict(key_help())
+    assert lines.pop("1 … 9") == "style by number"
+    assert lines == {key.label: key.meaning for key in KEYS if key.label not in "123456789"}

@@ -1,0 +1,316 @@
+"""A stream arrives as it is painted, survives every outage of its server, and holds up nobody."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from realtime.frames import Frame, Pixels
+from realtime.queues import SinkQueue
+from realtime.sinks import stream as stream_module
+from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
+from realtime.sinks.stream_process import Output, Target
+from realtime.sources.scene import LOOP_FRAMES, Scene
+from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
+from tests.realtime.conftest import NstLive
+from tests.realtime.servers import HOST, RtmpServer, TlsFront, free_port, why_no_nginx
+
+PATIENCE_S = 60
+RATE = Fraction(25)
+NEEDS_NGINX = pytest.mark.skipif(why_no_nginx() is not None, reason=str(why_no_nginx()))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RtmpServer]:
+    """A running RTMP server."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    rtmp = RtmpServer(folder)
+    rtmp.start()
+    yield rtmp
+    rtmp.kill()
+
+
+class OnAir:
+    """A camera before a stream: a thread that writes numbered pictures at RATE through a queue, until left."""
+
+    def __init__(self, url: str, draw: Callable[[int, tuple[int, int]], Pixels] = numbered) -> None:
+        self.stream = Stream(url, SIZE, RATE)
+        self.queue = SinkQueue(self.stream, "stream", repeat_s=REPEAT_S, hurry=self.stream.hurry)
+        self.heard: list[str] = []
+        self.index = 0
+        self._draw = draw
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._film)
+
+    def __enter__(self) -> OnAir:
+        self.stream.__enter__()
+        self.queue.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leaving.set()
+        self._thread.join()
+        self.queue.__exit__(None, None, None)
+        self.stream.__exit__(None, None, None)
+
+    def _film(self) -> None:
+        while not self._leaving.wait(float(1 / RATE)):
+            pixels = self._draw(self.index, SIZE)
+            self.queue.write(pixels, Frame(pixels, self.index, time.monotonic()))
+            if self.stream.status not in self.heard[-1:]:
+                self.heard.append(self.stream.status)
+            self.index += 1
+
+    def film(self, count: int) -> None:
+        """Waits until so many more pictures were taken."""
+        target = self.index + count
+        self.until(lambda: self.index >= target)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline_s, self.heard
+            time.sleep(0.01)
+
+    def until_live(self, connections: int = 1) -> None:
+        self.until(lambda: self.stream.connections >= connections and self.stream.status.startswith("on air"))
+
+
+def in_turn(numbers: list[int]) -> bool:
+    """Whether numbers, which begin anew after 39, go on by few at a time."""
+    return all((later - earlier) % 40 <= 5 for earlier, later in pairwise(numbers))
+
+
+@NEEDS_NGINX
+def test_what_a_server_receives_is_the_painting_in_its_size_rate_and_colours(
+    server: RtmpServer, negative: Path, tmp_path: Path, nst_live: NstLive
+) -> None:
+    size = (96, 64)
+    told = nst_live(
+        "-i", "test", "--size", "96x64", "--style", negative, "--no-window", "--stream", server.url, "--frames", "150"
+    )
+    assert told.code == 0
+    assert f"on air at rtmp://{HOST} (" in told.err
+    assert "secret-key" not in told.err
+    (recording,) = server.recordings()
+    clip = read_clip(recording)
+    assert (clip.codec, clip.size) == ("h264", size)
+    assert len(clip.pictures) > 30
+    # each picture has the time at which it was due, at 30 a second; one that was painted too late is missing
+    steps = np.array([float(later - earlier) for earlier, later in pairwise(clip.times)]) * 30
+    assert np.median(np.abs(steps - np.maximum(1, np.round(steps)))) < 0.05
+    scene = Scene(*size)
+    wanted = [255 - scene.draw(index).astype(int) for index in range(LOOP_FRAMES)]
+    assert min(np.abs(clip.pictures[-1] - painted).mean() for painted in wanted) < 9
+    with av.open(str(recording)) as container:
+        (sound,) = container.streams.audio
+        assert sound.codec_context.name == "aac", "what has no sound is sent with silence"
+
+
+@NEEDS_NGINX
+def test_a_server_that_is_killed_and_comes_back_costs_no_more_than_the_outage(server: RtmpServer) -> None:
+    with OnAir(server.url) as show:
+        show.until_live()
+        show.film(40)
+        server.kill()
+        killed_at = show.index
+        show.until(lambda: "trying again" in show.stream.status)
+        show.film(20)
+        server.start()
+        show.until_live(connections=2)
+        back_at = show.index
+        show.film(40)
+    first, second = (read_clip(path).numbers for path in server.recordings())
+    assert in_turn(first)
+    assert in_turn(second)
+    # nginx keeps a second or so in memory before it writes it down
+    assert (killed_at - first[-1]) % 40 < 39
+    assert len(second) >= 40
+    assert (show.index - second[-1]) % 40 <= 3
+    # what waited in the queue when the connection stood is sent as well
+    assert (second[0] - back_at + 10) % 40 <= 14
+    assert any("Broken pipe" in text or "reset" in text.lower() for text in show.heard)
+    assert "secret-key" not in "".join(show.heard)
+
+
+@NEEDS_NGINX
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_server_behind_tls_is_sent_to(server: RtmpServer, tmp_path: Path) -> None:
+    with TlsFront(tmp_path, server.port) as front, OnAir(f"rtmps://{HOST}:{front.port}/live/secret-key") as show:
+        show.until_live()
+        assert show.stream.status.startswith(f"on air at rtmps://{HOST} (")
+        show.film(30)
+    assert in_turn(read_clip(server.recordings()[-1]).numbers)
+
+
+@NEEDS_NGINX
+def test_a_show_begins_before_its_server_and_goes_on_air_when_that_is_there(server: RtmpServer) -> None:
+    server.kill()
+    with OnAir(server.url) as show:
+        show.until(lambda: "Connection refused" in show.stream.status)
+        assert show.stream.status == "off air: Connection refused; trying again"
+        server.start()
+        show.until_live()
+        show.film(20)
+    assert in_turn(read_clip(server.recordings()[-1]).numbers)
+
+
+@NEEDS_NGINX
+def test_while_no_picture_comes_the_last_one_is_sent_again(server: RtmpServer) -> None:
+    sent = numbered(7)
+    with Stream(server.url, SIZE, RATE) as stream, SinkQueue(stream, "stream", repeat_s=0.05) as queue:
+        queue.write(sent, Frame(sent, 0, time.monotonic()))
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not stream.connections:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.02)
+        time.sleep(0.6)
+    (recording,) = server.recordings()
+    clip = read_clip(recording)
+    assert len(clip.pictures) >= 5
+    assert set(clip.numbers) == {7}
+
+
+@NEEDS_NGINX
+def test_a_second_picture_that_comes_late_breaks_nothing(server: RtmpServer) -> None:
+    with Stream(server.url, SIZE, RATE) as stream:
+        for index, after_s in enumerate((0, 0, 0.8, 0.04, 1.5)):
+            time.sleep(after_s)
+            stream.write(numbered(index), Frame(numbered(index), index, time.monotonic()))
+            assert stream.status.startswith("on air"), stream.status
+    (recording,) = server.recordings()
+    assert read_clip(recording).numbers == [1, 2, 3, 4], "the first picture was old when the connection stood"
+
+
+@NEEDS_NGINX
+def test_after_a_failure_the_old_connection_is_closed_so_that_the_server_takes_the_new_one(server: RtmpServer) -> None:
+    with OnAir(server.url) as show:
+        show.until_live()
+        show.film(10)
+        show.queue.write(np.zeros((4, 4), np.uint8), Frame(numbered(0), 0, time.monotonic()))
+        show.until_live(connections=2)
+        show.film(20)
+        assert show.stream.connections == 2
+    assert len(server.recordings()) == 2
+
+
+def receive(url: str, count: int, options: dict[str, str] | None = None) -> list[Pixels]:
+    """Returns so many pictures of a stream, as a player would see them."""
+    with av.open(url, options=options or {}, timeout=(PATIENCE_S, PATIENCE_S)) as container:
+        stream: Any = container.streams.video[0]
+        assert (stream.codec_context.width, stream.codec_context.height) == SIZE
+        pictures = []
+        for picture in container.decode(stream):
+            pictures.append(picture.to_ndarray(format="rgb24"))
+            if len(pictures) == count:
+                break
+        return pictures
+
+
+def test_mpeg_ts_over_udp_arrives_and_a_receiver_may_leave_and_come_back() -> None:
+    url = f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"
+    with OnAir(url) as show:
+        first = [number_of(picture) for picture in receive(url, 30)]
+        show.film(15)
+        second = [number_of(picture) for picture in receive(url, 30)]
+        assert show.stream.connections == 1
+        assert show.stream.status.startswith(f"on air at udp://{HOST} (")
+    assert in_turn(first)
+    assert in_turn(second)
+
+
+def test_noise_takes_the_bit_rate_that_was_asked_for() -> None:
+    size, rate, seconds = (320, 240), Fraction(30), 4
+    rng = np.random.default_rng(0)
+    noise = [np.ascontiguousarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)) for _ in range(10)]
+    sent = []
+    for bit_rate in (None, 4_000_000):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+            receiver.bind((HOST, 0))
+            receiver.setblocking(False)
+            broadcast = Output(Target(f"udp://{HOST}:{receiver.getsockname()[1]}", size, rate, bit_rate=bit_rate))
+            received = 0
+            for number in range(seconds * int(rate)):
+                broadcast.write(noise[number % len(noise)], number / float(rate))
+                with suppress(BlockingIOError):
+                    while True:
+                        received += len(receiver.recv(2**16))
+            sent.append(8 * received / seconds)
+            broadcast.close()
+    assert sent[0] < 1_000_000
+    assert 2_500_000 < sent[1] < 6_000_000
+
+
+def test_colours_arrive_over_udp() -> None:
+    url = f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"
+    still = colourful(0)
+    with OnAir(url, draw=lambda _index, _size: still):
+        received = receive(url, 3)[-1]
+    assert np.abs(received.astype(int) - still).mean() < 9
+
+
+def test_a_server_for_rtsp_is_recorded_to() -> None:
+    url = f"rtsp://{HOST}:{free_port()}/live"
+    received: list[Pixels] = []
+    listen = {"rtsp_flags": "listen", "rtsp_transport": "tcp", "listen_timeout": str(PATIENCE_S)}
+    player = threading.Thread(target=lambda: received.extend(receive(url, 20, listen)))
+    player.start()
+    with OnAir(url) as show:
+        show.until_live()
+        player.join(PATIENCE_S)
+    assert in_turn([number_of(picture) for picture in received])
+    assert len(received) == 20
+
+
+def test_a_server_that_does_not_answer_is_given_up_and_the_show_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "_ANSWER_TIMEOUT_S", 1.0)
+    with socket.create_server((HOST, 0)) as silent:
+        with OnAir(f"rtmp://{HOST}:{silent.getsockname()[1]}/live/key") as show:
+            show.until(lambda: "no answer within 1 s" in show.stream.status)
+            show.film(10)
+            begun = show.stream._child
+        assert begun is None or begun.pipe.closed
+
+
+def test_a_show_is_left_at_once_while_the_server_does_not_answer() -> None:
+    with socket.create_server((HOST, 0)) as silent:
+        with OnAir(f"rtmp://{HOST}:{silent.getsockname()[1]}/live/key") as show:
+            show.until(lambda: show.stream._child is not None)
+        assert show.stream._child is None
+        assert not [thread for thread in threading.enumerate() if thread.name == "stream"]
+
+
+def test_a_sending_process_that_dies_is_started_again() -> None:
+    url = f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"
+    with OnAir(url) as show:
+        show.until_live()
+        assert show.stream._child is not None
+        show.stream._child.process.kill()
+        show.until_live(connections=2)
+    assert any("the sending process died" in text for text in show.heard)
+
+
+@pytest.mark.parametrize("url", ["http://host/secret-key", "rtmp:/secret-key", "live", "", "rtmp://", "file:///tmp/x"])
+def test_an_address_that_cannot_be_served_is_told_with_those_that_can(url: str, nst_live: NstLive) -> None:
+    with pytest.raises(StreamError):
+        check_stream_url(url)
+    told = nst_live("-i", "test", "--no-window", "--stream", url)
+    assert told.code == 2
+    wanted = "wanted an address as rtmp://HOST/APP/KEY, with one of rtmp://, rtmps://, rtsp://, udp://"
+    assert told.complaint == f"nst-live: cannot stream there; {wanted}"
+    assert "secret" not in told.err

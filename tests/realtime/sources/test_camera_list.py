@@ -1,0 +1,163 @@
+"""Cameras are found by index, path and name, and where there is none the message says what there is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from functools import partial
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import pytest
+
+from realtime.sources import camera_list as cameras
+from realtime.sources.base import SourceError
+from realtime.sources.camera_list import (
+    Camera,
+    describe_cameras,
+    find_again,
+    find_camera,
+    list_cameras,
+    twins_of,
+    usual_camera,
+)
+from realtime.sources.open import open_source
+
+pytestmark = pytest.mark.skipif(not Path("/sys").is_dir(), reason="cameras are listed like this on Linux only")
+
+BUILT_IN = Camera(0, "Integrated Camera: HD", "/dev/video0")
+ON_USB = Camera(10, "Logitech BRIO", "/dev/video10")
+
+
+def plug_in(sysfs: Path, node: str, name: str, index: str = "0") -> None:
+    (sysfs / node).mkdir(parents=True)
+    (sysfs / node / "name").write_text(name + "\n")
+    (sysfs / node / "index").write_text(index + "\n")
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like Linux's own, with no camera in it yet, in which the code looks for them."""
+    folder = tmp_path / "video4linux"
+    monkeypatch.setattr(cameras, "list_cameras", partial(list_cameras, folder))
+    return folder
+
+
+@pytest.fixture
+def two_cameras(sysfs: Path) -> None:
+    plug_in(sysfs, "video10", "Logitech BRIO")
+    plug_in(sysfs, "video0", "Integrated Camera: HD")
+    plug_in(sysfs, "video1", "Integrated Camera: HD", index="1")
+
+
+@pytest.mark.usefixtures("two_cameras")
+def test_cameras_are_listed_by_number_without_their_second_nodes(sysfs: Path) -> None:
+    assert list_cameras(sysfs) == [BUILT_IN, ON_USB]
+
+
+def test_a_camera_without_a_name_is_listed_by_its_path(sysfs: Path) -> None:
+    (sysfs / "video3").mkdir(parents=True)
+    assert list_cameras(sysfs) == [Camera(3, "", "/dev/video3")]
+    assert str(list_cameras(sysfs)[0]) == "3 /dev/video3"
+
+
+@pytest.mark.usefixtures("two_cameras")
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("0", BUILT_IN),
+        ("10", ON_USB),
+        ("1", None),
+        ("2", None),
+        ("brio", ON_USB),
+        ("integrated camera", BUILT_IN),
+        ("Nikon", None),
+        ("/dev/video77", None),
+    ],
+)
+def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Camera | None) -> None:
+    assert find_camera(wanted) == found
+
+
+def test_where_no_camera_is_named_the_first_device_is_taken_and_not_a_program(sysfs: Path, tmp_path: Path) -> None:
+    assert usual_camera() is None
+    loopback = tmp_path / "devices" / "virtual" / "video4linux"
+    plug_in(loopback, "video0", "Dummy video device")
+    sysfs.mkdir()
+    (sysfs / "video0").symlink_to(loopback / "video0")
+    made_by_a_program = usual_camera()
+    assert made_by_a_program is not None
+    assert made_by_a_program.name == "Dummy video device"
+    plug_in(sysfs, "video2", "C920")
+    assert usual_camera() == Camera(2, "C920", "/dev/video2")
+
+
+def test_where_cameras_cannot_be_listed_nobody_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert usual_camera() == Camera(0)
+    assert describe_cameras().startswith("cameras cannot be listed here; type: pip install cv2-enumerate-cameras")
+
+
+def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
+    plug_in(sysfs, "video0", "C920")
+    plug_in(sysfs, "video2", "C920")
+    lost = find_camera("2")
+    assert lost is not None
+    twins = twins_of(lost)
+    assert find_again(lost, twins) == lost
+    shutil.rmtree(sysfs / "video2")
+    assert find_again(lost, twins) is None, "the other one is in its place still"
+    plug_in(sysfs, "video4", "C920")
+    assert find_again(lost, twins) == Camera(4, "C920", "/dev/video4")
+
+
+def test_elsewhere_than_on_linux_a_camera_is_listed_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Info:
+        def __init__(self, index: int, name: str) -> None:
+            self.index, self.name = index, name
+
+    package = ModuleType("cv2_enumerate_cameras")
+    package.__spec__ = ModuleSpec("cv2_enumerate_cameras", None)
+    monkeypatch.setattr(package, "supported_backends", (cv2.CAP_MSMF, cv2.CAP_DSHOW), raising=False)
+    found = {
+        cv2.CAP_MSMF: [Info(0, "FaceTime"), Info(1, "Brio")],
+        cv2.CAP_DSHOW: [Info(0, "Brio"), Info(1, "OBS Virtual Camera")],
+    }
+    monkeypatch.setattr(package, "enumerate_cameras", lambda backend: found[backend], raising=False)
+    monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", package)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert find_camera("0") == Camera(0, "FaceTime", backend=cv2.CAP_MSMF)
+    assert find_camera("brio") == Camera(1, "Brio", backend=cv2.CAP_MSMF)
+    assert find_camera("obs") == Camera(cv2.CAP_DSHOW + 1, "OBS Virtual Camera")
+
+
+def test_a_device_path_is_believed_where_it_exists() -> None:
+    assert find_camera("/dev/null") == Camera(0, path="/dev/null")
+
+
+@pytest.mark.usefixtures("two_cameras")
+def test_the_cameras_there_are_told_in_one_line() -> None:
+    assert describe_cameras() == ("found: 0 (Integrated Camera: HD) /dev/video0, 10 (Logitech BRIO) /dev/video10")
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_no_camera_is_told_with_what_to_type_instead() -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source()
+    assert str(caught.value) == ("no camera here; found no camera at all; without a camera, type: nst-live -i test")
+
+
+@pytest.mark.usefixtures("two_cameras")
+def test_a_name_that_matches_nothing_is_told_with_the_names_there_are() -> None:
+    with pytest.raises(SourceError, match=r"no camera 'Nikon' here; found: 0 \(Integrated Camera: HD\)"):
+        open_source(camera="Nikon")
+
+
+def test_a_device_that_is_no_camera_is_said_to_be_unusable(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*does another program use it"):
+        open_source(camera="/dev/null")

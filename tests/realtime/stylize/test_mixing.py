@@ -1,0 +1,107 @@
+"""Styles are vectors: a switch is a walk, a mix is a mean; strength and colours are between camera and painting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime.backends import Net
+from realtime.stylize.mixing import Fader, MixError, at_strength, mix_by_name, with_colors_of
+from realtime.stylize.styles import Painting
+from tests.realtime.stand_ins import shade
+
+OTHER_NET = Net("other", Path("other.onnx"), None, style_size=1, size_multiple=1)
+BAKED = Painting("baked", "Baked", "", OTHER_NET, None)
+
+
+def shade_of(painting: Painting) -> float:
+    assert painting.vector is not None
+    return float(painting.vector[0])
+
+
+def test_a_switch_walks_from_one_style_to_the_next_and_ends_exactly_there() -> None:
+    fader, dark, light = Fader(2.0), shade("dark", 0), shade("light", 100)
+    fader.towards(dark, 10.0)
+    walk = [shade_of(fader.towards(light, 10.0 + seconds)) for seconds in (0.0, 0.5, 1.0, 1.5)]
+    assert walk[0] == 0
+    assert walk == sorted(walk)
+    assert walk[2] == pytest.approx(50)
+    assert fader.towards(light, 12.0) is light
+
+
+def test_the_first_frame_after_a_switch_differs_already_and_a_pause_makes_no_leap() -> None:
+    for pause_s in (0.04, 20.0):
+        fader, dark, light = Fader(0.5), shade("dark", 0), shade("light", 100)
+        fader.towards(dark, 1.0)
+        assert 0 < shade_of(fader.towards(light, 1.0 + pause_s)) < 20
+
+
+def test_a_switch_in_the_middle_of_a_walk_begins_where_the_walk_is() -> None:
+    fader, dark, light = Fader(2.0), shade("dark", 0), shade("light", 100)
+    fader.towards(dark, 0.0)
+    fader.towards(light, 0.0)
+    half_way = shade_of(fader.towards(light, 1.0))
+    assert shade_of(fader.towards(dark, 1.0)) == pytest.approx(half_way)
+
+
+def test_without_a_duration_a_switch_is_a_cut() -> None:
+    fader, light = Fader(0.0), shade("light", 100)
+    fader.towards(shade("dark", 0), 0.0)
+    assert fader.towards(light, 0.0) is light
+
+
+def test_between_two_nets_the_old_painting_shows_through_ever_less() -> None:
+    fader, dark = Fader(2.0), shade("dark", 0)
+    fader.towards(dark, 0.0)
+    left = []
+    for at_s in (0.1, 1.0, 1.5):
+        assert fader.towards(BAKED, at_s) is BAKED
+        assert fader.under is not None
+        assert fader.under[0] is dark
+        left.append(fader.under[1])
+    assert left == sorted(left, reverse=True)
+    assert left[1] == pytest.approx(0.5)
+    assert fader.towards(BAKED, 2.0) is BAKED
+    assert fader.under is None
+
+
+def test_between_two_nets_without_a_duration_a_switch_is_a_cut() -> None:
+    fader = Fader(0.0)
+    fader.towards(shade("dark", 0), 0.0)
+    assert fader.towards(BAKED, 0.1) is BAKED
+    assert fader.under is None
+
+
+def test_a_mix_is_the_weighted_mean_and_says_what_it_is_of() -> None:
+    mix = mix_by_name({"dark": 3, "light": 1}, [shade("dark", 0), shade("light", 100)])
+    assert shade_of(mix) == pytest.approx(25)
+    assert mix.name == "dark 75 % + light 25 %"
+
+
+def test_a_mix_with_an_unknown_style_names_those_that_are_there() -> None:
+    with pytest.raises(MixError, match="no style 'gray' to mix; there are: dark, light"):
+        mix_by_name({"gray": 1}, [shade("dark", 0), shade("light", 100)])
+
+
+def test_a_style_with_a_net_of_its_own_cannot_be_mixed() -> None:
+    with pytest.raises(MixError, match="different nets"):
+        mix_by_name({"dark": 1, "baked": 1}, [shade("dark", 0), BAKED])
+    with pytest.raises(MixError, match="has a net of its own"):
+        mix_by_name({"baked": 1, "dark": 1}, [shade("dark", 0), BAKED])
+
+
+def test_strength_lies_between_camera_and_painting() -> None:
+    painted, photo = np.full((2, 2, 3), 200, np.uint8), np.full((2, 2, 3), 100, np.uint8)
+    assert at_strength(painted, photo, 1.0) is painted
+    assert np.array_equal(at_strength(painted, photo, 0.0), photo)
+    assert int(at_strength(painted, photo, 0.25)[0, 0, 0]) == 125
+
+
+def test_the_cameras_colours_take_only_the_brightness_of_the_painting() -> None:
+    photo = np.full((2, 2, 3), (180, 60, 60), np.uint8)
+    painted = np.full((2, 2, 3), (120, 120, 120), np.uint8)
+    result = with_colors_of(painted, photo).astype(int)[0, 0]
+    assert 0.299 * result[0] + 0.587 * result[1] + 0.114 * result[2] == pytest.approx(120, abs=2)
+    assert result[0] - result[1] == pytest.approx(120, abs=3)
