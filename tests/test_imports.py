@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime", "onnx", "pycuda"}
 
 

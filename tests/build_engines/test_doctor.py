@@ -12,8 +12,7 @@ import pytest
 from build_engines import cli, doctor
 from build_engines.gpus import why_no_gpu
 from realtime.backends import BACKENDS, load_backend
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def findings() -> dict[str, doctor.Finding]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
 ASK = "from build_engines.gpus import find_gpus, why_no_gpu; print(why_no_gpu() or find_gpus())"
 
 DRIVER = """

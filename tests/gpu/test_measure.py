@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections import deque
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from build_engines.gpus import why_no_gpu
 from realtime.backends import Vector
 from realtime.frames import Pixels
+from tests.conftest import ROOT
 from tests.gpu.__main__ import Line, bounds
 from tests.gpu.measure import Speed, compute_ms, frame_ms, latency_ms, measure_painters
 
@@ -76,8 +76,6 @@ def test_a_bound_that_is_not_kept_is_said() -> None:
 
 @pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU here")
 def test_without_a_gpu_the_check_says_so_and_ends_with_4() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.gpu"], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "tests.gpu"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 4
     assert done.stderr.startswith("gpu-check: no NVIDIA ")

@@ -20,8 +20,8 @@ from PIL import ImageGrab
 
 from realtime.frames import Pixels
 from realtime.screen.window import TITLE
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 # long, since a busy machine may take most of a minute to start a command
 PATIENCE_S = 120
 Found = TypeVar("Found")

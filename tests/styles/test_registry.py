@@ -24,6 +24,7 @@ from styles.registry import (
     onnx_path,
 )
 from styles.weights import WeightsError, save_network, save_style
+from tests.conftest import ROOT
 
 VECTOR = np.ones(4, np.float32)
 
@@ -136,7 +137,7 @@ def test_the_six_pictures_say_who_painted_them() -> None:
 def test_what_the_app_imports_needs_no_torch() -> None:
     modules = "styles.registry, styles.weights, styles.architecture, styles.cli.main"
     code = f"import sys; sys.modules['torch'] = None; import {modules}"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)
 
 
 @pytest.mark.needs_shared

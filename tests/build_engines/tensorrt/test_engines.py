@@ -24,6 +24,7 @@ from build_engines.tensorrt.engines import Source, Target, TargetError, find_tar
 from build_engines.tensorrt.variants import Flavour
 from styles.weights import file_sha256, save_style
 from tests.build_engines.conftest import SaveNet, some_style
+from tests.conftest import ROOT
 
 SPEC = EngineSpec("fast", "a" * 64, 1, 320, 192, "fp16", "fp32", "rtx", "1.7", "sm86", "")
 ENGINE = bytes(range(256)) * 10
@@ -246,9 +247,7 @@ def test_a_refusal_is_one_clear_line(
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
 def test_who_has_seen_enough_of_a_list_is_no_error() -> None:
     command = [sys.executable, "-m", "build_engines.cli", "--list"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -326,7 +325,7 @@ def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from realtime.backends import pycuda_device
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 SOURCES = (
     "build_engines/tensorrt/build.py",
     "build_engines/tensorrt/run.py",

@@ -20,10 +20,9 @@ from realtime.media.photo import Photo, read_photo, write_photo
 from realtime.queues import StoppedError, Stopping, side_by_side
 from realtime.sinks.recorder import OutputError
 from realtime.sources.base import SourceError
+from tests.conftest import ROOT
 from tests.realtime.clips import colourful, cut_off, noisy, read_clip, write_clip
 from tests.realtime.conftest import NstLive
-
-ROOT = Path(__file__).parents[2]
 
 
 def save(path: Path, index: int = 0, size: tuple[int, int] = (40, 24)) -> Path:

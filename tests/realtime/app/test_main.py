@@ -25,6 +25,7 @@ from realtime.session import KEYS
 from realtime.sources import camera_list as cameras
 from styles.registry import NETWORK_SHA256, PICTURES, find_style, list_styles
 from styles.weights import load_style, save_style
+from tests.conftest import ROOT
 from tests.realtime.clips import (
     SIZE,
     colourful,
@@ -37,7 +38,6 @@ from tests.realtime.clips import (
 )
 from tests.realtime.conftest import NstLive
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
 
 

@@ -20,10 +20,10 @@ from realtime.frames import Frame, Presentation
 from realtime.media.encoders import Encoding
 from realtime.sinks.recorder import OutputError, Recorder
 from realtime.sinks.resumable_recorder import SegmentedRecorder
+from tests.conftest import ROOT
 from tests.realtime.clips import colourful, read_clip, write_clip
 from tests.realtime.conftest import NstLive
 
-ROOT = Path(__file__).parents[2]
 SIZE = (64, 48)
 RATE = Fraction(10)
 # Four seconds of them make a segment.

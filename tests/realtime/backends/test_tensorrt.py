@@ -25,10 +25,10 @@ from realtime.backends.pycuda_device import PycudaDevice, PycudaDriver, PycudaEv
 from realtime.backends.slots import SlotPainter
 from realtime.backends.tensorrt import TensorRTNet
 from realtime.frames import Pixels
+from tests.conftest import ROOT
 from tests.gpu.copy_net import CopyNet
 from tests.realtime.cuda_stand_in import StandInGpu, StandInLibcuda, StandInStream, StandInTensorRT
 
-ROOT = Path(__file__).parents[2]
 WIDTH, HEIGHT = 6, 4
 SPEC = EngineSpec("fast", "a" * 64, 1, WIDTH, HEIGHT, "fp16", "fp32", "tensorrt", "11.4", "sm90", "stand-in")
 Painting = SlotPainter[PycudaMemory, PycudaStream, PycudaEvent]

@@ -26,9 +26,9 @@ from realtime.sinks.recorder import (
     check_output,
     unused_path,
 )
+from tests.conftest import ROOT
 from tests.realtime.clips import NTSC, SIZE, Clip, colourful, noisy, numbered, read_clip, top_boxes
 
-ROOT = Path(__file__).parents[2]
 EVERY_FORMAT = pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
 ENCODERS = {".webm": "vp9"}
 

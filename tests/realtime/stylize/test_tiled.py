@@ -23,8 +23,7 @@ from styles.architecture import CONFIGS
 from styles.support.openvino_core import openvino_core
 from styles.weights import load_network
 from tests.build_engines.conftest import SaveNet, save_net  # noqa: F401 - a fixture
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 def psnr(one: Pixels, other: Pixels) -> float:

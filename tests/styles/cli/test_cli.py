@@ -26,9 +26,9 @@ from styles.network import network_from_weights
 from styles.registry import find_style, list_styles
 from styles.training.pictures import read_picture, write_picture
 from styles.weights import load_network, load_style, read_metadata, save_network, save_style
+from tests.conftest import ROOT
 from tests.styles.conftest import textured, write_video
 
-ROOT = Path(__file__).parents[2]
 Train = Callable[..., int]
 
 
