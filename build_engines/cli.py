@@ -25,7 +25,7 @@ from build_engines.quality import NoReceiptError, photographs
 from build_engines.tensorrt.build import BuildCancelledError, BuildProgress, EngineBuildError, OnProgress
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.engines import (
-    Source,
+    BuildSource,
     TargetError,
     build_engine,
     find_engine,
@@ -34,7 +34,7 @@ from build_engines.tensorrt.engines import (
     quality_receipt,
 )
 from build_engines.tensorrt.run import NoPycudaError
-from build_engines.tensorrt.variants import Flavour, NoTensorRTError, RuntimeName, load_flavour
+from build_engines.tensorrt.variants import NoTensorRTError, RuntimeName, Variant, load_flavour
 from styles.registry import (
     StyleMismatchError,
     UnknownStyleError,
@@ -191,32 +191,32 @@ def _engines(arguments: argparse.Namespace) -> int:
         return _list(cache)
     if arguments.photos is not None:
         photographs(arguments.photos, 16, 16, count=1)
-    flavour = _flavour(arguments)
+    variant = _flavour(arguments)
     options = GraphOptions(arguments.precision, arguments.statistics)
-    targets = [find_target(flavour, name) for name in arguments.target or [None]]
+    targets = [find_target(variant, name) for name in arguments.target or [None]]
     planned = [
-        (plan_engine(source, size, flavour, target, options=options, opt_level=arguments.opt_level), source)
+        (plan_engine(source, size, variant, target, options=options, opt_level=arguments.opt_level), source)
         for source in sources(arguments)
         for size in dict.fromkeys(arguments.size)
         for target in targets
     ]
     work = _check if arguments.check else _build
-    results = [work(arguments, spec, source, flavour, cache) for spec, source in planned]
+    results = [work(arguments, spec, source, variant, cache) for spec, source in planned]
     return 0 if all(results) else 1
 
 
-def _flavour(arguments: argparse.Namespace) -> Flavour:
+def _flavour(arguments: argparse.Namespace) -> Variant:
     """A target named on the command line means TensorRT for RTX: the other builds for the GPU at hand alone."""
     asked: RuntimeName = "rtx" if arguments.target and arguments.runtime == "auto" else arguments.runtime
     return load_flavour(asked)
 
 
-def sources(arguments: argparse.Namespace) -> list[Source]:
+def sources(arguments: argparse.Namespace) -> list[BuildSource]:
     """Returns the nets that the command line names, each once. Raises UnknownStyleError or FileNotFoundError."""
     if arguments.onnx is not None:
         if not arguments.onnx.is_file():
             raise FileNotFoundError(f"no ONNX file at {arguments.onnx}")
-        return [Source(arguments.onnx.stem, None, arguments.onnx)]
+        return [BuildSource(arguments.onnx.stem, None, arguments.onnx)]
     networks = list_networks()
     files: list[Path] = []
     for name in arguments.styles:
@@ -234,7 +234,7 @@ def sources(arguments: argparse.Namespace) -> list[Source]:
     for path in files:
         if not path.is_file():
             raise FileNotFoundError(f"no weights file at {path}")
-    return [Source(path.stem, path) for path in dict.fromkeys(files)]
+    return [BuildSource(path.stem, path) for path in dict.fromkeys(files)]
 
 
 def _usual_net_of(style: str) -> str | None:
@@ -246,37 +246,37 @@ def _holds_style_alone(path: Path) -> bool:
 
 
 def _build(
-    arguments: argparse.Namespace, spec: EngineSpec, source: Source, flavour: Flavour, cache: EngineCache
+    arguments: argparse.Namespace, spec: EngineSpec, source: BuildSource, variant: Variant, cache: EngineCache
 ) -> bool:
     stored, reason = find_engine(spec, cache)
     if stored is not None and not arguments.rebuild:
         _report(arguments, stored, "is there")
         return True
     with _progress(arguments, reason or f"{spec.file_name} is there already") as on_progress:
-        stored = build_engine(spec, source, flavour, cache, on_progress=on_progress)
+        stored = build_engine(spec, source, variant, cache, on_progress=on_progress)
     _report(arguments, stored, f"built in {stored.facts['build_s']} s")
     if not arguments.no_receipt:
-        _measure(arguments, stored, source, flavour, cache)
+        _measure(arguments, stored, source, variant, cache)
     return True
 
 
 def _check(
-    arguments: argparse.Namespace, spec: EngineSpec, source: Source, flavour: Flavour, cache: EngineCache
+    arguments: argparse.Namespace, spec: EngineSpec, source: BuildSource, variant: Variant, cache: EngineCache
 ) -> bool:
     stored, reason = find_engine(spec, cache)
     if stored is None:
         print(reason)
         return False
     _report(arguments, stored, "may be used")
-    return _measure(arguments, stored, source, flavour, cache)
+    return _measure(arguments, stored, source, variant, cache)
 
 
 def _measure(
-    arguments: argparse.Namespace, stored: StoredEngine, source: Source, flavour: Flavour, cache: EngineCache
+    arguments: argparse.Namespace, stored: StoredEngine, source: BuildSource, variant: Variant, cache: EngineCache
 ) -> bool:
     """Measures the quality and writes it into the side file. Returns whether it is above the floor."""
     try:
-        quality = quality_receipt(stored, source, flavour, arguments.photos)
+        quality = quality_receipt(stored, source, variant, arguments.photos)
     except NoReceiptError as exc:
         print(f"  {exc}", file=sys.stderr)
         return True

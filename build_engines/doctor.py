@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from build_engines.gpus import NoGpuError, find_gpus, first_gpu, why_no_gpu
+from build_engines.gpus import NoGpuError, find_gpus, first_gpu, no_gpu_reason
 from build_engines.tensorrt.run import NoPycudaError, load_pycuda, why_no_pycuda
 from build_engines.tensorrt.variants import FlavourName, NoTensorRTError, known_targets, load_flavour
 from styles.support.openvino_core import openvino_core
@@ -53,9 +53,9 @@ def print_report(as_json: bool = False) -> int:
     return 0 if any(finding.good for finding in findings if finding.kind == "backend") else 1
 
 
-def why_no_tensorrt() -> str | None:
+def no_tensorrt_reason() -> str | None:
     """Returns why no engine can be run here, or None where one can. Needs neither TensorRT nor a driver to be there."""
-    if reason := why_no_gpu():
+    if reason := no_gpu_reason():
         return reason
     try:
         load_flavour(gpu=first_gpu())
@@ -87,9 +87,9 @@ def _gpus() -> str:
 
 def _flavour(name: FlavourName) -> Callable[[], str]:
     def look() -> str:
-        flavour = load_flavour(name)
-        targets = known_targets(flavour)
-        return f"{flavour}{', for ' + ' '.join(targets) if targets else ''}"
+        variant = load_flavour(name)
+        targets = known_targets(variant)
+        return f"{variant}{', for ' + ' '.join(targets) if targets else ''}"
 
     return look
 
@@ -97,7 +97,7 @@ def _flavour(name: FlavourName) -> Callable[[], str]:
 def _pycuda() -> str:
     if reason := why_no_pycuda():
         raise _MissingError(reason)
-    if why_no_gpu() is None:
+    if no_gpu_reason() is None:
         load_pycuda()
     return _installed("pycuda")
 
@@ -133,7 +133,7 @@ def _onnx() -> str:
 
 
 def _tensorrt_backend() -> str:
-    if reason := why_no_tensorrt():
+    if reason := no_tensorrt_reason():
         raise _MissingError(reason)
     load_pycuda()
     return f"usable on {first_gpu().name}"

@@ -56,7 +56,7 @@ def first_gpu() -> Gpu:
     return find_gpus()[0]
 
 
-def why_no_gpu() -> str | None:
+def no_gpu_reason() -> str | None:
     """Returns why there is no GPU to be used, None where there is one."""
     try:
         first_gpu()

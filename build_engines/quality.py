@@ -22,7 +22,7 @@ _LEAST_ERROR = 1e-10  # pictures without any difference: 148 dB
 
 
 @dataclass(frozen=True)
-class Quality:
+class AccuracyReport:
     """The receipt: the worst PSNR over all frames and styles, of what, against what, and on how many frames."""
 
     psnr_db: float
@@ -52,14 +52,14 @@ def measure_quality(
     reference: tuple[str, Paint],
     frames: Sequence[Pixels],
     styles: Mapping[str, Vector | None],
-) -> Quality:
+) -> AccuracyReport:
     """Returns the receipt of `paint` against `reference`, each a name and a function."""
     worst = min(
         (psnr_db(paint[1](frame, vector), reference[1](frame, vector)), name)
         for frame in frames
         for name, vector in styles.items()
     )
-    return Quality(worst[0], worst[1], paint[0], reference[0], len(frames))
+    return AccuracyReport(worst[0], worst[1], paint[0], reference[0], len(frames))
 
 
 def sample_frames(width: int, height: int) -> list[Pixels]:

@@ -19,7 +19,7 @@ UNSPECIFIED = 2
 class Presentation:
     """What pixels leave unsaid: the width of one in heights, and their colour space in the numbers of ITU-T H.273."""
 
-    pixel_aspect: Fraction = Fraction(1)
+    sample_aspect_ratio: Fraction = Fraction(1)
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
 

@@ -327,5 +327,5 @@ def side_by_side(
 
 
 def background_worker() -> ThreadPoolExecutor:
-    """Returns what does one errand after the other beside the loop; its thread starts with the first of them."""
+    """Returns what does one job after the other beside the loop; its thread starts with the first of them."""
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")

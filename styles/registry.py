@@ -35,7 +35,7 @@ class StyleMismatchError(ValueError):
 
 
 @dataclass(frozen=True)
-class Picture:
+class StylePicture:
     """A painting: what the metadata of a style trained from it say. `year` is '' where it is not surely known."""
 
     name: str
@@ -45,15 +45,15 @@ class Picture:
     license: str
 
 
-PICTURES: Mapping[str, Picture] = {
+PICTURES: Mapping[str, StylePicture] = {
     picture.name: picture
     for picture in (
-        Picture("la_muse", "La Muse", "Pablo Picasso", "1935", "in copyright"),
-        Picture("rain_princess", "Rain Princess", "Leonid Afremov", "", "in copyright"),
-        Picture("scream", "The Scream", "Edvard Munch", "1893", "public domain"),
-        Picture("udnie", "Udnie", "Francis Picabia", "1913", "public domain"),
-        Picture("wave", "The Great Wave off Kanagawa", "Katsushika Hokusai", "c. 1831", "public domain"),
-        Picture("wreck", "The Wreck of a Transport Ship", "J. M. W. Turner", "c. 1810", "public domain"),
+        StylePicture("la_muse", "La Muse", "Pablo Picasso", "1935", "in copyright"),
+        StylePicture("rain_princess", "Rain Princess", "Leonid Afremov", "", "in copyright"),
+        StylePicture("scream", "The Scream", "Edvard Munch", "1893", "public domain"),
+        StylePicture("udnie", "Udnie", "Francis Picabia", "1913", "public domain"),
+        StylePicture("wave", "The Great Wave off Kanagawa", "Katsushika Hokusai", "c. 1831", "public domain"),
+        StylePicture("wreck", "The Wreck of a Transport Ship", "J. M. W. Turner", "c. 1810", "public domain"),
     )
 }
 # Of the files that the shipped nets were trained from. Another picture of that name may show something else.
@@ -90,7 +90,7 @@ class Style:
         return self.path if self.dedicated else network_path(self.network)
 
 
-def known_picture(path: Path) -> Picture | None:
+def known_picture(path: Path) -> StylePicture | None:
     """Returns what is known of a picture's file, by its name and content. Raises OSError."""
     known = path.stem in PICTURES and file_sha256(path) == _PICTURE_SHA256[path.stem]
     return PICTURES[path.stem] if known else None

@@ -12,8 +12,8 @@ from skimage import data
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.stylize.mixing import mixed
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Steadier
-from realtime.stylize.styles import Painting, load_repertoire
+from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Stabilizer
+from realtime.stylize.styles import LoadedStyle, load_styles
 from realtime.stylize.stylizer import Stylizer
 from styles.registry import list_networks
 
@@ -25,7 +25,7 @@ PHOTOS: tuple[Callable[[], Pixels], ...] = (data.coffee, data.chelsea, data.astr
 _SHEET_SIDE = 300
 
 
-def paint(photo: Pixels, paintings: Sequence[Painting]) -> list[Pixels]:
+def paint(photo: Pixels, paintings: Sequence[LoadedStyle]) -> list[Pixels]:
     """Returns the photograph in every style."""
     with Stylizer(choose_backend().backend) as stylizer:
         painted = []
@@ -46,7 +46,7 @@ def labelled(picture: Pixels, text: str) -> Pixels:
     return np.asarray(image)
 
 
-def flicker_strip(photo: Pixels, painting: Painting) -> Pixels:
+def flicker_strip(photo: Pixels, painting: LoadedStyle) -> Pixels:
     """Returns a painting of a still scene and, brightened, what changes from one frame to the next, without and with
     --steady: the camera adds noise of sigma 3.
     """
@@ -54,7 +54,7 @@ def flicker_strip(photo: Pixels, painting: Painting) -> Pixels:
     frames = [
         np.clip(np.rint(photo + 3 * rng.standard_normal(photo.shape)), 0, 255).astype(np.uint8) for _ in range(12)
     ]
-    steadier = Steadier()
+    steadier = Stabilizer()
     plain = [paint(frame, [painting])[0] for frame in frames]
     steady = [
         steadier.blend(each, steadier.watch(frame, painting, DEFAULT_STEADINESS))
@@ -71,7 +71,7 @@ def flicker_strip(photo: Pixels, painting: Painting) -> Pixels:
 def contact_sheet(networks: Sequence[str]) -> Pixels:
     """Returns the photographs, and a row for every style with what each net makes of them."""
     photos = [np.ascontiguousarray(_square(photo())) for photo in PHOTOS]
-    repertoires = [load_repertoire("wreck", network)[0] for network in networks]
+    repertoires = [load_styles("wreck", network)[0] for network in networks]
     rows = [np.hstack([labelled(photo, "photograph") for photo in photos] * len(networks))]
     for place, painting in enumerate(repertoires[0]):
         cells = [
@@ -91,7 +91,7 @@ def _square(photo: Pixels) -> Pixels:
 
 
 def main() -> None:
-    paintings, wreck = load_repertoire("wreck", "fast")
+    paintings, wreck = load_styles("wreck", "fast")
     FOLDER.mkdir(parents=True, exist_ok=True)
     coffee = np.ascontiguousarray(COFFEE())
     painted = paint(coffee, paintings)

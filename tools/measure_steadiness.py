@@ -23,7 +23,7 @@ from realtime.frames import Frame, Pixels
 from realtime.player.player import Show
 from realtime.session import Session
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
-from realtime.stylize.styles import Painting, load_repertoire, network_for
+from realtime.stylize.styles import LoadedStyle, load_styles, network_for
 from realtime.stylize.stylizer import Stylizer
 from styles.evaluation.evaluation import style_grams, video_gram_sum
 from styles.evaluation.steadiness import measure_steadiness, video_frames
@@ -61,7 +61,7 @@ class Gallery:
         self.pictures.append(pixels)
 
 
-def painted(stylizer: Stylizer, pictures: Sequence[Pixels], painting: Painting, steadiness: float) -> list[Pixels]:
+def painted(stylizer: Stylizer, pictures: Sequence[Pixels], painting: LoadedStyle, steadiness: float) -> list[Pixels]:
     """Returns the pictures as a show paints them, `steadiness` 0 for without the dial."""
     gallery = Gallery()
     session = Session((painting.name,), steady=steadiness > 0, steadiness=steadiness)
@@ -103,7 +103,7 @@ def video_row(
     stylizer: Stylizer,
     video: Path,
     frames: Sequence[Pixels],
-    painting: Painting,
+    painting: LoadedStyle,
     *,
     dial: float,
     gram_sum: Likeness | None,
@@ -123,7 +123,7 @@ def video_row(
     return row
 
 
-def still_row(stylizer: Stylizer, stills: Sequence[Pixels], painting: Painting, dial: float) -> Row:
+def still_row(stylizer: Stylizer, stills: Sequence[Pixels], painting: LoadedStyle, dial: float) -> Row:
     off, on = (spread(painted(stylizer, stills, painting, steadiness)) for steadiness in (0.0, dial))
     return {"style": painting.name, "still": off / spread(stills), "steadied": on / spread(stills)}
 
@@ -131,7 +131,7 @@ def still_row(stylizer: Stylizer, stills: Sequence[Pixels], painting: Painting, 
 def main() -> None:
     args = _parser().parse_args()
     choice = choose_backend()
-    paintings, _ = load_repertoire(args.style[0] if args.style else "wreck", network_for(args.net, choice.backend.name))
+    paintings, _ = load_styles(args.style[0] if args.style else "wreck", network_for(args.net, choice.backend.name))
     clips = {video: list(video_frames(video, args.frames, args.width)) for video in args.videos}
     stills = noisy_stills(args.still, args.width) if args.still else []
     gram_sum = likeness(args.pictures, args.loss_network) if args.pictures else None

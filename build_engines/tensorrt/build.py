@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
-from build_engines.tensorrt.variants import Flavour, known_targets, last_words, logger_of
+from build_engines.tensorrt.variants import Variant, known_targets, last_words, logger_of
 from styles.support.atomic_file import write_atomically
 
 
@@ -37,7 +37,7 @@ class BuildOrder:
     `size` (width, height) is for graphs that leave them free. `timing_cache` is a file shared by the builds of a GPU.
     """
 
-    flavour: Flavour
+    variant: Variant
     target: str
     size: tuple[int, int] | None = None
     opt_level: int | None = None
@@ -87,11 +87,11 @@ def engine_from_onnx(
 
 
 def _build(model: bytes, order: BuildOrder, on_progress: OnProgress, cancel: threading.Event) -> bytes:
-    trt, logger = order.flavour.trt, logger_of(order.flavour)
+    trt, logger = order.variant.trt, logger_of(order.variant)
     logger.lines.clear()
     builder = trt.Builder(logger)
-    network = builder.create_network(_network_flags(order.flavour))
-    parser = _parse(model, order.flavour, network)  # owns the weights until the engine is built
+    network = builder.create_network(_network_flags(order.variant))
+    parser = _parse(model, order.variant, network)  # owns the weights until the engine is built
     config = builder.create_builder_config()
     _aim(config, order)
     _fix_size(network, order)
@@ -109,27 +109,27 @@ def _build(model: bytes, order: BuildOrder, on_progress: OnProgress, cancel: thr
     if cancel.is_set():
         raise BuildCancelledError("the build was cancelled")
     if engine is None:
-        raise EngineBuildError(f"{order.flavour} built no engine: {last_words(order.flavour)}")
+        raise EngineBuildError(f"{order.variant} built no engine: {last_words(order.variant)}")
     if cache is not None and order.timing_cache is not None:
         write_atomically(order.timing_cache, bytes(cache.serialize()))
     on_progress(BuildProgress("built", 1.0))
     return bytes(engine)
 
 
-def _network_flags(flavour: Flavour) -> int:
+def _network_flags(variant: Variant) -> int:
     """Strongly typed networks: an option of TensorRT 10, the only kind of TensorRT 11 and of TensorRT for RTX."""
-    if flavour.name == "tensorrt" and int(flavour.version.split(".")[0]) <= 10:
-        return 1 << int(flavour.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    if variant.name == "tensorrt" and int(variant.version.split(".")[0]) <= 10:
+        return 1 << int(variant.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     return 0
 
 
-def _parse(model: bytes, flavour: Flavour, network: Any) -> Any:
+def _parse(model: bytes, variant: Variant, network: Any) -> Any:
     """Fills the network from the graph; returns the parser."""
-    parser = flavour.trt.OnnxParser(network, logger_of(flavour))
+    parser = variant.trt.OnnxParser(network, logger_of(variant))
     parsed = parser.parse(model)
     errors = " | ".join(parser.get_error(i).desc().strip() for i in range(parser.num_errors))
     if not parsed:
-        raise EngineBuildError(f"{flavour} does not take this ONNX graph: {errors or last_words(flavour)}")
+        raise EngineBuildError(f"{variant} does not take this ONNX graph: {errors or last_words(variant)}")
     if not network.num_outputs:  # parse() returns True for empty bytes and for garbage
         raise EngineBuildError("this file holds no ONNX graph")
     inputs = {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
@@ -139,19 +139,19 @@ def _parse(model: bytes, flavour: Flavour, network: Any) -> Any:
         raise EngineBuildError(f"the graph goes from {names[0]} to {names[1]}, expected frame [and style] to painted")
     for tensor in (inputs[FRAME], outputs[PAINTED]):
         shape = tuple(tensor.shape)
-        if tensor.dtype != flavour.trt.uint8 or len(shape) != 4 or (shape[0], shape[3]) != (1, 3):
+        if tensor.dtype != variant.trt.uint8 or len(shape) != 4 or (shape[0], shape[3]) != (1, 3):
             raise EngineBuildError(f"{tensor.name} is {tensor.dtype} {shape}, expected uint8 (1, height, width, 3)")
     return parser
 
 
 def _aim(config: Any, order: BuildOrder) -> None:
-    if order.flavour.name != "rtx":
+    if order.variant.name != "rtx":
         return
-    if order.target not in known_targets(order.flavour):
-        known = ", ".join(known_targets(order.flavour))
-        raise EngineBuildError(f"{order.flavour} does not build for {order.target}; it knows {known}")
+    if order.target not in known_targets(order.variant):
+        known = ", ".join(known_targets(order.variant))
+        raise EngineBuildError(f"{order.variant} does not build for {order.target}; it knows {known}")
     config.num_compute_capabilities = 1
-    config.set_compute_capability(getattr(order.flavour.trt.ComputeCapability, order.target.upper()), 0)
+    config.set_compute_capability(getattr(order.variant.trt.ComputeCapability, order.target.upper()), 0)
 
 
 def _fix_size(network: Any, order: BuildOrder) -> None:
@@ -170,7 +170,7 @@ def _fix_size(network: Any, order: BuildOrder) -> None:
 
 def _load_timing_cache(config: Any, order: BuildOrder) -> Any:
     """Gives the builder the timings of earlier builds. TensorRT for RTX measures nothing while it builds."""
-    if order.timing_cache is None or order.flavour.name == "rtx":
+    if order.timing_cache is None or order.variant.name == "rtx":
         return None
     known = order.timing_cache.read_bytes() if order.timing_cache.is_file() else b""
     cache = config.create_timing_cache(known)

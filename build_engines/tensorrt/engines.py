@@ -16,7 +16,7 @@ from build_engines.onnx.cache import check_exporter, read_onnx_metadata
 from build_engines.onnx.layout import check_size, check_steps, plain_style
 from build_engines.onnx.options import GRAPH_VERSION, GraphOptions
 from build_engines.quality import (
-    Quality,
+    AccuracyReport,
     Vector,
     fp32_reference,
     measure_quality,
@@ -27,7 +27,7 @@ from build_engines.quality import (
 from build_engines.tensorrt.build import BuildOrder, OnProgress, engine_from_onnx
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.run import paint_with_engine
-from build_engines.tensorrt.variants import Flavour, known_targets
+from build_engines.tensorrt.variants import Variant, known_targets
 from styles.registry import NETWORK_SHA256, list_styles, network_sha256
 from styles.weights import file_sha256, load_network, load_style
 
@@ -40,7 +40,7 @@ class TargetError(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
+class BuildSource:
     """What an engine is built from: the weights file of a net, or a foreign ONNX file from frame to painted."""
 
     name: str
@@ -56,43 +56,43 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Target:
+class BuildTarget:
     """The GPU that an engine is for: its architecture (sm86), and its name where the engine is tuned on it alone."""
 
     name: str
     gpu: str = ""
 
 
-def find_target(flavour: Flavour, asked: str | None = None) -> Target:
+def find_target(variant: Variant, asked: str | None = None) -> BuildTarget:
     """Returns the target asked for, or this machine's GPU. Raises TargetError or NoGpuError."""
-    if flavour.name == "rtx" and asked is not None:
-        if asked not in known_targets(flavour):
-            raise TargetError(f"{flavour} does not build for {asked!r}; it knows {', '.join(known_targets(flavour))}")
-        return Target(asked)
+    if variant.name == "rtx" and asked is not None:
+        if asked not in known_targets(variant):
+            raise TargetError(f"{variant} does not build for {asked!r}; it knows {', '.join(known_targets(variant))}")
+        return BuildTarget(asked)
     try:
         gpu = first_gpu()
     except NoGpuError as exc:
-        if flavour.name == "rtx":
+        if variant.name == "rtx":
             raise NoGpuError(f"{exc}; to build for another machine say for which GPU: --target sm86") from exc
         raise NoGpuError(
             f"{exc}; tensorrt tunes engines on the GPU itself (rtx builds without: --runtime rtx)"
         ) from exc
-    if flavour.name == "rtx":
-        if gpu.target not in known_targets(flavour):
-            raise TargetError(f"{flavour} does not know {gpu.name} ({gpu.target}); type: --runtime tensorrt")
-        return Target(gpu.target)
+    if variant.name == "rtx":
+        if gpu.target not in known_targets(variant):
+            raise TargetError(f"{variant} does not know {gpu.name} ({gpu.target}); type: --runtime tensorrt")
+        return BuildTarget(gpu.target)
     if asked not in (None, gpu.target):
         raise TargetError(
             f"tensorrt builds for this machine's GPU ({gpu.target}), not for {asked!r}; try --runtime rtx"
         )
-    return Target(gpu.target, gpu.name)
+    return BuildTarget(gpu.target, gpu.name)
 
 
 def plan_engine(
-    source: Source,
+    source: BuildSource,
     size: tuple[int, int],
-    flavour: Flavour,
-    target: Target,
+    variant: Variant,
+    target: BuildTarget,
     *,
     options: GraphOptions | None = None,
     opt_level: int | None = None,
@@ -117,8 +117,8 @@ def plan_engine(
         height=size[1],
         precision=options.precision,
         statistics=statistics,
-        runtime=flavour.name,
-        runtime_version=flavour.version,
+        runtime=variant.name,
+        runtime_version=variant.version,
         target=target.name,
         gpu=target.gpu,
         opt_level=opt_level,
@@ -127,8 +127,8 @@ def plan_engine(
 
 def build_engine(
     spec: EngineSpec,
-    source: Source,
-    flavour: Flavour,
+    source: BuildSource,
+    variant: Variant,
     cache: EngineCache,
     *,
     on_progress: OnProgress | None = None,
@@ -138,11 +138,11 @@ def build_engine(
     cache.sweep()
     model = _graph(source, graph_options(spec))
     order = BuildOrder(
-        flavour,
+        variant,
         spec.target,
         size=(spec.width, spec.height),
         opt_level=spec.opt_level,
-        timing_cache=cache.folder / f"timing-{flavour.name}-{flavour.version}-{spec.target}.cache",
+        timing_cache=cache.folder / f"timing-{variant.name}-{variant.version}-{spec.target}.cache",
     )
     begin = time.monotonic()
     engine = engine_from_onnx(model, order, on_progress, cancel)
@@ -172,8 +172,8 @@ def find_engine(spec: EngineSpec, cache: EngineCache) -> tuple[StoredEngine | No
 
 
 def quality_receipt(
-    stored: StoredEngine, source: Source, flavour: Flavour, photos: Path | None = None
-) -> Quality | None:
+    stored: StoredEngine, source: BuildSource, variant: Variant, photos: Path | None = None
+) -> AccuracyReport | None:
     """Measures an engine against its net in FP32; where it cannot run here, its graph under ONNX Runtime.
 
     On the pictures in `photos`, or on pictures that are drawn. None for a foreign ONNX file: there is no net then.
@@ -186,7 +186,7 @@ def quality_receipt(
     styles = styles_of(source)
     frames = sample_frames(width, height) if photos is None else photographs(photos, width, height)
     if runs_here:
-        with paint_with_engine(stored, flavour) as paint:
+        with paint_with_engine(stored, variant) as paint:
             return measure_quality((f"the engine on {stored.spec.target}", paint), reference, frames, styles)
     graph = replace(graph_options(stored.spec), size=None)
     paint = paint_with_onnxruntime(_graph(source, graph))
@@ -194,7 +194,7 @@ def quality_receipt(
     return measure_quality((name, paint), reference, frames, styles)
 
 
-def styles_of(source: Source) -> Mapping[str, Vector | None]:
+def styles_of(source: BuildSource) -> Mapping[str, Vector | None]:
     """Returns the vectors of a net's styles by name; for a net with its style inside, None under the net's name."""
     assert source.weights is not None
     weights = load_network(source.weights)
@@ -209,7 +209,7 @@ def styles_of(source: Source) -> Mapping[str, Vector | None]:
     return belonging or {"plain": plain_style(weights.config)}
 
 
-def _graph(source: Source, options: GraphOptions) -> bytes:
+def _graph(source: BuildSource, options: GraphOptions) -> bytes:
     if source.weights is None:
         assert source.onnx is not None
         return source.onnx.read_bytes()

@@ -18,7 +18,7 @@ from build_engines.gpus import first_gpu
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.quality import Paint, Pixels, Vector
 from build_engines.tensorrt.cache import StoredEngine, UnusableEngineError, read_engine
-from build_engines.tensorrt.variants import Flavour, last_words, logger_of
+from build_engines.tensorrt.variants import Variant, last_words, logger_of
 
 
 class NoPycudaError(RuntimeError):
@@ -51,17 +51,17 @@ class LoadedEngine:
     Raises UnusableEngineError where TensorRT does not take it: the engine of another version or GPU.
     """
 
-    def __init__(self, stored: StoredEngine, flavour: Flavour) -> None:
+    def __init__(self, stored: StoredEngine, variant: Variant) -> None:
         first_gpu()  # a Runtime without a driver is a segmentation fault
         data = read_engine(stored)
-        self.flavour = flavour
+        self.variant = variant
         # in the order in which they may end, should the object be dropped without being closed
         self.contexts: list[Any] = []
         self.engine: Any = None
-        self.runtime = flavour.trt.Runtime(logger_of(flavour))
+        self.runtime = variant.trt.Runtime(logger_of(variant))
         self.engine = self.runtime.deserialize_cuda_engine(data)
         if self.engine is None:
-            raise UnusableEngineError(f"{flavour} does not take {stored.path.name}: {last_words(flavour)}")
+            raise UnusableEngineError(f"{variant} does not take {stored.path.name}: {last_words(variant)}")
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
         if not {FRAME, PAINTED} <= set(names) <= {FRAME, PAINTED, STYLE}:
             raise UnusableEngineError(f"{stored.path.name} has the tensors {names}, expected frame, style and painted")
@@ -71,7 +71,7 @@ class LoadedEngine:
         """Returns an execution context, which belongs to the engine. Raises UnusableEngineError."""
         context = self.engine.create_execution_context(*strategy)
         if context is None:
-            raise UnusableEngineError(f"{self.flavour} gives the engine no context: {last_words(self.flavour)}")
+            raise UnusableEngineError(f"{self.variant} gives the engine no context: {last_words(self.variant)}")
         self.contexts.append(context)
         return context
 
@@ -83,7 +83,7 @@ class LoadedEngine:
 
 
 @contextmanager
-def paint_with_engine(stored: StoredEngine, flavour: Flavour) -> Iterator[Paint]:
+def paint_with_engine(stored: StoredEngine, variant: Variant) -> Iterator[Paint]:
     """Yields a function that paints one frame at a time on the first GPU, slowly.
 
     Raises NoGpuError, NoPycudaError or UnusableEngineError.
@@ -92,7 +92,7 @@ def paint_with_engine(stored: StoredEngine, flavour: Flavour) -> Iterator[Paint]
     cuda_context = driver.Device(0).retain_primary_context()
     cuda_context.push()
     try:
-        loaded = LoadedEngine(stored, flavour)
+        loaded = LoadedEngine(stored, variant)
         loaded.create_context()
         try:
             yield partial(_paint_once, driver, loaded)
@@ -111,7 +111,7 @@ def _paint_once(driver: Any, loaded: LoadedEngine, frame: Pixels, style: Vector 
         loaded.contexts[0].set_tensor_address(name, int(buffer))
     stream = driver.Stream()
     if not loaded.contexts[0].execute_async_v3(stream.handle):
-        raise RuntimeError(f"the engine does not run: {last_words(loaded.flavour)}")
+        raise RuntimeError(f"the engine does not run: {last_words(loaded.variant)}")
     stream.synchronize()
     driver.memcpy_dtoh(painted, buffers[PAINTED])
     return painted

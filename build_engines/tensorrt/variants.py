@@ -1,4 +1,4 @@
-"""TensorRT's two flavours, which share one API: `tensorrt`, and TensorRT for RTX, `tensorrt_rtx`."""
+"""TensorRT's two variants, which share one API: `tensorrt`, and TensorRT for RTX, `tensorrt_rtx`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NoTensorRTError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Flavour:
+class Variant:
     """One of the two, as it is installed. `trt` is the imported module."""
 
     name: FlavourName
@@ -35,8 +35,8 @@ class Flavour:
 _MODULES: dict[FlavourName, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 
 
-def load_flavour(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Flavour:
-    """Returns the flavour asked for; for `auto` the first that is installed and runs on `gpu`, where one is given.
+def load_flavour(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Variant:
+    """Returns the variant asked for; for `auto` the first that is installed and runs on `gpu`, where one is given.
 
     Raises NoTensorRTError.
     """
@@ -45,18 +45,18 @@ def load_flavour(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Flavour
     reasons = []
     for name in _MODULES:
         try:
-            flavour = _load(name)
+            variant = _load(name)
         except NoTensorRTError as exc:
             reasons.append(str(exc))
             continue
-        if gpu is None or name == "tensorrt" or gpu.target in known_targets(flavour):
-            return flavour
-        reasons.append(f"{flavour} does not know {gpu.name} ({gpu.target})")
+        if gpu is None or name == "tensorrt" or gpu.target in known_targets(variant):
+            return variant
+        reasons.append(f"{variant} does not know {gpu.name} ({gpu.target})")
     raise NoTensorRTError("; ".join(reasons))
 
 
 @functools.cache
-def _load(name: FlavourName) -> Flavour:
+def _load(name: FlavourName) -> Variant:
     module = _MODULES[name]
     if importlib.util.find_spec(module) is None:
         raise NoTensorRTError(f'{module} is not installed; type: pip install "nst-live[{name}]"')
@@ -64,22 +64,22 @@ def _load(name: FlavourName) -> Flavour:
         trt = importlib.import_module(module)
     except (ImportError, OSError) as exc:  # the wheel is there, and the libraries that it loads are not
         raise NoTensorRTError(f"{module} is installed and does not load: {exc}") from exc
-    return Flavour(name, trt.__version__, trt)
+    return Variant(name, trt.__version__, trt)
 
 
-def known_targets(flavour: Flavour) -> Sequence[str]:
+def known_targets(variant: Variant) -> Sequence[str]:
     """Returns the architectures, as `sm86`, that TensorRT for RTX builds for; none for `tensorrt`."""
-    capabilities = getattr(flavour.trt, "ComputeCapability", None) if flavour.name == "rtx" else None
+    capabilities = getattr(variant.trt, "ComputeCapability", None) if variant.name == "rtx" else None
     return [name.lower() for name in dir(capabilities) if name.startswith("SM")]
 
 
 @functools.cache
-def logger_of(flavour: Flavour) -> Any:
-    """Returns the flavour's logger, one to a process as TensorRT wants it; its `lines` are the last errors.
+def logger_of(variant: Variant) -> Any:
+    """Returns the variant's logger, one to a process as TensorRT wants it; its `lines` are the last errors.
 
     TensorRT reports a failure as None or False and says the reason to its logger alone.
     """
-    trt = flavour.trt
+    trt = variant.trt
 
     class Logger(trt.ILogger):  # type: ignore[misc,name-defined]
         def __init__(self) -> None:
@@ -93,9 +93,9 @@ def logger_of(flavour: Flavour) -> Any:
     return Logger()
 
 
-def last_words(flavour: Flavour) -> str:
+def last_words(variant: Variant) -> str:
     """Returns what the logger was told since it was last asked, on one line."""
-    lines = logger_of(flavour).lines
+    lines = logger_of(variant).lines
     words = " | ".join(dict.fromkeys(lines))
     lines.clear()
     return words or "TensorRT gave no reason"

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from realtime.app.errors import explained
-from realtime.app.jobs import Errand, check_errands, plan_errands
+from realtime.app.jobs import Job, check_jobs, plan_jobs
 from realtime.app.progress import FilesBar, Report, files_bar, progress_bar, tell
 from realtime.app.readers import UsageError
 from realtime.backends import FOR_ONE_SIZE, choose_backend
@@ -29,10 +29,10 @@ from realtime.media.photo import (
 )
 from realtime.queues import Stopping, one_at_a_time, side_by_side
 from realtime.sinks.recorder import OutputError
-from realtime.sources.video_file import Reading
+from realtime.sources.video_file import ReadOptions
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
-from realtime.stylize.styles import load_repertoire, network_for
+from realtime.stylize.styles import load_styles, network_for
 
 Bar = Callable[[str, int | None], AbstractContextManager[Report | None]]
 # Paints the file `args.input` into the file `args.output`, with this bar, and returns the exit code.
@@ -51,15 +51,15 @@ def paint_photo(args: argparse.Namespace) -> int:
     if any(value is not None for value in (args.start, args.end, args.frames, args.fps)):
         raise UsageError("--start, --end, --frames and --fps are for moving pictures, not for a photograph")
     check_photo_output(args.output)
-    errand = Errand(Path(args.input), args.output)
-    if not check_errands([errand], args.overwrite, args.resume):
-        tell(f"{errand.output} is there, so it is taken as painted already; to paint it anew, add -y")
+    job = Job(Path(args.input), args.output)
+    if not check_jobs([job], args.overwrite, args.resume):
+        tell(f"{job.output} is there, so it is taken as painted already; to paint it anew, add -y")
         return 0
     started_s = time.monotonic()
-    with Easel(args) as easel, progress_bar(errand.source.name, _PERCENT, "percent") as report:
-        tell(f"{errand.source}, {easel.caption}, backend: {easel.backend}")
-        easel.paint(errand, lambda share: report and report(round(_PERCENT * share)))
-    tell(f"painted {errand.source} into {errand.output} in {time.monotonic() - started_s:.1f} s")
+    with Easel(args) as easel, progress_bar(job.source.name, _PERCENT, "percent") as report:
+        tell(f"{job.source}, {easel.caption}, backend: {easel.backend}")
+        easel.paint(job, lambda share: report and report(round(_PERCENT * share)))
+    tell(f"painted {job.source} into {job.output} in {time.monotonic() - started_s:.1f} s")
     return 0
 
 
@@ -76,11 +76,11 @@ def paint_files(args: argparse.Namespace, paint_video: PaintVideo) -> int:
         raise OutputError(f"{folder} is named like a file, and what is painted here wants a folder; add -o FOLDER")
     if args.stream is not None or args.virtual_cam is not None or args.microphone is not None:
         raise UsageError("--stream, --virtual-cam and --microphone take one input, not several files")
-    errands = plan_errands(args.inputs, folder)
-    left = check_errands(errands, args.overwrite, args.resume)
-    if len(left) < len(errands):
-        tell(f"{len(errands) - len(left)} of {len(errands)} files are painted already")
-    for parent in {errand.output.parent for errand in left}:
+    jobs = plan_jobs(args.inputs, folder)
+    left = check_jobs(jobs, args.overwrite, args.resume)
+    if len(left) < len(jobs):
+        tell(f"{len(jobs) - len(left)} of {len(jobs)} files are painted already")
+    for parent in {job.output.parent for job in left}:
         try:
             parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -88,51 +88,51 @@ def paint_files(args: argparse.Namespace, paint_video: PaintVideo) -> int:
     return _paint_all(args, left, paint_video) if left else 0
 
 
-def _paint_all(args: argparse.Namespace, errands: Sequence[Errand], paint_video: PaintVideo) -> int:
+def _paint_all(args: argparse.Namespace, jobs: Sequence[Job], paint_video: PaintVideo) -> int:
     started_s = time.monotonic()
     stopping = Stopping()
     codes: list[int] = []
     with ExitStack() as stack:
         # also where there are only videos: what is wrong with style or backend is said once
         easel = stack.enter_context(Easel(args))
-        bar = stack.enter_context(files_bar(len(errands)))
+        bar = stack.enter_context(files_bar(len(jobs)))
 
-        def paint(errand: Errand) -> int:
+        def paint(job: Job) -> int:
             stopping.check()
-            if errand.is_photo:
-                with bar.file(errand.source.name, _PERCENT, stopping, "percent") as report:
-                    easel.paint(errand, lambda share: report(round(_PERCENT * share)))
+            if job.is_photo:
+                with bar.file(job.source.name, _PERCENT, stopping, "percent") as report:
+                    easel.paint(job, lambda share: report(round(_PERCENT * share)))
                 return 0
-            return _paint_video(args, errand, paint_video, lambda name, total: bar.file(name, total, stopping))
+            return _paint_video(args, job, paint_video, lambda name, total: bar.file(name, total, stopping))
 
-        for errand, result in side_by_side(paint, errands, _workers(args, len(errands)), stopping):
-            codes.append(_tell_result(errand, result, bar))
+        for job, result in side_by_side(paint, jobs, _workers(args, len(jobs)), stopping):
+            codes.append(_tell_result(job, result, bar))
     return _conclude(args, codes, time.monotonic() - started_s)
 
 
-def _paint_video(args: argparse.Namespace, errand: Errand, paint_video: PaintVideo, bar: Bar) -> int:
+def _paint_video(args: argparse.Namespace, job: Job, paint_video: PaintVideo, bar: Bar) -> int:
     """Paints a video under another name first, so that what has its own name is whole; returns the exit code."""
-    partial = errand.output.with_stem(f"{errand.output.stem}.partial")
-    given = {**vars(args), "input": str(errand.source), "overwrite": True, "no_window": True}
-    given["output"] = errand.output if args.resume else partial
+    partial = job.output.with_stem(f"{job.output.stem}.partial")
+    given = {**vars(args), "input": str(job.source), "overwrite": True, "no_window": True}
+    given["output"] = job.output if args.resume else partial
     try:
         code = paint_video(argparse.Namespace(**given), bar)
     except BaseException:
         if partial.exists():
-            tell(f"{partial} holds what of {errand.source} was painted")
+            tell(f"{partial} holds what of {job.source} was painted")
         raise
     if not args.resume:
-        partial.replace(errand.output)
+        partial.replace(job.output)
     return code
 
 
-def _tell_result(errand: Errand, result: int | Exception, bar: FilesBar) -> int:
+def _tell_result(job: Job, result: int | Exception, bar: FilesBar) -> int:
     if isinstance(result, int):
-        bar.finished(f"{errand.source} into {errand.output}")
+        bar.finished(f"{job.source} into {job.output}")
         return result
     code, line = explained(result)
-    bar.finished(f"{errand.source} failed")
-    tell(f"nst-live: {line}" if str(errand.source) in line else f"nst-live: {errand.source}: {line}")
+    bar.finished(f"{job.source} failed")
+    tell(f"nst-live: {line}" if str(job.source) in line else f"nst-live: {job.source}: {line}")
     return code
 
 
@@ -162,11 +162,11 @@ class Easel:
     def __init__(self, args: argparse.Namespace) -> None:
         # an engine of TensorRT is for one size, and pictures come in all sizes
         choice = choose_backend(args.backend, FOR_ONE_SIZE)
-        paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
+        paintings, chosen = load_styles(args.style, network_for(args.net, choice.backend.name))
         self._painting = mix_by_name(args.mix, paintings) if args.mix else paintings[chosen]
         self._backend, self.backend, self.caption = choice.backend, choice.backend.name, self._painting.caption
         self._look = PhotoLook(args.strength, args.keep_colors, args.mirror)
-        self._size, self._reading = args.size, Reading(None, None, args.max_size, args.scale)
+        self._size, self._reading = args.size, ReadOptions(None, None, args.max_size, args.scale)
         self._painters: list[PhotoPainter] = []
         self._idle: deque[PhotoPainter] = deque()
         self._huge = one_at_a_time()
@@ -180,27 +180,27 @@ class Easel:
         for painter in self._painters:
             painter.close()
 
-    def paint(self, errand: Errand, report: Callable[[float], object]) -> None:
+    def paint(self, job: Job, report: Callable[[float], object]) -> None:
         """Paints one file. Raises PhotoError, OutputError, BandError."""
-        width, height = photo_size(errand.source)
+        width, height = photo_size(job.source)
         size = self._size or self._reading.fitted((width, height))
-        check_photo_size(errand.output, size)
+        check_photo_size(job.output, size)
         # memory is for one huge picture at a time
         with self._huge if max(width * height, size[0] * size[1]) > MOST_PIXELS_WHOLE else nullcontext():
-            photo = read_photo(errand.source)
+            photo = read_photo(job.source)
             if photo.note:
-                tell(f"{errand.source}: {photo.note}")
+                tell(f"{job.source}: {photo.note}")
             upright = photo.pixels.shape[1::-1]
             size = self._size or self._reading.fitted(upright)
             if size != upright:
                 photo = resized(photo, size)
             if size[0] * size[1] > MOST_PIXELS_WHOLE and self.backend != "openvino":
-                tell(f"{errand.source} is huge ({size[0]}x{size[1]}): it is painted band by band, with openvino")
+                tell(f"{job.source} is huge ({size[0]}x{size[1]}): it is painted band by band, with openvino")
             with self._painter() as painter:
                 photo = painter.paint(photo, self._painting, report)
-            if photo.alpha is not None and not has_alpha(errand.output):
-                tell(f"{errand.output} holds no transparency: what shines through is white")
-            write_photo(errand.output, photo)
+            if photo.alpha is not None and not has_alpha(job.output):
+                tell(f"{job.output} holds no transparency: what shines through is white")
+            write_photo(job.output, photo)
 
     @contextmanager
     def _painter(self) -> Iterator[PhotoPainter]:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from realtime.app.batch import check_photo_output
-from realtime.app.jobs import Errand, check_errands
+from realtime.app.jobs import Job, check_jobs
 from realtime.app.progress import progress_bar, tell
 from realtime.app.readers import parse_count, parse_share
 from realtime.backends import BACKENDS, FOR_ONE_SIZE, choose_backend
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code; errors pass to `realtime.app.main`."""
     args = _parser().parse_args(argv)
     check_photo_output(args.output)
-    check_errands([Errand(args.photo, args.output)], args.overwrite, resume=False)
+    check_jobs([Job(args.photo, args.output)], args.overwrite, resume=False)
     cells = _cells(args, read_photo(args.photo))
     sheet = contact_sheet(cells, args.columns)
     write_photo(args.output, Photo(sheet))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.media.encoders import CONTAINERS
-from realtime.media.image_sequence import is_picture_row
+from realtime.media.image_sequence import is_image_sequence
 from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
 from realtime.sinks.recorder import OutputError
 from realtime.sources.base import SourceError
@@ -23,7 +23,7 @@ VIDEO_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True)
-class Errand:
+class Job:
     """A file to be painted, and the file that it is painted into."""
 
     source: Path
@@ -52,42 +52,42 @@ def check_inputs(inputs: Sequence[str]) -> None:
     """Raises SourceError where a file or folder is not there; what globs and rows hold is looked at later."""
     for text in inputs:
         path = Path(text)
-        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_picture_row(path)):
+        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
             raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
 
 
-def plan_errands(inputs: Sequence[str], folder: Path) -> Sequence[Errand]:
+def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:
     """Returns what is to be painted into `folder`, by name; trees stay trees.
 
     inputs: files, folders (searched to the bottom) and globs. Raises SourceError where there is nothing to paint.
     """
-    errands: dict[Path, Errand] = {}
+    jobs: dict[Path, Job] = {}
     found = sorted(_found(inputs, folder), key=lambda pair: (_writable(pair[1]) != pair[1], pair))
     for source, relative in found:
         output = folder / _writable(relative)
-        if output in errands and output.name != relative.name:
+        if output in jobs and output.name != relative.name:
             # a.avi beside a.mp4
             output = output.with_name(f"{relative.name}{output.suffix}")
-        if output in errands and errands[output].source != source:
-            raise OutputError(f"{errands[output].source} and {source} would both be painted into {output}")
-        errands[output] = Errand(source, output)
-    return sorted(errands.values(), key=lambda errand: errand.source)
+        if output in jobs and jobs[output].source != source:
+            raise OutputError(f"{jobs[output].source} and {source} would both be painted into {output}")
+        jobs[output] = Job(source, output)
+    return sorted(jobs.values(), key=lambda job: job.source)
 
 
-def check_errands(errands: Sequence[Errand], overwrite: bool, resume: bool) -> Sequence[Errand]:
+def check_jobs(jobs: Sequence[Job], overwrite: bool, resume: bool) -> Sequence[Job]:
     """Returns those that are still to be done. Raises OutputError where outputs exist and nobody said what to do."""
-    done = [errand for errand in errands if errand.output.exists()]
-    for errand in done:
-        if errand.output.samefile(errand.source):
-            raise OutputError(f"cannot write {errand.output}: it is the input itself; name something else")
+    done = [job for job in jobs if job.output.exists()]
+    for job in done:
+        if job.output.samefile(job.source):
+            raise OutputError(f"cannot write {job.output}: it is the input itself; name something else")
     if overwrite or not done:
-        return errands
+        return jobs
     if resume:
-        return [errand for errand in errands if errand not in done]
-    if len(errands) == 1:
+        return [job for job in jobs if job not in done]
+    if len(jobs) == 1:
         raise OutputError(f"{done[0].output} exists; to overwrite it, add -y")
     raise OutputError(
-        f"{len(done)} of {len(errands)} outputs exist, {done[0].output} for one; "
+        f"{len(done)} of {len(jobs)} outputs exist, {done[0].output} for one; "
         "to paint only the others, add --resume, to overwrite them, -y"
     )
 

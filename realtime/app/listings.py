@@ -34,7 +34,7 @@ def _list_microphones() -> None:
 
 def _list_backends() -> None:
     for name in BACKENDS:
-        tell(f"{name:<12} {load_backend(name).why_not() or 'can be used'}", sys.stdout)
+        tell(f"{name:<12} {load_backend(name).unavailable_reason() or 'can be used'}", sys.stdout)
 
 
 # By the name of the option.

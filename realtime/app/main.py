@@ -26,7 +26,7 @@ from realtime.app.options import build_parser
 from realtime.app.progress import progress_bar, tell
 from realtime.app.readers import UsageError
 from realtime.app.settings import read_settings, written_settings
-from realtime.audio.feed import SoundFeed
+from realtime.audio.feed import AudioFeed
 from realtime.audio.microphone import Microphone
 from realtime.backends import (
     Backend,
@@ -43,22 +43,22 @@ from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
 from realtime.player.player import Outcome, Show
 from realtime.player.playlist import parse_playlist
-from realtime.screen.window import Window, why_no_screen
+from realtime.screen.window import Window, no_screen_reason
 from realtime.session import Session
-from realtime.sinks.open import open_outlets
+from realtime.sinks.open import open_sinks
 from realtime.sinks.recorder import check_output, unused_path
-from realtime.sinks.resumable_recorder import facts_of
+from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Size, Source, SourceError
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
-from realtime.sources.looping import Looped
+from realtime.sources.looping import Looping
 from realtime.sources.open import SceneSource, is_file, open_source
-from realtime.sources.real_time import Playback
-from realtime.sources.reconnecting import Recovering
-from realtime.sources.video_file import Reading
+from realtime.sources.real_time import RealTime
+from realtime.sources.reconnecting import Reconnecting
+from realtime.sources.video_file import ReadOptions
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
-from realtime.stylize.styles import Painting, load_repertoire, network_for
+from realtime.stylize.styles import LoadedStyle, load_styles, network_for
 from realtime.stylize.stylizer import MIN_SIDE, Stylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
@@ -184,7 +184,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         width, height = source.size
         if not quiet:
             tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
-        outlets = open_outlets(
+        opened = open_sinks(
             source,
             stack,
             output=output,
@@ -196,8 +196,8 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             watched=watched,
             facts=_facts(args, paintings, painter.description) if args.resume else None,
         )
-        if outlets.ledger is not None and outlets.ledger.done:
-            tell(f"{source.name}: {outlets.ledger.done} frames are painted already")
+        if opened.resume_state is not None and opened.resume_state.done:
+            tell(f"{source.name}: {opened.resume_state.done} frames are painted already")
         window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.frame_count, args.frames)), default=None)
         report = None if watched else stack.enter_context(bar(source.name, total))
@@ -210,17 +210,17 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             backend_reason=choice.brief_reasons,
             display=window,
             paced=on_air,
-            sinks=outlets.queues,
+            sinks=opened.queues,
             reporters=(
-                *outlets.queues,
-                *((source,) if isinstance(source, Recovering) else ()),
+                *opened.queues,
+                *((source,) if isinstance(source, Reconnecting) else ()),
                 *((microphone,) if microphone is not None else ()),
             ),
             heard=source.heard,
-            replay=outlets.replay,
+            replay=opened.replay,
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
-            ledger=outlets.ledger,
+            resume_state=opened.resume_state,
             fade_s=args.fade,
             playlist=playlist,
             upgrade=upgrade,
@@ -234,16 +234,16 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             outcome = show.run()
         except KeyboardInterrupt:
             _tell_saved(show.saved)
-            if outlets.ledger is not None:
-                tell(f"what is painted is kept in {outlets.ledger.folder}; the same command goes on from there")
+            if opened.resume_state is not None:
+                tell(f"what is painted is kept in {opened.resume_state.folder}; the same command goes on from there")
             raise
-        outlets.finish(outcome.complete)
+        opened.finish(outcome.complete)
     return _conclude(outcome, source, output, quiet)
 
 
-def _load_paintings(args: argparse.Namespace, network: str) -> tuple[Sequence[Painting], int]:
+def _load_paintings(args: argparse.Namespace, network: str) -> tuple[Sequence[LoadedStyle], int]:
     """Returns what can be painted, and the place of what is wanted first."""
-    paintings, chosen = load_repertoire(args.style, network, tell)
+    paintings, chosen = load_styles(args.style, network, tell)
     if args.mix:
         return [*paintings, mix_by_name(args.mix, paintings)], len(paintings)
     return paintings, chosen
@@ -293,7 +293,7 @@ def _check_loop(args: argparse.Namespace) -> None:
         raise UsageError("--loop is for files; wanted -i FILE")
     if args.output is not None:
         raise UsageError("--loop is to be seen, not for -o; the key r records what is seen")
-    watched = not args.no_window and why_no_screen() is None
+    watched = not args.no_window and no_screen_reason() is None
     if not watched and not _on_air(args) and args.frames is None:
         raise UsageError("nobody would end --loop; wanted a window, --stream, --virtual-cam or --frames N")
 
@@ -314,34 +314,34 @@ def _check_resumable(args: argparse.Namespace) -> None:
         raise UsageError("--resume does not go with --stream and --virtual-cam, which are now or never")
 
 
-def _facts(args: argparse.Namespace, paintings: Sequence[Painting], description: str) -> Mapping[str, str]:
+def _facts(args: argparse.Namespace, paintings: Sequence[LoadedStyle], description: str) -> Mapping[str, str]:
     options = {name: getattr(args, name) for name in _DECISIVE_OPTIONS}
-    return facts_of(Path(args.input), paintings, description, options)
+    return fingerprint_of(Path(args.input), paintings, description, options)
 
 
-def _reading(args: argparse.Namespace) -> Reading:
+def _reading(args: argparse.Namespace) -> ReadOptions:
     """Returns which part of the input is read, and how large. Raises UsageError where the input is no file."""
-    reading = Reading(args.start, args.end, args.max_size, args.scale)
-    if reading != Reading() and (args.input is None or not is_file(args.input)):
+    reading = ReadOptions(args.start, args.end, args.max_size, args.scale)
+    if reading != ReadOptions() and (args.input is None or not is_file(args.input)):
         raise UsageError("--start, --end, --max-size and --scale are for files; wanted -i FILE")
     if reading.end_s is not None and reading.end_s <= (reading.start_s or 0):
         raise UsageError("--end is not after --start, so there is nothing to paint")
     return reading
 
 
-def _open_source(args: argparse.Namespace, reading: Reading) -> Source:
+def _open_source(args: argparse.Namespace, reading: ReadOptions) -> Source:
     """Returns what was asked for; where nothing was and there is no camera, the bundled scene.
 
     Who is on air does not wait: a file is played at its own speed then, unless no frame of it may be lost.
     """
-    heard = None if args.microphone is not None else SoundFeed()
+    heard = None if args.microphone is not None else AudioFeed()
     source = _find_source(args, reading, heard)
     if args.loop:
-        source = Looped(source, lambda: _find_source(args, reading, heard))
-    return Playback(source, heard) if _on_air(args) and not source.live and args.output is None else source
+        source = Looping(source, lambda: _find_source(args, reading, heard))
+    return RealTime(source, heard) if _on_air(args) and not source.live and args.output is None else source
 
 
-def _find_source(args: argparse.Namespace, reading: Reading, heard: SoundFeed | None) -> Source:
+def _find_source(args: argparse.Namespace, reading: ReadOptions, heard: AudioFeed | None) -> Source:
     try:
         return open_source(
             camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, heard=heard
@@ -360,7 +360,7 @@ def _open_microphone(wanted: str | None, source: Source, stack: ExitStack) -> Mi
         return None
     if not source.live:
         raise UsageError("--microphone is for what is live: a camera, a network stream, or a file with --stream")
-    feed = SoundFeed()
+    feed = AudioFeed()
     microphone = stack.enter_context(Microphone(wanted, feed))
     source.heard = feed
     return microphone
@@ -374,7 +374,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
     file_to_file = args.output is not None and not source.live and not isinstance(source, SceneSource)
     if args.no_window or (file_to_file and args.no_window is None):
         return False, args.output
-    no_screen = why_no_screen()
+    no_screen = no_screen_reason()
     if no_screen is None:
         return True, args.output
     if _on_air(args):

@@ -13,21 +13,21 @@ from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 
 from realtime.media.decoding import find_picture_stream
-from realtime.sources.base import Part
+from realtime.sources.base import ClipRange
 
 # They describe the file that was read, or are counted anew by whoever writes one.
 _OWN_OF_FILES = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id")
 _MATROSKA = "matroska"
 
 
-class Soundtrack:
+class CopiedTracks:
     """The streams of an input file that are not its picture, its chapters and its tags, added to an output container.
 
     `left_out` says what the container cannot hold. Packets are interleaved with the picture: `mux_until` before each
     picture, `mux_rest` at the end; times are those of the part of the file that is painted.
     """
 
-    def __init__(self, source: Part, output: Any, picture: Any) -> None:
+    def __init__(self, source: ClipRange, output: Any, picture: Any) -> None:
         self._part, self._output = source, output
         self._input: Any = av.open(str(source.path), metadata_errors="replace")
         painted = find_picture_stream(self._input)

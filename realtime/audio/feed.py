@@ -25,27 +25,27 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class AudioChunk:
     """Stereo samples at RATE; `at_s` is when the first of them is heard."""
 
     at_s: float
     samples: Samples
 
 
-class SoundFeed:
+class AudioFeed:
     """Sound from the thread that hears it to all who listen, times on the show's clock; while `muted` to nobody."""
 
     def __init__(self) -> None:
         self.muted = False
-        self._ears: tuple[Ear, ...] = ()
+        self._ears: tuple[AudioQueue, ...] = ()
 
-    def ear(self) -> Ear:
+    def ear(self) -> AudioQueue:
         """Returns a new listener, which hears everything from now on."""
-        ear = Ear()
+        ear = AudioQueue()
         self._ears = (*self._ears, ear)
         return ear
 
-    def forget(self, ear: Ear) -> None:
+    def forget(self, ear: AudioQueue) -> None:
         """Lets a listener go."""
         self._ears = tuple(each for each in self._ears if each is not ear)
 
@@ -54,20 +54,20 @@ class SoundFeed:
         for ear in self._ears:
             ear.forget_from(from_s)
 
-    def put(self, piece: Piece) -> None:
+    def put(self, piece: AudioChunk) -> None:
         if not self.muted:
             for ear in self._ears:
                 ear.hear(piece)
 
 
-class Ear:
+class AudioQueue:
     """Pieces of sound that wait for the thread that encodes them; the oldest are forgotten where nobody takes them."""
 
     def __init__(self) -> None:
-        self._pieces: deque[Piece] = deque()
+        self._pieces: deque[AudioChunk] = deque()
         self._lock = threading.Lock()
 
-    def hear(self, piece: Piece) -> None:
+    def hear(self, piece: AudioChunk) -> None:
         with self._lock:
             self._pieces.append(piece)
             while piece.at_s - self._pieces[0].at_s > _WAITING_S:
@@ -79,7 +79,7 @@ class Ear:
             while self._pieces and self._pieces[-1].at_s >= at_s:
                 self._pieces.pop()
 
-    def take_until(self, at_s: float) -> Sequence[Piece]:
+    def take_until(self, at_s: float) -> Sequence[AudioChunk]:
         """Returns the pieces that are heard before that time."""
         taken = []
         with self._lock:
@@ -88,20 +88,20 @@ class Ear:
         return taken
 
 
-class SoundDecoder:
+class AudioDecoder:
     """Turns the decoded frames of a sound stream into pieces, whatever its rate and channels; times are its own."""
 
     def __init__(self) -> None:
         self._resampler: Any = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
 
-    def pieces(self, frame: Any) -> Iterator[Piece]:
+    def pieces(self, frame: Any) -> Iterator[AudioChunk]:
         for resampled in self._resampler.resample(frame):
             if resampled.pts is not None:
                 samples = np.ascontiguousarray(resampled.to_ndarray(), dtype=np.float32)
-                yield Piece(float(resampled.pts * resampled.time_base), samples)
+                yield AudioChunk(float(resampled.pts * resampled.time_base), samples)
 
 
-class FileSound:
+class FileAudio:
     """The sound of a file from `begins_s` of its clock on, which is 0 of its own; read beside its picture."""
 
     def __init__(self, path: Path, begins_s: float) -> None:
@@ -109,9 +109,9 @@ class FileSound:
         self._begins_s = begins_s
         self.there = bool(self._container.streams.audio)
         self._pieces = self._read()
-        self._next: Piece | None = None
+        self._next: AudioChunk | None = None
 
-    def until(self, time_s: float) -> Iterator[Piece]:
+    def until(self, time_s: float) -> Iterator[AudioChunk]:
         """Gives the pieces that are heard before that time, once each; nothing where there is no sound."""
         while True:
             self._next = self._next or next(self._pieces, None)
@@ -120,8 +120,8 @@ class FileSound:
             piece, self._next = self._next, None
             yield piece
 
-    def _read(self) -> Iterator[Piece]:
-        decoder, begins_s = SoundDecoder(), self._begins_s
+    def _read(self) -> Iterator[AudioChunk]:
+        decoder, begins_s = AudioDecoder(), self._begins_s
         streams = self._container.streams.audio
         if not streams:
             return
@@ -133,7 +133,7 @@ class FileSound:
                     for piece in decoder.pieces(frame):
                         at_s = piece.at_s - begins_s
                         if at_s >= 0:
-                            yield Piece(at_s, piece.samples)
+                            yield AudioChunk(at_s, piece.samples)
         except av.error.FFmpegError:
             return  # what cannot be read any more ends the picture too, which says so
 

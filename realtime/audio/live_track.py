@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from realtime.audio.feed import RATE, Piece
+from realtime.audio.feed import RATE, AudioChunk
 
 _BIT_RATE = 128_000
 _ENCODER_FRAME = 1024
@@ -19,7 +19,7 @@ _JITTER_SAMPLES = RATE // 20
 PATIENCE_S = 0.5
 
 
-class LiveSound:
+class LiveAudioTrack:
     """Encodes pieces of sound at their times, the first picture's being 0; without a gap, by silence where need be.
 
     container: an open `av` container that has not begun. codec: FFmpeg's name, as "aac". patience_s: how long after
@@ -40,7 +40,7 @@ class LiveSound:
         if self._began_s is None:
             self._began_s = at_s
 
-    def write(self, piece: Piece) -> None:
+    def write(self, piece: AudioChunk) -> None:
         """Adds a piece; what is heard before the first picture has no place."""
         if self._began_s is None:
             return

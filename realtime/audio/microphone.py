@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from realtime.audio.feed import Piece, SoundFeed
+from realtime.audio.feed import AudioChunk, AudioFeed
 from realtime.audio.microphone_process import Found, NotOpened, Opened, hear, look
 from realtime.child_process import Child
 from realtime.sources.base import SourceError
@@ -43,7 +43,7 @@ class Microphone:
     failure = ""
     backlog = ""
 
-    def __init__(self, wanted: str, feed: SoundFeed) -> None:
+    def __init__(self, wanted: str, feed: AudioFeed) -> None:
         self._wanted, self._feed = wanted, feed
         self._stopped = threading.Event()
         self._child = Child(hear, wanted, name="microphone")
@@ -95,7 +95,7 @@ class Microphone:
             except (EOFError, OSError):
                 piece = None
                 self._stopped.wait(_POLL_S)
-            if isinstance(piece, Piece):
+            if isinstance(piece, AudioChunk):
                 self._heard_at_s = time.monotonic()
                 self._feed.put(piece)
             elif self._is_lost():

@@ -18,7 +18,7 @@ from typing import Any
 import av
 import numpy as np
 
-from realtime.audio.feed import RATE, Piece, SoundDecoder
+from realtime.audio.feed import RATE, AudioChunk, AudioDecoder
 
 _INSTALL = "type: pip install 'nst-live[microphone]' (on Linux also: sudo apt install libportaudio2)"
 # What a system says of its own delay is believed up to here.
@@ -26,7 +26,7 @@ _MAX_DELAY_S = 1.0
 
 
 @dataclass(frozen=True)
-class Device:
+class MicrophoneDevice:
     """A device that records, as PortAudio knows it."""
 
     index: int
@@ -56,7 +56,7 @@ class NotOpened:
 class Found:
     """The answer to who asks for a list."""
 
-    devices: Sequence[Device]
+    devices: Sequence[MicrophoneDevice]
 
 
 def look(pipe: Connection) -> None:
@@ -87,9 +87,9 @@ def hear(pipe: Connection, wanted: str) -> None:
 
 
 class _Recording:
-    def __init__(self, sounddevice: Any, device: Device, pipe: Connection) -> None:
+    def __init__(self, sounddevice: Any, device: MicrophoneDevice, pipe: Connection) -> None:
         self._device, self._pipe = device, pipe
-        self._decoder, self._samples_done = SoundDecoder(), 0
+        self._decoder, self._samples_done = AudioDecoder(), 0
         self._ready, self._over = threading.Event(), threading.Event()
         try:
             self._stream = sounddevice.InputStream(
@@ -119,14 +119,14 @@ class _Recording:
         left_and_right = np.array(both.T, dtype=np.float32, order="C")
         try:
             if rate == RATE:
-                self._pipe.send(Piece(now_s - ago_s, left_and_right))
+                self._pipe.send(AudioChunk(now_s - ago_s, left_and_right))
                 return
             frame: Any = av.AudioFrame.from_ndarray(left_and_right, format="fltp", layout="stereo")
             frame.sample_rate, frame.pts, frame.time_base = rate, self._samples_done, Fraction(1, rate)
             began_s = now_s - ago_s - self._samples_done / rate
             self._samples_done += count
             for piece in self._decoder.pieces(frame):
-                self._pipe.send(Piece(began_s + piece.at_s, piece.samples))
+                self._pipe.send(AudioChunk(began_s + piece.at_s, piece.samples))
         except OSError:  # nobody listens any more
             self._over.set()
 
@@ -146,15 +146,15 @@ def _portaudio() -> Any:
     return sounddevice
 
 
-def _devices(sounddevice: Any) -> Sequence[Device]:
+def _devices(sounddevice: Any) -> Sequence[MicrophoneDevice]:
     return [
-        Device(index, each["name"], each["max_input_channels"], round(each["default_samplerate"]))
+        MicrophoneDevice(index, each["name"], each["max_input_channels"], round(each["default_samplerate"]))
         for index, each in enumerate(sounddevice.query_devices())
         if each["max_input_channels"] > 0
     ]
 
 
-def _found(sounddevice: Any, wanted: str) -> Device:
+def _found(sounddevice: Any, wanted: str) -> MicrophoneDevice:
     devices = _devices(sounddevice)
     if not wanted:
         fitting = [each for each in devices if each.index == sounddevice.default.device[0]]

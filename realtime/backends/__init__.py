@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from build_engines.gpus import why_no_gpu
+from build_engines.gpus import no_gpu_reason
 from realtime.frames import Pixels
 
 Vector = NDArray[np.float32]
@@ -62,16 +62,16 @@ class Painter(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to run nets. `why_not()` is None where it can, else the reason and what to type.
+    """A way to run nets. `unavailable_reason()` is None where it can, else the reason and what to type.
 
-    `opens_beside`: a painter may be opened in one thread while another one paints. `open_for_rate`: opens one that
+    `thread_safe_open`: a painter may be opened in one thread while another one paints. `open_for_rate`: opens one that
     takes longer for a frame and does more of them, where the backend has such.
     """
 
     name: str
-    why_not: Callable[[], str | None]
+    unavailable_reason: Callable[[], str | None]
     open: Callable[[Net, int, int], Painter]
-    opens_beside: bool = False
+    thread_safe_open: bool = False
     open_for_rate: Callable[[Net, int, int], Painter] | None = None
 
     def for_files(self) -> Backend:
@@ -96,8 +96,8 @@ class Choice:
         return f"{self.backend.name}{reasons}"
 
 
-# In order of preference. A module here has `why_not()` and `open_painter(net, width, height)`, where that differs also
-# `open_painter_for_rate`, and imports what it runs on inside its functions, so that it can always be asked.
+# In order of preference. A module here has `unavailable_reason()` and `open_painter(net, width, height)`, where that
+# differs also `open_painter_for_rate`; it imports what it runs on inside its functions, so that it can be asked anywhere.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # Left out where pictures of any size are painted.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
@@ -113,7 +113,7 @@ def load_backend(name: str) -> Backend:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
     for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(name, module.why_not, module.open_painter, name in _OPENS_BESIDE, for_rate)
+    return Backend(name, module.unavailable_reason, module.open_painter, name in _OPENS_BESIDE, for_rate)
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
@@ -123,13 +123,13 @@ def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxy
     """
     if asked != "auto":
         backend = load_backend(asked)
-        if reason := backend.why_not():
+        if reason := backend.unavailable_reason():
             raise BackendUnavailableError(f"backend {asked} cannot run here: {reason}")
         return Choice(backend, ())
     passed_over: list[str] = []
     for name in _by_preference():
         backend = load_backend(name)
-        reason = failed.get(name) or backend.why_not()
+        reason = failed.get(name) or backend.unavailable_reason()
         if reason is None:
             return Choice(backend, tuple(passed_over))
         passed_over.append(f"{name}: {reason}")
@@ -141,7 +141,7 @@ def _by_preference() -> Iterator[str]:
     first, *others = BACKENDS
     yield first
     with_cuda = []
-    if why_no_gpu() is None:
+    if no_gpu_reason() is None:
         modules = {name: importlib.import_module(f"realtime.backends.{name}") for name in _ALSO_ON_CUDA}
         with_cuda = [name for name, module in modules.items() if module.finds_cuda()]
     yield from with_cuda

@@ -14,12 +14,12 @@ from realtime.frames import Pixels
 _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
 
 
-def why_not() -> str | None:
+def unavailable_reason() -> str | None:
     return not_installed("onnxruntime", "onnxruntime")
 
 
 def finds_cuda() -> bool:
-    if why_not():
+    if unavailable_reason():
         return False
     import onnxruntime
 

@@ -13,7 +13,7 @@ from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
 
 
-def why_not() -> str | None:
+def unavailable_reason() -> str | None:
     return not_installed("openvino", "openvino")
 
 

@@ -1,4 +1,4 @@
-"""pycuda as the `Device` of slots.py: the GPU's primary context, pinned memory and streams."""
+"""pycuda as the `GpuDevice` of slots.py: the GPU's primary context, pinned memory and streams."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PycudaGpu(Protocol):
 class PycudaDriver(Protocol):
     """The part of `pycuda.driver` that is used here, with the signatures of pycuda 2026.1 (compared in the tests)."""
 
-    def Device(self, number: int) -> PycudaGpu: ...  # noqa: N802
+    def GpuDevice(self, number: int) -> PycudaGpu: ...  # noqa: N802
     def Stream(self, flags: int = 0) -> PycudaStream: ...  # noqa: N802
     def Event(self, flags: int = 0) -> PycudaEvent: ...  # noqa: N802
     def mem_alloc(self, size: int) -> PycudaMemory: ...
@@ -64,7 +64,7 @@ class PycudaDevice:
 
     def __init__(self, driver: PycudaDriver | None = None) -> None:
         self.driver: PycudaDriver = driver or load_pycuda()
-        self._context: PycudaContext | None = self.driver.Device(0).retain_primary_context()
+        self._context: PycudaContext | None = self.driver.GpuDevice(0).retain_primary_context()
 
     @contextmanager
     def current(self) -> Iterator[None]:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _RECORDING = threading.Lock()
 
 
-def why_not() -> str | None:
+def unavailable_reason() -> str | None:
     return not_installed("torch", '"nst-live[train]"')
 
 
 def finds_cuda() -> bool:
     """Returns whether PyTorch is here and can use an NVIDIA card."""
-    if why_not() is not None:
+    if unavailable_reason() is not None:
         return False
     import torch
 
@@ -66,7 +66,7 @@ def _cpu_painter(weights: Path) -> Painter:
 
 
 class TorchDevice:
-    """The current CUDA device through PyTorch, as the `Device` of slots.py."""
+    """The current CUDA device through PyTorch, as the `GpuDevice` of slots.py."""
 
     def __init__(self) -> None:
         import torch

@@ -27,7 +27,7 @@ _Buffer_contra = TypeVar("_Buffer_contra", contravariant=True)
 Launch = Callable[[], None]
 
 
-class Device(Protocol[Buffer, Queue, Event]):
+class GpuDevice(Protocol[Buffer, Queue, Event]):
     """A GPU: memory, queues (CUDA streams) that each work in order, and events that one queue or the host waits for.
 
     Everything on a queue is asynchronous. All calls are made inside `current()`, from any one thread at a time.
@@ -95,7 +95,12 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
     """Paints with up to `depth` frames in flight. It owns `device` and `net`, and closes both."""
 
     def __init__(
-        self, device: Device[Buffer, Queue, Event], net: GpuNet[Buffer, Queue], width: int, height: int, depth: int = 3
+        self,
+        device: GpuDevice[Buffer, Queue, Event],
+        net: GpuNet[Buffer, Queue],
+        width: int,
+        height: int,
+        depth: int = 3,
     ) -> None:
         self.depth = depth
         self._device, self._net = device, net

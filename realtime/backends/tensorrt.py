@@ -6,13 +6,13 @@ import threading
 import weakref
 from typing import Any
 
-from build_engines.doctor import why_no_tensorrt
+from build_engines.doctor import no_tensorrt_reason
 from build_engines.gpus import NoGpuError, driver_library, first_gpu
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.tensorrt.engines import Source, TargetError, find_target, plan_engine
+from build_engines.tensorrt.engines import BuildSource, TargetError, find_target, plan_engine
 from build_engines.tensorrt.run import LoadedEngine, NoPycudaError, load_pycuda
-from build_engines.tensorrt.variants import Flavour, NoTensorRTError, last_words, load_flavour
+from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_words, load_flavour
 from realtime.backends import BackendUnavailableError, Net, Painter
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
 from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
@@ -27,8 +27,8 @@ class EngineMissingError(BackendUnavailableError):
         self.words = words
 
 
-def why_not() -> str | None:
-    return why_no_tensorrt()
+def unavailable_reason() -> str | None:
+    return no_tensorrt_reason()
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
@@ -36,10 +36,10 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
 
     Raises EngineMissingError where nst-build has to be run first, BackendUnavailableError where that would not help.
     """
-    if reason := why_not():
+    if reason := unavailable_reason():
         raise BackendUnavailableError(f"backend tensorrt cannot run here: {reason}")
-    flavour = load_flavour(gpu=first_gpu())
-    stored = find_engine(net, width, height, flavour)
+    variant = load_flavour(gpu=first_gpu())
+    stored = find_engine(net, width, height, variant)
     try:
         driver = load_pycuda()
     except (NoGpuError, NoPycudaError) as exc:
@@ -47,7 +47,7 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     try:
         device = PycudaDevice(driver)
         with device.current():
-            engine = TensorRTNet(device, stored, flavour)
+            engine = TensorRTNet(device, stored, variant)
         return SlotPainter(device, engine, width, height)
     except UnusableEngineError as exc:
         # it is what was asked for by all that is written beside it, and would not be built again by itself
@@ -56,11 +56,11 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
 
 
-def find_engine(net: Net, width: int, height: int, flavour: Flavour) -> StoredEngine:
+def find_engine(net: Net, width: int, height: int, variant: Variant) -> StoredEngine:
     """Returns the engine that fits this GPU. Raises EngineMissingError or BackendUnavailableError."""
-    source = Source(net.name, net.weights, net.onnx)
+    source = BuildSource(net.name, net.weights, net.onnx)
     try:
-        spec = plan_engine(source, (width, height), flavour, find_target(flavour))
+        spec = plan_engine(source, (width, height), variant, find_target(variant))
         return EngineCache().find(spec)
     except UnusableEngineError as exc:
         raise _missing(net, spec, exc) from exc
@@ -128,11 +128,11 @@ def shared_workspace(device: PycudaDevice) -> Workspace:
 class TensorRTNet:
     """An engine and its execution context, as the `GpuNet` of slots.py."""
 
-    def __init__(self, device: PycudaDevice, stored: StoredEngine, flavour: Flavour) -> None:
-        trt = flavour.trt
-        self._flavour = flavour
+    def __init__(self, device: PycudaDevice, stored: StoredEngine, variant: Variant) -> None:
+        trt = variant.trt
+        self._flavour = variant
         self._context: Any = None  # before the engine, which must outlive it
-        self._loaded = LoadedEngine(stored, flavour)
+        self._loaded = LoadedEngine(stored, variant)
         self._context = self._loaded.create_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         self._workspace = shared_workspace(device)
         self._workspace.reserve(int(self._loaded.engine.device_memory_size_v2))
@@ -140,7 +140,7 @@ class TensorRTNet:
         self._slots: list[_EngineSlot] = []
         self.queue = self._workspace.queue
         self.style_size = self._loaded.style_size
-        self.description = f"{flavour} {stored.spec.precision}"
+        self.description = f"{variant} {stored.spec.precision}"
 
     def prepare(self, frame: PycudaMemory, style: PycudaMemory | None, painted: PycudaMemory) -> Launch:
         addresses = {FRAME: int(frame), PAINTED: int(painted)}

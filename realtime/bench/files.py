@@ -17,7 +17,7 @@ from realtime.queues import SinkQueue
 from realtime.session import Session
 from realtime.sinks.recorder import Recorder
 from realtime.sources.video_file import VideoFile
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 
 
@@ -47,7 +47,9 @@ class _TimedFile:
         """It waits for no picture."""
 
 
-def file_rate(stylizer: Stylizer, painting: Painting, path: Path, seconds: float, encoding: Encoding | None) -> float:
+def file_rate(
+    stylizer: Stylizer, painting: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None
+) -> float:
     """Returns the frames per second from opening the file to closing the painting; without `encoding` into nothing."""
     began_s = time.monotonic()
     source = _TimedFile(path, seconds)

@@ -44,7 +44,7 @@ from realtime.sources.open import DEFAULT_CAMERA_SIZE, SCENE_RATE
 from realtime.sources.scene import Scene
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
-from realtime.stylize.styles import DEFAULT_STYLE, Painting, load_repertoire, network_for
+from realtime.stylize.styles import DEFAULT_STYLE, LoadedStyle, load_styles, network_for
 from realtime.stylize.stylizer import Stylizer, padded_size
 from styles.registry import USER_FOLDER_VARIABLE
 
@@ -105,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code; errors pass to `realtime.app.main`."""
     args = _parser().parse_args(argv)
     choice = choose_backend(args.backend)
-    paintings, chosen = load_repertoire(args.style, network_for(args.net, choice.backend.name))
+    paintings, chosen = load_styles(args.style, network_for(args.net, choice.backend.name))
     reports = []
     for size in [_size_of(args.input)] if args.input else args.size or [DEFAULT_CAMERA_SIZE]:
         with Stylizer(choice.backend) as stylizer:
@@ -151,7 +151,7 @@ def _timed(contender: Contender, seconds: float) -> Run:
     return Run(fps, 1000 * (time.process_time() - used_s) / frames if frames else math.nan)
 
 
-def _measure(stylizer: Stylizer, painting: Painting, size: Size, args: argparse.Namespace) -> Report:
+def _measure(stylizer: Stylizer, painting: LoadedStyle, size: Size, args: argparse.Namespace) -> Report:
     first_frame_s = _first_frame_s(args, size)
     painter = stylizer.painter(painting.net, size)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
@@ -193,7 +193,7 @@ def _size_of(path: Path) -> Size:
         return file.size
 
 
-def _file_contenders(stylizer: Stylizer, painting: Painting, path: Path, size: Size) -> dict[str, Contender]:
+def _file_contenders(stylizer: Stylizer, painting: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
     """Returns how files are painted with `--steady 0`: the net as opened for them alone, into nothing, into a file."""
     painter = stylizer.painter(painting.net, size)
     return {
@@ -213,7 +213,7 @@ def _median_ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
     return statistics.median(run.fps / other.fps for run, other in zip(runs, others, strict=True))
 
 
-def _bare_rate(painter: Painter, painting: Painting, size: Size, seconds: float) -> float:
+def _bare_rate(painter: Painter, painting: LoadedStyle, size: Size, seconds: float) -> float:
     """Calls the painter in a loop, as many frames in flight as it takes, on ready pictures of the scene."""
     pictures = _pictures(padded_size(painting.net, size))
     done, in_flight = 0, 0
@@ -276,7 +276,7 @@ class _LatencySink:
 
 
 def _loop_rate(
-    stylizer: Stylizer, painting: Painting, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
+    stylizer: Stylizer, painting: LoadedStyle, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
 ) -> float:
     show = Show(
         scene,
@@ -289,7 +289,7 @@ def _loop_rate(
     return show.run().fps
 
 
-def _recording_rate(stylizer: Stylizer, painting: Painting, size: Size, seconds: float, folder: Path) -> float:
+def _recording_rate(stylizer: Stylizer, painting: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
     path = folder / "bench.mp4"
     with (
         Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder,
@@ -298,7 +298,7 @@ def _recording_rate(stylizer: Stylizer, painting: Painting, size: Size, seconds:
         return _loop_rate(stylizer, painting, _TimedScene(size, seconds), (queue,))
 
 
-def _live_latencies_ms(stylizer: Stylizer, painting: Painting, size: Size, seconds: float) -> Sequence[float]:
+def _live_latencies_ms(stylizer: Stylizer, painting: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
     sink = _LatencySink()
     _loop_rate(stylizer, painting, _TimedScene(size, seconds, live=True), (sink,))
     return sorted(sink.latencies_ms)

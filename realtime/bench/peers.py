@@ -37,7 +37,7 @@ Peer = Callable[[Net, Size], AbstractContextManager[Painter]]
 def _backend(name: str, net: Net, size: Size) -> Iterator[Painter]:
     """Our own net on another backend of ours."""
     backend = load_backend(name)
-    if reason := backend.why_not():
+    if reason := backend.unavailable_reason():
         raise PeerUnavailableError(reason)
     try:
         painter = backend.open(net, *padded_size(net, size))

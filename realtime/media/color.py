@@ -31,7 +31,7 @@ _TRANSFERS = {int(value) for value in ColorTrc}
 
 
 @dataclass(frozen=True)
-class Turn:
+class Orientation:
     """How a stored picture becomes an upright one: rows and columns are swapped first, then it is flipped."""
 
     swapped: bool = False
@@ -50,15 +50,15 @@ class Turn:
         return pixels
 
 
-def turn_of(picture: av.VideoFrame) -> Turn:
+def orientation_of(picture: av.VideoFrame) -> Orientation:
     """Returns how a picture is to be turned by its display matrix (ISO 14496-12, 6.2.2), to the nearest right angle."""
     data: Any = picture.side_data.get("DISPLAYMATRIX")
     if data is None:
-        return Turn()
+        return Orientation()
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
-        return Turn(False, a < 0, d < 0)
-    return Turn(True, c < 0, b < 0)
+        return Orientation(False, a < 0, d < 0)
+    return Orientation(True, c < 0, b < 0)
 
 
 def hdr_name(picture: av.VideoFrame) -> str | None:
@@ -66,9 +66,9 @@ def hdr_name(picture: av.VideoFrame) -> str | None:
     return _HDR_TRANSFERS.get(ColorTrc(picture.color_trc)) if picture.color_trc in _TRANSFERS else None
 
 
-def presentation_of(picture: av.VideoFrame, pixel_aspect: Fraction, turn: Turn) -> Presentation:
+def presentation_of(picture: av.VideoFrame, sample_aspect_ratio: Fraction, turn: Orientation) -> Presentation:
     """Returns what is to be said of a picture once it is upright RGB of ordinary dynamic range."""
-    aspect = 1 / pixel_aspect if turn.swapped else pixel_aspect
+    aspect = 1 / sample_aspect_ratio if turn.swapped else sample_aspect_ratio
     if hdr_name(picture) is not None:
         return Presentation(aspect, int(ColorPrimaries.BT709), int(ColorTrc.BT709))
     return Presentation(aspect, picture.color_primaries, picture.color_trc)
@@ -86,7 +86,7 @@ class ToRgb:
     into one of the ordinary, by swscale's perceptual mapping. It keeps what swscale prepares, so it is made once.
     """
 
-    def __init__(self, size: Size, turn: Turn = Turn()) -> None:
+    def __init__(self, size: Size, turn: Orientation = Orientation()) -> None:
         self._size, self._turn = turn.size(size), turn
         self._reformatter = VideoReformatter()
 
@@ -132,7 +132,7 @@ class EncodedPicture:
     fitted: Size
     size: Size
     pixel_format: str
-    pixel_aspect: Fraction
+    sample_aspect_ratio: Fraction
     matrix: int
     primaries: int
     transfer: int
@@ -145,8 +145,8 @@ class EncodedPicture:
 
 def picture_for(encoder: Encoder, size: Size, presentation: Presentation) -> EncodedPicture:
     """Returns how pictures of a size are encoded; its notes tell what differs from the original."""
-    notes, aspect, fitted = [], presentation.pixel_aspect, size
-    if aspect != 1 and not encoder.tells_pixel_aspect:
+    notes, aspect, fitted = [], presentation.sample_aspect_ratio, size
+    if aspect != 1 and not encoder.tells_sample_aspect_ratio:
         fitted = (round(size[0] * aspect), size[1]) if aspect > 1 else (size[0], round(size[1] / aspect))
         notes.append(f"pixels are made square: {_by(size)} becomes {_by(fitted)} (H.264 in mp4, mov or mkv keeps them)")
         aspect = Fraction(1)

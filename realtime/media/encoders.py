@@ -52,7 +52,7 @@ class Encoder:
     suffixes: the containers that hold it. quality_option: None where it is lossless; 0 is best, `worst` is worst.
     preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then.
     quick_options: what of the usual preset is not worth its time for paintings. even: whether both sides must be even.
-    tells_pixel_aspect: whether its stream says how wide a pixel is, which PyAV cannot
+    tells_sample_aspect_ratio: whether its stream says how wide a pixel is, which PyAV cannot
     have the container say. lookahead: the option that says how many pictures it looks ahead, and the usual number. tag:
     what players of Apple know its stream by.
     """
@@ -69,7 +69,7 @@ class Encoder:
     live_options: Mapping[str, str] = field(default_factory=dict)
     quick_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
-    tells_pixel_aspect: bool = True
+    tells_sample_aspect_ratio: bool = True
     lookahead: tuple[str, int] | None = None
     tag: str | None = None
     needs: str = "an FFmpeg that was built with it"
@@ -124,7 +124,7 @@ ENCODERS: Mapping[str, Encoder] = {
         live_options={"lag-in-frames": "0"},
         lookahead=("lag-in-frames", 25),
         even=False,
-        tells_pixel_aspect=False,
+        tells_sample_aspect_ratio=False,
     ),
     "libsvtav1": Encoder(
         (".mkv", ".webm", ".mp4"),
@@ -133,12 +133,12 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="10",
         live_preset="12",
         even=False,
-        tells_pixel_aspect=False,
+        tells_sample_aspect_ratio=False,
     ),
     # the painting itself, bit by bit
-    "ffv1": Encoder((".mkv",), pixel_format="bgr0", quality_option=None, even=False, tells_pixel_aspect=False),
-    "gif": Encoder((".gif",), pixel_format="pal8", quality_option=None, even=False, tells_pixel_aspect=False),
-    "png": Encoder((".png",), pixel_format="rgb24", quality_option=None, even=False, tells_pixel_aspect=False),
+    "ffv1": Encoder((".mkv",), pixel_format="bgr0", quality_option=None, even=False, tells_sample_aspect_ratio=False),
+    "gif": Encoder((".gif",), pixel_format="pal8", quality_option=None, even=False, tells_sample_aspect_ratio=False),
+    "png": Encoder((".png",), pixel_format="rgb24", quality_option=None, even=False, tells_sample_aspect_ratio=False),
 }
 
 

@@ -10,7 +10,7 @@ from realtime.sources.base import SourceError
 _NUMBER = re.compile(r"%0?(\d*)d")
 
 
-def is_picture_row(path: Path) -> bool:
+def is_image_sequence(path: Path) -> bool:
     """Returns whether a path stands for numbered pictures."""
     return bool(_NUMBER.search(path.name)) and not path.is_file()
 

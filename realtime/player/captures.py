@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from realtime.audio.feed import Ear, SoundFeed
+from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.queues import RatedSource, SinkQueue
 from realtime.session import Session
@@ -25,13 +25,13 @@ class Captures:
     `saved`: the files so far; `complaints`: what failed.
     """
 
-    def __init__(self, folder: Path, source: RatedSource, *, heard: SoundFeed | None, replay: Replay | None) -> None:
+    def __init__(self, folder: Path, source: RatedSource, *, heard: AudioFeed | None, replay: Replay | None) -> None:
         self.saved: list[Path] = []
         self.complaints: list[str] = []
         self._folder, self._source, self._heard, self._replay = folder, source, heard, replay
         self._recorder: Recorder | None = None
         self._queue: SinkQueue | None = None
-        self._ear: Ear | None = None
+        self._ear: AudioQueue | None = None
         self._since_s = 0.0
 
     @property

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from realtime.audio.feed import SoundFeed
+from realtime.audio.feed import AudioFeed
 from realtime.backends import Backend, BackendUnavailableError
 from realtime.frames import Frame, Pixels
 from realtime.player.captures import Captures
@@ -27,8 +27,8 @@ from realtime.screen.thumbnails import Thumbnails
 from realtime.session import Session
 from realtime.sinks.replay import Replay
 from realtime.stylize.mixing import Fader, at_strength, with_colors_of
-from realtime.stylize.stabilizer import Motion, Steadier
-from realtime.stylize.styles import Painting
+from realtime.stylize.stabilizer import SceneMotion, Stabilizer
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Painted, Stylizer
 
 # How long the loop waits for a frame before it looks at the keyboard again.
@@ -58,8 +58,8 @@ class Reporter(Protocol):
         """Why it has ended before the show did, '' where it has not."""
 
 
-class Ledger(Protocol):
-    """What earlier runs have done of a file; `realtime.sinks.resumable_recorder.SegmentedRecorder` is one."""
+class ResumeState(Protocol):
+    """What earlier runs have done of a file; `realtime.sinks.resumable_recorder.ResumableRecorder` is one."""
 
     @property
     def done(self) -> int:
@@ -99,9 +99,9 @@ class Show:
 
     display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
     say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
-    snapshots, replays and recordings by key. heard: the sound that goes with them. ledger: what an earlier run has done
-    goes by unpainted, and no sink gets it. report: called with the number of frames done after each. governor: holds a
-    rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
+    snapshots, replays and recordings by key. heard: the sound that goes with them. resume_state: what an earlier run
+    has done goes by unpainted, and no sink gets it. report: called with the number of frames done after
+    each. governor: holds a rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
     reload: returns the paintings anew, as they are on the disk by then.
     """
 
@@ -109,7 +109,7 @@ class Show:
         self,
         source: RatedSource,
         stylizer: Stylizer,
-        paintings: Sequence[Painting],
+        paintings: Sequence[LoadedStyle],
         session: Session,
         *,
         backend_note: str,
@@ -120,15 +120,15 @@ class Show:
         reporters: Sequence[Reporter] = (),
         replay: Replay | None = None,
         captures: Path | None = None,
-        heard: SoundFeed | None = None,
+        heard: AudioFeed | None = None,
         fade_s: float = 0.0,
         playlist: Playlist | None = None,
         upgrade: Upgrade | None = None,
         governor: Governor | None = None,
         illustrator: Backend | None = None,
-        reload: Callable[[], Sequence[Painting]] | None = None,
+        reload: Callable[[], Sequence[LoadedStyle]] | None = None,
         max_frames: int | None = None,
-        ledger: Ledger | None = None,
+        resume_state: ResumeState | None = None,
         report: Callable[[int], None] | None = None,
         tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
@@ -146,11 +146,11 @@ class Show:
         self._captures = Captures(captures or Path.cwd(), source, heard=heard, replay=replay)
         self._heard = heard
         self._max_frames = max_frames
-        self._ledger, self._skip = ledger, 0 if ledger is None else ledger.done
+        self._ledger, self._skip = resume_state, 0 if resume_state is None else resume_state.done
         self._fader = Fader(fade_s)
-        self._steadier = Steadier()
-        self._begun: deque[tuple[Frame, Painting | None]] = deque()
-        self._last: Painting | None = None
+        self._steadier = Stabilizer()
+        self._begun: deque[tuple[Frame, LoadedStyle | None]] = deque()
+        self._last: LoadedStyle | None = None
         self._upgrade = upgrade
         self._backend_note = backend_note
         self._started = self._finished = 0
@@ -295,7 +295,7 @@ class Show:
         for frame in frames:
             self._start(frame)
 
-    def _watch(self) -> Motion | None:
+    def _watch(self) -> SceneMotion | None:
         """Looks, while it is being painted, how the oldest frame in flight has moved; None where nobody asks."""
         frame, painting = self._begun.popleft()
         if painting is None or not self.session.steady:
@@ -307,7 +307,7 @@ class Show:
             return None
         return self._steadier.watch(frame.pixels, painting, self.session.steadiness)
 
-    def _touched(self, painted: Painted, motion: Motion | None) -> Painted:
+    def _touched(self, painted: Painted, motion: SceneMotion | None) -> Painted:
         """Returns the painting as steady, as strong and in the colours that are wanted."""
         session, pixels, photo = self.session, painted.pixels, painted.frame.pixels
         if session.original or pixels is photo:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from realtime.player.playlist import Playlist, every_style
 from realtime.session import Session
 from realtime.stylize.mixing import MixError, equal_mix
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 
 
 class Selection:
@@ -19,17 +19,17 @@ class Selection:
 
     def __init__(
         self,
-        paintings: Sequence[Painting],
+        paintings: Sequence[LoadedStyle],
         playlist: Playlist | None = None,
-        reload: Callable[[], Sequence[Painting]] | None = None,
+        reload: Callable[[], Sequence[LoadedStyle]] | None = None,
     ) -> None:
         self.paintings = paintings
         self._playlist = playlist or every_style(len(paintings))
         self._reload = reload
-        self._mixes: dict[tuple[int, ...], Painting] = {}
+        self._mixes: dict[tuple[int, ...], LoadedStyle] = {}
         self._automatic_since_s: float | None = None
 
-    def wanted(self, session: Session) -> Painting:
+    def wanted(self, session: Session) -> LoadedStyle:
         """Returns the style, or the mix of styles, that is to be painted; raises MixError where they do not mix."""
         mix = session.mix
         if len(mix) < 2:

@@ -11,7 +11,7 @@ from realtime.screen.compare import compared
 from realtime.screen.hud import Readings, draw_hud
 from realtime.screen.thumbnails import Thumbnails
 from realtime.session import Session, move_split, press
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Painted
 
 _MOST_THUMBNAILS = 9
@@ -47,7 +47,7 @@ class Screen:
         self._display.show(draw_hud(view, session, readings))
 
     def illustrated(
-        self, readings: Readings, session: Session, painting: Painting, all_of_them: Sequence[Painting]
+        self, readings: Readings, session: Session, painting: LoadedStyle, all_of_them: Sequence[LoadedStyle]
     ) -> Readings:
         """Returns the readings with the thumbnails that are wanted and painted by now."""
         if self._thumbnails is None or session.hud != "full":

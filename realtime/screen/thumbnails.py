@@ -11,7 +11,7 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.sources.scene import Scene
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 
 # Painted larger than it is shown, since a net has strokes of a few pixels.
@@ -34,9 +34,9 @@ class Thumbnails:
     def __init__(self, backend: Backend, background: Executor) -> None:
         self._stylizer, self._background = Stylizer(backend), background
         self._scene: Pixels | None = None
-        self._painted: dict[Painting, Future[Thumbnail]] = {}
+        self._painted: dict[LoadedStyle, Future[Thumbnail]] = {}
 
-    def of(self, painting: Painting) -> Thumbnail | None:
+    def of(self, painting: LoadedStyle) -> Thumbnail | None:
         """Returns the thumbnail; None while it is being painted, and where the backend cannot paint it."""
         if painting not in self._painted:
             self._painted[painting] = self._background.submit(self._paint, painting)
@@ -47,7 +47,7 @@ class Thumbnails:
     def close(self) -> None:
         self._stylizer.__exit__(None, None, None)
 
-    def _paint(self, painting: Painting) -> Thumbnail:
+    def _paint(self, painting: LoadedStyle) -> Thumbnail:
         if self._scene is None:
             self._scene = Scene(*_PAINTED).draw(0)
         self._stylizer.start(Frame(self._scene, 0, 0.0), painting)

@@ -17,7 +17,7 @@ from realtime.session import ESCAPE
 TITLE = "nst-live"
 
 
-def why_no_screen() -> str | None:
+def no_screen_reason() -> str | None:
     """Returns why no window can be opened here, None where one can. Asks before Qt does: Qt ends the whole process."""
     if not sys.platform.startswith("linux"):
         return None

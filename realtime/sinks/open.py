@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from realtime.app.progress import tell
-from realtime.audio.feed import Ear
+from realtime.audio.feed import AudioQueue
 from realtime.media.encoders import Encoding
 from realtime.queues import PATIENCE_S, SinkQueue
 from realtime.sinks.recorder import Recorder
 from realtime.sinks.replay import Replay
-from realtime.sinks.resumable_recorder import SegmentedRecorder
+from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.virtual_camera import VirtualCamera
 from realtime.sources.base import Source
 
 
 @dataclass(frozen=True)
-class Outlets:
+class OpenSinks:
     """The queues that the show writes into, and the recorder and the replay behind two of them."""
 
     queues: Sequence[SinkQueue] = ()
-    recorder: Recorder | SegmentedRecorder | None = None
+    recorder: Recorder | ResumableRecorder | None = None
     replay: Replay | None = None
 
     @property
-    def ledger(self) -> SegmentedRecorder | None:
+    def resume_state(self) -> ResumableRecorder | None:
         """What earlier runs have done, where the file is painted in segments."""
-        return self.recorder if isinstance(self.recorder, SegmentedRecorder) else None
+        return self.recorder if isinstance(self.recorder, ResumableRecorder) else None
 
     def finish(self, complete: bool) -> None:
         """Writes what waits; `complete`: the source was painted to its end, so that its sound belongs there whole."""
@@ -41,7 +41,7 @@ class Outlets:
             self.recorder.finish_sound()
 
 
-def open_outlets(
+def open_sinks(
     source: Source,
     stack: ExitStack,
     *,
@@ -53,8 +53,8 @@ def open_outlets(
     replay_s: float,
     watched: bool,
     facts: Mapping[str, str] | None = None,
-) -> Outlets:
-    """Returns the outlets asked for, closed with `stack`; `virtual_camera` is a device, "" for any, None for none.
+) -> OpenSinks:
+    """Opens the sinks asked for, closed with `stack`; `virtual_camera` is a device, "" for any, None for none.
     `replay_s`: how much the replay holds, 0 for none; only who watches can ask for it. `facts`: of a file that is
     painted in segments, so that it can be gone on with.
 
@@ -63,7 +63,7 @@ def open_outlets(
     """
     essential = not watched and sum(each is not None for each in (output, stream, virtual_camera)) == 1
     queues: list[SinkQueue] = []
-    recorder: Recorder | SegmentedRecorder | None = None
+    recorder: Recorder | ResumableRecorder | None = None
     replay: Replay | None = None
     if virtual_camera is not None:
         camera = stack.enter_context(VirtualCamera(source.size, source.rate, virtual_camera))
@@ -100,20 +100,20 @@ def open_outlets(
         queues.append(SinkQueue(replay, "replay"))
     for queue in queues:
         stack.enter_context(queue)
-    return Outlets(tuple(queues), recorder, replay)
+    return OpenSinks(tuple(queues), recorder, replay)
 
 
 def _open_recorder(
     output: Path, source: Source, encoding: Encoding, facts: Mapping[str, str] | None
-) -> Recorder | SegmentedRecorder:
+) -> Recorder | ResumableRecorder:
     given: dict[str, Any] = {
         "sound_of": source.sound,
         "encoding": encoding,
         "presentation": source.presentation,
     }
-    recorder: Recorder | SegmentedRecorder
+    recorder: Recorder | ResumableRecorder
     if facts is not None:
-        recorder = SegmentedRecorder(output, source.size, source.rate, source.time_base, facts=facts, **given)
+        recorder = ResumableRecorder(output, source.size, source.rate, source.time_base, facts=facts, **given)
     else:
         # a live source's frames are stamped as they come
         time_base = None if source.live else source.time_base
@@ -123,6 +123,6 @@ def _open_recorder(
     return recorder
 
 
-def _ear(source: Source) -> Ear | None:
+def _ear(source: Source) -> AudioQueue | None:
     """Returns a listener to what is heard of a live source, if anything is."""
     return source.heard.ear() if source.live and source.heard is not None else None

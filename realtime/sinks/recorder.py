@@ -12,9 +12,9 @@ from typing import Any, Self, TypeAlias
 import av
 import av.error
 
-from realtime.audio.copied_tracks import Soundtrack
-from realtime.audio.feed import Ear
-from realtime.audio.live_track import LiveSound
+from realtime.audio.copied_tracks import CopiedTracks
+from realtime.audio.feed import AudioQueue
+from realtime.audio.live_track import LiveAudioTrack
 from realtime.frames import Frame, Pixels, Presentation
 from realtime.media.color import FromRgb, picture_for
 from realtime.media.encoders import (
@@ -26,9 +26,9 @@ from realtime.media.encoders import (
     encoder_options,
     open_encoder,
 )
-from realtime.media.image_sequence import is_picture_row, numbered_files
+from realtime.media.image_sequence import is_image_sequence, numbered_files
 from realtime.media.rates import LIVE_TIME_BASE
-from realtime.sources.base import Part, Size
+from realtime.sources.base import ClipRange, Size
 
 # a packet of any stream
 Packet: TypeAlias = "av.Packet[Any]"
@@ -59,11 +59,11 @@ def check_output(
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; type: mkdir -p {path.parent}")
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
-    if path.suffix.lower() == ".png" and not is_picture_row(path):
+    if path.suffix.lower() == ".png" and not is_image_sequence(path):
         raise OutputError(f"cannot write {path}: wanted a name with a place for numbers, as {path.stem}_%05d.png")
     if source is not None and _is_same(path, Path(source)):
         raise OutputError(f"cannot write {path}: it is the input itself; name another file")
-    if (path.exists() or (is_picture_row(path) and numbered_files(path))) and not overwrite:
+    if (path.exists() or (is_image_sequence(path) and numbered_files(path))) and not overwrite:
         raise OutputError(f"{path} exists; to overwrite it, add -y")
     encoder_for(path, encoding)
 
@@ -101,8 +101,8 @@ class Recorder:
         time_base: Fraction | None,
         *,
         fast: bool = False,
-        sound_of: Part | None = None,
-        ear: Ear | None = None,
+        sound_of: ClipRange | None = None,
+        ear: AudioQueue | None = None,
         encoding: Encoding = Encoding(),  # noqa: B008 - frozen
         presentation: Presentation = Presentation(),  # noqa: B008 - frozen
     ) -> None:
@@ -119,7 +119,7 @@ class Recorder:
         try:
             self._container = self._open()
             self._stream = self._add_stream(name, encoder_options(name, encoding, fast, rate))
-            self._soundtrack = None if sound_of is None else Soundtrack(sound_of, self._container, self._stream)
+            self._soundtrack = None if sound_of is None else CopiedTracks(sound_of, self._container, self._stream)
             self._ear, self._live_sound = ear, None if ear is None else self._add_live_sound()
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
@@ -148,15 +148,15 @@ class Recorder:
         if "hybrid_fragmented" in CONTAINERS[self.path.suffix.lower()].options.get("movflags", ""):
             # where pictures are stored out of order, FFmpeg's final edit list leaves out the last after a long pause
             context.max_b_frames = 0
-        context.sample_aspect_ratio = picture.pixel_aspect
+        context.sample_aspect_ratio = picture.sample_aspect_ratio
         context.color_range, context.colorspace = picture.range, picture.matrix
         context.color_primaries, context.color_trc = picture.primaries, picture.transfer
         open_encoder(name, context)
         return stream
 
-    def _add_live_sound(self) -> LiveSound | None:
+    def _add_live_sound(self) -> LiveAudioTrack | None:
         codec = CONTAINERS[self.path.suffix.lower()].sound
-        return LiveSound(self._container, codec) if codec else None
+        return LiveAudioTrack(self._container, codec) if codec else None
 
     def __enter__(self) -> Self:
         return self

@@ -15,8 +15,8 @@ import av
 import av.error
 from av.video.frame import PictureType
 
-from realtime.audio.feed import Ear, Piece
-from realtime.audio.live_track import LiveSound
+from realtime.audio.feed import AudioChunk, AudioQueue
+from realtime.audio.live_track import LiveAudioTrack
 from realtime.frames import Frame, Pixels
 from realtime.media import h264
 from realtime.media.encoders import CONTAINERS, CRF
@@ -45,10 +45,10 @@ class Replay:
     of 640 x 480, and as much for sound.
     """
 
-    def __init__(self, size: tuple[int, int], rate: Fraction, seconds: float, ear: Ear | None = None) -> None:
+    def __init__(self, size: tuple[int, int], rate: Fraction, seconds: float, ear: AudioQueue | None = None) -> None:
         self.seconds = seconds
         self._ear = ear
-        self._pieces: deque[Piece] = deque()
+        self._pieces: deque[AudioChunk] = deque()
         self._size = size
         self._ticks = round(seconds / h264.CLOCK)
         self._packets: deque[_Packet] = deque()
@@ -118,7 +118,7 @@ class Replay:
         try:
             with av.open(str(path), "w", options=dict(CONTAINERS[SUFFIX].options)) as container:
                 stream: Any = container.add_stream_from_template(self._stream)
-                sound = None if self._ear is None else LiveSound(container)
+                sound = None if self._ear is None else LiveAudioTrack(container)
                 if sound is not None:
                     sound.begin(self._time_of(packets[0]))
                 for each in packets:

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from realtime.frames import Frame, Pixels, Presentation
 from realtime.media.encoders import Encoding
 from realtime.sinks.recorder import OutputError, Packet, Recorder, RecordingError
-from realtime.sources.base import Part, Size
-from realtime.stylize.styles import Painting
+from realtime.sources.base import ClipRange, Size
+from realtime.stylize.styles import LoadedStyle
 from styles.support.atomic_file import write_atomically
 
 # A segment is as long as two groups of pictures, but of large pictures no longer than what fits into memory encoded.
@@ -39,7 +39,7 @@ _FEWEST_FRAMES = 8
 _FACTS = "job.json"
 
 
-class SegmentedRecorder:
+class ResumableRecorder:
     """Takes frames as a `Recorder` does, and hands them to one when all are there. A context manager.
 
     facts: what decides how the frames look; work that was begun with other ones raises OutputError. `done`: so many
@@ -54,7 +54,7 @@ class SegmentedRecorder:
         rate: Fraction,
         time_base: Fraction,
         *,
-        sound_of: Part | None,
+        sound_of: ClipRange | None,
         encoding: Encoding,
         presentation: Presentation,
         facts: Mapping[str, str],
@@ -188,8 +188,8 @@ class _Segment(Recorder):
         self.packets.append(packet)
 
 
-def facts_of(
-    source: Path, paintings: Sequence[Painting], description: str, options: Mapping[str, object]
+def fingerprint_of(
+    source: Path, paintings: Sequence[LoadedStyle], description: str, options: Mapping[str, object]
 ) -> Mapping[str, str]:
     """Returns what decides how a job's frames look. options: what was typed, by name."""
     styles = hashlib.sha256()

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from realtime.audio.feed import Ear
+from realtime.audio.feed import AudioQueue
 from realtime.child_process import Child
 from realtime.frames import Frame, Pixels
-from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, Picture, Target, broadcast
+from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, StreamFrame, StreamTarget, broadcast
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
@@ -59,11 +59,11 @@ class Stream:
         url: str,
         size: tuple[int, int],
         rate: Fraction,
-        ear: Ear | None = None,
+        ear: AudioQueue | None = None,
         bit_rate: int | None = None,
     ) -> None:
         check_stream_url(url)
-        self._target = Target(url, size, rate, with_sound=ear is not None, bit_rate=bit_rate)
+        self._target = StreamTarget(url, size, rate, with_sound=ear is not None, bit_rate=bit_rate)
         self._ear = ear
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}"
@@ -95,7 +95,7 @@ class Stream:
             self._connect()  # which takes its time: by then the picture is old
             return
         flat = np.ascontiguousarray(pixels).reshape(-1)
-        self._ask(Picture(frame.captured_at_s, pixels.shape), flat)
+        self._ask(StreamFrame(frame.captured_at_s, pixels.shape), flat)
         for piece in sound:
             if self._live_since_s is not None:
                 self._ask(piece)

@@ -17,8 +17,8 @@ import av
 import av.error
 import numpy as np
 
-from realtime.audio.feed import Piece
-from realtime.audio.live_track import PATIENCE_S, LiveSound
+from realtime.audio.feed import AudioChunk
+from realtime.audio.live_track import PATIENCE_S, LiveAudioTrack
 from realtime.frames import Pixels
 from realtime.media import h264
 
@@ -53,7 +53,7 @@ SERVICES: Mapping[str, Service] = {
 
 
 @dataclass(frozen=True)
-class Target:
+class StreamTarget:
     """Where to and what: address, size and rate of the pictures, whether there is sound.
 
     bit_rate: of the pictures, in bits a second; None for what suits their size.
@@ -72,7 +72,7 @@ class Connect:
 
 
 @dataclass(frozen=True)
-class Picture:
+class StreamFrame:
     """Announces the bytes of an RGB picture; `at_s` is on the show's clock."""
 
     at_s: float
@@ -93,13 +93,13 @@ class Failed:
     reason: str
 
 
-def broadcast(connection: Connection, target: Target) -> None:
+def broadcast(connection: Connection, target: StreamTarget) -> None:
     """Obeys the messages of a stream until the pipe is closed; what a process of its own runs."""
     output: Output | None = None
     with suppress(EOFError, OSError):
         while True:
             message = connection.recv()
-            picture = np.frombuffer(connection.recv_bytes(), np.uint8) if isinstance(message, Picture) else None
+            picture = np.frombuffer(connection.recv_bytes(), np.uint8) if isinstance(message, StreamFrame) else None
             try:
                 if isinstance(message, Connect):
                     output = Output(target)
@@ -121,7 +121,7 @@ def broadcast(connection: Connection, target: Target) -> None:
 class Output:
     """A connection to a server, from its first picture on."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: StreamTarget) -> None:
         scheme, _, place = target.url.partition("://")
         service = SERVICES[scheme.lower()]
         url = f"{scheme.lower()}://{place}"
@@ -144,9 +144,9 @@ class Output:
             key_every_s=_KEY_EVERY_S,
             options={**limits, **preset},
         )
-        self._sound: LiveSound | None = None
+        self._sound: LiveAudioTrack | None = None
         if target.with_sound or service.silence:
-            self._sound = LiveSound(self._container, patience_s=PATIENCE_S if target.with_sound else 0)
+            self._sound = LiveAudioTrack(self._container, patience_s=PATIENCE_S if target.with_sound else 0)
         self._container.start_encoding()
 
     def write(self, pixels: Pixels, at_s: float) -> None:
@@ -159,7 +159,7 @@ class Output:
             self._sound.begin(self._started_s)
             self._sound.keep_up(at_s)
 
-    def write_sound(self, sound: Piece) -> None:
+    def write_sound(self, sound: AudioChunk) -> None:
         if self._sound is not None:
             self._sound.write(sound)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from realtime.audio.feed import SoundFeed
+from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Presentation
 
 Size = tuple[int, int]
@@ -21,7 +21,7 @@ class SourceError(OSError):
 
 
 @dataclass(frozen=True)
-class Part:
+class ClipRange:
     """A part of a file: what lies at `begins_s` of the file's clock is at 0 of the part's; to the end without `ends_s`.
 
     `cut`: whether what lies before its beginning is left out; a clock alone may begin anywhere.
@@ -44,9 +44,9 @@ class Source(Protocol):
     """How many frames there will be, where that is known."""
     time_base: Fraction
     """The clock of the frames' own times: their smallest step, in seconds."""
-    sound: Part | None
+    sound: ClipRange | None
     """Where the sound to the picture is, if there is any."""
-    heard: SoundFeed | None
+    heard: AudioFeed | None
     """The sound as it is heard live, for those who stream or record it."""
     presentation: Presentation
     notes: Sequence[str]
@@ -72,8 +72,8 @@ class Closing:
     """A source that has nothing to close and reads all there is; the others override what differs."""
 
     shortfall: str | None = None
-    sound: Part | None = None
-    heard: SoundFeed | None = None
+    sound: ClipRange | None = None
+    heard: AudioFeed | None = None
     presentation: Presentation = Presentation()
     notes: Sequence[str] = ()
 

@@ -26,7 +26,7 @@ Place = str | int
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraDevice:
     """A camera as the system names it; `path` is empty where only its index is known, which is one of `backend`.
 
     `virtual`: a program's and no device, where the system tells.
@@ -46,7 +46,7 @@ class Camera:
         return " ".join(part for part in (str(self.index), self.name and f"({self.name})", self.path) if part)
 
 
-def list_cameras(sysfs: Path = _SYSFS) -> Sequence[Camera]:
+def list_cameras(sysfs: Path = _SYSFS) -> Sequence[CameraDevice]:
     """Returns the cameras of this machine, by index. Empty where there are none or the system does not tell."""
     if sys.platform.startswith("linux"):
         return _linux_cameras(sysfs)
@@ -55,12 +55,12 @@ def list_cameras(sysfs: Path = _SYSFS) -> Sequence[Camera]:
 
         # asked for one backend it counts from 0, as people do
         first, *others = supported_backends
-        cameras = [Camera(info.index, info.name, backend=first) for info in enumerate_cameras(first)]
+        cameras = [CameraDevice(info.index, info.name, backend=first) for info in enumerate_cameras(first)]
         # what only another one knows, as virtual cameras of DirectShow: OpenCV takes index and backend as one number
         for backend in others:
             known = {camera.name for camera in cameras}
             more = (info for info in enumerate_cameras(backend) if info.name not in known)
-            cameras += [Camera(info.index + backend, info.name) for info in more]
+            cameras += [CameraDevice(info.index + backend, info.name) for info in more]
         return cameras
     return []
 
@@ -70,7 +70,7 @@ def cameras_can_be_listed() -> bool:
     return sys.platform.startswith("linux") or importlib.util.find_spec("cv2_enumerate_cameras") is not None
 
 
-def open_capture(camera: Camera) -> cv2.VideoCapture:
+def open_capture(camera: CameraDevice) -> cv2.VideoCapture:
     """Returns OpenCV's capture of the camera, open or not."""
     return cv2.VideoCapture(camera.path) if camera.path else cv2.VideoCapture(camera.index, camera.backend)
 
@@ -104,7 +104,7 @@ def ask_for(capture: Any, size: tuple[int, int], fps: float = 0.0) -> Mode:
     return Mode((width or size[0], height or size[1]), usable, letters if letters.isalnum() else "")
 
 
-def list_modes(camera: Camera) -> Sequence[Mode]:
+def list_modes(camera: CameraDevice) -> Sequence[Mode]:
     """Returns which of the usual sizes a camera gives; empty where it cannot be opened. Its light goes on meanwhile."""
     capture = open_capture(camera)
     try:
@@ -116,15 +116,15 @@ def list_modes(camera: Camera) -> Sequence[Mode]:
         capture.release()
 
 
-def usual_camera() -> Camera | None:
+def usual_camera() -> CameraDevice | None:
     """Returns the camera that is taken where none is named: the first, one that is a device before a program's."""
     cameras = list_cameras()
     if not cameras:
-        return None if cameras_can_be_listed() else Camera(0)
+        return None if cameras_can_be_listed() else CameraDevice(0)
     return min(cameras, key=lambda camera: camera.virtual)
 
 
-def find_camera(wanted: str) -> Camera | None:
+def find_camera(wanted: str) -> CameraDevice | None:
     """Returns the camera with that index, device path or part of its name; None where there is none.
 
     An index is believed where cameras cannot be listed; opening it will tell.
@@ -132,20 +132,20 @@ def find_camera(wanted: str) -> Camera | None:
     cameras = list_cameras()
     if wanted.isdecimal():
         index = int(wanted)
-        believed = None if cameras_can_be_listed() else Camera(index)
+        believed = None if cameras_can_be_listed() else CameraDevice(index)
         return next((camera for camera in cameras if camera.index == index), believed)
     if wanted.startswith("/dev/"):
         digits = re.search(r"\d+$", wanted)
-        return Camera(int(digits[0]) if digits else 0, path=wanted) if Path(wanted).exists() else None
+        return CameraDevice(int(digits[0]) if digits else 0, path=wanted) if Path(wanted).exists() else None
     return next((camera for camera in cameras if wanted.casefold() in camera.name.casefold()), None)
 
 
-def twins_of(camera: Camera) -> Set[Place]:
+def twins_of(camera: CameraDevice) -> Set[Place]:
     """Returns where other cameras of the same name are."""
     return {each.place for each in list_cameras() if each.name == camera.name} - {camera.place}
 
 
-def find_again(lost: Camera, twins: Set[Place]) -> Camera | None:
+def find_again(lost: CameraDevice, twins: Set[Place]) -> CameraDevice | None:
     """Returns a camera that was lost as it is called now: plugged in again, it may have another number.
 
     twins: where other cameras of that name were when it was opened, which is not where it is now.
@@ -162,7 +162,7 @@ def describe_cameras() -> str:
     return "found no camera at all" if cameras_can_be_listed() else _CANNOT_LIST
 
 
-def _linux_cameras(sysfs: Path) -> list[Camera]:
+def _linux_cameras(sysfs: Path) -> list[CameraDevice]:
     cameras = []
     for device in sorted(sysfs.glob("video*"), key=lambda path: int(re.sub(r"\D", "", path.name) or 0)):
         # a camera's second and later nodes carry metadata, not pictures
@@ -171,5 +171,5 @@ def _linux_cameras(sysfs: Path) -> list[Camera]:
             continue
         name = (device / "name").read_text().strip() if (device / "name").is_file() else ""
         virtual = "virtual" in device.resolve().parts
-        cameras.append(Camera(int(re.sub(r"\D", "", device.name)), name, f"/dev/{device.name}", virtual=virtual))
+        cameras.append(CameraDevice(int(re.sub(r"\D", "", device.name)), name, f"/dev/{device.name}", virtual=virtual))
     return cameras

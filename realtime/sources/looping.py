@@ -10,7 +10,7 @@ from realtime.frames import Frame, fitted
 from realtime.sources.base import Replacing, Source
 
 
-class Looped(Replacing):
+class Looping(Replacing):
     """A file that begins again where it ends: the indices and times of its frames go on.
 
     open_again: opens the file anew; what was open is closed before. `zero_s`: where the 0 of the file's own clock lies,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import av
 import av.error
 
-from realtime.audio.feed import Piece, SoundDecoder, SoundFeed
+from realtime.audio.feed import AudioChunk, AudioDecoder, AudioFeed
 from realtime.frames import Frame
 from realtime.media.color import ToRgb
 from realtime.media.decoding import picture_stream, rate_of, reason_of
@@ -71,7 +71,7 @@ class NetworkStream(Closing):
     live = True
     frame_count: int | None = None
 
-    def __init__(self, url: str, size: Size | None = None, heard: SoundFeed | None = None) -> None:
+    def __init__(self, url: str, size: Size | None = None, heard: AudioFeed | None = None) -> None:
         # who sees the screen need not see the password
         self.name = re.sub(r"//[^/@]*@", "//", url)
         scheme, colon, rest = url.partition(":")
@@ -96,7 +96,7 @@ class NetworkStream(Closing):
         self.heard = heard if self._sound_streams else None
 
     def frames(self) -> Iterator[Frame]:
-        index, to_rgb, sound, clock = 0, ToRgb(self.size), SoundDecoder(), StreamClock()
+        index, to_rgb, sound, clock = 0, ToRgb(self.size), AudioDecoder(), StreamClock()
         try:
             for packet in self._container.demux(self._stream, *self._sound_streams):
                 for decoded in decode_packet(packet):
@@ -110,7 +110,7 @@ class NetworkStream(Closing):
                         index += 1
                     elif clock.began_s is not None and self.heard is not None:
                         for piece in sound.pieces(decoded):
-                            self.heard.put(Piece(clock.began_s + piece.at_s, piece.samples))
+                            self.heard.put(AudioChunk(clock.began_s + piece.at_s, piece.samples))
         except av.error.EOFError:
             pass
         except (av.error.FFmpegError, OSError) as exc:

@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.audio.feed import SoundFeed
+from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame
 from realtime.media.rates import LIVE_TIME_BASE, exact_rate
 from realtime.sources.base import Closing, Size, Source, SourceError
-from realtime.sources.camera_list import Camera as CameraDevice
 from realtime.sources.camera_list import (
+    CameraDevice,
     Place,
     ask_for,
     describe_cameras,
@@ -30,9 +30,9 @@ from realtime.sources.camera_list import (
     usual_camera,
 )
 from realtime.sources.network_stream import NetworkStream
-from realtime.sources.reconnecting import Recovering
+from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.scene import Scene
-from realtime.sources.video_file import Reading, VideoFile
+from realtime.sources.video_file import ReadOptions, VideoFile
 
 DEFAULT_CAMERA_SIZE = (640, 480)
 TEST_SCENE = "test"
@@ -61,7 +61,7 @@ class SceneSource(Closing):
             index += 1
 
 
-class Camera(Closing):
+class CameraSource(Closing):
     """A camera through OpenCV; `size` and `rate` are what it really gives. Raises SourceError."""
 
     live = True
@@ -138,8 +138,8 @@ def open_source(
     url: str | None = None,
     size: Size | None = None,
     rate: Fraction | None = None,
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-    heard: SoundFeed | None = None,
+    reading: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
+    heard: AudioFeed | None = None,
 ) -> Source:
     """Returns the source for a camera (index, device path or part of its name) or an input (file, URL or "test").
 
@@ -150,11 +150,13 @@ def open_source(
     if url is None:
         device = _camera_device(camera)
         twins = twins_of(device)
-        return Recovering(Camera(device, size, rate), lambda: Camera(_same_camera(device, twins), size, rate))
+        return Reconnecting(
+            CameraSource(device, size, rate), lambda: CameraSource(_same_camera(device, twins), size, rate)
+        )
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if not is_file(url):
-        return Recovering(NetworkStream(url, size, heard), lambda: NetworkStream(url, size, heard))
+        return Reconnecting(NetworkStream(url, size, heard), lambda: NetworkStream(url, size, heard))
     file = VideoFile(Path(url), size, reading, rate)
     return file if rate is None or rate == file.rate else Resampled(file, rate)
 

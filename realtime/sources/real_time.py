@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from realtime.audio.feed import FileSound, Piece, SoundFeed
+from realtime.audio.feed import AudioChunk, AudioFeed, FileAudio
 from realtime.frames import Frame
-from realtime.sources.base import Closing, Part, Source
-from realtime.sources.looping import Looped
+from realtime.sources.base import ClipRange, Closing, Source
+from realtime.sources.looping import Looping
 
 # Who is later than that does not catch up in a hurry; the clock is set anew.
 _LATE_S = 1.0
@@ -19,7 +19,7 @@ _LATE_S = 1.0
 _SOUND_AHEAD_S = 0.2
 
 
-class Playback(Closing):
+class RealTime(Closing):
     """Another source whose frames come when they are due; what is not painted in time is dropped, as of a camera.
 
     heard: takes the file's sound, if it has any.
@@ -27,14 +27,14 @@ class Playback(Closing):
 
     live = True
 
-    def __init__(self, source: Source, heard: SoundFeed | None = None) -> None:
+    def __init__(self, source: Source, heard: AudioFeed | None = None) -> None:
         self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
         self.frame_count, self.sound = source.frame_count, source.sound
         self.presentation, self.notes = source.presentation, source.notes
         self._source = source
         self._stopped = threading.Event()
         self._sound_from_s = Fraction(0)
-        self._file_sound: FileSound | None = None
+        self._file_sound: FileAudio | None = None
         if heard is not None and self.sound is not None:
             self._file_sound = _open_sound(self.sound)
             self.heard = heard if self._file_sound.there else None
@@ -59,7 +59,7 @@ class Playback(Closing):
     def _hear(self, began_s: float, at_s: float) -> None:
         if self.sound is None or self._file_sound is None or self.heard is None:
             return
-        if isinstance(self._source, Looped) and self._source.zero_s != self._sound_from_s:
+        if isinstance(self._source, Looping) and self._source.zero_s != self._sound_from_s:
             self._file_sound.close()
             self._file_sound, self._sound_from_s = _open_sound(self.sound), self._source.zero_s
             # sound that outlasts its picture would be heard in the next round
@@ -69,7 +69,7 @@ class Playback(Closing):
         if self.sound.ends_s is not None:
             until_s = min(until_s, float(self.sound.ends_s - self.sound.begins_s))
         for piece in self._file_sound.until(until_s):
-            self.heard.put(Piece(began_s + from_s + piece.at_s, piece.samples))
+            self.heard.put(AudioChunk(began_s + from_s + piece.at_s, piece.samples))
 
     def stop(self) -> None:
         self._stopped.set()
@@ -80,5 +80,5 @@ class Playback(Closing):
         self._source.__exit__(None, None, None)
 
 
-def _open_sound(part: Part) -> FileSound:
-    return FileSound(part.path, float(part.begins_s))
+def _open_sound(part: ClipRange) -> FileAudio:
+    return FileAudio(part.path, float(part.begins_s))

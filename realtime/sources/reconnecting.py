@@ -14,7 +14,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 4.0
 _STALL_S = 1.5
 
 
-class Recovering(Replacing):
+class Reconnecting(Replacing):
     """Another live source, opened anew by `reopen` whenever it fails; it keeps its size, whatever comes then.
 
     `status` says what is waited for, and '' when pictures come. The first picture that never comes is an error as

@@ -18,25 +18,25 @@ import av.error
 from av.format import Flags as ContainerFormatFlags
 
 from realtime.frames import Frame
-from realtime.media.color import ToRgb, hdr_name, is_see_through, presentation_of, turn_of
+from realtime.media.color import ToRgb, hdr_name, is_see_through, orientation_of, presentation_of
 from realtime.media.decoding import picture_stream, rate_of, reason_of
-from realtime.media.image_sequence import first_number, is_picture_row, numbered_files
+from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files
 from realtime.media.rates import clock_for
-from realtime.sources.base import Closing, Part, Size, SourceError
+from realtime.sources.base import ClipRange, Closing, Size, SourceError
 
 # FFmpeg takes any text by these names for drawings made of characters.
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 # A file may end so much before its announced end: the last picture's duration is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
-# Reading goes on behind so many failures in a row: there may be more behind a damaged place.
+# ReadOptions goes on behind so many failures in a row: there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # In a transport stream a jump may end behind the key picture that was wanted, so it aims at so much earlier.
 _JUMP_MARGIN_S = 10
-PICTURE_ROW_RATE = Fraction(25)
+IMAGE_SEQUENCE_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """What is read of a file: from `start_s` to before `end_s`, no side longer than `max_side`, scaled by `scale`."""
 
     start_s: Fraction | None = None
@@ -67,7 +67,7 @@ class VideoFile(Closing):
         self,
         path: Path,
         size: Size | None = None,
-        reading: Reading = Reading(),
+        reading: ReadOptions = ReadOptions(),
         rate: Fraction | None = None,
     ) -> None:
         self.name = str(path)
@@ -83,19 +83,21 @@ class VideoFile(Closing):
         self._jump()
         self._pictures = self._decode()
         first = self._first_picture()
-        turn = turn_of(first)
+        turn = orientation_of(first)
         stored = (first.width, first.height)
         upright = turn.size(stored)
         self.size = size or reading.fitted(upright)
         aspect = _square_or(self._stream.sample_aspect_ratio)
         shown = presentation_of(first, aspect, turn)
-        self.presentation = replace(shown, pixel_aspect=_pixel_aspect(shown.pixel_aspect, upright, self.size))
+        self.presentation = replace(
+            shown, sample_aspect_ratio=_pixel_aspect(shown.sample_aspect_ratio, upright, self.size)
+        )
         self.notes = tuple(_notes(first, self._stream, self.name))
         self._first, self._to_rgb = first, ToRgb(self.size, turn)
         self.frame_count = self._count()
-        if not is_picture_row(path):
+        if not is_image_sequence(path):
             end_s = None if reading.end_s is None else self._clock_origin_s + reading.end_s
-            self.sound = Part(path, self._origin_s, end_s, cut=reading.start_s is not None)
+            self.sound = ClipRange(path, self._origin_s, end_s, cut=reading.start_s is not None)
 
     def frames(self) -> Iterator[Frame]:
         end_s = Fraction(0)
@@ -186,7 +188,7 @@ class VideoFile(Closing):
 
     def _promised_frames(self) -> int:
         path = Path(self.name)
-        return len(numbered_files(path)) if is_picture_row(path) else self._stream.frames
+        return len(numbered_files(path)) if is_image_sequence(path) else self._stream.frames
 
     def _count(self) -> int | None:
         """Returns how many frames there will be, as far as the file says."""
@@ -246,8 +248,8 @@ def _clock_origin_s(container: Any) -> Fraction:
 
 def _open_file(path: Path, rate: Fraction | None = None) -> Any:
     options = {}
-    if is_picture_row(path):
-        options = {"framerate": str(rate or PICTURE_ROW_RATE), "start_number": str(first_number(path))}
+    if is_image_sequence(path):
+        options = {"framerate": str(rate or IMAGE_SEQUENCE_RATE), "start_number": str(first_number(path))}
     elif not path.exists():
         raise SourceError(f"no file {path}; to see the bundled scene instead, type: nst-live -i test")
     elif path.is_dir():

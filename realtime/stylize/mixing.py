@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime.backends import Vector
 from realtime.frames import Pixels
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 
 # After a pause the walk does not begin with so long a step that it is over.
 _LONGEST_STEP_S = 0.1
@@ -20,7 +20,7 @@ class MixError(ValueError):
     """Styles cannot be mixed as asked."""
 
 
-def mixed(parts: Sequence[tuple[Painting, float]], name: str) -> Painting:
+def mixed(parts: Sequence[tuple[LoadedStyle, float]], name: str) -> LoadedStyle:
     """Returns the style between styles of one net: the mean of their vectors by weight.
 
     Raises MixError where the styles belong to different nets or a style has no vector.
@@ -34,10 +34,10 @@ def mixed(parts: Sequence[tuple[Painting, float]], name: str) -> Painting:
                 f"{painting.name!r} and {first.name!r} are painted by different nets; wanted styles of one net"
             )
         vector += np.float32(weight / total) * _vector(painting)
-    return Painting(name, name, "", first.net, vector)
+    return LoadedStyle(name, name, "", first.net, vector)
 
 
-def mix_by_name(weights: Mapping[str, float], paintings: Sequence[Painting]) -> Painting:
+def mix_by_name(weights: Mapping[str, float], paintings: Sequence[LoadedStyle]) -> LoadedStyle:
     """Returns the mix of named styles, called like "wave 60 % + udnie 40 %". Raises MixError for an unknown name."""
     by_name = {painting.name: painting for painting in paintings}
     for name in weights:
@@ -48,12 +48,12 @@ def mix_by_name(weights: Mapping[str, float], paintings: Sequence[Painting]) -> 
     return mixed([(by_name[name], weight) for name, weight in weights.items()], name)
 
 
-def equal_mix(paintings: Sequence[Painting]) -> Painting:
+def equal_mix(paintings: Sequence[LoadedStyle]) -> LoadedStyle:
     """Returns the mix of several styles in equal parts, called like "wave + udnie". Raises MixError as `mixed` does."""
     return mixed([(painting, 1.0) for painting in paintings], " + ".join(painting.name for painting in paintings))
 
 
-def _vector(painting: Painting) -> Vector:
+def _vector(painting: LoadedStyle) -> Vector:
     if painting.vector is None:
         raise MixError(f"{painting.name!r} has a net of its own and cannot be mixed")
     return painting.vector
@@ -69,13 +69,13 @@ class Fader:
 
     def __init__(self, duration_s: float) -> None:
         self.duration_s = duration_s
-        self.under: tuple[Painting, float] | None = None
-        self._target: Painting | None = None
-        self._shown: Painting | None = None
-        self._start: Painting | None = None
+        self.under: tuple[LoadedStyle, float] | None = None
+        self._target: LoadedStyle | None = None
+        self._shown: LoadedStyle | None = None
+        self._start: LoadedStyle | None = None
         self._began_s = self._last_s = 0.0
 
-    def towards(self, target: Painting, at_s: float) -> Painting:
+    def towards(self, target: LoadedStyle, at_s: float) -> LoadedStyle:
         """Returns what to paint at that moment on the way to `target`; called in the order of the frames."""
         if target is not self._target:
             self._target = target
@@ -85,7 +85,7 @@ class Fader:
         self._shown, self.under = self._between(target, at_s)
         return self._shown
 
-    def _between(self, target: Painting, at_s: float) -> tuple[Painting, tuple[Painting, float] | None]:
+    def _between(self, target: LoadedStyle, at_s: float) -> tuple[LoadedStyle, tuple[LoadedStyle, float] | None]:
         start = self._start
         if start is None:
             return target, None

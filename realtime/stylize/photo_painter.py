@@ -12,7 +12,7 @@ from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
 from realtime.stylize.mixing import at_strength, with_colors_of
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 from realtime.stylize.tiled import paint_in_bands
 
@@ -43,7 +43,7 @@ class PhotoPainter:
     def close(self) -> None:
         self._stylizer.__exit__(None, None, None)
 
-    def paint(self, photo: Photo, painting: Painting, report: Callable[[float], object] | None = None) -> Photo:
+    def paint(self, photo: Photo, painting: LoadedStyle, report: Callable[[float], object] | None = None) -> Photo:
         """Returns the picture painted; alpha and what the file says of it stay. report: called with the share done."""
         if self._look.mirrored:
             alpha = None if photo.alpha is None else np.ascontiguousarray(photo.alpha[:, ::-1])
@@ -61,7 +61,7 @@ class PhotoPainter:
                 strip = with_colors_of(strip, photo)
             painted[top : top + _STRIP_ROWS] = at_strength(strip, photo, self._look.strength)
 
-    def _painted(self, pixels: Pixels, painting: Painting, report: Callable[[float], object] | None) -> Pixels:
+    def _painted(self, pixels: Pixels, painting: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
         height, width = pixels.shape[:2]
         if width * height > MOST_PIXELS_WHOLE:
             return paint_in_bands(painting.net, pixels, painting.vector, report)

@@ -61,7 +61,7 @@ _MOVES = _falling(0, 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class SceneMotion:
     """How a frame follows from the one before.
 
     flow: where each place was, h x w x 2 float32, in pixels of the frame. new: 255 where nothing of the last painting
@@ -76,7 +76,7 @@ class Motion:
     kept: float = 0.0
 
 
-class Steadier:
+class Stabilizer:
     """Blends each painting with the one before. `watch` the frames in order, then `blend` their paintings in order.
 
     Several frames may be watched before the first is blended. After a frame that was watched and not blended, between
@@ -113,7 +113,7 @@ class Steadier:
         self._style = style
         self._painting = np.asarray(cv2.cvtColor(painting, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
 
-    def watch(self, pixels: Pixels, style: object, steadiness: float) -> Motion:
+    def watch(self, pixels: Pixels, style: object, steadiness: float) -> SceneMotion:
         """Returns how a frame (H x W x 3 uint8 RGB) follows from the one watched before.
 
         style: what it is painted with; another object is another style. steadiness: 0..1.
@@ -121,12 +121,12 @@ class Steadier:
         view, before, same_style = _view_of(pixels), self._view, style is self._style
         self._view, self._style = view, style
         if before is None or not same_style or before.shape != view.shape or not _has_motion(view):
-            return Motion(view)
+            return SceneMotion(view)
         flow, new, moves = self._motion(view, before)
         if cv2.countNonZero(new) > (1 - _CUT) * new.size:
-            return Motion(view)
+            return SceneMotion(view)
         flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
-        return Motion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness)
+        return SceneMotion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness)
 
     def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
         """Returns where each place was (offsets), where that does not explain the view (255), and what moves (0..1)."""
@@ -143,7 +143,7 @@ class Steadier:
         new = cv2.max(cv2.dilate(other, _NEIGHBOURS), cv2.dilate(changed, _AROUND))
         return flow, new, cv2.min(moves, fast)
 
-    def blend(self, painted: Pixels, motion: Motion) -> Pixels:
+    def blend(self, painted: Pixels, motion: SceneMotion) -> Pixels:
         """Returns the painting (H x W x 3 uint8 RGB) of the frame that `motion` is of, steadied."""
         last, shown = self._painting, painted
         if last is not None and motion.before is self._painted_view and last.shape[:2] == painted.shape[:2]:
@@ -154,7 +154,7 @@ class Steadier:
         self._painted_view = motion.view
         return shown
 
-    def _blended(self, last: Pixels, painted: Pixels, motion: Motion) -> Pixels:
+    def _blended(self, last: Pixels, painted: Pixels, motion: SceneMotion) -> Pixels:
         if motion.flow is None or motion.new is None:
             return painted
         size = painted.shape[1], painted.shape[0]

@@ -27,7 +27,7 @@ _FOREIGN_SIZE_MULTIPLE = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Painting:
+class LoadedStyle:
     """A style ready to be painted: `vector` is float32[K], or None where the net has the style baked in."""
 
     name: str
@@ -54,9 +54,9 @@ def network_for(asked: str, backend: str) -> str:
     return next((name for name in wanted if name in there), wanted[0])
 
 
-def load_repertoire(
+def load_styles(
     chosen: str, network: str, tell: Callable[[str], None] = lambda _line: None
-) -> tuple[Sequence[Painting], int]:
+) -> tuple[Sequence[LoadedStyle], int]:
     """Returns all paintings of the net, by name, and the index of the chosen one.
 
     chosen: the name of a style, or a .safetensors or .onnx file, which is then added. Raises UnknownStyleError,
@@ -74,7 +74,7 @@ def load_repertoire(
 
 def load_paintings(
     network: str, tell: Callable[[str], None] = lambda _line: None, without: Path | None = None
-) -> Sequence[Painting]:
+) -> Sequence[LoadedStyle]:
     """Returns the paintings of the net, by name, but for the style file `without`; `tell` is told what is left out."""
     paintings = []
     for style in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
@@ -98,9 +98,9 @@ def _find(chosen: str, network: str) -> Style:
         raise
 
 
-def _painting(style: Style) -> Painting:
+def _painting(style: Style) -> LoadedStyle:
     vector = None if style.dedicated else load_style(style.path).vector
-    return Painting(style.name, style.title, style.artist, _net(style.network_path, vector), vector)
+    return LoadedStyle(style.name, style.title, style.artist, _net(style.network_path, vector), vector)
 
 
 def _net(weights: Path, vector: Vector | None) -> Net:
@@ -109,7 +109,7 @@ def _net(weights: Path, vector: Vector | None) -> Net:
     return Net(weights.stem, ready_onnx(weights), weights, style_size, config.size_multiple)
 
 
-def _foreign_painting(onnx: Path) -> Painting:
+def _foreign_painting(onnx: Path) -> LoadedStyle:
     if not onnx.is_file():
         raise FileNotFoundError(f"no ONNX file at {onnx}")
     metadata, inputs = read_onnx_metadata(onnx), read_onnx_inputs(onnx)
@@ -121,4 +121,4 @@ def _foreign_painting(onnx: Path) -> Painting:
             f"wanted one input {FRAME!r}, 1 x height x width x 3 uint8"
         )
     net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))
-    return Painting(onnx.stem, onnx.stem, "", net, None)
+    return LoadedStyle(onnx.stem, onnx.stem, "", net, None)

@@ -16,7 +16,7 @@ from realtime.backends import Backend, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import enlarged
 from realtime.stylize.mixing import at_strength
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 
 # A net reflects the picture at its borders, and OpenVINO's own smallest size is not below this either.
 MIN_SIDE = 16
@@ -95,7 +95,7 @@ class Stylizer:
         key = _key(net, size)
         if key in self._painters:
             return True
-        if not self.backend.opens_beside:
+        if not self.backend.thread_safe_open:
             self.painter(net, size)
             return True
         if key not in self._loading:
@@ -108,9 +108,9 @@ class Stylizer:
     def start(
         self,
         frame: Frame,
-        painting: Painting | None,
+        painting: LoadedStyle | None,
         scale: float = 1.0,
-        under: tuple[Painting, float] | None = None,
+        under: tuple[LoadedStyle, float] | None = None,
     ) -> None:
         """Begins to paint a frame; without a painting it passes as it is.
 
@@ -123,7 +123,7 @@ class Stylizer:
                 parts.append(self._begin(frame, under[0], scale, under[1]))
         self._begun.append((frame, parts))
 
-    def _begin(self, frame: Frame, painting: Painting, scale: float, share: float) -> _Part:
+    def _begin(self, frame: Frame, painting: LoadedStyle, scale: float, share: float) -> _Part:
         pixels, size = frame.pixels, scaled(frame.size, scale, painting.net)
         if size != frame.size:
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

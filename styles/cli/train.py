@@ -13,7 +13,7 @@ from styles.cli.common import UsageError, check_style_scale, device_named, loss_
 from styles.cli.evaluate import UNPAINTED
 from styles.registry import (
     SHIPPED_FOLDER,
-    Picture,
+    StylePicture,
     UnknownStyleError,
     known_picture,
     list_networks,
@@ -100,7 +100,7 @@ def _result(args: argparse.Namespace) -> Result:
     return Result.SHARED
 
 
-def _described_pictures(args: argparse.Namespace) -> dict[Path, Picture]:
+def _described_pictures(args: argparse.Namespace) -> dict[Path, StylePicture]:
     """Returns each style picture's file and what the metadata shall say of it."""
     names = [path.stem for path in args.pictures]
     if len(names) == 1 and args.name:
@@ -114,7 +114,7 @@ def _described_pictures(args: argparse.Namespace) -> dict[Path, Picture]:
     if given and len(names) > 1:
         raise UsageError(f"--{next(iter(given))} can describe one picture, not {len(names)}")
     pictures = [known_picture(path) if path.is_file() else None for path in args.pictures]
-    known = [replace(picture or Picture("", "", "", "", ""), **given) for picture in pictures]
+    known = [replace(picture or StylePicture("", "", "", "", ""), **given) for picture in pictures]
     return {
         path: replace(picture, name=name, title=picture.title or name)
         for path, name, picture in zip(args.pictures, names, known, strict=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from styles.architecture import CONFIGS
 from styles.network import TransformNet, network_from_weights
-from styles.registry import NETWORK_SHA256, Picture, network_path
+from styles.registry import NETWORK_SHA256, StylePicture, network_path
 from styles.support.progress import progress_display
 from styles.training.growth import grown
 from styles.training.loss_network import load_loss_network
@@ -80,7 +80,7 @@ class TrainingJob:
     result: Result
     name: str
     net: str
-    pictures: Mapping[Path, Picture]
+    pictures: Mapping[Path, StylePicture]
     photos: Path
     output: Path
     plan: TrainingPlan
@@ -339,7 +339,7 @@ def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str, histor
     return path
 
 
-def _described(picture: Picture) -> dict[str, str]:
+def _described(picture: StylePicture) -> dict[str, str]:
     return {key: value for key, value in asdict(picture).items() if key != "name"}
 
 

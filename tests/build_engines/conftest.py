@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from build_engines.onnx.layout import style_size
-from build_engines.tensorrt.variants import Flavour, NoTensorRTError, load_flavour
+from build_engines.tensorrt.variants import NoTensorRTError, Variant, load_flavour
 from styles.architecture import CONFIGS
 from styles.weights import save_network
 
@@ -51,7 +51,7 @@ def some_style(name: str, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.f
 
 
 @pytest.fixture(scope="session")
-def rtx() -> Flavour:
+def rtx() -> Variant:
     """Returns TensorRT for RTX, whose builder needs no GPU."""
     try:
         return load_flavour("rtx")

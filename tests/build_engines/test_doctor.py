@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from build_engines import cli, doctor
-from build_engines.gpus import why_no_gpu
+from build_engines.gpus import no_gpu_reason
 from realtime.backends import BACKENDS, load_backend
 from tests.conftest import ROOT
 
@@ -23,7 +23,7 @@ def test_every_backend_is_reported_on_as_it_sees_itself() -> None:
     found = findings()
     assert {finding.name for finding in found.values() if finding.kind == "backend"} == set(BACKENDS)
     for name in BACKENDS:
-        assert found[f"backend {name}"].good == (load_backend(name).why_not() is None), name
+        assert found[f"backend {name}"].good == (load_backend(name).unavailable_reason() is None), name
 
 
 def test_here_openvino_and_onnxruntime_are_usable() -> None:
@@ -32,7 +32,7 @@ def test_here_openvino_and_onnxruntime_are_usable() -> None:
     assert "CPU" in found["backend onnxruntime"].text
 
 
-@pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU here")
+@pytest.mark.skipif(no_gpu_reason() is None, reason="there is a GPU here")
 def test_without_a_driver_the_report_says_so() -> None:
     found = findings()
     assert not found["software NVIDIA driver"].good

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-ASK = "from build_engines.gpus import find_gpus, why_no_gpu; print(why_no_gpu() or find_gpus())"
+ASK = "from build_engines.gpus import find_gpus, no_gpu_reason; print(no_gpu_reason() or find_gpus())"
 
 DRIVER = """
 #include <string.h>
@@ -66,7 +66,7 @@ def test_a_driver_without_a_gpu_says_so(values: dict[str, int], words: str, tmp_
 
 
 def test_with_a_driver_the_backend_says_what_is_missing_next(tmp_path: Path) -> None:
-    program = "from realtime.backends import tensorrt; print(tensorrt.why_not())"
+    program = "from realtime.backends import tensorrt; print(tensorrt.unavailable_reason())"
     hidden = "import sys; sys.modules.update({'tensorrt': None, 'tensorrt_rtx': None})\n" + (
         "import importlib.util as u; find = u.find_spec\n"
         "u.find_spec = lambda name: None if 'tensorrt' in name else find(name)\n"

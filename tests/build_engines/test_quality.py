@@ -15,8 +15,8 @@ from build_engines.onnx.graph import onnx_from_network
 from build_engines.onnx.options import GraphOptions, Statistics
 from build_engines.quality import (
     FLOOR_DB,
+    AccuracyReport,
     Pixels,
-    Quality,
     Vector,
     measure_quality,
     paint_with_onnxruntime,
@@ -24,7 +24,7 @@ from build_engines.quality import (
     psnr_db,
     sample_frames,
 )
-from build_engines.tensorrt.engines import Source, styles_of
+from build_engines.tensorrt.engines import BuildSource, styles_of
 from styles import registry
 from styles.architecture import CONFIGS
 from styles.training.pictures import centre_crop, read_picture, resize_short_side, write_picture
@@ -68,7 +68,7 @@ def test_fp16_stays_above_the_floor_on_20_photographs_in_every_style(
     name: str, statistics: Statistics, shared: Path, save_net: SaveNet
 ) -> None:
     weights = net_file(name, save_net)
-    styles = list(styles_of(Source(name, weights)).items())
+    styles = list(styles_of(BuildSource(name, weights)).items())
     exact = paint_with_pytorch(weights)
     half = paint_with_onnxruntime(
         onnx_from_network(load_network(weights), GraphOptions("fp16", statistics)).SerializeToString()
@@ -91,7 +91,7 @@ def test_fp16_does_not_overflow_on_black_white_and_noise(name: str, statistics: 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     for frame in (np.zeros_like(noise), np.full_like(noise, 255), noise, np.where(noise > 127, 255, 0)):
-        for style, vector in styles_of(Source(name, weights)).items():
+        for style, vector in styles_of(BuildSource(name, weights)).items():
             outputs = session.run(watched, {"frame": frame.astype(np.uint8)[None], "style": vector})
             for tensor, values in zip(watched, outputs, strict=True):
                 assert np.isfinite(values).all(), f"{tensor} in {style}"
@@ -123,7 +123,7 @@ def test_the_receipt_names_the_worst_style_and_warns_below_the_floor() -> None:
     near = measure_quality(("a", paint), ("b", exact), sample_frames(32, 16), {"near": vector(1)})
     assert near.good
     assert str(near) == "a against b: 48.1 dB at worst (near)"
-    assert isinstance(near, Quality)
+    assert isinstance(near, AccuracyReport)
 
 
 def test_the_sample_frames_reach_over_the_whole_range() -> None:

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import onnxruntime
 
-from build_engines.doctor import examine, why_no_tensorrt
+from build_engines.doctor import examine, no_tensorrt_reason
 from build_engines.gpus import NoGpuError, first_gpu
 from build_engines.onnx.cache import ready_onnx
 from build_engines.onnx.options import Statistics
 from build_engines.quality import fp32_reference, measure_quality, sample_frames
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
-from build_engines.tensorrt.engines import Source, styles_of
+from build_engines.tensorrt.engines import BuildSource, styles_of
 from realtime.backends import Painter, Vector
 from realtime.backends.onnxruntime import onnx_painter
 from realtime.frames import Pixels
@@ -79,7 +79,7 @@ def main() -> int:
         return 4
     print(f"{gpu.name} ({gpu.target}), CUDA {gpu.driver[0]}.{gpu.driver[1]}, {platform.platform()}")
     software = {finding.name: finding.text for finding in examine()}
-    no_tensorrt = why_no_tensorrt()
+    no_tensorrt = no_tensorrt_reason()
     if no_tensorrt is not None:
         print(f"TensorRT is not run: {no_tensorrt}", file=sys.stderr)
     lines: list[Line] = []
@@ -105,21 +105,21 @@ def main() -> int:
 
 def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[Line]:
     """Yields the qualities at odd sizes and at the first size, then the speeds, of training and at all sizes."""
-    with_tensorrt = why_no_tensorrt() is None
+    with_tensorrt = no_tensorrt_reason() is None
     for size in (*ODD_SIZES, SIZES[0]):
         with ExitStack() as stack:
             painter = pytorch_painter(weights, size, depth=1)
             stack.callback(painter.close)
             yield quality_line(weights, size, "pytorch CUDA f16", painter)
         for statistics in _STATISTICS if with_tensorrt else ():
-            stored, flavour = built_engine(weights, size, folder, statistics)
+            stored, variant = built_engine(weights, size, folder, statistics)
             yield Line(
                 weights.stem, _text(size), f"build, {statistics} statistics", _number(stored.facts["build_s"]), "s"
             )
             with ExitStack() as stack:
-                engine = tensorrt_painter(stored, flavour, depth=1)
+                engine = tensorrt_painter(stored, variant, depth=1)
                 stack.callback(engine.close)
-                yield quality_line(weights, size, f"{flavour} f16, {statistics} statistics", engine)
+                yield quality_line(weights, size, f"{variant} f16, {statistics} statistics", engine)
     trainer = drawn_training(weights, folder, "cuda", steps=_WARM_UP_STEPS + count)
     yield Line(weights.stem, "256x256", "a step of training, batch 3", step_ms(trainer, _WARM_UP_STEPS), "ms")
     for size in SIZES:
@@ -149,14 +149,14 @@ def quality_line(weights: Path, size: tuple[int, int], what: str, painter: Paint
         painter.start(frame, style)
         return painter.finish()
 
-    styles = styles_of(Source(weights.stem, weights))
+    styles = styles_of(BuildSource(weights.stem, weights))
     quality = measure_quality((what, paint), fp32_reference(weights), sample_frames(*size), styles)
     return Line(weights.stem, _text(size), f"{what}: worst PSNR", quality.psnr_db, "dB", quality.good)
 
 
 def race(weights: Path, size: tuple[int, int], folder: Path, rounds: int, count: int) -> Iterator[Line]:
     """Yields the speeds of all contestants at one size: computing alone, then from frame to result."""
-    net, style = weights.stem, next(iter(styles_of(Source(weights.stem, weights)).values()))
+    net, style = weights.stem, next(iter(styles_of(BuildSource(weights.stem, weights)).values()))
     frame = sample_frames(*size)[0]
     with ExitStack() as stack:
         painters: dict[str, Painter] = {"pytorch": pytorch_painter(weights, size)}
@@ -165,13 +165,13 @@ def race(weights: Path, size: tuple[int, int], folder: Path, rounds: int, count:
         for name, reason in failed.items():
             yield Line(net, _text(size), name, 0, "", note=reason)
         bare_of = {"pytorch": "pytorch CUDA graph f16"}
-        if why_no_tensorrt() is None:
+        if no_tensorrt_reason() is None:
             for statistics in _STATISTICS:
-                stored, flavour = built_engine(weights, size, folder, statistics)
+                stored, variant = built_engine(weights, size, folder, statistics)
                 name = f"tensorrt, {statistics} statistics"
-                runs[name], close = bare_engine(stored, flavour)
+                runs[name], close = bare_engine(stored, variant)
                 stack.callback(close)
-                painters[name] = tensorrt_painter(stored, flavour)
+                painters[name] = tensorrt_painter(stored, variant)
                 bare_of[name] = name
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             painters["onnxruntime CUDA"] = onnx_painter(ready_onnx(weights, folder), *size)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from build_engines.gpus import why_no_gpu
+from build_engines.gpus import no_gpu_reason
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
 
 
@@ -31,7 +31,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = why_no_gpu()
+    reason = no_gpu_reason()
     if reason is None or "gpu" in required():
         return
     for item in items:

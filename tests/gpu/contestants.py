@@ -12,8 +12,8 @@ import numpy as np
 from build_engines.gpus import first_gpu
 from build_engines.onnx.options import GraphOptions, Statistics
 from build_engines.tensorrt.cache import EngineCache, StoredEngine
-from build_engines.tensorrt.engines import Source, build_engine, find_engine, find_target, plan_engine
-from build_engines.tensorrt.variants import Flavour, load_flavour
+from build_engines.tensorrt.engines import BuildSource, build_engine, find_engine, find_target, plan_engine
+from build_engines.tensorrt.variants import Variant, load_flavour
 from realtime.backends.pycuda_device import PycudaDevice
 from realtime.backends.pytorch import TorchDevice, TorchNet
 from realtime.backends.slots import SlotPainter
@@ -25,20 +25,20 @@ Run = tuple[Callable[[], None], Callable[[], None]]
 
 def built_engine(
     weights: Path, size: tuple[int, int], folder: Path, statistics: Statistics = "fp32"
-) -> tuple[StoredEngine, Flavour]:
+) -> tuple[StoredEngine, Variant]:
     """Returns the engine of a net for the GPU here, built now if need be."""
-    flavour = load_flavour(gpu=first_gpu())
-    source, cache = Source(weights.stem, weights), EngineCache(folder)
+    variant = load_flavour(gpu=first_gpu())
+    source, cache = BuildSource(weights.stem, weights), EngineCache(folder)
     options = GraphOptions("fp16", statistics)
-    spec = plan_engine(source, size, flavour, find_target(flavour), options=options)
+    spec = plan_engine(source, size, variant, find_target(variant), options=options)
     stored, _ = find_engine(spec, cache)
-    return stored or build_engine(spec, source, flavour, cache), flavour
+    return stored or build_engine(spec, source, variant, cache), variant
 
 
-def tensorrt_painter(stored: StoredEngine, flavour: Flavour, depth: int = 3) -> SlotPainter[Any, Any, Any]:
+def tensorrt_painter(stored: StoredEngine, variant: Variant, depth: int = 3) -> SlotPainter[Any, Any, Any]:
     device = PycudaDevice()
     with device.current():
-        net = TensorRTNet(device, stored, flavour)
+        net = TensorRTNet(device, stored, variant)
     return SlotPainter(device, net, stored.spec.width, stored.spec.height, depth)
 
 
@@ -49,12 +49,12 @@ def pytorch_painter(weights: Path, size: tuple[int, int], depth: int = 3) -> Slo
     return SlotPainter(device, net, *size, depth)
 
 
-def bare_engine(stored: StoredEngine, flavour: Flavour) -> tuple[Run, Callable[[], None]]:
+def bare_engine(stored: StoredEngine, variant: Variant) -> tuple[Run, Callable[[], None]]:
     """Returns the engine without copies to and fro, and what closes it."""
     device = PycudaDevice()
     shape = (stored.spec.height, stored.spec.width, 3)
     with device.current():
-        net = TensorRTNet(device, stored, flavour)
+        net = TensorRTNet(device, stored, variant)
         style = device.buffer((net.style_size,), np.float32) if net.style_size else None
         launch = net.prepare(device.buffer(shape, np.uint8), style, device.buffer(shape, np.uint8))
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from build_engines.doctor import why_no_tensorrt
+from build_engines.doctor import no_tensorrt_reason
 from build_engines.onnx.options import Statistics
 from build_engines.quality import FLOOR_DB, fp32_reference, psnr_db, sample_frames
-from build_engines.tensorrt.engines import Source, styles_of
+from build_engines.tensorrt.engines import BuildSource, styles_of
 from realtime.backends import Painter
 from styles.registry import list_networks
 from tests.gpu.conftest import need
@@ -27,7 +27,7 @@ def open_painter(request: pytest.FixtureRequest, engines: Path) -> Iterator[Open
     """Returns `open_painter(weights, size)` for each CUDA backend, and closes what was opened."""
     name: str = request.param
     if name.startswith("tensorrt"):
-        need("tensorrt", why_no_tensorrt())
+        need("tensorrt", no_tensorrt_reason())
     opened: list[Painter] = []
 
     def open_one(weights: Path, size: tuple[int, int]) -> Painter:
@@ -50,7 +50,9 @@ def test_frames_in_flight_are_those_of_fp32_pytorch_each_in_its_style(
 ) -> None:
     weights = list_networks()[net]
     exact, painter = fp32_reference(weights)[1], open_painter(weights, size)
-    jobs = [(frame, vector) for vector in styles_of(Source(net, weights)).values() for frame in sample_frames(*size)]
+    jobs = [
+        (frame, vector) for vector in styles_of(BuildSource(net, weights)).values() for frame in sample_frames(*size)
+    ]
     results = []
     for number, (frame, vector) in enumerate(jobs):  # the style changes while earlier frames are in flight
         if number >= painter.depth:
@@ -63,7 +65,7 @@ def test_frames_in_flight_are_those_of_fp32_pytorch_each_in_its_style(
 
 def test_two_nets_at_once_do_not_disturb_each_other(open_painter: OpenPainter) -> None:
     weights = next(iter(list_networks().values()))
-    style = next(iter(styles_of(Source(weights.stem, weights)).values()))
+    style = next(iter(styles_of(BuildSource(weights.stem, weights)).values()))
     small, large = (320, 240), (1280, 720)
     frames = {size: sample_frames(*size)[0] for size in (small, large)}
     alone = {}

@@ -10,7 +10,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from build_engines.gpus import why_no_gpu
+from build_engines.gpus import no_gpu_reason
 from realtime.backends import Vector
 from realtime.frames import Pixels
 from tests.conftest import ROOT
@@ -74,7 +74,7 @@ def test_a_bound_that_is_not_kept_is_said() -> None:
     assert str(Line("fast", "640x480", "what", 1.0, "ms")).rstrip().endswith("ms")
 
 
-@pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU here")
+@pytest.mark.skipif(no_gpu_reason() is None, reason="there is a GPU here")
 def test_without_a_gpu_the_check_says_so_and_ends_with_4() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.gpu"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 4

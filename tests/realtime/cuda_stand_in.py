@@ -127,7 +127,7 @@ class StandInGpu:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def Device(self, number: int) -> StandInGpu:  # noqa: N802
+    def GpuDevice(self, number: int) -> StandInGpu:  # noqa: N802
         assert number == 0
         return self
 

@@ -20,8 +20,8 @@ from realtime.queues import SinkQueue
 from realtime.session import Session
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sources.open import SceneSource
-from realtime.sources.real_time import Playback
-from realtime.stylize.styles import load_repertoire, network_for
+from realtime.sources.real_time import RealTime
+from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import Stylizer
 from tests.realtime.servers import RtmpServer, why_no_nginx
 
@@ -42,9 +42,9 @@ class _Counter:
 def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[float]]:
     """Returns the null sink's frames per second, round by round, with the server there and with the server killed."""
     backend = choose_backend("auto").backend
-    paintings, chosen = load_repertoire("wreck", network_for("auto", backend.name))
+    paintings, chosen = load_styles("wreck", network_for("auto", backend.name))
     painting, counter, server = paintings[chosen], _Counter(), RtmpServer(folder)
-    source = Playback(SceneSource(SIZE, Fraction(30)))
+    source = RealTime(SceneSource(SIZE, Fraction(30)))
     rates: dict[str, list[float]] = {phase: [] for phase in PHASES}
 
     def conduct(stream: Stream) -> None:

@@ -21,7 +21,7 @@ from realtime.queues import SinkQueue
 from realtime.session import Session
 from realtime.sinks.recorder import Recorder
 from realtime.sources.open import SceneSource
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 
 SIZE = (64, 48)
@@ -83,7 +83,7 @@ class _Gauge:
             self._report(f"{self._done} frames: {usage_now()}")
 
 
-def soak(backend: Backend, painting: Painting, frames: int, path: Path, report: Callable[[str], None]) -> Soak:
+def soak(backend: Backend, painting: LoadedStyle, frames: int, path: Path, report: Callable[[str], None]) -> Soak:
     """Runs a show of the bundled scene as fast as it goes, into a recording, and returns what it held."""
     _run(backend, painting, _WARM_UP_FRAMES, path)  # libraries start threads of their own, once
     before, gauge = usage_now(), _Gauge(frames, report)
@@ -94,7 +94,7 @@ def soak(backend: Backend, painting: Painting, frames: int, path: Path, report: 
     return Soak(before, gauge.seen[0], most, usage_now(), recorded, fps)
 
 
-def _run(backend: Backend, painting: Painting, frames: int, path: Path, *sinks: Sink) -> int:
+def _run(backend: Backend, painting: LoadedStyle, frames: int, path: Path, *sinks: Sink) -> int:
     """Returns how many frames of a show were recorded."""
     with (
         Stylizer(backend) as stylizer,
@@ -109,7 +109,7 @@ def _run(backend: Backend, painting: Painting, frames: int, path: Path, *sinks: 
 
 def main() -> int:
     from realtime.backends import choose_backend
-    from realtime.stylize.styles import load_repertoire, network_for
+    from realtime.stylize.styles import load_styles, network_for
 
     parser = argparse.ArgumentParser(prog="python -m tests.realtime.soak", description=__doc__)
     parser.add_argument("--frames", type=int, default=100_000)
@@ -117,7 +117,7 @@ def main() -> int:
     parser.add_argument("--format", default="mkv", help="mkv, mp4, mov or webm (default: %(default)s)")
     args = parser.parse_args()
     choice = choose_backend("auto")
-    paintings, chosen = load_repertoire(args.style, network_for("auto", choice.backend.name))
+    paintings, chosen = load_styles(args.style, network_for("auto", choice.backend.name))
     with tempfile.TemporaryDirectory() as folder:
         result = soak(choice.backend, paintings[chosen], args.frames, Path(folder) / f"soak.{args.format}", tell)
     tell(f"{args.frames} frames at {result.fps:.0f} fps, memory {100 * result.growth:+.2f} % after the first tenth")

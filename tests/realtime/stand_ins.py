@@ -14,7 +14,7 @@ from realtime.frames import Frame, Pixels
 from realtime.player.player import Sink
 from realtime.queues import FrameSource, RatedSource
 from realtime.screen.display import Display
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 
 SIZE = (64, 48)
 
@@ -81,9 +81,9 @@ def shade_backend() -> Backend:
     return Backend("stand-in", lambda: None, lambda _net, _width, _height: ShadePainter())
 
 
-def shade(name: str, value: int) -> Painting:
+def shade(name: str, value: int) -> LoadedStyle:
     """Returns a style that paints everything in the shade `value`."""
-    return Painting(name, name.title(), "nobody", SHADE_NET, np.array([value], np.float32))
+    return LoadedStyle(name, name.title(), "nobody", SHADE_NET, np.array([value], np.float32))
 
 
 SHADE_NET = Net("shade", Path("shade.onnx"), None, style_size=1, size_multiple=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from build_engines.tensorrt.background_build import BackgroundBuild
-from build_engines.tensorrt.variants import Flavour
+from build_engines.tensorrt.variants import Variant
 from tests.build_engines.conftest import SaveNet
 
 
@@ -24,7 +24,7 @@ def words(weights: Path, engines: Path) -> list[str]:
     return [str(weights), "--target", "sm86", "--engine-dir", str(engines), "--no-receipt", "--size", "1280x720"]
 
 
-def test_a_build_shows_its_progress_and_ends_with_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Flavour) -> None:
+def test_a_build_shows_its_progress_and_ends_with_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Variant) -> None:
     engines = tmp_path / "engines"
     with BackgroundBuild(words(save_net("full"), engines)) as build:
         assert build.done is None
@@ -43,7 +43,7 @@ def test_a_build_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
         assert build.error.startswith(("no weights file at", "tensorrt_rtx is not installed"))
 
 
-def test_leaving_cancels_and_leaves_nothing(save_net: SaveNet, tmp_path: Path, rtx: Flavour) -> None:
+def test_leaving_cancels_and_leaves_nothing(save_net: SaveNet, tmp_path: Path, rtx: Variant) -> None:
     engines = tmp_path / "engines"
     with BackgroundBuild(words(save_net("full"), engines)) as build:
         wait_for(lambda: build.progress.fraction > 0)

@@ -19,14 +19,14 @@ from build_engines.tensorrt.build import (
     PhaseTree,
     engine_from_onnx,
 )
-from build_engines.tensorrt.variants import Flavour, known_targets, load_flavour
+from build_engines.tensorrt.variants import Variant, known_targets, load_flavour
 from styles.weights import load_network
 from tests.build_engines.conftest import SaveNet
 
 SIZE = (320, 192)
 
 
-def order(rtx: Flavour, size: tuple[int, int] | None = None) -> BuildOrder:
+def order(rtx: Variant, size: tuple[int, int] | None = None) -> BuildOrder:
     return BuildOrder(rtx, "sm86", size)
 
 
@@ -38,26 +38,26 @@ def graph(weights: Path, options: GraphOptions) -> bytes:
 @pytest.mark.parametrize("options", [GraphOptions("fp16"), GraphOptions("fp16", "fp16"), GraphOptions("fp32")])
 @pytest.mark.parametrize(("name", "baked"), [("fast", False), ("full", False), ("fast", True)])
 def test_every_kind_of_graph_becomes_an_engine(
-    name: str, baked: bool, options: GraphOptions, save_net: SaveNet, rtx: Flavour
+    name: str, baked: bool, options: GraphOptions, save_net: SaveNet, rtx: Variant
 ) -> None:
     model = graph(save_net(name, baked=baked), GraphOptions(options.precision, options.statistics, SIZE))
     assert len(engine_from_onnx(model, order(rtx))) > 100_000
 
 
-def test_a_graph_with_free_sizes_becomes_an_engine_of_one_size(save_net: SaveNet, rtx: Flavour) -> None:
+def test_a_graph_with_free_sizes_becomes_an_engine_of_one_size(save_net: SaveNet, rtx: Variant) -> None:
     model = graph(save_net("fast"), GraphOptions("fp16"))
     assert len(engine_from_onnx(model, order(rtx, SIZE))) > 100_000
     with pytest.raises(EngineBuildError, match="leaves height and width free: say which with --size"):
         engine_from_onnx(model, order(rtx))
 
 
-def test_a_graph_of_one_size_is_refused_at_another(save_net: SaveNet, rtx: Flavour) -> None:
+def test_a_graph_of_one_size_is_refused_at_another(save_net: SaveNet, rtx: Variant) -> None:
     model = graph(save_net("fast"), GraphOptions("fp16", size=SIZE))
     with pytest.raises(EngineBuildError, match="the graph is for 320x192 alone"):
         engine_from_onnx(model, order(rtx, (640, 480)))
 
 
-def test_garbage_empty_and_truncated_files_are_refused(save_net: SaveNet, rtx: Flavour) -> None:
+def test_garbage_empty_and_truncated_files_are_refused(save_net: SaveNet, rtx: Variant) -> None:
     whole = graph(save_net("fast"), GraphOptions("fp16", size=SIZE))
     for data in (b"", b"no graph at all, but words", whole[: len(whole) // 2], whole[:-1]):
         with pytest.raises(EngineBuildError, match=r"holds no ONNX graph|does not take this ONNX graph"):
@@ -65,7 +65,7 @@ def test_garbage_empty_and_truncated_files_are_refused(save_net: SaveNet, rtx: F
     assert engine_from_onnx(whole, order(rtx))  # and none of them leaves the builder in disorder
 
 
-def test_a_graph_that_does_not_go_from_picture_to_picture_is_refused(rtx: Flavour) -> None:
+def test_a_graph_that_does_not_go_from_picture_to_picture_is_refused(rtx: Variant) -> None:
     def identity(name: str, kind: int) -> bytes:
         ends = [onnx.helper.make_tensor_value_info(end, kind, [1, 8, 8, 3]) for end in (name, "painted")]
         node = onnx.helper.make_node("Relu", [name], ["painted"])
@@ -82,7 +82,7 @@ def test_a_graph_that_does_not_go_from_picture_to_picture_is_refused(rtx: Flavou
         engine_from_onnx(identity("frame", onnx.TensorProto.FLOAT), order(rtx))
 
 
-def test_a_type_error_in_the_graph_is_reported_in_tensorrts_words(save_net: SaveNet, rtx: Flavour) -> None:
+def test_a_type_error_in_the_graph_is_reported_in_tensorrts_words(save_net: SaveNet, rtx: Variant) -> None:
     model = onnx_from_network(load_network(save_net("fast")), GraphOptions("fp16", "fp16", SIZE))
     for tensor in model.graph.initializer:
         if tensor.name.startswith("ones_"):  # InstanceNormalization with FP16 input and FP32 scale
@@ -92,13 +92,13 @@ def test_a_type_error_in_the_graph_is_reported_in_tensorrts_words(save_net: Save
         engine_from_onnx(model.SerializeToString(), order(rtx))
 
 
-def test_an_unknown_target_is_refused_with_the_known_ones(save_net: SaveNet, rtx: Flavour) -> None:
+def test_an_unknown_target_is_refused_with_the_known_ones(save_net: SaveNet, rtx: Variant) -> None:
     assert "sm86" in known_targets(rtx)
     with pytest.raises(EngineBuildError, match=r"does not build for sm90; it knows .*sm86"):
         engine_from_onnx(graph(save_net("fast"), GraphOptions("fp16", size=SIZE)), BuildOrder(rtx, "sm90"))
 
 
-def test_progress_rises_to_the_end(save_net: SaveNet, rtx: Flavour) -> None:
+def test_progress_rises_to_the_end(save_net: SaveNet, rtx: Variant) -> None:
     seen: list[BuildProgress] = []
     engine_from_onnx(graph(save_net("fast"), GraphOptions("fp16", size=SIZE)), order(rtx), seen.append)
     fractions = [progress.fraction for progress in seen]
@@ -107,7 +107,7 @@ def test_progress_rises_to_the_end(save_net: SaveNet, rtx: Flavour) -> None:
     assert fractions[-1] == pytest.approx(1.0)
 
 
-def test_a_build_is_cancelled_at_its_next_step(save_net: SaveNet, rtx: Flavour) -> None:
+def test_a_build_is_cancelled_at_its_next_step(save_net: SaveNet, rtx: Variant) -> None:
     cancel, seen = threading.Event(), []
 
     def cancel_soon(progress: BuildProgress) -> None:
@@ -120,7 +120,7 @@ def test_a_build_is_cancelled_at_its_next_step(save_net: SaveNet, rtx: Flavour) 
     assert len(seen) < 20
 
 
-def test_an_error_in_the_progress_display_ends_the_build_and_is_raised(save_net: SaveNet, rtx: Flavour) -> None:
+def test_an_error_in_the_progress_display_ends_the_build_and_is_raised(save_net: SaveNet, rtx: Variant) -> None:
     def fail(progress: BuildProgress) -> None:
         raise BrokenPipeError("nobody looks")
 

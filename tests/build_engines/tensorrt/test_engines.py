@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from build_engines import cli
-from build_engines.gpus import NoGpuError, why_no_gpu
+from build_engines.gpus import NoGpuError, no_gpu_reason
 from build_engines.onnx.cache import write_onnx
 from build_engines.onnx.layout import FrameSizeError
 from build_engines.onnx.options import GraphOptions
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, UnusableEngineError, read_engine
-from build_engines.tensorrt.engines import Source, Target, TargetError, find_target, plan_engine, styles_of
-from build_engines.tensorrt.variants import Flavour
+from build_engines.tensorrt.engines import BuildSource, BuildTarget, TargetError, find_target, plan_engine, styles_of
+from build_engines.tensorrt.variants import Variant
 from styles.weights import file_sha256, save_style
 from tests.build_engines.conftest import SaveNet, some_style
 from tests.conftest import ROOT
@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def net_at_home(save_net: SaveNet, home: Path, rtx: Flavour) -> Path:
+def net_at_home(save_net: SaveNet, home: Path, rtx: Variant) -> Path:
     return save_net("fast", folder=home)
 
 
@@ -152,7 +152,7 @@ def test_what_killed_builds_left_behind_goes_after_a_day(cache: EngineCache) -> 
 
 
 def test_a_second_run_builds_nothing_and_a_change_builds_what_it_must(
-    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Flavour, capsys: pytest.CaptureFixture[str]
+    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Variant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("fast", "full"):
         save_net(name, folder=home)
@@ -199,7 +199,7 @@ def test_a_second_run_builds_nothing_and_a_change_builds_what_it_must(
 
 
 def test_the_receipt_is_printed_kept_and_warns_below_the_floor(
-    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Flavour, capsys: pytest.CaptureFixture[str]
+    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Variant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = save_net("fast", folder=home)
     build = (weights, "--target", "sm86", "--engine-dir", tmp_path, "--size", "320x192")
@@ -214,14 +214,14 @@ def test_the_receipt_is_printed_kept_and_warns_below_the_floor(
     assert "fast-640x480-fp16-rtx-sm86.engine is not built" in capsys.readouterr().out
 
 
-def test_an_onnx_file_becomes_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Flavour) -> None:
+def test_an_onnx_file_becomes_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Variant) -> None:
     file = tmp_path / "foreign.onnx"
     write_onnx(save_net("fast"), file)
     build = ("--onnx", file, "--target", "sm86", "--engine-dir", tmp_path, "--precision", "fp32")
     assert nst_build(*build, "--size", "320x192") == 0
     assert (tmp_path / "foreign-320x192-fp32-rtx-sm86.engine").is_file()
     with pytest.raises(FrameSizeError, match="from 16x16 in steps of 8, not 320x8"):
-        plan_engine(Source("foreign", None, file), (320, 8), rtx, Target("sm86"))
+        plan_engine(BuildSource("foreign", None, file), (320, 8), rtx, BuildTarget("sm86"))
 
 
 @pytest.mark.parametrize(
@@ -262,27 +262,29 @@ def test_a_bad_word_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
     assert "wanted something like 1280x720" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU here")
-def test_without_a_gpu_a_target_must_be_named(rtx: Flavour) -> None:
+@pytest.mark.skipif(no_gpu_reason() is None, reason="there is a GPU here")
+def test_without_a_gpu_a_target_must_be_named(rtx: Variant) -> None:
     with pytest.raises(NoGpuError, match=r"no NVIDIA .*--target sm86"):
         find_target(rtx)
     with pytest.raises(NoGpuError, match="rtx builds without: --runtime rtx"):
         find_target(dataclasses.replace(rtx, name="tensorrt"))
-    assert find_target(rtx, "sm86") == Target("sm86")
+    assert find_target(rtx, "sm86") == BuildTarget("sm86")
     with pytest.raises(TargetError):
         find_target(rtx, "sm1")
 
 
-def test_a_spec_names_the_version_and_the_weights(save_net: SaveNet, rtx: Flavour) -> None:
+def test_a_spec_names_the_version_and_the_weights(save_net: SaveNet, rtx: Variant) -> None:
     weights = save_net("fast")
-    spec = plan_engine(Source("fast", weights), (320, 192), rtx, Target("sm86"), options=GraphOptions("fp32", "fp16"))
+    spec = plan_engine(
+        BuildSource("fast", weights), (320, 192), rtx, BuildTarget("sm86"), options=GraphOptions("fp32", "fp16")
+    )
     assert spec.source_sha256 == file_sha256(weights)
     assert spec.runtime_version == rtx.version
     assert spec.statistics == "fp32"  # in an fp32 graph there is no other
 
 
 def test_of_a_style_that_two_nets_have_the_one_is_built_that_nst_live_takes(
-    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Flavour
+    save_net: SaveNet, home: Path, tmp_path: Path, rtx: Variant
 ) -> None:
     for net in ("fast", "full"):
         mine = {"network": net, "network_sha256": file_sha256(save_net(net, folder=home))}
@@ -296,7 +298,7 @@ def test_of_a_style_that_two_nets_have_the_one_is_built_that_nst_live_takes(
 
 def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home: Path) -> None:
     weights = save_net("fast", folder=home)
-    source = Source("fast", weights)
+    source = BuildSource("fast", weights)
     assert list(styles_of(source)) == ["plain"]
     mine = {"network": "fast", "network_sha256": file_sha256(weights)}
     save_style(home / "fast" / "wave.safetensors", some_style("fast"), mine)
@@ -304,7 +306,7 @@ def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home
     styles = styles_of(source)
     assert list(styles) == ["wave"]
     np.testing.assert_array_equal(np.asarray(styles["wave"]), some_style("fast"))
-    assert styles_of(Source("b", save_net("fast", baked=True))) == {"b": None}
+    assert styles_of(BuildSource("b", save_net("fast", baked=True))) == {"b": None}
 
 
 def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[str]:
@@ -331,7 +333,7 @@ def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[
 
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
-    stop: signal.Signals, code: int, save_net: SaveNet, tmp_path: Path, rtx: Flavour
+    stop: signal.Signals, code: int, save_net: SaveNet, tmp_path: Path, rtx: Variant
 ) -> None:
     weights, engines = save_net("full"), tmp_path / "engines"
     with build_process(weights, engines) as process:
@@ -348,7 +350,7 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
 
 
 def test_building_anew_that_is_killed_leaves_the_engine_that_was_there(
-    save_net: SaveNet, tmp_path: Path, rtx: Flavour
+    save_net: SaveNet, tmp_path: Path, rtx: Variant
 ) -> None:
     weights, engines = save_net("full"), tmp_path / "engines"
     assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0

@@ -145,7 +145,7 @@ def test_tensorrt_11_has_every_name_that_we_use(tmp_path: Path) -> None:
     need("tensorrt_bindings", "tensorrt-cu13-bindings")
     for library, functions in NVIDIA_STUBS.items():
         stub_library(tmp_path, library, functions.split())
-    # how TensorRT for RTX is told its target: our code gets there for that flavour alone
+    # how TensorRT for RTX is told its target: our code gets there for that variant alone
     for_rtx = {"ComputeCapability", "IBuilderConfig.num_compute_capabilities", "IBuilderConfig.set_compute_capability"}
     assert set(missing_names("tensorrt_bindings", tmp_path)) == for_rtx
 

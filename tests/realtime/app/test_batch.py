@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.app.jobs import Errand, is_for_folder, plan_errands
+from realtime.app.jobs import Job, is_for_folder, plan_jobs
 from realtime.media.photo import Photo, read_photo, write_photo
 from realtime.queues import StoppedError, Stopping, side_by_side
 from realtime.sinks.recorder import OutputError
@@ -269,12 +269,12 @@ def test_what_is_wrong_with_the_style_is_said_once(tmp_path: Path, nst_live: Nst
 def test_names_that_would_collide_are_kept_apart(tmp_path: Path) -> None:
     for name in ("a.mp4", "a.avi"):
         (tmp_path / name).touch()
-    outputs = [errand.output.name for errand in plan_errands([str(tmp_path)], Path("out"))]
+    outputs = [job.output.name for job in plan_jobs([str(tmp_path)], Path("out"))]
     assert outputs == ["a.avi.mp4", "a.mp4"]
     for folder in ("x", "y"):
         save(tmp_path / folder / "same.png")
     with pytest.raises(OutputError, match=r"would both be painted into out/same\.png"):
-        plan_errands([str(tmp_path / "x"), str(tmp_path / "y")], Path("out"))
+        plan_jobs([str(tmp_path / "x"), str(tmp_path / "y")], Path("out"))
 
 
 @pytest.mark.parametrize(
@@ -295,10 +295,10 @@ def test_what_is_typed_says_whether_it_is_several_files(inputs: list[str], outpu
 def test_a_file_named_like_a_pattern_is_a_file(tmp_path: Path) -> None:
     photo = save(tmp_path / "holiday [1].png")
     assert not is_for_folder([str(photo)], tmp_path / "painted.png")
-    assert [errand.source for errand in plan_errands([str(photo)], Path("out"))] == [photo]
-    assert plan_errands([str(photo)], Path("out")) == [Errand(photo, Path("out/holiday [1].png"))]
+    assert [job.source for job in plan_jobs([str(photo)], Path("out"))] == [photo]
+    assert plan_jobs([str(photo)], Path("out")) == [Job(photo, Path("out/holiday [1].png"))]
     with pytest.raises(SourceError, match="no file or folder"):
-        plan_errands([str(tmp_path / "none.png")], Path("out"))
+        plan_jobs([str(tmp_path / "none.png")], Path("out"))
 
 
 # several at a time ----------------------------------------------------------------------------------------------------

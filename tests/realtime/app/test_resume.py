@@ -19,7 +19,7 @@ import pytest
 from realtime.frames import Frame, Presentation
 from realtime.media.encoders import Encoding
 from realtime.sinks.recorder import OutputError, Recorder
-from realtime.sinks.resumable_recorder import SegmentedRecorder
+from realtime.sinks.resumable_recorder import ResumableRecorder
 from tests.conftest import ROOT
 from tests.realtime.clips import colourful, read_clip, write_clip
 from tests.realtime.conftest import NstLive
@@ -36,20 +36,20 @@ class StoppedInTheMiddleError(Exception):
     """Stands for whatever ends a run early."""
 
 
-def open_segmented(path: Path, encoder: str = "auto", **facts: str) -> SegmentedRecorder:
+def open_segmented(path: Path, encoder: str = "auto", **facts: str) -> ResumableRecorder:
     encoding, presentation = Encoding(encoder), Presentation()
-    return SegmentedRecorder(
+    return ResumableRecorder(
         path, SIZE, RATE, 1 / (2 * RATE), sound_of=None, encoding=encoding, presentation=presentation, facts=facts
     )
 
 
-def record(recorder: Recorder | SegmentedRecorder, numbers: Sequence[int]) -> None:
+def record(recorder: Recorder | ResumableRecorder, numbers: Sequence[int]) -> None:
     for number in numbers:
         picture = colourful(number, SIZE)
         recorder.write(picture, Frame(picture, number, 0.0, Fraction(TICKS[number]) / RATE, 1 / RATE))
 
 
-def record_and_stop(path: Path, end: int, encoder: str = "auto") -> SegmentedRecorder:
+def record_and_stop(path: Path, end: int, encoder: str = "auto") -> ResumableRecorder:
     """Records the pictures up to `end` that are not there yet, and is stopped then."""
     recorder = open_segmented(path, encoder)
     with suppress(StoppedInTheMiddleError), recorder:

@@ -13,7 +13,7 @@ import pytest
 
 from realtime.frames import Frame
 from realtime.sinks.recorder import Recorder
-from realtime.sources.base import Part
+from realtime.sources.base import ClipRange
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg, which makes the clips, is not installed"
@@ -37,7 +37,7 @@ def talkie(tmp_path: Path) -> Path:
 
 
 def record(talkie: Path, output: Path, frames: int = 25, to_the_end: bool = True) -> Recorder:
-    with Recorder(output, (64, 48), RATE, 1 / RATE, sound_of=Part(talkie)) as recorder:
+    with Recorder(output, (64, 48), RATE, 1 / RATE, sound_of=ClipRange(talkie)) as recorder:
         for index in range(frames):
             picture = np.full((48, 64, 3), 8 * index, np.uint8)
             recorder.write(picture, Frame(picture, index, 0.0, index / RATE))

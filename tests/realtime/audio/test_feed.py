@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.audio.feed import RATE, FileSound, Piece, SoundDecoder, SoundFeed
-from realtime.sources.real_time import Playback
+from realtime.audio.feed import RATE, AudioChunk, AudioDecoder, AudioFeed, FileAudio
+from realtime.sources.real_time import RealTime
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered
 from tests.realtime.conftest import NstLive
@@ -51,7 +51,7 @@ def write_talkie(path: Path, rate: int = 44_100, layout: str = "mono") -> Path:
     return path
 
 
-def joined(pieces: list[Piece]) -> tuple[float, NDArray[np.float32]]:
+def joined(pieces: list[AudioChunk]) -> tuple[float, NDArray[np.float32]]:
     """Returns when pieces without gaps begin, and their left channel."""
     for earlier, later in pairwise(pieces):
         assert later.at_s == pytest.approx(earlier.at_s + earlier.samples.shape[1] / RATE, abs=0.002)
@@ -66,7 +66,7 @@ def pitch(samples: NDArray[np.float32]) -> float:
 
 @pytest.mark.parametrize(("rate", "layout"), [(44_100, "mono"), (48_000, "stereo"), (22_050, "stereo")])
 def test_the_sound_of_a_file_is_stereo_at_our_rate_and_at_its_time(rate: int, layout: str, tmp_path: Path) -> None:
-    sound = FileSound(write_talkie(tmp_path / "talkie.mp4", rate, layout), 0)
+    sound = FileAudio(write_talkie(tmp_path / "talkie.mp4", rate, layout), 0)
     assert sound.there
     first = list(sound.until(0.5))
     begins_s, samples = joined([*first, *sound.until(100)])
@@ -80,7 +80,7 @@ def test_the_sound_of_a_file_is_stereo_at_our_rate_and_at_its_time(rate: int, la
 
 
 def test_a_part_of_a_file_is_heard_from_its_own_beginning(tmp_path: Path) -> None:
-    sound = FileSound(write_talkie(tmp_path / "talkie.mp4"), BEGINS_S - 0.5)
+    sound = FileAudio(write_talkie(tmp_path / "talkie.mp4"), BEGINS_S - 0.5)
     begins_s, samples = joined(list(sound.until(100)))
     sound.close()
     assert 0 <= begins_s < 0.05
@@ -88,17 +88,17 @@ def test_a_part_of_a_file_is_heard_from_its_own_beginning(tmp_path: Path) -> Non
 
 
 def test_a_feed_that_nobody_takes_from_does_not_grow() -> None:
-    feed = SoundFeed()
+    feed = AudioFeed()
     ear = feed.ear()
     for index in range(1000):
-        feed.put(Piece(index / 10, np.zeros((2, 4), np.float32)))
+        feed.put(AudioChunk(index / 10, np.zeros((2, 4), np.float32)))
     assert [piece.at_s for piece in ear.take_until(2000)] == [index / 10 for index in range(959, 1000)]
     assert ear.take_until(2000) == []
 
 
 def test_everyone_who_listens_hears_everything_until_it_is_muted() -> None:
-    feed = SoundFeed()
-    early, piece = feed.ear(), Piece(0.0, np.zeros((2, 4), np.float32))
+    feed = AudioFeed()
+    early, piece = feed.ear(), AudioChunk(0.0, np.zeros((2, 4), np.float32))
     feed.put(piece)
     late = feed.ear()
     feed.put(piece)
@@ -112,11 +112,11 @@ def test_everyone_who_listens_hears_everything_until_it_is_muted() -> None:
 
 
 def test_a_file_that_is_played_is_heard_with_its_pictures(tmp_path: Path) -> None:
-    feed = SoundFeed()
+    feed = AudioFeed()
     ear = feed.ear()
-    playback = Playback(VideoFile(write_talkie(tmp_path / "talkie.mp4")), feed)
+    playback = RealTime(VideoFile(write_talkie(tmp_path / "talkie.mp4")), feed)
     assert playback.heard is feed
-    heard: list[Piece] = []
+    heard: list[AudioChunk] = []
     bright_at_s = None
     with playback:
         for frame in playback.frames():
@@ -133,7 +133,7 @@ def test_a_file_that_is_played_is_heard_with_its_pictures(tmp_path: Path) -> Non
 def test_a_file_without_sound_has_none(tmp_path: Path) -> None:
     from tests.realtime.clips import write_clip
 
-    with Playback(VideoFile(write_clip(tmp_path / "silent.mp4")), SoundFeed()) as playback:
+    with RealTime(VideoFile(write_clip(tmp_path / "silent.mp4")), AudioFeed()) as playback:
         assert playback.heard is None
 
 
@@ -147,7 +147,7 @@ def received(recording: Path) -> tuple[float, float, NDArray[np.float32]]:
             if picture.to_ndarray(format="rgb24").mean() > 100
         )
     with av.open(str(recording)) as container:
-        decoder = SoundDecoder()
+        decoder = AudioDecoder()
         pieces = [piece for frame in container.decode(audio=0) for piece in decoder.pieces(frame)]
     begins_s, samples = joined(pieces)
     first = int(np.argmax(np.abs(samples) > 0.1))

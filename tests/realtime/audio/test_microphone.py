@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.audio.feed import RATE, Ear, Piece, SoundDecoder, SoundFeed
+from realtime.audio.feed import RATE, AudioChunk, AudioDecoder, AudioFeed, AudioQueue
 from realtime.audio.live_track import PATIENCE_S
 from realtime.audio.microphone import Microphone
 from realtime.frames import Frame
@@ -54,7 +54,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def hear(ear: Ear, pieces: list[Piece]) -> float:
+def hear(ear: AudioQueue, pieces: list[AudioChunk]) -> float:
     """Adds what was heard since; returns the time of the last piece."""
     pieces.extend(ear.take_until(time.monotonic()))
     return pieces[-1].at_s if pieces else 0.0
@@ -62,7 +62,7 @@ def hear(ear: Ear, pieces: list[Piece]) -> float:
 
 def sound_of(path: Path) -> NDArray[np.float32]:
     """Returns the left channel of a file's sound from its beginning on."""
-    decoder = SoundDecoder()
+    decoder = AudioDecoder()
     with av.open(str(path)) as container:
         pieces = [piece for frame in container.decode(audio=0) for piece in decoder.pieces(frame)]
     return np.concatenate([np.zeros(max(0, round(pieces[0].at_s * RATE)), np.float32), *(p.samples[0] for p in pieces)])
@@ -75,9 +75,9 @@ def loudest_second(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @NEEDS_ROOM
 def test_what_is_said_in_the_room_is_heard_when_it_is_said(room: Room) -> None:
-    feed = SoundFeed()
+    feed = AudioFeed()
     ear, silence_s = feed.ear(), 2.0
-    pieces: list[Piece] = []
+    pieces: list[AudioChunk] = []
     with Microphone(PULSE, feed) as microphone:
         assert microphone.status == "microphone pulse"
         # the silence first, in which the room without a sound card finds its pace
@@ -98,7 +98,7 @@ def test_what_is_said_in_the_room_is_heard_when_it_is_said(room: Room) -> None:
 @NEEDS_ROOM
 @pytest.mark.timeout(90)
 def test_a_microphone_that_is_lost_is_heard_again_once_it_is_back(room: Room) -> None:
-    feed = SoundFeed()
+    feed = AudioFeed()
     ear = feed.ear()
     with Microphone(PULSE, feed) as microphone:
         room.close()
@@ -156,7 +156,7 @@ def test_without_portaudio_it_is_told_what_to_type(tmp_path: Path, monkeypatch: 
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # which a spawned process inherits
     with pytest.raises(SourceError, match=r"to hear a microphone, type: pip install 'nst-live\[microphone\]'"):
-        Microphone("", SoundFeed())
+        Microphone("", AudioFeed())
 
 
 def live_frames(seconds: float, began_s: float) -> Iterator[Frame]:
@@ -164,16 +164,16 @@ def live_frames(seconds: float, began_s: float) -> Iterator[Frame]:
         yield Frame(numbered(index % 40), index, began_s + index / 25)
 
 
-def piece_of_tone(at_s: float, began_s: float) -> Piece:
+def piece_of_tone(at_s: float, began_s: float) -> AudioChunk:
     """A tenth of a second of a tone that begins a second after `began_s`."""
     times_s = at_s + np.arange(RATE // 10) / RATE
     loud = np.where(times_s - began_s < 1, 0, 0.5 * np.sin(2 * np.pi * TONE_HZ * times_s))
-    return Piece(at_s, np.stack([loud, loud]).astype(np.float32))
+    return AudioChunk(at_s, np.stack([loud, loud]).astype(np.float32))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
 def test_recorded_sound_is_where_its_picture_is_and_silence_where_there_was_none(suffix: str, tmp_path: Path) -> None:
-    path, feed, began_s = tmp_path / f"said{suffix}", SoundFeed(), 1000.0
+    path, feed, began_s = tmp_path / f"said{suffix}", AudioFeed(), 1000.0
     with Recorder(path, SIZE, Fraction(25), None, fast=True, ear=feed.ear()) as recorder:
         for frame in live_frames(4, began_s):
             at_s = frame.captured_at_s
@@ -190,13 +190,13 @@ def test_recorded_sound_is_where_its_picture_is_and_silence_where_there_was_none
 
 
 def test_a_container_that_holds_no_sound_says_so(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "x.gif", SIZE, Fraction(25), None, ear=SoundFeed().ear()) as recorder:
+    with Recorder(tmp_path / "x.gif", SIZE, Fraction(25), None, ear=AudioFeed().ear()) as recorder:
         assert recorder.notes == (".gif holds no sound: what is heard is left out",)
         recorder.write(*next((frame.pixels, frame) for frame in live_frames(1, 0)))
 
 
 def test_a_replay_has_the_sound_of_its_seconds(tmp_path: Path) -> None:
-    feed, began_s = SoundFeed(), 1000.0
+    feed, began_s = AudioFeed(), 1000.0
     with Replay(SIZE, Fraction(25), 2.0, feed.ear()) as replay:
         for frame in live_frames(6, began_s):
             if frame.index % 5 == 0:

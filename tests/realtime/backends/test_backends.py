@@ -16,7 +16,7 @@ from build_engines.quality import psnr_db
 from realtime.backends import BACKENDS, Backend, BackendUnavailableError, Painter, choose_backend, load_backend
 from realtime.frames import Pixels
 from realtime.sources.scene import Scene
-from realtime.stylize.styles import Painting, load_repertoire
+from realtime.stylize.styles import LoadedStyle, load_styles
 from styles.network import ConvLayer, network_from_weights
 from styles.registry import network_path
 from styles.training.pictures import to_picture, to_tensor
@@ -32,9 +32,9 @@ OpenPainter = Callable[[str], Painter]
 
 
 @pytest.fixture(scope="module")
-def paintings() -> list[Painting]:
+def paintings() -> list[LoadedStyle]:
     """All shipped styles of the net `fast`."""
-    return list(load_repertoire("wreck", "fast")[0])
+    return list(load_styles("wreck", "fast")[0])
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def frames() -> list[Pixels]:
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     found = load_backend(request.param)
-    if reason := found.why_not():
+    if reason := found.unavailable_reason():
         pytest.skip(reason)
     return found
 
 
 @pytest.fixture
-def painter(backend: Backend, paintings: list[Painting]) -> Iterator[Painter]:
+def painter(backend: Backend, paintings: list[LoadedStyle]) -> Iterator[Painter]:
     try:
         opened = backend.open(paintings[0].net, WIDTH, HEIGHT)
     except BackendUnavailableError as exc:
@@ -62,7 +62,7 @@ def painter(backend: Backend, paintings: list[Painting]) -> Iterator[Painter]:
 
 
 @pytest.fixture
-def reference(backend: Backend, paintings: list[Painting], frames: list[Pixels]) -> list[list[Pixels]]:
+def reference(backend: Backend, paintings: list[LoadedStyle], frames: list[Pixels]) -> list[list[Pixels]]:
     """What PyTorch paints: [style][frame]; for ONNX Runtime with kernels folded and rounded, as its file has them."""
     net = network_from_weights(load_network(network_path("fast")))
     if backend.name == "onnxruntime":
@@ -75,7 +75,7 @@ def reference(backend: Backend, paintings: list[Painting], frames: list[Pixels])
         return [[to_picture(net(to_tensor(frame), vector)) for frame in frames] for vector in vectors]
 
 
-def paint(painter: Painter, frame: Pixels, painting: Painting) -> Pixels:
+def paint(painter: Painter, frame: Pixels, painting: LoadedStyle) -> Pixels:
     painter.start(frame, painting.vector)
     return painter.finish()
 
@@ -83,7 +83,7 @@ def paint(painter: Painter, frame: Pixels, painting: Painting) -> Pixels:
 def test_it_paints_every_style_as_pytorch_does(
     painter: Painter,
     backend: Backend,
-    paintings: list[Painting],
+    paintings: list[LoadedStyle],
     frames: list[Pixels],
     reference: list[list[Pixels]],
 ) -> None:
@@ -99,7 +99,7 @@ def test_it_paints_every_style_as_pytorch_does(
 def test_frames_in_flight_come_back_in_order_each_in_its_own_style(
     painter: Painter,
     backend: Backend,
-    paintings: list[Painting],
+    paintings: list[LoadedStyle],
     frames: list[Pixels],
     reference: list[list[Pixels]],
 ) -> None:
@@ -114,7 +114,7 @@ def test_frames_in_flight_come_back_in_order_each_in_its_own_style(
         assert psnr_db(got, reference[index][index]) > FLOORS_DB[backend.name], f"frame {index}"
 
 
-def test_a_result_is_never_painted_over(painter: Painter, paintings: list[Painting], frames: list[Pixels]) -> None:
+def test_a_result_is_never_painted_over(painter: Painter, paintings: list[LoadedStyle], frames: list[Pixels]) -> None:
     kept = [paint(painter, frame, paintings[0]) for frame in frames]
     copies = [picture.copy() for picture in kept]
     for frame in frames:
@@ -123,14 +123,14 @@ def test_a_result_is_never_painted_over(painter: Painter, paintings: list[Painti
         np.testing.assert_array_equal(picture, copy)
 
 
-def test_a_frame_is_only_read(painter: Painter, paintings: list[Painting], frames: list[Pixels]) -> None:
+def test_a_frame_is_only_read(painter: Painter, paintings: list[LoadedStyle], frames: list[Pixels]) -> None:
     frame = frames[0].copy()
     paint(painter, frame, paintings[0])
     np.testing.assert_array_equal(frame, frames[0])
 
 
 def test_a_frame_with_gaps_in_memory_is_painted_like_any_other(
-    painter: Painter, paintings: list[Painting], frames: list[Pixels]
+    painter: Painter, paintings: list[LoadedStyle], frames: list[Pixels]
 ) -> None:
     wider = np.zeros((HEIGHT, WIDTH + 9, 3), np.uint8)
     wider[:, 4 : 4 + WIDTH] = frames[0]
@@ -139,7 +139,7 @@ def test_a_frame_with_gaps_in_memory_is_painted_like_any_other(
 
 
 def test_a_painter_can_be_closed_with_frames_in_flight(
-    backend: Backend, paintings: list[Painting], frames: list[Pixels]
+    backend: Backend, paintings: list[LoadedStyle], frames: list[Pixels]
 ) -> None:
     try:
         painter = backend.open(paintings[0].net, WIDTH, HEIGHT)
@@ -195,7 +195,7 @@ def test_auto_takes_the_next_where_one_has_failed_and_says_why(reasons: dict[str
 def test_on_an_nvidia_card_what_can_use_it_comes_before_what_cannot(
     with_cuda: set[str], second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.backends.why_no_gpu", lambda: None)
+    monkeypatch.setattr("realtime.backends.no_gpu_reason", lambda: None)
     for name in ("pytorch", "onnxruntime"):
         monkeypatch.setattr(f"realtime.backends.{name}.finds_cuda", lambda found=name in with_cuda: found)
     assert choose_backend(failed={"tensorrt": "not here"}).backend.name == second
@@ -238,7 +238,7 @@ def test_a_backend_that_is_not_installed_says_what_to_type(
 
 
 def test_tensorrt_says_why_it_cannot_run() -> None:
-    reason = load_backend("tensorrt").why_not()
+    reason = load_backend("tensorrt").unavailable_reason()
     if reason is None:
         pytest.skip("TensorRT can run here")
     with pytest.raises(BackendUnavailableError, match="backend tensorrt cannot run here: "):
@@ -254,9 +254,9 @@ def test_a_name_that_is_no_backend_is_a_mistake_of_the_caller() -> None:
 CLOSE_ELSEWHERE_AND_INTERRUPT = """
     import gc, os, signal, threading
     from realtime.backends import load_backend
-    from realtime.stylize.styles import load_repertoire
+    from realtime.stylize.styles import load_styles
 
-    painters = [load_backend("openvino").open(load_repertoire("wreck", "fast")[0][0].net, 64, 64)]
+    painters = [load_backend("openvino").open(load_styles("wreck", "fast")[0][0].net, 64, 64)]
 
     def close() -> None:
         painters.clear()

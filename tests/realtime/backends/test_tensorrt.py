@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from build_engines.gpus import Gpu, why_no_gpu
+from build_engines.gpus import Gpu, no_gpu_reason
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.tensorrt.variants import Flavour
+from build_engines.tensorrt.variants import Variant
 from realtime.backends import BackendUnavailableError, Net, Vector, tensorrt
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
 from realtime.backends.pycuda_device import PycudaDevice, PycudaDriver, PycudaEvent, PycudaMemory, PycudaStream
@@ -31,8 +31,8 @@ from tests.realtime.cuda_stand_in import StandInGpu, StandInLibcuda, StandInStre
 
 WIDTH, HEIGHT = 6, 4
 SPEC = EngineSpec("fast", "a" * 64, 1, WIDTH, HEIGHT, "fp16", "fp32", "tensorrt", "11.4", "sm90", "stand-in")
-Painting = SlotPainter[PycudaMemory, PycudaStream, PycudaEvent]
-OpenPainter = Callable[..., "Painting"]
+LoadedStyle = SlotPainter[PycudaMemory, PycudaStream, PycudaEvent]
+OpenPainter = Callable[..., "LoadedStyle"]
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredEngine:
     return cache.find(SPEC)
 
 
-def stand_in_painter(trt: StandInTensorRT, stored: StoredEngine, depth: int = 3) -> Painting:
+def stand_in_painter(trt: StandInTensorRT, stored: StoredEngine, depth: int = 3) -> LoadedStyle:
     driver: PycudaDriver = trt.gpu  # the stand-in fits the protocol: mypy checks it
     device = PycudaDevice(driver)
     with device.current():
-        net = TensorRTNet(device, stored, Flavour("tensorrt", "11.4", trt))
+        net = TensorRTNet(device, stored, Variant("tensorrt", "11.4", trt))
     return SlotPainter(device, net, WIDTH, HEIGHT, depth)
 
 
@@ -67,9 +67,9 @@ def open_painter(
 ) -> Iterator[OpenPainter]:
     """Returns `open_painter(trt)`, which paints with an engine on the stand-in; closes what was opened."""
     monkeypatch.setattr("realtime.backends.tensorrt.driver_library", lambda: libcuda)
-    opened: list[Painting] = []
+    opened: list[LoadedStyle] = []
 
-    def open_one(trt: StandInTensorRT | None = None, depth: int = 3) -> Painting:
+    def open_one(trt: StandInTensorRT | None = None, depth: int = 3) -> LoadedStyle:
         opened.append(stand_in_painter(trt or StandInTensorRT(gpu), stored, depth))
         return opened[-1]
 
@@ -86,7 +86,7 @@ def style(number: int) -> Vector:
     return np.array([number, 0, 0, 0], np.float32)
 
 
-def paint_all(painter: Painting, styles: list[int], ahead: int) -> list[int]:
+def paint_all(painter: LoadedStyle, styles: list[int], ahead: int) -> list[int]:
     """Paints pictures 0, 1, 2 … in the given styles with `ahead` frames in flight; returns what was added to each."""
     added = []
     numbers = iter(range(len(styles)))
@@ -363,13 +363,13 @@ def test_a_graph_whose_recording_fails_leaves_the_stream_as_it_was(gpu: StandInG
     assert libcuda.graphs == {}
 
 
-@pytest.mark.skipif(why_no_gpu() is None, reason="there is a GPU here")
+@pytest.mark.skipif(no_gpu_reason() is None, reason="there is a GPU here")
 def test_without_a_driver_the_process_lives_and_says_why() -> None:
     """In a process of its own: TensorRT's answer to a missing driver is a segmentation fault."""
     program = """
 from pathlib import Path
 from realtime.backends import BackendUnavailableError, Net, tensorrt
-print(tensorrt.why_not())
+print(tensorrt.unavailable_reason())
 try:
     tensorrt.open_painter(Net("fast", Path("fast.onnx"), None, 0, 8), 640, 480)
 except BackendUnavailableError as exc:
@@ -397,9 +397,9 @@ def on_this_gpu(
 
     def set_up(trt: StandInTensorRT) -> None:
         here = {
-            "why_not": lambda: None,
+            "unavailable_reason": lambda: None,
             "first_gpu": lambda: None,
-            "load_flavour": lambda gpu: Flavour("tensorrt", "11.4", trt),
+            "load_flavour": lambda gpu: Variant("tensorrt", "11.4", trt),
             "find_engine": lambda *_: stored,
             "load_pycuda": lambda: gpu,
             "driver_library": lambda: libcuda,
@@ -441,13 +441,13 @@ def test_an_engine_that_is_not_built_is_missed_with_what_to_type(
     onnx = tmp_path / "foreign.onnx"
     onnx.write_bytes(b"")
     net = Net("foreign", onnx, None, 0, 8)
-    flavour = Flavour("tensorrt", "11.4", None)
+    variant = Variant("tensorrt", "11.4", None)
     with pytest.raises(tensorrt.EngineMissingError) as caught:
-        tensorrt.find_engine(net, 640, 480, flavour)
+        tensorrt.find_engine(net, 640, 480, variant)
     assert str(caught.value) == (
         "no engine for 'foreign' at 640x480 on this GPU (foreign-640x480-fp16-tensorrt-sm86.engine is not built); "
         f"build it with: nst-build --onnx {onnx} --size 640x480 --runtime tensorrt"
     )
     assert caught.value.words == ("--onnx", str(onnx), "--size", "640x480", "--runtime", "tensorrt")
     with pytest.raises(BackendUnavailableError, match="RTX 3090"):
-        tensorrt.find_engine(net, 640, 480, Flavour("rtx", "1.7", StandInTensorRT(StandInGpu())))
+        tensorrt.find_engine(net, 640, 480, Variant("rtx", "1.7", StandInTensorRT(StandInGpu())))

@@ -193,7 +193,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedBuild]:
             raise EngineMissingError(f"no engine for {net.name!r}", ("full", "--size", f"{width}x{height}"))
         return LightPainter()
 
-    monkeypatch.setattr("realtime.backends.tensorrt.why_not", lambda: None)
+    monkeypatch.setattr("realtime.backends.tensorrt.unavailable_reason", lambda: None)
     monkeypatch.setattr("realtime.backends.tensorrt.open_painter", open_painter)
     monkeypatch.setattr("realtime.app.main.Upgrade", partial(Upgrade, start=start))
     return begun

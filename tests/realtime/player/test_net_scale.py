@@ -53,7 +53,7 @@ def test_a_scale_is_used_once_its_net_is_loaded_and_every_net_has_its_own(backgr
         assert gate.wait(60)
         return any_size(net, width, height)
 
-    with Stylizer(Backend("stand-in", lambda: None, when_open, opens_beside=True)) as stylizer:
+    with Stylizer(Backend("stand-in", lambda: None, when_open, thread_safe_open=True)) as stylizer:
         net_scale, session = NetScale(stylizer, background, None), press(Session(("dark",)), "[")
         net_scale.follow(session, SHADE_NET, SIZE)
         assert net_scale.used == 1.0, "it is being loaded"

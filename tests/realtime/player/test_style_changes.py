@@ -17,7 +17,7 @@ from realtime.player.playlist import Playlist
 from realtime.session import Session
 from realtime.sinks.recorder import Recorder
 from realtime.sources.video_file import VideoFile
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 from styles.weights import WeightsError
 from tests.realtime.clips import read_clip, write_clip
@@ -115,7 +115,7 @@ def test_a_mix_by_key_is_between_its_styles_and_numbers_add_and_take_away() -> N
 
 
 def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:
-    baked = Painting("baked", "Baked", "", replace(LIGHT.net, name="another"), LIGHT.vector)
+    baked = LoadedStyle("baked", "Baked", "", replace(LIGHT.net, name="another"), LIGHT.vector)
     collector = Collector()
     with Stylizer(shade_backend()) as stylizer:
         session = Session(("dark", "baked"))
@@ -178,14 +178,14 @@ def test_styles_are_loaded_anew_by_key_and_the_one_on_show_stays() -> None:
 
 @pytest.mark.parametrize("broken", [OSError("no such folder"), WeightsError("x.safetensors is cut off")])
 def test_styles_that_cannot_be_loaded_anew_leave_the_show_as_it_is(broken: Exception) -> None:
-    def reload() -> Sequence[Painting]:
+    def reload() -> Sequence[LoadedStyle]:
         raise broken
 
     assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), reload=reload)) == {0}
 
 
 def test_the_style_on_show_is_not_lost_by_loading_anew() -> None:
-    def reload() -> Sequence[Painting]:
+    def reload() -> Sequence[LoadedStyle]:
         return [LIGHT]
 
     assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), reload=reload)) == {0}
@@ -221,7 +221,7 @@ def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_si
         def write(self, pixels: Pixels, frame: Frame) -> None:
             assert pixels.shape == (48, 64, 3)
 
-    backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), opens_beside=True)
+    backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
     with Stylizer(backend) as stylizer:
         display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
         show = Show(

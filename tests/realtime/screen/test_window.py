@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.screen.window import why_no_screen
+from realtime.screen.window import no_screen_reason
 from tests.realtime.clips import colourful, read_clip, write_clip
 from tests.realtime.on_screen import OnScreen, difference
 
@@ -142,18 +142,18 @@ def test_a_screen_that_lets_nobody_in_is_none(tmp_path: Path, monkeypatch: pytes
             assert server.stdout is not None
             display = f":{server.stdout.readline().strip()}"
             monkeypatch.setenv("DISPLAY", display)
-            assert why_no_screen() == f"no screen (nothing answers at DISPLAY {display}, or it lets nobody in)"
+            assert no_screen_reason() == f"no screen (nothing answers at DISPLAY {display}, or it lets nobody in)"
         finally:
             server.terminate()
 
 
 def test_wayland_alone_is_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
-    assert why_no_screen() == "no screen (DISPLAY is not set and OpenCV's windows need X11, as of Xwayland)"
+    assert no_screen_reason() == "no screen (DISPLAY is not set and OpenCV's windows need X11, as of Xwayland)"
 
 
 def test_a_screen_is_found_where_there_is_one(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", screen)
-    assert why_no_screen() is None
+    assert no_screen_reason() is None
     monkeypatch.setenv("DISPLAY", f"{screen}.0")
-    assert why_no_screen() is None
+    assert no_screen_reason() is None

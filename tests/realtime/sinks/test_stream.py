@@ -21,7 +21,7 @@ from realtime.frames import Frame, Pixels
 from realtime.queues import SinkQueue
 from realtime.sinks import stream as stream_module
 from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
-from realtime.sinks.stream_process import Output, Target
+from realtime.sinks.stream_process import Output, StreamTarget
 from realtime.sources.scene import LOOP_FRAMES, Scene
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
 from tests.realtime.conftest import NstLive
@@ -243,7 +243,7 @@ def test_noise_takes_the_bit_rate_that_was_asked_for() -> None:
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
             receiver.bind((HOST, 0))
             receiver.setblocking(False)
-            broadcast = Output(Target(f"udp://{HOST}:{receiver.getsockname()[1]}", size, rate, bit_rate=bit_rate))
+            broadcast = Output(StreamTarget(f"udp://{HOST}:{receiver.getsockname()[1]}", size, rate, bit_rate=bit_rate))
             received = 0
             for number in range(seconds * int(rate)):
                 broadcast.write(noise[number % len(noise)], number / float(rate))

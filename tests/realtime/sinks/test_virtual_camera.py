@@ -169,8 +169,8 @@ def test_camera_recording_and_stream_get_the_same_show(
 
     player = threading.Thread(target=receive)
     player.start()
-    outlets = ["-o", "painted.mp4", "--virtual-cam", "/dev/video9", "--stream", f"udp://127.0.0.1:{port}"]
-    told = nst_live("-i", clip, "--style", identity, *outlets)
+    outputs = ["-o", "painted.mp4", "--virtual-cam", "/dev/video9", "--stream", f"udp://127.0.0.1:{port}"]
+    told = nst_live("-i", clip, "--style", identity, *outputs)
     player.join()
     assert told.code == 0, told.err
     assert read_clip(tmp_path / "painted.mp4").numbers == [index % 40 for index in range(120)]

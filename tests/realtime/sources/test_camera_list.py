@@ -15,7 +15,7 @@ import pytest
 from realtime.sources import camera_list as cameras
 from realtime.sources.base import SourceError
 from realtime.sources.camera_list import (
-    Camera,
+    CameraDevice,
     describe_cameras,
     find_again,
     find_camera,
@@ -27,8 +27,8 @@ from realtime.sources.open import open_source
 
 pytestmark = pytest.mark.skipif(not Path("/sys").is_dir(), reason="cameras are listed like this on Linux only")
 
-BUILT_IN = Camera(0, "Integrated Camera: HD", "/dev/video0")
-ON_USB = Camera(10, "Logitech BRIO", "/dev/video10")
+BUILT_IN = CameraDevice(0, "Integrated CameraDevice: HD", "/dev/video0")
+ON_USB = CameraDevice(10, "Logitech BRIO", "/dev/video10")
 
 
 def plug_in(sysfs: Path, node: str, name: str, index: str = "0") -> None:
@@ -48,8 +48,8 @@ def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def two_cameras(sysfs: Path) -> None:
     plug_in(sysfs, "video10", "Logitech BRIO")
-    plug_in(sysfs, "video0", "Integrated Camera: HD")
-    plug_in(sysfs, "video1", "Integrated Camera: HD", index="1")
+    plug_in(sysfs, "video0", "Integrated CameraDevice: HD")
+    plug_in(sysfs, "video1", "Integrated CameraDevice: HD", index="1")
 
 
 @pytest.mark.usefixtures("two_cameras")
@@ -59,7 +59,7 @@ def test_cameras_are_listed_by_number_without_their_second_nodes(sysfs: Path) ->
 
 def test_a_camera_without_a_name_is_listed_by_its_path(sysfs: Path) -> None:
     (sysfs / "video3").mkdir(parents=True)
-    assert list_cameras(sysfs) == [Camera(3, "", "/dev/video3")]
+    assert list_cameras(sysfs) == [CameraDevice(3, "", "/dev/video3")]
     assert str(list_cameras(sysfs)[0]) == "3 /dev/video3"
 
 
@@ -77,7 +77,7 @@ def test_a_camera_without_a_name_is_listed_by_its_path(sysfs: Path) -> None:
         ("/dev/video77", None),
     ],
 )
-def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Camera | None) -> None:
+def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: CameraDevice | None) -> None:
     assert find_camera(wanted) == found
 
 
@@ -91,13 +91,13 @@ def test_where_no_camera_is_named_the_first_device_is_taken_and_not_a_program(sy
     assert made_by_a_program is not None
     assert made_by_a_program.name == "Dummy video device"
     plug_in(sysfs, "video2", "C920")
-    assert usual_camera() == Camera(2, "C920", "/dev/video2")
+    assert usual_camera() == CameraDevice(2, "C920", "/dev/video2")
 
 
 def test_where_cameras_cannot_be_listed_nobody_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert usual_camera() == Camera(0)
+    assert usual_camera() == CameraDevice(0)
     assert describe_cameras().startswith("cameras cannot be listed here; type: pip install cv2-enumerate-cameras")
 
 
@@ -111,7 +111,7 @@ def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
     shutil.rmtree(sysfs / "video2")
     assert find_again(lost, twins) is None, "the other one is in its place still"
     plug_in(sysfs, "video4", "C920")
-    assert find_again(lost, twins) == Camera(4, "C920", "/dev/video4")
+    assert find_again(lost, twins) == CameraDevice(4, "C920", "/dev/video4")
 
 
 def test_elsewhere_than_on_linux_a_camera_is_listed_once(
@@ -126,23 +126,23 @@ def test_elsewhere_than_on_linux_a_camera_is_listed_once(
     monkeypatch.setattr(package, "supported_backends", (cv2.CAP_MSMF, cv2.CAP_DSHOW), raising=False)
     found = {
         cv2.CAP_MSMF: [Info(0, "FaceTime"), Info(1, "Brio")],
-        cv2.CAP_DSHOW: [Info(0, "Brio"), Info(1, "OBS Virtual Camera")],
+        cv2.CAP_DSHOW: [Info(0, "Brio"), Info(1, "OBS Virtual CameraDevice")],
     }
     monkeypatch.setattr(package, "enumerate_cameras", lambda backend: found[backend], raising=False)
     monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", package)
     monkeypatch.setattr(sys, "platform", "win32")
-    assert find_camera("0") == Camera(0, "FaceTime", backend=cv2.CAP_MSMF)
-    assert find_camera("brio") == Camera(1, "Brio", backend=cv2.CAP_MSMF)
-    assert find_camera("obs") == Camera(cv2.CAP_DSHOW + 1, "OBS Virtual Camera")
+    assert find_camera("0") == CameraDevice(0, "FaceTime", backend=cv2.CAP_MSMF)
+    assert find_camera("brio") == CameraDevice(1, "Brio", backend=cv2.CAP_MSMF)
+    assert find_camera("obs") == CameraDevice(cv2.CAP_DSHOW + 1, "OBS Virtual CameraDevice")
 
 
 def test_a_device_path_is_believed_where_it_exists() -> None:
-    assert find_camera("/dev/null") == Camera(0, path="/dev/null")
+    assert find_camera("/dev/null") == CameraDevice(0, path="/dev/null")
 
 
 @pytest.mark.usefixtures("two_cameras")
 def test_the_cameras_there_are_told_in_one_line() -> None:
-    assert describe_cameras() == ("found: 0 (Integrated Camera: HD) /dev/video0, 10 (Logitech BRIO) /dev/video10")
+    assert describe_cameras() == ("found: 0 (Integrated CameraDevice: HD) /dev/video0, 10 (Logitech BRIO) /dev/video10")
 
 
 @pytest.mark.usefixtures("sysfs")
@@ -154,7 +154,7 @@ def test_no_camera_is_told_with_what_to_type_instead() -> None:
 
 @pytest.mark.usefixtures("two_cameras")
 def test_a_name_that_matches_nothing_is_told_with_the_names_there_are() -> None:
-    with pytest.raises(SourceError, match=r"no camera 'Nikon' here; found: 0 \(Integrated Camera: HD\)"):
+    with pytest.raises(SourceError, match=r"no camera 'Nikon' here; found: 0 \(Integrated CameraDevice: HD\)"):
         open_source(camera="Nikon")
 
 

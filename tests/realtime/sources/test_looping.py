@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.audio.feed import RATE, Piece, SoundFeed
+from realtime.audio.feed import RATE, AudioChunk, AudioFeed
 from realtime.frames import Frame
 from realtime.sources.base import SourceError
-from realtime.sources.looping import Looped
+from realtime.sources.looping import Looping
 from realtime.sources.open import open_source
-from realtime.sources.real_time import Playback
-from realtime.sources.video_file import Reading, VideoFile
+from realtime.sources.real_time import RealTime
+from realtime.sources.video_file import ReadOptions, VideoFile
 from tests.realtime.audio.test_feed import write_talkie
 from tests.realtime.clips import NTSC, SIZE, number_of, write_clip
 from tests.realtime.conftest import NstLive
@@ -29,14 +29,14 @@ from tests.realtime.conftest import NstLive
 _CODECS = {".avi": ("mpeg4", "yuv420p"), ".png": ("png", "rgb24")}
 
 
-def looped(path: Path, reading: Reading = Reading(), rate: Fraction | None = None) -> Looped:  # noqa: B008 - frozen
-    return Looped(
+def looped(path: Path, reading: ReadOptions = ReadOptions(), rate: Fraction | None = None) -> Looping:  # noqa: B008 - frozen
+    return Looping(
         open_source(url=str(path), reading=reading, rate=rate),
         lambda: open_source(url=str(path), reading=reading, rate=rate),
     )
 
 
-def frames_of(source: Looped, count: int) -> list[Frame]:
+def frames_of(source: Looping, count: int) -> list[Frame]:
     with source:
         return list(islice(source.frames(), count))
 
@@ -55,7 +55,7 @@ def test_the_last_picture_is_followed_by_the_first_in_time(name: str, tmp_path: 
 
 def test_a_part_of_a_file_is_a_loop_too(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 25, rate=Fraction(25))
-    part = Reading(start_s=Fraction(8, 25), end_s=Fraction(11, 25))
+    part = ReadOptions(start_s=Fraction(8, 25), end_s=Fraction(11, 25))
     frames = frames_of(looped(path, part), 8)
     assert [number_of(frame.pixels) for frame in frames] == [8, 9, 10, 8, 9, 10, 8, 9]
     assert [frame.time for frame in frames] == [Fraction(index, 25) for index in range(8)]
@@ -107,7 +107,7 @@ def test_what_is_opened_while_one_leaves_is_closed(tmp_path: Path) -> None:
         opened.append(VideoFile(path))
         return opened[-1]
 
-    source = Looped(VideoFile(path), open_again)
+    source = Looping(VideoFile(path), open_again)
     assert len(frames_of(source, 10)) == 3
     (late,) = opened
     assert list(late.frames())[1:] == []
@@ -126,13 +126,13 @@ def test_a_file_that_is_gone_when_it_begins_again_is_an_error(tmp_path: Path) ->
 
 def test_its_sound_begins_again_with_its_pictures(tmp_path: Path) -> None:
     path = write_talkie(tmp_path / "talkie.mp4")
-    feed = SoundFeed()
+    feed = AudioFeed()
     ear = feed.ear()
     # dark and silent to 1 s, then bright with a tone: 0.4 s of each
-    reading = Reading(start_s=Fraction(3, 5), end_s=Fraction(7, 5))
-    heard: list[Piece] = []
+    reading = ReadOptions(start_s=Fraction(3, 5), end_s=Fraction(7, 5))
+    heard: list[AudioChunk] = []
     bright_at_s: list[float] = []
-    with Playback(looped(path, reading), feed) as playback:
+    with RealTime(looped(path, reading), feed) as playback:
         was_bright = False
         for frame in islice(playback.frames(), 60):
             heard.extend(ear.take_until(frame.captured_at_s))
@@ -157,23 +157,23 @@ def test_sound_that_outlasts_its_picture_is_not_heard_in_the_next_round(tmp_path
             if packet.dts is not None and packet.dts * packet.time_base < ends_s:
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
-    feed = SoundFeed()
+    feed = AudioFeed()
     ear = feed.ear()
-    with Playback(looped(path), feed) as playback:
+    with RealTime(looped(path), feed) as playback:
         frames = list(islice(playback.frames(), 21))
     heard = [piece.at_s for piece in ear.take_until(frames[-1].captured_at_s)]
     assert heard == sorted(heard)
     assert heard[-1] - heard[0] == pytest.approx(0.8, abs=0.05)
 
 
-def _loudness(pieces: list[Piece], begins_s: float, ends_s: float) -> float:
+def _loudness(pieces: list[AudioChunk], begins_s: float, ends_s: float) -> float:
     """Returns the root mean square of what is heard in that time."""
     inside = list(_samples(pieces, begins_s, ends_s))
     assert sum(map(len, inside)) / RATE == pytest.approx(ends_s - begins_s, abs=0.01)
     return float(np.sqrt(np.mean(np.concatenate(inside) ** 2)))
 
 
-def _samples(pieces: list[Piece], begins_s: float, ends_s: float) -> Iterator[np.ndarray]:
+def _samples(pieces: list[AudioChunk], begins_s: float, ends_s: float) -> Iterator[np.ndarray]:
     for piece in pieces:
         at_s = piece.at_s + np.arange(piece.samples.shape[1]) / RATE
         yield piece.samples[0][(at_s >= begins_s) & (at_s < ends_s)]

@@ -14,7 +14,7 @@ import pytest
 from realtime.app.main import main
 from realtime.frames import Pixels
 from realtime.media.encoders import ENCODERS
-from realtime.sources.video_file import Reading
+from realtime.sources.video_file import ReadOptions
 from tests.realtime.clips import Clip, colourful, number_of, numbered, read_clip, write_clip
 from tests.realtime.conftest import NstLive
 
@@ -100,16 +100,18 @@ def test_a_time_that_is_none_says_what_is_wanted(time: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("reading", "size", "fitted"),
     [
-        (Reading(), (641, 361), (641, 361)),
-        (Reading(max_side=1000), (641, 361), (641, 361)),
-        (Reading(max_side=640), (1920, 1080), (640, 360)),
-        (Reading(max_side=640), (1080, 1920), (360, 640)),
-        (Reading(scale=Fraction(1, 2)), (641, 361), (320, 180)),
-        (Reading(scale=Fraction(2)), (64, 48), (128, 96)),
-        (Reading(max_side=16), (16, 4096), (2, 16)),
+        (ReadOptions(), (641, 361), (641, 361)),
+        (ReadOptions(max_side=1000), (641, 361), (641, 361)),
+        (ReadOptions(max_side=640), (1920, 1080), (640, 360)),
+        (ReadOptions(max_side=640), (1080, 1920), (360, 640)),
+        (ReadOptions(scale=Fraction(1, 2)), (641, 361), (320, 180)),
+        (ReadOptions(scale=Fraction(2)), (64, 48), (128, 96)),
+        (ReadOptions(max_side=16), (16, 4096), (2, 16)),
     ],
 )
-def test_a_size_is_fitted_in_shape_and_even(reading: Reading, size: tuple[int, int], fitted: tuple[int, int]) -> None:
+def test_a_size_is_fitted_in_shape_and_even(
+    reading: ReadOptions, size: tuple[int, int], fitted: tuple[int, int]
+) -> None:
     assert reading.fitted(size) == fitted
 
 

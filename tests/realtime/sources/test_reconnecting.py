@@ -19,9 +19,9 @@ from realtime.sources import camera_list as cameras
 from realtime.sources import network_stream
 from realtime.sources import reconnecting as recovery
 from realtime.sources.base import SourceError
-from realtime.sources.camera_list import Camera as CameraDevice
-from realtime.sources.open import Camera, open_source
-from realtime.sources.reconnecting import Recovering
+from realtime.sources.camera_list import CameraDevice
+from realtime.sources.open import CameraSource, open_source
+from realtime.sources.reconnecting import Reconnecting
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, write_clip
 from tests.realtime.conftest import NstLive
 from tests.realtime.servers import HOST, TcpStream
@@ -47,7 +47,7 @@ def stream(tmp_path: Path) -> Iterator[TcpStream]:
 class Viewer:
     """Reads a source through its queue, as the loop does."""
 
-    def __init__(self, source: Recovering) -> None:
+    def __init__(self, source: Reconnecting) -> None:
         self.source = source
         self.queue = FrameQueue(source)
         self.frames: list[Frame] = []
@@ -77,7 +77,7 @@ class Viewer:
 
 def viewer(url: str) -> Viewer:
     source = open_source(url=url)
-    assert isinstance(source, Recovering)
+    assert isinstance(source, Reconnecting)
     return Viewer(source)
 
 
@@ -198,7 +198,7 @@ class FakeCapture:
 
 
 @pytest.fixture
-def unreliable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Recovering]:
+def unreliable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Reconnecting]:
     """Returns `unreliable(script, script …)`: a camera that plays one script each time that it is opened."""
     (tmp_path / "v4l" / "video0").mkdir(parents=True)
     (tmp_path / "v4l" / "video0" / "name").write_text("Cheap Camera")
@@ -207,16 +207,16 @@ def unreliable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...,
     monkeypatch.setattr(cv2, "VideoCapture", FakeCapture)
     monkeypatch.setattr(recovery, "_FIRST_PAUSE_S", 0.01)
 
-    def opened(*scripts: list[Pixels | None]) -> Recovering:
+    def opened(*scripts: list[Pixels | None]) -> Reconnecting:
         monkeypatch.setattr(FakeCapture, "scripts", [list(script) for script in scripts], raising=False)
         source = open_source()
-        assert isinstance(source, Recovering)
+        assert isinstance(source, Reconnecting)
         return source
 
     return opened
 
 
-def first_frames(source: Recovering, count: int) -> list[Frame]:
+def first_frames(source: Reconnecting, count: int) -> list[Frame]:
     frames = []
     for frame in source.frames():
         frames.append(frame)
@@ -226,11 +226,11 @@ def first_frames(source: Recovering, count: int) -> list[Frame]:
     return frames
 
 
-def test_what_a_camera_really_gives_is_said(unreliable: Callable[..., Recovering]) -> None:
+def test_what_a_camera_really_gives_is_said(unreliable: Callable[..., Reconnecting]) -> None:
     assert unreliable([numbered(0)]).notes == ("camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps",)
 
 
-def test_a_size_that_a_camera_refuses_is_said(unreliable: Callable[..., Recovering]) -> None:
+def test_a_size_that_a_camera_refuses_is_said(unreliable: Callable[..., Reconnecting]) -> None:
     unreliable([numbered(0)], [numbered(1)])
     source = open_source(size=(1920, 1080))
     assert source.size == SIZE
@@ -258,7 +258,7 @@ class ManySizes(FakeCapture):
 
 
 def test_cameras_are_listed_with_the_sizes_and_rates_they_give(
-    unreliable: Callable[..., Recovering], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
+    unreliable: Callable[..., Reconnecting], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
 ) -> None:
     monkeypatch.setattr(cv2, "VideoCapture", ManySizes)
     monkeypatch.setattr("realtime.app.listings.list_cameras", cameras.list_cameras)
@@ -269,7 +269,7 @@ def test_cameras_are_listed_with_the_sizes_and_rates_they_give(
 
 
 def test_a_camera_that_is_in_use_is_listed_as_such(
-    unreliable: Callable[..., Recovering], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
+    unreliable: Callable[..., Reconnecting], monkeypatch: pytest.MonkeyPatch, nst_live: NstLive
 ) -> None:
     monkeypatch.setattr(FakeCapture, "scripts", [], raising=False)
     monkeypatch.setattr("realtime.app.listings.list_cameras", cameras.list_cameras)
@@ -277,20 +277,20 @@ def test_a_camera_that_is_in_use_is_listed_as_such(
     assert told.out == "0 (Cheap Camera) /dev/video0: cannot be opened; is another program using it?\n"
 
 
-def test_empty_pictures_of_a_camera_are_passed_over(unreliable: Callable[..., Recovering]) -> None:
+def test_empty_pictures_of_a_camera_are_passed_over(unreliable: Callable[..., Reconnecting]) -> None:
     nothing = np.empty((0, 0, 3), np.uint8)
     source = unreliable([numbered(0), nothing, None, numbered(1), None, nothing, numbered(2)])
     assert [number_of(frame.pixels) for frame in first_frames(source, 3)] == [0, 1, 2]
 
 
-def test_a_camera_that_gives_nothing_any_more_is_opened_again(unreliable: Callable[..., Recovering]) -> None:
+def test_a_camera_that_gives_nothing_any_more_is_opened_again(unreliable: Callable[..., Reconnecting]) -> None:
     source = unreliable([numbered(0), numbered(1)], [numbered(2), numbered(3)])
     frames = first_frames(source, 4)
     assert [number_of(frame.pixels) for frame in frames] == [0, 1, 2, 3]
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
 
 
-def test_a_camera_that_changes_its_size_is_shown_in_the_first(unreliable: Callable[..., Recovering]) -> None:
+def test_a_camera_that_changes_its_size_is_shown_in_the_first(unreliable: Callable[..., Reconnecting]) -> None:
     wide = np.full((48, 128, 3), 200, np.uint8)
     frames = first_frames(unreliable([numbered(0), wide, numbered(2)]), 3)
     assert [frame.size for frame in frames] == [SIZE] * 3
@@ -300,7 +300,7 @@ def test_a_camera_that_changes_its_size_is_shown_in_the_first(unreliable: Callab
 
 
 def test_a_camera_that_is_plugged_in_elsewhere_is_found_by_its_name(
-    unreliable: Callable[..., Recovering], tmp_path: Path
+    unreliable: Callable[..., Reconnecting], tmp_path: Path
 ) -> None:
     source = unreliable([numbered(0)], [numbered(1)])
     (tmp_path / "v4l" / "video0").rename(tmp_path / "v4l" / "video4")
@@ -308,7 +308,7 @@ def test_a_camera_that_is_plugged_in_elsewhere_is_found_by_its_name(
     assert [number_of(frame.pixels) for frame in frames] == [0, 1]
 
 
-def test_a_camera_that_is_unplugged_says_so(unreliable: Callable[..., Recovering], tmp_path: Path) -> None:
+def test_a_camera_that_is_unplugged_says_so(unreliable: Callable[..., Reconnecting], tmp_path: Path) -> None:
     source = unreliable([numbered(0)], [numbered(1)])
     (tmp_path / "v4l" / "video0").rename(tmp_path / "away")
     with Viewer(source) as show:
@@ -321,7 +321,7 @@ def test_a_camera_that_is_unplugged_says_so(unreliable: Callable[..., Recovering
 
 def test_opencv_reads_a_camera_that_is_cut_and_comes_back(stream: TcpStream) -> None:
     device = CameraDevice(0, path=stream.url)
-    with Viewer(Recovering(Camera(device), lambda: Camera(device))) as show:
+    with Viewer(Reconnecting(CameraSource(device), lambda: CameraSource(device))) as show:
         assert show.source.size == SIZE
         show.see(5)
         stream.cut()

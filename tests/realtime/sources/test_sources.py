@@ -18,7 +18,7 @@ import av
 import numpy as np
 import pytest
 
-from realtime.audio.feed import SoundFeed
+from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame
 from realtime.media.decoding import picture_stream
 from realtime.queues import FrameQueue
@@ -443,7 +443,7 @@ def test_a_lost_piece_of_sound_does_not_end_the_stream(tmp_path: Path) -> None:
         ],
         check=True,
     )
-    heard = SoundFeed()
+    heard = AudioFeed()
     ear = heard.ear()
     with NetworkStream(str(path), heard=heard) as stream:
         assert len(list(stream.frames())) >= 90

@@ -9,14 +9,14 @@ import pytest
 
 from realtime.backends import Net
 from realtime.stylize.mixing import Fader, MixError, at_strength, mix_by_name, with_colors_of
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from tests.realtime.stand_ins import shade
 
 OTHER_NET = Net("other", Path("other.onnx"), None, style_size=1, size_multiple=1)
-BAKED = Painting("baked", "Baked", "", OTHER_NET, None)
+BAKED = LoadedStyle("baked", "Baked", "", OTHER_NET, None)
 
 
-def shade_of(painting: Painting) -> float:
+def shade_of(painting: LoadedStyle) -> float:
     assert painting.vector is not None
     return float(painting.vector[0])
 

@@ -17,8 +17,8 @@ from realtime.backends import Backend, Vector, choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.player import Show
 from realtime.session import Session, press
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Steadier
-from realtime.stylize.styles import load_repertoire
+from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Stabilizer
+from realtime.stylize.styles import load_styles
 from realtime.stylize.stylizer import Stylizer
 from styles.evaluation.steadiness import measure_steadiness, ssim, video_frames
 from tests.realtime.conftest import NstLive
@@ -45,7 +45,7 @@ def noisy(picture: Pixels, seed: int, sigma: float = 3.0) -> Pixels:
 
 def steadied(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
     """Returns the paintings (without any: the frames themselves) steadied."""
-    steadier = Steadier()
+    steadier = Stabilizer()
     pairs = zip(frames, paintings or frames, strict=True)
     return [steadier.blend(painting, steadier.watch(frame, "style", dial)) for frame, painting in pairs]
 
@@ -139,7 +139,7 @@ def test_a_jump_of_the_light_is_shown_at_once() -> None:
 
 
 def test_another_style_begins_anew() -> None:
-    steadier, frame = Steadier(), texture(5)
+    steadier, frame = Stabilizer(), texture(5)
     one, other, another = texture(11), texture(12), noisy(texture(12), 0)
     shown = [
         steadier.blend(painting, steadier.watch(frame, style, 1.0))
@@ -150,7 +150,7 @@ def test_another_style_begins_anew() -> None:
 
 
 def test_after_a_frame_that_was_not_blended_nothing_is_kept() -> None:
-    steadier, frame, painting = Steadier(), texture(6), texture(12)
+    steadier, frame, painting = Stabilizer(), texture(6), texture(12)
     steadier.blend(texture(11), steadier.watch(frame, "style", 1.0))
     steadier.watch(frame, "style", 1.0)
     assert np.array_equal(steadier.blend(painting, steadier.watch(frame, "style", 1.0)), painting)
@@ -173,7 +173,7 @@ def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
 
 def test_frames_may_be_watched_before_the_first_is_blended() -> None:
     frames = [noisy(texture(7), k) for k in range(4)]
-    steadier = Steadier()
+    steadier = Stabilizer()
     motions = [steadier.watch(frame, "style", 1.0) for frame in frames]
     ahead = [steadier.blend(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
     assert all(np.array_equal(one, other) for one, other in zip(ahead, steadied(frames), strict=True))
@@ -181,7 +181,7 @@ def test_frames_may_be_watched_before_the_first_is_blended() -> None:
 
 def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
     frames = [noisy(texture(8), k) for k in range(3)]
-    steadier, kept, copies = Steadier(), list[Pixels](), list[Pixels]()
+    steadier, kept, copies = Stabilizer(), list[Pixels](), list[Pixels]()
     for frame in frames:
         kept.append(steadier.blend(frame, steadier.watch(frame, "style", 1.0)))
         copies.append(kept[-1].copy())
@@ -313,7 +313,7 @@ def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: s
     frames = list(video_frames(shared / "video" / clip, 12, 320))
     height, width = (side // 16 * 16 for side in frames[0].shape[:2])
     frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
-    paintings, chosen = load_repertoire("wreck", "fast")
+    paintings, chosen = load_styles("wreck", "fast")
     with Stylizer(choose_backend("auto").backend) as stylizer:
         plain = []
         for index, frame in enumerate(frames):

@@ -12,7 +12,7 @@ import pytest
 from realtime.backends import Backend, Net, load_backend
 from realtime.frames import Frame, Pixels
 from realtime.sources.scene import Scene
-from realtime.stylize.styles import Painting
+from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 from tests.realtime.stand_ins import SHADE_NET, ShadePainter, shade
 
@@ -122,12 +122,12 @@ def test_padding_leaves_no_trace_in_what_is_not_padding(
     picture: Pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     with Stylizer(load_backend(name)) as stylizer:
         for net, wanted in ((identity, picture), (negative, 255 - picture)):
-            painting = Painting(net.stem, net.stem, "", Net(net.stem, net, None, 0, 8), None)
+            painting = LoadedStyle(net.stem, net.stem, "", Net(net.stem, net, None, 0, 8), None)
             stylizer.start(Frame(picture, 0, 0.0), painting)
             np.testing.assert_array_equal(stylizer.finish().pixels, wanted)
 
 
-def test_the_padded_edge_is_painted_like_the_rest(shipped: Painting) -> None:
+def test_the_padded_edge_is_painted_like_the_rest(shipped: LoadedStyle) -> None:
     picture = Scene(120, 96).draw(0)
     with Stylizer(load_backend("openvino")) as stylizer:
         for columns in (120, 117):
@@ -141,8 +141,8 @@ def test_the_padded_edge_is_painted_like_the_rest(shipped: Painting) -> None:
 
 
 @pytest.fixture
-def shipped() -> Painting:
-    from realtime.stylize.styles import load_repertoire
+def shipped() -> LoadedStyle:
+    from realtime.stylize.styles import load_styles
 
-    paintings, chosen = load_repertoire("wreck", "fast")
+    paintings, chosen = load_styles("wreck", "fast")
     return paintings[chosen]

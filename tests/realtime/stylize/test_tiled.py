@@ -16,7 +16,7 @@ from build_engines.onnx.graph import onnx_from_network
 from realtime.backends import Net, Vector, load_backend
 from realtime.frames import Frame, Pixels
 from realtime.sources.scene import Scene
-from realtime.stylize.styles import load_repertoire
+from realtime.stylize.styles import load_styles
 from realtime.stylize.stylizer import Stylizer
 from realtime.stylize.tiled import BandError, paint_in_bands
 from styles.architecture import CONFIGS
@@ -52,7 +52,7 @@ def whole(net: Net, picture: Pixels, style: Vector | None) -> Pixels:
 
 
 def test_bands_make_the_painting_of_the_whole_picture_without_seams() -> None:
-    paintings, chosen = load_repertoire("wreck", "fast")
+    paintings, chosen = load_styles("wreck", "fast")
     painting, picture = paintings[chosen], patchwork(640, 512)
     shares: list[float] = []
     banded = paint_in_bands(painting.net, picture, painting.vector, shares.append, band_pixels=640 * 96)
@@ -68,7 +68,7 @@ def test_bands_make_the_painting_of_the_whole_picture_without_seams() -> None:
 
 
 def test_the_statistics_are_those_of_the_whole_picture() -> None:
-    paintings, chosen = load_repertoire("wreck", "fast")
+    paintings, chosen = load_styles("wreck", "fast")
     painting, picture = paintings[chosen], patchwork(320, 256)
     expected = whole(painting.net, picture, painting.vector)
     halves = [whole(painting.net, half, painting.vector) for half in np.split(picture, 2)]
@@ -77,7 +77,7 @@ def test_the_statistics_are_those_of_the_whole_picture() -> None:
 
 
 def test_a_picture_of_an_odd_size_is_painted_as_the_stylizer_paints_it() -> None:
-    paintings, chosen = load_repertoire("wave", "fast")
+    paintings, chosen = load_styles("wave", "fast")
     painting, picture = paintings[chosen], patchwork(203, 331)
     with Stylizer(load_backend("openvino")) as stylizer:
         stylizer.start(Frame(picture, 0, 0.0), painting)
@@ -124,8 +124,8 @@ import resource, sys
 import numpy as np
 from realtime.stylize.tiled import paint_in_bands
 from styles.support.openvino_core import openvino_core
-from realtime.stylize.styles import load_repertoire
-paintings, chosen = load_repertoire("wreck", "fast")
+from realtime.stylize.styles import load_styles
+paintings, chosen = load_styles("wreck", "fast")
 height = int(sys.argv[1])
 picture = np.full((height, 2048, 3), 90, np.uint8)
 paint_in_bands(paintings[chosen].net, picture, paintings[chosen].vector, band_pixels=2048 * 128)
