@@ -16,12 +16,12 @@ from realtime.media.decoding import SourceError
 from realtime.sources import camera_list as cameras
 from realtime.sources.camera_list import (
     CameraDevice,
+    default_camera,
     describe_cameras,
     find_again,
     find_camera,
     list_cameras,
     twins_of,
-    default_camera,
 )
 from realtime.sources.open import open_source
 
