@@ -57,9 +57,10 @@ from realtime.sources.real_time import RealTime
 from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.mixing import mix_by_name
+from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import MIN_SIDE, Stylizer
+from realtime.stylize.stylizer import Stylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
@@ -177,7 +178,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
         awaited = watched or on_air or source.live
         suited: Callable[[Backend], Backend] = (lambda backend: backend) if awaited else Backend.for_files
-        stylizer = stack.enter_context(Stylizer(suited(choice.backend)))
+        stylizer = stack.enter_context(Stylizer(suited(choice.backend), fade_s=args.fade))
         # who resumes paints all with one backend
         asked = choice.backend.name if args.resume else args.backend
         painter, upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, suited=suited, stack=stack)
@@ -221,7 +222,6 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
             max_frames=args.frames,
             resume_state=opened.resume_state,
-            fade_s=args.fade,
             playlist=playlist,
             upgrade=upgrade,
             governor=_governor(args, source),

@@ -43,9 +43,10 @@ from realtime.sources.base import Size
 from realtime.sources.open import DEFAULT_CAMERA_SIZE, SCENE_RATE
 from realtime.sources.scene import Scene
 from realtime.sources.video_file import VideoFile
+from realtime.stylize.pipeline import padded_size
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
 from realtime.stylize.styles import DEFAULT_STYLE, LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer, padded_size
+from realtime.stylize.stylizer import Stylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 ROUNDS = 5

@@ -15,7 +15,7 @@ from realtime.session import Session
 from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
 from realtime.sinks.snapshot import save_snapshot
-from realtime.stylize.stylizer import Painted
+from realtime.stylize.pipeline import PaintedFrame
 
 
 class Captures:
@@ -39,7 +39,7 @@ class Captures:
         """For how long a recording has been running; None where none is."""
         return None if self._recorder is None else time.monotonic() - self._since_s
 
-    def obey(self, before: Session, session: Session, shown: Painted | None) -> Session:
+    def obey(self, before: Session, session: Session, shown: PaintedFrame | None) -> Session:
         """Does what `session` asks for and `before` did not; returns it with what there is to say."""
         if session.snapshots != before.snapshots and shown is not None:
             session = self._tried(lambda: self._take_snapshot(shown), session)
@@ -54,7 +54,7 @@ class Captures:
             session = self.stop_recording(session)
         return session
 
-    def record(self, painted: Painted, session: Session) -> Session:
+    def record(self, painted: PaintedFrame, session: Session) -> Session:
         """Gives a painting to the running recording, where there is one."""
         if self._queue is None:
             return session
@@ -92,7 +92,7 @@ class Captures:
         self._folder.mkdir(parents=True, exist_ok=True)
         return unused_path(self._folder, time.strftime("nst-live-%Y%m%d-%H%M%S"), suffix)
 
-    def _take_snapshot(self, shown: Painted) -> str:
+    def _take_snapshot(self, shown: PaintedFrame) -> str:
         path = self._unused_path(".png")
         save_snapshot(path, shown.pixels)
         self.saved.append(path)

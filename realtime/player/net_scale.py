@@ -8,7 +8,7 @@ from dataclasses import replace
 from realtime.backends import Net
 from realtime.player.governor import Governor
 from realtime.session import Session
-from realtime.stylize.stylizer import Stylizer, scaled
+from realtime.stylize.pipeline import NetPipeline, scaled
 
 
 class NetScale:
@@ -17,8 +17,8 @@ class NetScale:
     governor: None where no rate is to be held; the net then paints at full size unless told otherwise by hand.
     """
 
-    def __init__(self, stylizer: Stylizer, background: Executor, governor: Governor | None) -> None:
-        self._stylizer, self._background, self._governor = stylizer, background, governor
+    def __init__(self, pipeline: NetPipeline, background: Executor, governor: Governor | None) -> None:
+        self._pipeline, self._background, self._governor = pipeline, background, governor
         self._net: Net | None = None
         self.used = 1.0
 
@@ -42,7 +42,7 @@ class NetScale:
         if wanted == self.used:
             return session
         try:
-            if self._stylizer.is_ready(net, scaled(size, wanted, net), self._background):
+            if self._pipeline.is_ready(net, scaled(size, wanted, net), self._background):
                 self.used = wanted
         except Exception as exc:  # whatever a backend raises: the show goes on at the scale that it has
             session = replace(session, net_scale=self.used).noticed(f"no painting at {100 * wanted:.0f} %: {exc}")

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from realtime.audio.feed import AudioFeed
 from realtime.backends import Backend, BackendUnavailableError
 from realtime.frames import Frame, Pixels
@@ -26,10 +24,9 @@ from realtime.screen.hud import Readings
 from realtime.screen.thumbnails import Thumbnails
 from realtime.session import Session
 from realtime.sinks.replay import Replay
-from realtime.stylize.mixing import Fader, at_strength, with_colors_of
-from realtime.stylize.stabilizer import SceneMotion, Stabilizer
+from realtime.stylize.pipeline import PaintedFrame
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Painted, Stylizer
+from realtime.stylize.stylizer import Look, Stylizer
 
 # How long the loop waits for a frame before it looks at the keyboard again.
 _POLL_S = 0.03
@@ -101,7 +98,8 @@ class Show:
     say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
     snapshots, replays and recordings by key. heard: the sound that goes with them. resume_state: what an earlier run
     has done goes by unpainted, and no sink gets it. report: called with the number of frames done after
-    each. governor: holds a rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
+    each. governor: holds a rate; None where the net always paints at full size. illustrator: the backend that paints
+    thumbnails for the HUD.
     reload: returns the paintings anew, as they are on the disk by then.
     """
 
@@ -121,7 +119,6 @@ class Show:
         replay: Replay | None = None,
         captures: Path | None = None,
         heard: AudioFeed | None = None,
-        fade_s: float = 0.0,
         playlist: Playlist | None = None,
         upgrade: Upgrade | None = None,
         governor: Governor | None = None,
@@ -137,7 +134,7 @@ class Show:
         self.session = self._selection.mixable(session)
         self._sinks, self._report = sinks, report
         self._background = background_worker()
-        self._net_scale = NetScale(stylizer, self._background, governor)
+        self._net_scale = NetScale(stylizer.pipeline, self._background, governor)
         self._thumbnails = None if illustrator is None else Thumbnails(illustrator, self._background)
         self._screen = None if display is None else Screen(display, self._thumbnails)
         self._reporters, self._tell = reporters, tell
@@ -147,16 +144,13 @@ class Show:
         self._heard = heard
         self._max_frames = max_frames
         self._ledger, self._skip = resume_state, 0 if resume_state is None else resume_state.done
-        self._fader = Fader(fade_s)
-        self._steadier = Stabilizer()
-        self._begun: deque[tuple[Frame, LoadedStyle | None]] = deque()
         self._last: LoadedStyle | None = None
         self._upgrade = upgrade
         self._backend_note = backend_note
         self._started = self._finished = 0
         self._source_error: Exception | None = None
         self._failures: list[str] = []
-        self._shown: Painted | None = None
+        self._shown: PaintedFrame | None = None
         self._finish_times_s: deque[float] = deque(maxlen=60)
         self._readings = Readings(0, 0, 0, backend_note, "", reason=backend_reason)
         self._readings_at_s = self._idle_s = 0.0
@@ -199,25 +193,23 @@ class Show:
         """What was saved by key so far."""
         return tuple(self._captures.saved)
 
-    def _hand_out(self, painted: Painted) -> None:
+    def _hand_out(self, painted: PaintedFrame) -> None:
         """Gives a painting to the sinks, unless an earlier run has done so."""
         if self._finished < self._skip:
             return
         if self._ledger is not None:
-            self._ledger.remember(self._finished + 1, lambda: self._steadier.painting)
+            self._ledger.remember(self._finished + 1, lambda: self._stylizer.kept)
         for sink in self._sinks:
             sink.write(painted.pixels, painted.frame)
 
-    def _painted(self, queue: FrameQueue) -> Iterator[Painted]:
+    def _painted(self, queue: FrameQueue) -> Iterator[PaintedFrame]:
         """Yields paintings; the next one is already being painted while a picture is shown and encoded."""
         while not self.session.quitting:
             self._listen()
             self._fill(queue, _POLL_S)
             if self._stylizer.in_flight:
-                motion = self._watch()
-                painted = self._stylizer.finish()
-                self._fill(queue, 0)
-                yield self._touched(painted, motion)
+                self._stylizer.look = self._look()
+                yield self._stylizer.finish(lambda: self._fill(queue, 0))
             elif self._source_error is not None:
                 raise self._source_error
             elif queue.ended or self._started == self._max_frames:
@@ -249,8 +241,6 @@ class Show:
             self._idle_s += time.monotonic() - began_s
             if frame is None:
                 return
-            if self.session.mirrored:
-                frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, ::-1]))
             self._start(frame)
             self._started += 1
 
@@ -260,12 +250,25 @@ class Show:
         at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
         self.session = self._selection.follow_playlist(self.session, at_s)
         self._go_back_from_unpaintable(frame.size)
-        faded = self._fader.towards(self._selection.wanted(self.session), at_s)
-        painting = None if self.session.original else faded
-        self.session = self._net_scale.follow(self.session, faded.net, frame.size)
-        skipped = self._started < self._skip
-        self._stylizer.start(frame, None if skipped else painting, self._net_scale.used, self._fader.under)
-        self._begun.append((frame, painting))
+        style = self._selection.wanted(self.session)
+        self.session = self._net_scale.follow(self.session, style.net, frame.size)
+        self._stylizer.look = self._look()
+        if self._started >= self._skip:
+            self._stylizer.start(frame, style, at_s)
+            return
+        last = self._ledger is not None and self._started == self._skip - 1
+        self._stylizer.skip(frame, style, at_s, kept=self._ledger.last_painting if self._ledger and last else None)
+
+    def _look(self) -> Look:
+        session = self.session
+        return Look(
+            session.strength,
+            session.keep_colors,
+            session.mirrored,
+            session.steadiness if session.steady else 0.0,
+            session.original,
+            self._net_scale.used,
+        )
 
     def _go_back_from_unpaintable(self, size: tuple[int, int]) -> None:
         """Stays with the style before where the net of the one that is wanted now cannot be loaded, and says why."""
@@ -288,37 +291,13 @@ class Show:
 
     def _repaint(self) -> None:
         """Begins anew what is being painted, so that the very next picture shows a cut."""
-        frames = [frame for frame, _ in self._begun]
-        for _ in self._stylizer.drain():
-            pass
-        self._begun.clear()
+        frames = self._stylizer.withdraw()
+        self._started -= len(frames)
         for frame in frames:
             self._start(frame)
+            self._started += 1
 
-    def _watch(self) -> SceneMotion | None:
-        """Looks, while it is being painted, how the oldest frame in flight has moved; None where nobody asks."""
-        frame, painting = self._begun.popleft()
-        if painting is None or not self.session.steady:
-            self._steadier.forget()
-            return None
-        if self._finished < self._skip:
-            if self._ledger is not None and self._finished == self._skip - 1:
-                self._steadier.go_on(frame.pixels, painting, self._ledger.last_painting)
-            return None
-        return self._steadier.watch(frame.pixels, painting, self.session.steadiness)
-
-    def _touched(self, painted: Painted, motion: SceneMotion | None) -> Painted:
-        """Returns the painting as steady, as strong and in the colours that are wanted."""
-        session, pixels, photo = self.session, painted.pixels, painted.frame.pixels
-        if session.original or pixels is photo:
-            return painted
-        if motion is not None:
-            pixels = self._steadier.blend(pixels, motion)
-        if session.keep_colors:
-            pixels = with_colors_of(pixels, photo)
-        return Painted(painted.frame, at_strength(pixels, photo, session.strength))
-
-    def _present(self, painted: Painted, dropped: int) -> None:
+    def _present(self, painted: PaintedFrame, dropped: int) -> None:
         self._shown = painted
         now_s = time.monotonic()
         self._finish_times_s.append(now_s)
@@ -335,7 +314,7 @@ class Show:
             )
         self._attend(wait_ms=1)
 
-    def _look_for_upgrade(self, painted: Painted) -> str:
+    def _look_for_upgrade(self, painted: PaintedFrame) -> str:
         """Changes over to the better backend once it is ready; returns how far it is, '' where none is coming."""
         if self._upgrade is None:
             return ""
@@ -399,7 +378,7 @@ class Show:
         self.session = self._selection.mixable(self._screen.attend(before, wait_ms))
         if self.session is not before:
             self._obey(before)
-            switched = not self._fader.duration_s and self._selection.wanted(self.session) is not cut_from
+            switched = not self._stylizer.fade_s and self._selection.wanted(self.session) is not cut_from
             if switched or self.session.original != before.original:
                 self._repaint()
 

@@ -11,8 +11,8 @@ from realtime.screen.compare import compared
 from realtime.screen.hud import Readings, draw_hud
 from realtime.screen.thumbnails import Thumbnails
 from realtime.session import Session, move_split, press
+from realtime.stylize.pipeline import PaintedFrame
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Painted
 
 _MOST_THUMBNAILS = 9
 
@@ -38,7 +38,7 @@ class Screen:
         self._display, self._thumbnails = display, thumbnails
         self._full = False
 
-    def show(self, shown: Painted, session: Session, readings: Readings) -> None:
+    def show(self, shown: PaintedFrame, session: Session, readings: Readings) -> None:
         """Draws a frame and its painting as the session asks for."""
         if session.fullscreen != self._full:
             self._full = session.fullscreen

@@ -11,8 +11,8 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.sources.scene import Scene
+from realtime.stylize.pipeline import NetPipeline
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
 
 # Painted larger than it is shown, since a net has strokes of a few pixels.
 _PAINTED, _SHOWN = (192, 144), (96, 72)
@@ -32,7 +32,7 @@ class Thumbnails:
     """
 
     def __init__(self, backend: Backend, background: Executor) -> None:
-        self._stylizer, self._background = Stylizer(backend), background
+        self._pipeline, self._background = NetPipeline(backend), background
         self._scene: Pixels | None = None
         self._painted: dict[LoadedStyle, Future[Thumbnail]] = {}
 
@@ -45,11 +45,11 @@ class Thumbnails:
         return future.result() if future.done() and future.exception() is None else None
 
     def close(self) -> None:
-        self._stylizer.__exit__(None, None, None)
+        self._pipeline.close()
 
     def _paint(self, painting: LoadedStyle) -> Thumbnail:
         if self._scene is None:
             self._scene = Scene(*_PAINTED).draw(0)
-        self._stylizer.start(Frame(self._scene, 0, 0.0), painting)
-        painted = self._stylizer.finish().pixels
+        self._pipeline.start(Frame(self._scene, 0, 0.0), painting)
+        painted = self._pipeline.finish().pixels
         return Thumbnail(np.asarray(cv2.resize(painted, _SHOWN, interpolation=cv2.INTER_AREA), dtype=np.uint8))

@@ -99,13 +99,13 @@ class Stabilizer:
         self._painting: Pixels | None = None
 
     @property
-    def painting(self) -> Pixels | None:
+    def kept(self) -> Pixels | None:
         """What is kept of the last painting: H x W x 3 uint8 RGB."""
         if self._painting is None:
             return None
         return np.asarray(cv2.cvtColor(self._painting, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
 
-    def go_on(self, pixels: Pixels, style: object, painting: Pixels | None) -> None:
+    def resume(self, pixels: Pixels, style: object, painting: Pixels | None) -> None:
         """Begins where another run ended: with its last frame, and what it kept of the painting."""
         if painting is None:
             return

@@ -34,9 +34,9 @@ class TimedFrames(FewFrames):
             yield replace(frame, time=Fraction(frame.index, 10))
 
 
-def shades_of_show(session: Session, count: int = 30, **options: object) -> list[int]:
+def shades_of_show(session: Session, count: int = 30, fade_s: float = 0.0, **options: object) -> list[int]:
     collector = Collector()
-    with Stylizer(shade_backend()) as stylizer:
+    with Stylizer(shade_backend(), fade_s=fade_s) as stylizer:
         show = Show(
             TimedFrames(count),
             stylizer,
@@ -84,7 +84,7 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
     clip, count = tmp_path / "clip.mp4", 60
     write_clip(clip, count, rate=Fraction(60))
     output, typed = tmp_path / "painted.mkv", {5: "2", 20: "n", 30: "2", 31: "1", 40: "x2", 50: "0"}
-    with VideoFile(clip) as source, Stylizer(shade_backend()) as stylizer:
+    with VideoFile(clip) as source, Stylizer(shade_backend(), fade_s=fade_s) as stylizer:
         times = [frame.time for frame in VideoFile(clip).frames()]
         with Recorder(output, source.size, source.rate, source.time_base) as recorder:
             show = Show(
@@ -95,7 +95,6 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
                 backend_note="",
                 display=TypingDisplay(typed),
                 sinks=[recorder],
-                fade_s=fade_s,
             )
             assert show.run().complete
     painted = read_clip(output)
@@ -147,7 +146,8 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
 
     other = replace(LIGHT, net=replace(LIGHT.net, name="other"))
     collector = Collector()
-    with Stylizer(Backend("stand-in", lambda: None, lambda net, _width, _height: Counted(net.name))) as stylizer:
+    backend = Backend("stand-in", lambda: None, lambda net, _width, _height: Counted(net.name))
+    with Stylizer(backend, fade_s=1.0) as stylizer:
         session, display = Session(("dark", "light")), TypingDisplay({3: "2"})
         show = Show(
             TimedFrames(30),
@@ -157,7 +157,6 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
             backend_note="",
             display=display,
             sinks=[collector],
-            fade_s=1,
         )
         show.run()
     walk = [value for value in collector.shades if 0 < value < 200]
