@@ -21,7 +21,7 @@ from realtime.app.readers import parse_count, parse_share
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
@@ -66,7 +66,7 @@ def painted(stylizer: Stylizer, pictures: Sequence[Pixels], painting: LoadedStyl
     """Returns the pictures as a show paints them, `steadiness` 0 for without the dial."""
     gallery = Gallery()
     controls = Controls.of_one_style(painting, steadiness)
-    Player(Clip(pictures), stylizer, controls, outputs=Outputs(sinks=[gallery])).run()
+    Player(Clip(pictures), stylizer, controls, outputs=PlayerOutputs(sinks=[gallery])).run()
     return gallery.pictures
 
 

@@ -33,17 +33,17 @@ from realtime.app.settings import PREFIX
 from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.bench.files import file_rate
 from realtime.bench.peers import PEERS, PeerUnavailableError
-from realtime.frames import Frame, Pixels
+from realtime.frames import Frame, Pixels, Size
 from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs, Sink
+from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import DEFAULT_STEADINESS
 from realtime.sinks.recorder import Recorder
-from realtime.sources.base import Size
-from realtime.sources.open import DEFAULT_CAMERA_SIZE, SCENE_RATE
-from realtime.sources.scene import Scene
+from realtime.sources.camera import DEFAULT_CAMERA_SIZE
+from realtime.sources.scene import SCENE_RATE, Scene
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.pipeline import padded_size
 from realtime.stylize.styles import DEFAULT_STYLE, LoadedStyle, load_styles, network_for
@@ -281,14 +281,14 @@ def _loop_rate(
     stylizer: Stylizer, style: LoadedStyle, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
 ) -> float:
     controls = Controls.of_one_style(style, DEFAULT_STEADINESS if steady else 0.0)
-    return Player(scene, stylizer, controls, outputs=Outputs(sinks=sinks)).run().fps
+    return Player(scene, stylizer, controls, outputs=PlayerOutputs(sinks=sinks)).run().fps
 
 
 def _recording_rate(stylizer: Stylizer, style: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
     path = folder / "bench.mp4"
     with (
-        Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        Recorder(path, VideoTrack(size, SCENE_RATE, 1 / SCENE_RATE), encoding=Encoding(low_latency=True)) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         return _loop_rate(stylizer, style, _TimedScene(size, seconds), (queue,))
 

@@ -10,7 +10,7 @@ import pytest
 
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.session import (
@@ -161,7 +161,7 @@ def test_a_show_without_a_window_heeds_commands(live: bool, tmp_path: Path) -> N
     # a live source waits, or its frames would be over before the first one is painted
     source = FewFrames(40, live=live, between=lambda _index: gate.wait(0.01) if live else None)
     with Stylizer(shade_backend()) as stylizer:
-        outcome = Player(source, stylizer, controls, outputs=Outputs(sinks=[sink], captures=tmp_path)).run()
+        outcome = Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)).run()
     assert sink.shades[:4] == [50] * 4
     assert sink.shades[6:] == [200] * len(sink.shades[6:])
     assert 21 <= outcome.frame_count <= 24
@@ -171,7 +171,9 @@ def test_two_requests_for_a_snapshot_in_a_row_give_two_snapshots(tmp_path: Path)
     controls = controls_of(Session(NAMES), DARK, LIGHT)
     sink = Sending(controls, {5: [Request.SNAPSHOT, Request.SNAPSHOT], 9: [Request.SNAPSHOT]})
     with Stylizer(shade_backend()) as stylizer:
-        outcome = Player(FewFrames(15), stylizer, controls, outputs=Outputs(sinks=[sink], captures=tmp_path)).run()
+        outcome = Player(
+            FewFrames(15), stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)
+        ).run()
     assert len(outcome.saved) == len(set(outcome.saved)) == 3
     assert sorted(tmp_path.glob("*.png")) == sorted(outcome.saved)
 
@@ -189,7 +191,9 @@ def test_the_session_says_whether_a_recording_runs(tmp_path: Path) -> None:
 
         sink = Watching(controls, {5: [toggle_recording], 10: [toggle_recording]})
         with Stylizer(shade_backend()) as stylizer:
-            outcome = Player(FewFrames(15), stylizer, controls, outputs=Outputs(sinks=[sink], captures=folder)).run()
+            outcome = Player(
+                FewFrames(15), stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=folder)
+            ).run()
         assert any(seen[6:10]) is records
         assert not seen[-1] or not records
         assert bool(outcome.saved) is records

@@ -15,7 +15,7 @@ from realtime.backends import Backend, BackendUnavailableError, Net
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.player.controls import Controls
 from realtime.player.engine_upgrade import Upgrade
-from realtime.player.parts import Outcome, Outputs, PlayerOptions
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.status import Status
 from realtime.screen.display import Screen
@@ -87,7 +87,7 @@ def show_with(
             stylizer,
             Controls.of_one_style(shade("dark", 10)),
             status=Status("stand-in", print_line=tell),
-            outputs=Outputs(sinks=[collector], screen=Screen(display)),
+            outputs=PlayerOutputs(sinks=[collector], screen=Screen(display)),
             options=PlayerOptions(upgrade=upgrade),
         ).run()
     assert collector.indices == list(range(frames))
@@ -130,7 +130,7 @@ def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
     collector, display = Collector(), TypingDisplay({100: "n"})
     controls = controls_of(Session(("bright", "dark")), shade("bright", 200), replace(shade("dark", 10), net=other))
     with Stylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
-        outputs = Outputs(sinks=[collector], screen=Screen(display))
+        outputs = PlayerOutputs(sinks=[collector], screen=Screen(display))
         Player(FewFrames(200, rate=FewFrames(0).rate / 5), stylizer, controls, outputs=outputs).run()
     assert collector.shades == [200] * 200
     assert controls.session.style_name == "bright"

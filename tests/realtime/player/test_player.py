@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from realtime.frames import Frame, Pixels
-from realtime.player.parts import Outcome, Outputs, PlayerOptions
+from realtime.media.decoding import SourceError
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.status import Reporter, Status
 from realtime.screen.display import Screen
 from realtime.session import Session
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.replay import Replay
-from realtime.sources.base import SourceError
 from realtime.stylize.stylizer import Stylizer
 from tests.realtime.clips import read_clip
 from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, controls_of, shade, shade_backend
@@ -52,7 +52,7 @@ class Stage:
         self.collector = collector or self.collector
         self.display = None if typed is None else TypingDisplay(typed)
         with Stylizer(shade_backend()) as stylizer:
-            outputs = Outputs(
+            outputs = PlayerOutputs(
                 sinks=[self.collector, *([] if replay is None else [replay])],
                 screen=None if self.display is None else Screen(self.display),
                 captures=self.captures,

@@ -13,13 +13,14 @@ import pytest
 from realtime.backends import Backend, Vector
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import RatedSource
 from realtime.screen.display import Screen
 from realtime.session import Session
+from realtime.sinks.open import track_of
 from realtime.sinks.recorder import Recorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
@@ -70,7 +71,7 @@ def played(
     """Plays a show, and returns what it handed out."""
     collector = Collector()
     screen = None if display is None else Screen(display)
-    Player(source, stylizer, controls, outputs=Outputs(sinks=[collector], screen=screen)).run()
+    Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[collector], screen=screen)).run()
     return collector
 
 
@@ -109,8 +110,8 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
     output, typed = tmp_path / "painted.mkv", {5: "2", 20: "n", 30: "2", 31: "1", 40: "x2", 50: "0"}
     with VideoFile(clip) as source, Stylizer(shade_backend(), fade_s=fade_s) as stylizer:
         times = [frame.time for frame in VideoFile(clip).frames()]
-        with Recorder(output, source.size, source.rate, source.time_base) as recorder:
-            outputs = Outputs(sinks=[recorder], screen=Screen(TypingDisplay(typed)))
+        with Recorder(output, track_of(source.info)) as recorder:
+            outputs = PlayerOutputs(sinks=[recorder], screen=Screen(TypingDisplay(typed)))
             player = Player(source, stylizer, controls_of(Session(("dark", "light")), DARK, LIGHT), outputs=outputs)
             assert player.run().complete
     painted = read_clip(output)
@@ -220,7 +221,7 @@ def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_si
     controls = Controls.of_one_style(DARK)
     with Stylizer(backend) as stylizer:
         display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
-        outputs = Outputs(sinks=[Sizes()], screen=Screen(display))
+        outputs = PlayerOutputs(sinks=[Sizes()], screen=Screen(display))
         Player(TimedFrames(100_000), stylizer, controls, outputs=outputs).run()
     assert set(sizes) == {(64, 48), (32, 24)}
     assert sizes[-1] == (64, 48)
@@ -255,6 +256,6 @@ def test_a_mirrored_frame_is_painted_mirrored() -> None:
 
     with Stylizer(shade_backend()) as stylizer:
         session = Session(("dark",), original=True, mirrored=True)
-        Player(HalfLight(1), stylizer, controls_of(session, DARK), outputs=Outputs(sinks=[Keeper()])).run()
+        Player(HalfLight(1), stylizer, controls_of(session, DARK), outputs=PlayerOutputs(sinks=[Keeper()])).run()
     assert seen[0][0, 0, 0] == 0
     assert seen[0][0, -1, 0] == 255

@@ -15,7 +15,7 @@ import pytest
 
 from realtime.backends import Backend, Vector, choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.screen.display import Screen
 from realtime.session import DEFAULT_STEADINESS, Session
@@ -259,7 +259,7 @@ def run_show(session: Session, typed: Mapping[int, str], count: int = 14) -> lis
     watcher, controls = Watcher(typed), controls_of(session, shade("one", 21), shade("two", 22))
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: TexturePainter())
     with Stylizer(backend) as stylizer:
-        outputs = Outputs(sinks=[watcher], screen=Screen(watcher))
+        outputs = PlayerOutputs(sinks=[watcher], screen=Screen(watcher))
         Player(StillScene(count), stylizer, controls, outputs=outputs).run()
     return watcher.pictures
 
