@@ -88,6 +88,11 @@ class Stylizer:
         self._in_flight.clear()
         self.pipeline.close()
 
+    def restart(self) -> None:
+        """Forgets the frames before: the next one begins another video."""
+        self._fader = Fader(self.fade_s)
+        self._stabilizer.forget()
+
     @property
     def backend(self) -> Backend:
         """What runs the nets."""
