@@ -91,13 +91,15 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Loads a public name when it is first used (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES.get(name, "realtime.api.errors")), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take any name for one that exists
+
+    def __getattr__(name: str) -> object:
+        """Loads a public name when it is first used (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_MODULES.get(name, "realtime.api.errors")), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

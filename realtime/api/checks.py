@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from realtime.media.encoders import OutputError
 from realtime.media.rates import exact_rate
-from realtime.sinks.recorder import OutputError
 
 
 def check_pixels(pixels: object) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
-from realtime.media.encoders import EncoderUnavailableError, EncodingError
+from realtime.media.decoding import SourceError
+from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
 from realtime.media.photo import PhotoError
-from realtime.sinks.recorder import OutputError, RecordingError
-from realtime.sources.base import SourceError
+from realtime.sinks.recorder import RecordingError
 from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
 from styles.registry import StyleMismatchError, UnknownStyleError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from realtime.api.checks import check_may_write, check_pixels
 from realtime.frames import Pixels
+from realtime.media.encoders import OutputError
 from realtime.media.photo import PHOTO_FORMATS, Photo, check_photo_size, read_photo, write_photo
-from realtime.sinks.recorder import OutputError
 
 
 def read_image(path: str | Path) -> Pixels:

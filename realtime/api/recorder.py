@@ -15,11 +15,11 @@ import numpy as np
 from realtime.api.checks import check_may_write, check_pixels, checked_rate, checked_size
 from realtime.api.video_source import VideoSource
 from realtime.frames import Frame, Pixels
-from realtime.media.encoders import ENCODERS, Encoding
+from realtime.media.encoders import ENCODERS, Encoding, OutputError
 from realtime.media.image_sequence import is_image_sequence, numbered_files
 from realtime.media.rates import LIVE_TIME_BASE, clock_for
 from realtime.sinks.open import Outputs, open_sinks
-from realtime.sinks.recorder import OutputError, check_output
+from realtime.sinks.recorder import check_output
 from realtime.sources.base import SourceInfo
 
 

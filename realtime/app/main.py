@@ -38,6 +38,8 @@ from realtime.backends import (
 )
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.bench import main as bench
+from realtime.frames import Size
+from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
@@ -45,16 +47,15 @@ from realtime.player.player import Outcome, Show
 from realtime.player.playlist import parse_playlist
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import Session
-from realtime.sinks.open import open_sinks
+from realtime.sinks.open import Outputs, open_sinks
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.base import Size, Source, SourceError
+from realtime.sources.base import Source
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
 from realtime.sources.looping import Looping
-from realtime.sources.open import SceneSource, is_file, open_source
+from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
-from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.pipeline import MIN_SIDE
@@ -166,16 +167,16 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
     playlist = parse_playlist(args.playlist, names) if args.playlist else None
     with ExitStack() as stack:
         source = stack.enter_context(_open_source(args, reading))
-        microphone = _open_microphone(args.microphone, source, stack)
-        for note in source.notes:
+        audio, microphone = _open_audio(args.microphone, source, stack)
+        for note in source.info.notes:
             tell(note)
         if min(source.size) < MIN_SIDE:
-            tell(f"{source.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
+            tell(f"{source.info.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
         watched, output = _where_to(args, source)
         on_air = _on_air(args)
-        bounded = on_air or args.frames is not None
-        if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
-            source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
+        frames = args.frames
+        if frames is None and not watched and output is not None and source.info.endless and not on_air:
+            frames = _UNWATCHED_SCENE_FRAMES
         awaited = watched or on_air or source.live
         suited: Callable[[Backend], Backend] = (lambda backend: backend) if awaited else Backend.for_files
         stylizer = stack.enter_context(Stylizer(suited(choice.backend), fade_s=args.fade))
@@ -184,24 +185,24 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
         painter, upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, suited=suited, stack=stack)
         width, height = source.size
         if not quiet:
-            tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
-        opened = open_sinks(
-            source,
-            stack,
-            output=output,
+            tell(f"{source.info.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
+        outputs = Outputs(
+            file=output,
             encoding=encoding,
+            fingerprint=_facts(args, paintings, painter.description) if args.resume else None,
             stream=args.stream,
             stream_bit_rate=None if args.bitrate is None else 1000 * args.bitrate,
             virtual_camera=args.virtual_cam,
             replay_s=args.replay,
-            watched=watched,
-            facts=_facts(args, paintings, painter.description) if args.resume else None,
         )
+        opened = open_sinks(source.info, outputs, stack, audio=audio, watched=watched)
+        for note in opened.notes:
+            tell(note)
         if opened.resume_state is not None and opened.resume_state.done:
-            tell(f"{source.name}: {opened.resume_state.done} frames are painted already")
+            tell(f"{source.info.name}: {opened.resume_state.done} frames are painted already")
         window = stack.enter_context(Window(source.size)) if watched else None
-        total = min(filter(None, (source.frame_count, args.frames)), default=None)
-        report = None if watched else stack.enter_context(bar(source.name, total))
+        total = min(filter(None, (source.info.frame_count, frames)), default=None)
+        report = None if watched else stack.enter_context(bar(source.info.name, total))
         show = Show(
             source,
             stylizer,
@@ -214,13 +215,13 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             sinks=opened.queues,
             reporters=(
                 *opened.queues,
-                *((source,) if isinstance(source, Reconnecting) else ()),
+                source,
                 *((microphone,) if microphone is not None else ()),
             ),
-            heard=source.heard,
+            heard=audio,
             replay=opened.replay,
             captures=args.captures or platformdirs.user_videos_path() / "nst-live",
-            max_frames=args.frames,
+            max_frames=frames,
             resume_state=opened.resume_state,
             playlist=playlist,
             upgrade=upgrade,
@@ -316,7 +317,12 @@ def _check_resumable(args: argparse.Namespace) -> None:
 
 def _facts(args: argparse.Namespace, paintings: Sequence[LoadedStyle], description: str) -> Mapping[str, str]:
     options = {name: getattr(args, name) for name in _DECISIVE_OPTIONS}
-    return fingerprint_of(Path(args.input), paintings, description, options)
+    styles = (
+        data
+        for each in paintings
+        for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
+    )
+    return fingerprint_of(Path(args.input), styles, description, options)
 
 
 def _reading(args: argparse.Namespace) -> ReadOptions:
@@ -334,17 +340,17 @@ def _open_source(args: argparse.Namespace, reading: ReadOptions) -> Source:
 
     Who is on air does not wait: a file is played at its own speed then, unless no frame of it may be lost.
     """
-    heard = None if args.microphone is not None else AudioFeed()
-    source = _find_source(args, reading, heard)
+    audio = None if args.microphone is not None else AudioFeed()
+    source = _find_source(args, reading, audio)
     if args.loop:
-        source = Looping(source, lambda: _find_source(args, reading, heard))
-    return RealTime(source, heard) if _on_air(args) and not source.live and args.output is None else source
+        source = Looping(source, lambda: _find_source(args, reading, audio))
+    return RealTime(source, audio) if _on_air(args) and not source.live and args.output is None else source
 
 
-def _find_source(args: argparse.Namespace, reading: ReadOptions, heard: AudioFeed | None) -> Source:
+def _find_source(args: argparse.Namespace, reading: ReadOptions, audio: AudioFeed | None) -> Source:
     try:
         return open_source(
-            camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, heard=heard
+            camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, audio=audio
         )
     except SourceError:
         asked = args.camera is not None or args.input is not None
@@ -354,16 +360,14 @@ def _find_source(args: argparse.Namespace, reading: ReadOptions, heard: AudioFee
     return open_source(url="test", size=args.size, rate=args.fps)
 
 
-def _open_microphone(wanted: str | None, source: Source, stack: ExitStack) -> Microphone | None:
-    """Opens the microphone that was asked for, which the source is then heard through."""
+def _open_audio(wanted: str | None, source: Source, stack: ExitStack) -> tuple[AudioFeed | None, Microphone | None]:
+    """Returns the live audio, which is the source's own or that of the microphone that was asked for."""
     if wanted is None:
-        return None
+        return source.info.audio, None
     if not source.live:
         raise UsageError("--microphone is for what is live: a camera, a network stream, or a file with --stream")
     feed = AudioFeed()
-    microphone = stack.enter_context(Microphone(wanted, feed))
-    source.heard = feed
-    return microphone
+    return feed, stack.enter_context(Microphone(wanted, feed))
 
 
 def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | None]:
@@ -371,7 +375,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
 
     But not for what is played over and over.
     """
-    file_to_file = args.output is not None and not source.live and not isinstance(source, SceneSource)
+    file_to_file = args.output is not None and not source.live and not source.info.endless
     if args.no_window or (file_to_file and args.no_window is None):
         return False, args.output
     no_screen = no_screen_reason()

@@ -13,8 +13,9 @@ from pathlib import Path
 from realtime.frames import Frame
 from realtime.media.encoders import Encoding
 from realtime.player.player import Show, Sink
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import Session
+from realtime.sinks.open import track_of
 from realtime.sinks.recorder import Recorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
@@ -29,7 +30,7 @@ class _TimedFile:
     def __init__(self, path: Path, seconds: float) -> None:
         self._path, self._until_s = path, time.monotonic() + seconds
         with VideoFile(path) as file:
-            self.size, self.rate, self.time_base = file.size, file.rate, file.time_base
+            self.size, self.rate, self.track = file.size, file.rate, track_of(file.info)
 
     def frames(self) -> Iterator[Frame]:
         began_s, ended_s = Fraction(0), Fraction(0)
@@ -57,10 +58,8 @@ def file_rate(
         sinks: list[Sink] = []
         if encoding is not None:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "painted.mkv"
-            recorder = stack.enter_context(
-                Recorder(output, source.size, source.rate, source.time_base, encoding=encoding)
-            )
-            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", lossless=True, essential=True))]
+            recorder = stack.enter_context(Recorder(output, source.track, encoding=encoding))
+            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)))]
         show = Show(source, stylizer, [painting], Session((painting.name,)), backend_note="", sinks=sinks)
         count = show.run().frame_count
     return count / (time.monotonic() - began_s)

@@ -33,15 +33,15 @@ from realtime.app.settings import PREFIX
 from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.bench.files import file_rate
 from realtime.bench.peers import PEERS, PeerUnavailableError
-from realtime.frames import Frame, Pixels
+from realtime.frames import Frame, Pixels, Size
 from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
 from realtime.player.player import Show, Sink
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import Session
 from realtime.sinks.recorder import Recorder
-from realtime.sources.base import Size
-from realtime.sources.open import DEFAULT_CAMERA_SIZE, SCENE_RATE
-from realtime.sources.scene import Scene
+from realtime.sources.camera import DEFAULT_CAMERA_SIZE
+from realtime.sources.scene import SCENE_RATE, Scene
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.pipeline import padded_size
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
@@ -293,8 +293,8 @@ def _loop_rate(
 def _recording_rate(stylizer: Stylizer, painting: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
     path = folder / "bench.mp4"
     with (
-        Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        Recorder(path, VideoTrack(size, SCENE_RATE, 1 / SCENE_RATE), encoding=Encoding(low_latency=True)) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         return _loop_rate(stylizer, painting, _TimedScene(size, seconds), (queue,))
 

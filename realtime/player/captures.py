@@ -9,12 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.audio.feed import AudioFeed, AudioQueue
-from realtime.media.rates import LIVE_TIME_BASE
-from realtime.queues import RatedSource, SinkQueue
+from realtime.media.encoders import Encoding, OutputError
+from realtime.media.photo import save_snapshot
+from realtime.media.video_encoder import VideoTrack
+from realtime.queues import QueuePolicy, RatedSource, SinkQueue
 from realtime.session import Session
-from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
+from realtime.sinks.recorder import Recorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
-from realtime.sinks.snapshot import save_snapshot
 from realtime.stylize.pipeline import PaintedFrame
 
 
@@ -109,19 +110,19 @@ class Captures:
     def _start_recording(self) -> str:
         path = self._unused_path(".mp4")
         # kept before anything can fail, so that it is let go then too
-        self._ear = ear = None if self._heard is None else self._heard.ear()
+        self._ear = ear = None if self._heard is None else self._heard.subscribe()
         # by key one records what is seen: of a file the clock of the show counts, and not its own
-        time_base = None if self._source.live else LIVE_TIME_BASE
-        recorder = Recorder(path, self._source.size, self._source.rate, time_base, fast=True, ear=ear)
+        track = VideoTrack(self._source.size, self._source.rate, live=self._source.live)
+        recorder = Recorder(path, track, encoding=Encoding(low_latency=True), audio=ear)
         # an error ends the recording alone: it is caught where it is written to
-        queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
+        queue = SinkQueue(recorder, "recorder", QueuePolicy(lossless=not self._source.live, essential=True))
         self._recorder, self._queue = recorder, queue.__enter__()
         self._since_s = time.monotonic()
         return f"recording {path}"
 
     def _forget_recording(self) -> None:
         if self._heard is not None and self._ear is not None:
-            self._heard.forget(self._ear)
+            self._heard.unsubscribe(self._ear)
         self._recorder = self._queue = self._ear = None
 
     def _give_up_recording(self, text: str, session: Session) -> Session:

@@ -16,11 +16,11 @@ from realtime.app.progress import tell
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.player import Show
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import Session
 from realtime.sinks.stream import REPEAT_S, Stream
-from realtime.sources.open import SceneSource
 from realtime.sources.real_time import RealTime
+from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import Stylizer
 from tests.realtime.servers import RtmpServer, why_no_nginx
@@ -63,7 +63,9 @@ def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[
     with (
         Stylizer(backend) as stylizer,
         Stream(server.url, SIZE, source.rate) as stream,
-        SinkQueue(stream, "stream", repeat_s=REPEAT_S, hurry=stream.hurry, status=lambda: stream.status) as queue,
+        SinkQueue(
+            stream, "stream", QueuePolicy(repeat_s=REPEAT_S), hurry=stream.hurry, status=lambda: stream.status
+        ) as queue,
     ):
         conductor = threading.Thread(target=conduct, args=(stream,))
         conductor.start()

@@ -16,11 +16,13 @@ from pathlib import Path
 from realtime.app.progress import tell
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
+from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
 from realtime.player.player import Show, Sink
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import Session
 from realtime.sinks.recorder import Recorder
-from realtime.sources.open import SceneSource
+from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import Stylizer
 
@@ -98,8 +100,8 @@ def _run(backend: Backend, painting: LoadedStyle, frames: int, path: Path, *sink
     """Returns how many frames of a show were recorded."""
     with (
         Stylizer(backend) as stylizer,
-        Recorder(path, SIZE, RATE, 1 / RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        Recorder(path, VideoTrack(SIZE, RATE, 1 / RATE), encoding=Encoding(low_latency=True)) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         source = SceneSource(SIZE, RATE, frames)
         Show(source, stylizer, [painting], Session((painting.name,)), backend_note="", sinks=[queue, *sinks]).run()

@@ -12,8 +12,8 @@ import pytest
 
 from realtime import queues as pacing
 from realtime.frames import Frame
+from realtime.media.decoding import SourceError
 from realtime.queues import FrameQueue, Metronome
-from realtime.sources.base import SourceError
 from tests.realtime.stand_ins import FewFrames
 
 PATIENCE_S = 30

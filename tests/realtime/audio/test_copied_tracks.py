@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from realtime.frames import Frame
+from realtime.frames import ClipRange, Frame
+from realtime.media.video_encoder import VideoTrack
 from realtime.sinks.recorder import Recorder
-from realtime.sources.base import ClipRange
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg, which makes the clips, is not installed"
@@ -37,12 +37,12 @@ def talkie(tmp_path: Path) -> Path:
 
 
 def record(talkie: Path, output: Path, frames: int = 25, to_the_end: bool = True) -> Recorder:
-    with Recorder(output, (64, 48), RATE, 1 / RATE, sound_of=ClipRange(talkie)) as recorder:
+    with Recorder(output, VideoTrack((64, 48), RATE, 1 / RATE), copy_from=ClipRange(talkie)) as recorder:
         for index in range(frames):
             picture = np.full((48, 64, 3), 8 * index, np.uint8)
             recorder.write(picture, Frame(picture, index, 0.0, index / RATE))
         if to_the_end:
-            recorder.finish_sound()
+            recorder.finish_audio()
     return recorder
 
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from realtime.frames import Pixels
+from realtime.media.encoders import OutputError
 from realtime.media.photo import PHOTO_FORMATS, Photo, PhotoError, photo_size, read_photo, resized, write_photo
-from realtime.sinks.recorder import OutputError
 from tests.realtime.clips import colourful
 
 SIZE = (48, 32)
@@ -100,7 +100,7 @@ def test_srgb_itself_is_left_alone(tmp_path: Path) -> None:
 def test_a_profile_that_cannot_be_read_is_ignored_with_a_word(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), (250, 10, 10)).save(tmp_path / "a.jpg", quality=100, icc_profile=b"no profile" * 20)
     photo = read_photo(tmp_path / "a.jpg")
-    assert "colour profile cannot be read" in photo.note
+    assert "color profile cannot be read" in photo.note
     assert np.abs(photo.pixels[0, 0].astype(int) - (250, 10, 10)).max() < 4
 
 
@@ -170,7 +170,7 @@ def test_the_pictures_of_telephones_are_read(tmp_path: Path) -> None:
 def test_without_their_package_it_is_said_what_to_type(tmp_path: Path, missing: Callable[[str], None]) -> None:
     missing("pillow_heif")
     (tmp_path / "a.heic").write_bytes(b"anything")
-    with pytest.raises(PhotoError, match=r"a\.heic needs a package to be read; type: pip install pillow-heif"):
+    with pytest.raises(PhotoError, match=r"a\.heic cannot be read without pillow-heif; type: pip install pillow-heif"):
         read_photo(tmp_path / "a.heic")
 
 

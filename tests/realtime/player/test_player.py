@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from realtime.frames import Frame, Pixels
+from realtime.media.decoding import SourceError
 from realtime.player.player import Outcome, Reporter, Show
 from realtime.session import Session
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.replay import Replay
-from realtime.sources.base import SourceError
 from realtime.stylize.stylizer import Stylizer
 from tests.realtime.clips import read_clip
 from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, shade, shade_backend

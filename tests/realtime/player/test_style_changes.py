@@ -15,6 +15,7 @@ from realtime.frames import Frame, Pixels
 from realtime.player.player import Show
 from realtime.player.playlist import Playlist
 from realtime.session import Session
+from realtime.sinks.open import track_of
 from realtime.sinks.recorder import Recorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
@@ -86,7 +87,7 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
     output, typed = tmp_path / "painted.mkv", {5: "2", 20: "n", 30: "2", 31: "1", 40: "x2", 50: "0"}
     with VideoFile(clip) as source, Stylizer(shade_backend(), fade_s=fade_s) as stylizer:
         times = [frame.time for frame in VideoFile(clip).frames()]
-        with Recorder(output, source.size, source.rate, source.time_base) as recorder:
+        with Recorder(output, track_of(source.info)) as recorder:
             show = Show(
                 source,
                 stylizer,

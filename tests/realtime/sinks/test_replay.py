@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame
-from realtime.sinks.recorder import OutputError
+from realtime.media.encoders import OutputError
 from realtime.sinks.replay import Replay
 from tests.realtime.clips import SIZE, colourful, numbered, read_clip
 

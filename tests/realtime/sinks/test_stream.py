@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks import stream as stream_module
 from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
 from realtime.sinks.stream_process import Output, StreamTarget
@@ -48,7 +48,7 @@ class OnAir:
 
     def __init__(self, url: str, draw: Callable[[int, tuple[int, int]], Pixels] = numbered) -> None:
         self.stream = Stream(url, SIZE, RATE)
-        self.queue = SinkQueue(self.stream, "stream", repeat_s=REPEAT_S, hurry=self.stream.hurry)
+        self.queue = SinkQueue(self.stream, "stream", QueuePolicy(repeat_s=REPEAT_S), hurry=self.stream.hurry)
         self.heard: list[str] = []
         self.index = 0
         self._draw = draw
@@ -172,7 +172,7 @@ def test_a_show_begins_before_its_server_and_goes_on_air_when_that_is_there(serv
 @NEEDS_NGINX
 def test_while_no_picture_comes_the_last_one_is_sent_again(server: RtmpServer) -> None:
     sent = numbered(7)
-    with Stream(server.url, SIZE, RATE) as stream, SinkQueue(stream, "stream", repeat_s=0.05) as queue:
+    with Stream(server.url, SIZE, RATE) as stream, SinkQueue(stream, "stream", QueuePolicy(repeat_s=0.05)) as queue:
         queue.write(sent, Frame(sent, 0, time.monotonic()))
         deadline_s = time.monotonic() + PATIENCE_S
         while not stream.connections:
@@ -311,6 +311,6 @@ def test_an_address_that_cannot_be_served_is_told_with_those_that_can(url: str, 
         check_stream_url(url)
     told = nst_live("-i", "test", "--no-window", "--stream", url)
     assert told.code == 2
-    wanted = "wanted an address as rtmp://HOST/APP/KEY, with one of rtmp://, rtmps://, rtsp://, udp://"
-    assert told.complaint == f"nst-live: cannot stream there; {wanted}"
+    expected = "expected e.g. rtmp://HOST/APP/KEY, with one of rtmp://, rtmps://, rtsp://, udp://"
+    assert told.complaint == f"nst-live: cannot stream to this address; {expected}"
     assert "secret" not in told.err

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.virtual_camera import VirtualCamera, VirtualCameraError
 from tests.realtime.clips import SIZE, colourful, numbered, read_clip, write_clip
 from tests.realtime.conftest import NstLive
@@ -124,7 +124,10 @@ def test_a_picture_of_another_size_is_fitted(device: type[Device]) -> None:
 
 
 def test_the_device_is_fed_at_its_own_pace_and_the_last_picture_is_held(device: type[Device]) -> None:
-    with VirtualCamera(SIZE, Fraction(50)) as camera, SinkQueue(camera, "camera", capacity=2, repeat_s=0) as queue:
+    with (
+        VirtualCamera(SIZE, Fraction(50)) as camera,
+        SinkQueue(camera, "camera", QueuePolicy(capacity=2, repeat_s=0)) as queue,
+    ):
         for index in range(3):
             queue.write(numbered(index), frame(numbered(index), index))
         deadline_s = time.monotonic() + PATIENCE_S
@@ -262,7 +265,7 @@ def test_a_device_that_vanishes_does_not_end_a_show_that_is_recorded(
 def test_a_slow_device_does_not_hold_up_the_show(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = threading.Event()
     monkeypatch.setattr(device, "send", lambda *_: stuck.wait(PATIENCE_S))
-    with VirtualCamera(SIZE, Fraction(30)) as camera, SinkQueue(camera, "camera", capacity=2) as queue:
+    with VirtualCamera(SIZE, Fraction(30)) as camera, SinkQueue(camera, "camera", QueuePolicy(capacity=2)) as queue:
         for index in range(50):
             queue.write(numbered(index), frame(numbered(index), index))
         assert queue.dropped >= 47

@@ -151,7 +151,7 @@ CASES: Mapping[str, Case] = {
     "subtitles that MP4 cannot hold": Case(
         film(f"{X264} -c:s srt -pix_fmt yuv420p", more="-i words.srt"),
         "source.mkv",
-        says=["subtitle srt is left out: mp4 cannot hold it; mkv holds most"],
+        says=["subtitle srt is left out: mp4 cannot hold it; mkv can hold most"],
     ),
     "chapters and tags": Case(
         film(f"{X264} -map_metadata 1 {TAGS} -pix_fmt yuv420p", more="-i chapters.txt"), "source.mkv", "painted.mkv"
@@ -177,7 +177,7 @@ CASES: Mapping[str, Case] = {
             filters=",colorchannelmixer=aa=0.5",
         ),
         "source.webm",
-        says=["its alpha is ignored"],
+        says=["its alpha channel is ignored"],
     ),
     "AV1": Case(film("-c:v libaom-av1 -cpu-used 8 -crf 10 -pix_fmt yuv420p"), "source.mkv", "painted.mkv"),
     "ProRes": Case(film("-c:v prores_ks -profile:v 2 -pix_fmt yuv422p10le"), "source.mov", "painted.mov"),
@@ -185,7 +185,7 @@ CASES: Mapping[str, Case] = {
         film("-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le", filters=",format=rgba,colorchannelmixer=aa=0.5"),
         "source.mov",
         "painted.mov",
-        says=["its alpha is ignored"],
+        says=["its alpha channel is ignored"],
     ),
     "MJPEG in AVI": Case(
         film("-c:v mjpeg -q:v 1 -c:a pcm_s16le -pix_fmt yuvj422p", more=SOUND), "source.avi", "painted.mkv"
@@ -409,7 +409,7 @@ def test_a_film_of_high_dynamic_range_looks_like_its_ordinary_self(
     ffmpeg(folder, film("-y source.mp4", filters=HDR.format("smpte2084")))
     ffmpeg(folder, film(f"{X264} -pix_fmt yuv420p -y plain.mp4"))
     told = nst_live("-i", folder / "source.mp4", "-o", "painted.mp4", "--style", identity, "--steady", 0, "--frames", 2)
-    assert "high dynamic range (PQ): it is mapped to the ordinary one, BT.709" in told.err
+    assert "high dynamic range (PQ): it is mapped to standard dynamic range, BT.709" in told.err
     painted, plain = Found(Path("painted.mp4")), Found(folder / "plain.mp4")
     assert [painted.video[key] for key in ("color_transfer", "color_primaries")] == ["bt709", "bt709"]
     before, after = plain.pictures((128, 96))[:2], painted.pictures((128, 96))

@@ -12,16 +12,16 @@ from types import ModuleType
 import cv2
 import pytest
 
+from realtime.media.decoding import SourceError
 from realtime.sources import camera_list as cameras
-from realtime.sources.base import SourceError
 from realtime.sources.camera_list import (
     CameraDevice,
+    default_camera,
     describe_cameras,
     find_again,
     find_camera,
     list_cameras,
     twins_of,
-    usual_camera,
 )
 from realtime.sources.open import open_source
 
@@ -82,22 +82,22 @@ def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Came
 
 
 def test_where_no_camera_is_named_the_first_device_is_taken_and_not_a_program(sysfs: Path, tmp_path: Path) -> None:
-    assert usual_camera() is None
+    assert default_camera() is None
     loopback = tmp_path / "devices" / "virtual" / "video4linux"
     plug_in(loopback, "video0", "Dummy video device")
     sysfs.mkdir()
     (sysfs / "video0").symlink_to(loopback / "video0")
-    made_by_a_program = usual_camera()
+    made_by_a_program = default_camera()
     assert made_by_a_program is not None
     assert made_by_a_program.name == "Dummy video device"
     plug_in(sysfs, "video2", "C920")
-    assert usual_camera() == CameraDevice(2, "C920", "/dev/video2")
+    assert default_camera() == CameraDevice(2, "C920", "/dev/video2")
 
 
 def test_where_cameras_cannot_be_listed_nobody_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert usual_camera() == CameraDevice(0)
+    assert default_camera() == CameraDevice(0)
     assert describe_cameras().startswith("cameras cannot be listed here; type: pip install cv2-enumerate-cameras")
 
 
@@ -159,5 +159,5 @@ def test_a_name_that_matches_nothing_is_told_with_the_names_there_are() -> None:
 
 
 def test_a_device_that_is_no_camera_is_said_to_be_unusable(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*does another program use it"):
+    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*is another program using it"):
         open_source(camera="/dev/null")

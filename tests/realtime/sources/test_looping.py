@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.audio.feed import RATE, AudioChunk, AudioFeed
+from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioFeed
 from realtime.frames import Frame
-from realtime.sources.base import SourceError
+from realtime.media.decoding import SourceError
 from realtime.sources.looping import Looping
 from realtime.sources.open import open_source
 from realtime.sources.real_time import RealTime
@@ -46,7 +46,7 @@ def test_the_last_picture_is_followed_by_the_first_in_time(name: str, tmp_path: 
     codec, pixel_format = _CODECS.get(Path(name).suffix, ("libx264", "yuv420p"))
     path = write_clip(tmp_path / name, 5, rate=Fraction(25), codec=codec, pixel_format=pixel_format)
     source = looped(path)
-    assert source.frame_count is None
+    assert source.info.frame_count is None
     frames = frames_of(source, 13)
     assert [number_of(frame.pixels) for frame in frames] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]
     assert [frame.index for frame in frames] == list(range(13))
@@ -127,7 +127,7 @@ def test_a_file_that_is_gone_when_it_begins_again_is_an_error(tmp_path: Path) ->
 def test_its_sound_begins_again_with_its_pictures(tmp_path: Path) -> None:
     path = write_talkie(tmp_path / "talkie.mp4")
     feed = AudioFeed()
-    ear = feed.ear()
+    ear = feed.subscribe()
     # dark and silent to 1 s, then bright with a tone: 0.4 s of each
     reading = ReadOptions(start_s=Fraction(3, 5), end_s=Fraction(7, 5))
     heard: list[AudioChunk] = []
@@ -158,7 +158,7 @@ def test_sound_that_outlasts_its_picture_is_not_heard_in_the_next_round(tmp_path
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
     feed = AudioFeed()
-    ear = feed.ear()
+    ear = feed.subscribe()
     with RealTime(looped(path), feed) as playback:
         frames = list(islice(playback.frames(), 21))
     heard = [piece.at_s for piece in ear.take_until(frames[-1].captured_at_s)]
@@ -169,13 +169,13 @@ def test_sound_that_outlasts_its_picture_is_not_heard_in_the_next_round(tmp_path
 def _loudness(pieces: list[AudioChunk], begins_s: float, ends_s: float) -> float:
     """Returns the root mean square of what is heard in that time."""
     inside = list(_samples(pieces, begins_s, ends_s))
-    assert sum(map(len, inside)) / RATE == pytest.approx(ends_s - begins_s, abs=0.01)
+    assert sum(map(len, inside)) / SAMPLE_RATE == pytest.approx(ends_s - begins_s, abs=0.01)
     return float(np.sqrt(np.mean(np.concatenate(inside) ** 2)))
 
 
 def _samples(pieces: list[AudioChunk], begins_s: float, ends_s: float) -> Iterator[np.ndarray]:
     for piece in pieces:
-        at_s = piece.at_s + np.arange(piece.samples.shape[1]) / RATE
+        at_s = piece.at_s + np.arange(piece.samples.shape[1]) / SAMPLE_RATE
         yield piece.samples[0][(at_s >= begins_s) & (at_s < ends_s)]
 
 

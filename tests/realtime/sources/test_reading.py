@@ -66,7 +66,7 @@ def test_the_sound_of_a_part_goes_with_its_picture(tmp_path: Path, identity: Pat
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--start", "5"], 3, "no picture of clip.mp4 lies between --start and --end"),
+        (["--start", "5"], 3, "no frame of clip.mp4 lies between --start and --end"),
         (["--start", "0.4", "--end", "0.4"], 2, "--end is not after --start"),
     ],
 )
@@ -186,11 +186,11 @@ def test_a_lower_crf_makes_a_better_and_larger_file(tmp_path: Path, identity: Pa
         (
             "p.webm",
             ["--encoder", "libx264"],
-            ".webm does not hold libx264; wanted a name ending in .mp4",
+            ".webm cannot hold libx264; expected a name ending in .mp4",
         ),
         ("p.mkv", ["--encoder", "ffv1", "--crf", "3"], "ffv1 is lossless and takes no --crf"),
-        ("p.mp4", ["--crf", "60"], "--crf 60 is too much for libx264; wanted 0 (best) to 51"),
-        ("p.mp4", ["--preset", "quick"], "libx264 has no preset 'quick'; wanted one of ultrafast, superfast"),
+        ("p.mp4", ["--crf", "60"], "--crf 60 is too high for libx264; expected 0 (best) to 51"),
+        ("p.mp4", ["--preset", "quick"], "libx264 has no preset 'quick'; expected one of ultrafast, superfast"),
     ],
 )
 def test_what_does_not_go_together_is_2(
@@ -246,7 +246,7 @@ def test_a_film_becomes_a_row_of_pictures(tmp_path: Path, identity: Path, nst_li
 def test_a_row_that_is_not_there_says_how_one_is_named(nst_live: NstLive) -> None:
     told = nst_live("-i", "in_%04d.png", "-o", "painted.mp4")
     assert told.code == 3
-    assert "no file is named like in_%04d.png; wanted numbered pictures, as frame_00001.png" in told.complaint
+    assert "no file matches in_%04d.png; expected numbered images, e.g. frame_00001.png" in told.complaint
 
 
 def test_a_gap_in_a_row_is_told(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:

@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.frames import Frame, Pixels, fitted
+from realtime.frames import Frame, Pixels, letterboxed
+from realtime.media.decoding import SourceError
 from realtime.queues import FrameQueue
 from realtime.sources import camera_list as cameras
 from realtime.sources import network_stream
 from realtime.sources import reconnecting as recovery
-from realtime.sources.base import SourceError
+from realtime.sources.camera import CameraSource
 from realtime.sources.camera_list import CameraDevice
-from realtime.sources.open import CameraSource, open_source
+from realtime.sources.open import open_source
 from realtime.sources.reconnecting import Reconnecting
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, write_clip
 from tests.realtime.conftest import NstLive
@@ -116,7 +117,7 @@ def test_a_stream_that_stalls_is_told_before_it_is_given_up(stream: TcpStream, m
     with viewer(stream.url) as show:
         show.see(3)
         stream.flowing.clear()
-        show.until(lambda: show.source.status == f"no picture from {stream.url}, waiting")
+        show.until(lambda: show.source.status == f"no frame from {stream.url}, waiting")
         stream.flowing.set()
         show.until(lambda: show.source.status == "")
         show.see(3)
@@ -227,15 +228,15 @@ def first_frames(source: Reconnecting, count: int) -> list[Frame]:
 
 
 def test_what_a_camera_really_gives_is_said(unreliable: Callable[..., Reconnecting]) -> None:
-    assert unreliable([numbered(0)]).notes == ("camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps",)
+    assert unreliable([numbered(0)]).info.notes == ("camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps",)
 
 
 def test_a_size_that_a_camera_refuses_is_said(unreliable: Callable[..., Reconnecting]) -> None:
     unreliable([numbered(0)], [numbered(1)])
     source = open_source(size=(1920, 1080))
     assert source.size == SIZE
-    (note,) = source.notes
-    assert note == "camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps, not the 1920x1080 that was asked for"
+    (note,) = source.info.notes
+    assert note == "camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps, not 1920x1080 as requested"
 
 
 class ManySizes(FakeCapture):
@@ -333,8 +334,8 @@ def test_opencv_reads_a_camera_that_is_cut_and_comes_back(stream: TcpStream) -> 
 
 def test_a_picture_is_fitted_whole_and_undistorted() -> None:
     square = np.full((40, 40, 3), 255, np.uint8)
-    wide = fitted(square, (80, 40))
+    wide = letterboxed(square, (80, 40))
     assert wide.shape == (40, 80, 3)
     assert (wide[:, 20:60] == 255).all()
     assert wide.sum() == square.sum()
-    assert fitted(square, (40, 40)) is square
+    assert letterboxed(square, (40, 40)) is square

@@ -20,12 +20,14 @@ import pytest
 
 from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame
-from realtime.media.decoding import picture_stream
+from realtime.media.decoding import SourceError, open_video_stream
 from realtime.queues import FrameQueue
 from realtime.sources import network_stream
-from realtime.sources.base import Source, SourceError
+from realtime.sources.base import Source
 from realtime.sources.network_stream import NetworkStream, StreamClock
-from realtime.sources.open import Resampled, SceneSource, open_source
+from realtime.sources.open import open_source
+from realtime.sources.resampled import Resampled
+from realtime.sources.scene import SceneSource
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import (
     NTSC,
@@ -121,7 +123,7 @@ def test_every_source_gives_rgb_pictures_of_its_size_in_order(
     before_s = time.monotonic()
     frames = read(source)
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    assert len(frames) == source.frame_count or (source.live and len(frames) >= 9)
+    assert len(frames) == source.info.frame_count or (source.live and len(frames) >= 9)
     assert source.shortfall is None
     for frame in frames:
         assert frame.size == SIZE
@@ -141,7 +143,7 @@ def test_every_source_gives_rgb_pictures_of_its_size_in_order(
 def test_the_scene_is_what_test_opens_in_the_size_and_rate_asked_for() -> None:
     source = open_source(url="test", size=(32, 24), rate=Fraction(12))
     assert isinstance(source, SceneSource)
-    assert (source.size, source.rate, source.frame_count) == ((32, 24), Fraction(12), None)
+    assert (source.size, source.rate, source.info.frame_count) == ((32, 24), Fraction(12), None)
     assert not source.live
     assert times(list(islice(source.frames(), 3))) == [0, Fraction(1, 12), Fraction(2, 12)]
 
@@ -155,7 +157,7 @@ def test_a_file_gives_every_picture_once_with_its_own_time(suffix: str, tmp_path
     source = VideoFile(write_clip(tmp_path / f"clip.{suffix}", 20, **options))
     assert source.size == SIZE
     assert source.rate == Fraction(30000, 1001)
-    assert source.frame_count == 20
+    assert source.info.frame_count == 20
     frames = read(source)
     assert numbers(frames) == list(range(20))
     assert source.shortfall is None
@@ -223,7 +225,7 @@ def test_at_another_rate_frames_are_repeated_or_left_out_and_the_speed_is_kept(
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 4, rate=Fraction(10))
     source = open_source(url=str(clip), rate=rate)
-    assert source.frame_count == len(expected)
+    assert source.info.frame_count == len(expected)
     assert source.rate == rate
     frames = read(source)
     assert len(frames) == len(expected)
@@ -275,14 +277,14 @@ def test_an_empty_file_a_folder_and_a_text_are_told_for_what_they_are(tmp_path: 
     text.write_text("no video\n" * 100)
     notes.write_text("no video\n" * 100)
     assert refused(empty) == f"{empty} is empty (0 bytes)"
-    assert refused(tmp_path) == f"{tmp_path} is a folder; wanted a video file"
+    assert refused(tmp_path) == f"{tmp_path} is a folder; expected a video file"
     assert refused(text) == f"{text} cannot be read as a video: Invalid data found when processing input"
     assert refused(notes) == f"{notes} cannot be read as a video: it is text"
 
 
 def test_a_file_with_sound_alone_has_no_pictures(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "sound.mp4")
-    assert refused(sound) == f"{sound} has no pictures in it; wanted a video"
+    assert refused(sound) == f"{sound} contains no video; expected a video file or stream"
 
 
 def test_a_file_that_lacks_its_table_of_contents_cannot_be_read(tmp_path: Path) -> None:
@@ -292,7 +294,7 @@ def test_a_file_that_lacks_its_table_of_contents_cannot_be_read(tmp_path: Path) 
 
 def test_a_file_cut_off_before_its_first_picture_gives_none(tmp_path: Path) -> None:
     cut = cut_off(write_clip(tmp_path / "clip.mkv", draw=noisy), 0.08)
-    assert refused(cut) == f"no picture in {cut} could be decoded"
+    assert refused(cut) == f"no frame in {cut} could be decoded"
 
 
 @pytest.mark.parametrize(
@@ -412,7 +414,7 @@ def test_a_stream_over_udp_is_live_and_says_when_it_breaks_off(
             assert frame is not None
             assert frame.pixels.std() < 5, "the pictures sent are of one grey"
         stop.set()
-        with pytest.raises(SourceError, match=rf"the stream {url} broke off: nothing came in time"):
+        with pytest.raises(SourceError, match=rf"the stream {url} broke off: nothing arrived in time"):
             list(iter(lambda: queue.take(30), None))
 
 
@@ -443,11 +445,11 @@ def test_a_lost_piece_of_sound_does_not_end_the_stream(tmp_path: Path) -> None:
         ],
         check=True,
     )
-    heard = AudioFeed()
-    ear = heard.ear()
-    with NetworkStream(str(path), heard=heard) as stream:
+    feed = AudioFeed()
+    queue = feed.subscribe()
+    with NetworkStream(str(path), audio=feed) as stream:
         assert len(list(stream.frames())) >= 90
-    assert ear.take_until(float("inf")), "some of it is whole"
+    assert queue.take_until(float("inf")), "some of it is whole"
 
 
 @pytest.mark.parametrize("burst_s", [0.0, 0.4, 1.9])
@@ -458,16 +460,16 @@ def test_the_clock_of_a_stream_is_that_of_its_least_delayed_picture(burst_s: flo
         # what the server has kept comes at once
         clock.observe(own_s, max(100 + burst_s, 100 + own_s) + (0.03 if index % 3 else 0.0))
     assert clock.began_s == pytest.approx(100, abs=0.001)
-    assert clock.early_s(own_s=10.2, now_s=110) == pytest.approx(0.2, abs=0.001)
+    assert clock.early_s(frame_time_s=10.2, now_s=110) == pytest.approx(0.2, abs=0.001)
     clock.observe(5000.0, 111.0)
     assert clock.began_s == pytest.approx(111 - 5000), "a clock that jumps has begun anew"
-    assert clock.early_s(own_s=0.0, now_s=112) == 0
+    assert clock.early_s(frame_time_s=0.0, now_s=112) == 0
 
 
 def test_every_picture_of_a_live_stream_is_decoded_before_the_next_one_comes(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 9, codec_options={"bf": "0"})
     with av.open(str(path)) as container:
-        packets = container.demux(picture_stream(container, "clip", live=True))
+        packets = container.demux(open_video_stream(container, "clip", live=True))
         assert [len(packet.decode()) for packet in packets if packet.size] == [1] * 9
 
 
@@ -506,7 +508,7 @@ def test_a_stream_that_is_over_before_its_first_picture_is_no_success(web: str, 
     path = write_clip(tmp_path / "clip.mp4", 9, container_options={"movflags": "faststart"})
     head, mark, pictures = path.read_bytes().partition(b"mdat")
     path.write_bytes(head + mark + bytes(len(pictures)))
-    with pytest.raises(SourceError, match=r"the stream .*clip\.mp4 ended before its first picture"):
+    with pytest.raises(SourceError, match=r"the stream .*clip\.mp4 ended before its first frame"):
         read(open_source(url=f"{web}/clip.mp4"))
 
 
