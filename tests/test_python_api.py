@@ -322,7 +322,7 @@ def test_the_look_may_change_between_two_images() -> None:
 
 def test_arrays_with_times_are_frames_of_a_video() -> None:
     noise = [np.clip(colourful(0) + np.random.default_rng(k).integers(-9, 9, (48, 64, 3)), 0, 255) for k in range(4)]
-    frames = [np.asarray(cv2_large(each.astype(np.uint8))) for each in noise]
+    frames = [np.asarray(doubled(each.astype(np.uint8))) for each in noise]
 
     def flicker(paintings: list[Pixels]) -> float:
         return float(np.mean([np.abs(a.astype(int) - b).mean() for a, b in pairwise(paintings)]))
@@ -336,7 +336,16 @@ def test_arrays_with_times_are_frames_of_a_video() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(steady, again, strict=True))
 
 
-def cv2_large(pixels: Pixels) -> Pixels:
+def test_a_view_that_reads_bgr_backwards_is_an_image_too() -> None:
+    rgb = colourful(0, (128, 96))
+    view = np.ascontiguousarray(rgb[:, :, ::-1])[:, :, ::-1]
+    with rt.Stylizer("wave", keep_colors=True) as stylize:
+        assert np.array_equal(stylize(view), stylize(rgb))
+        assert np.array_equal(stylize(view, at_s=1.0), stylize(rgb, at_s=0.0))
+        rt.write_image("view.png", stylize(view))
+
+
+def doubled(pixels: Pixels) -> Pixels:
     """Returns the pixels twice as large: in small frames no motion is looked for."""
     return np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1)
 

@@ -8,19 +8,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, overload
 
-import numpy as np
-
-from realtime.api.checks import check_pixels, checked_seconds, checked_share
+from realtime.api.checks import checked_seconds, checked_share
+from realtime.api.painting import ImagePainting, VideoPainting, load_choice
 from realtime.api.video_source import VideoSource
-from realtime.backends import BACKENDS, FOR_ONE_SIZE, Backend, BackendUnavailableError, choose_backend
+from realtime.backends import BACKENDS
 from realtime.frames import Frame, Pixels
-from realtime.media.photo import Photo
-from realtime.stylize.mixing import MixError, mix_by_name
-from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
-from realtime.stylize.styles import DEFAULT_STYLE, LoadedStyle, load_paintings, load_styles, network_for
+from realtime.stylize.styles import DEFAULT_STYLE
 from realtime.stylize.stylizer import Look
-from realtime.stylize.stylizer import Stylizer as FrameStylizer
+
+# How long a frame is waited for before Ctrl-C is looked for, which not every system does by itself.
+_POLL_S = 0.5
 
 
 class Stylizer:
@@ -40,7 +38,7 @@ class Stylizer:
         mirror: whether to swap left and right.
         fade: how long a change of style takes, in seconds; 0 for a cut.
 
-    `strength`, `keep_colors`, `steady` and `mirror` are attributes too, which hold from the next frame on.
+    `strength`, `keep_colors`, `steady` and `mirror` may be set later, too, and hold from the next frame on.
 
     Raises:
         UnknownStyleError: there is no such style or net; the text names the nearest.
@@ -68,17 +66,12 @@ class Stylizer:
     ) -> None:
         if backend not in ("auto", *BACKENDS):
             raise ValueError(f"backend is {backend!r}, expected one of auto, {', '.join(BACKENDS)}")
-        self._asked_net, self._asked_backend = net, backend
+        self._net = net
         self._look = Look(
             checked_share("strength", strength), keep_colors, mirror, steadiness=checked_share("steady", steady)
         )
-        self._fade_s = checked_seconds("fade", fade)
-        self._backend = choose_backend(backend).backend
-        self._unusable: dict[str, str] = {}
-        self._frames: FrameStylizer | None = None
-        self._for_files = False
-        self._last_at_s = 0.0
-        self._images: PhotoPainter | None = None
+        self._video = VideoPainting(backend, checked_seconds("fade", fade))
+        self._images = ImagePainting(backend, net)
         self.style = style
 
     def __enter__(self) -> Self:
@@ -90,9 +83,9 @@ class Stylizer:
         self.close()
 
     def close(self) -> None:
-        """Closes the nets; whoever paints again loads them again."""
-        self._close_frames()
-        self._close_images()
+        """Closes the nets; painting again loads them again."""
+        self._video.close()
+        self._images.close()
 
     @property
     def style(self) -> str | Path | Mapping[str, float]:
@@ -104,9 +97,8 @@ class Stylizer:
 
     @style.setter
     def style(self, style: str | Path | Mapping[str, float]) -> None:
-        self._loaded = _load(style, network_for(self._asked_net, self._backend.name))
+        self._loaded = load_choice(style, self._net, self._video.backend)
         self._style = style
-        self._image_style: LoadedStyle | None = None
 
     @property
     def strength(self) -> float:
@@ -116,7 +108,6 @@ class Stylizer:
     @strength.setter
     def strength(self, strength: float) -> None:
         self._look = replace(self._look, strength=checked_share("strength", strength))
-        self._close_images()
 
     @property
     def keep_colors(self) -> bool:
@@ -126,7 +117,6 @@ class Stylizer:
     @keep_colors.setter
     def keep_colors(self, keep_colors: bool) -> None:
         self._look = replace(self._look, keep_colors=keep_colors)
-        self._close_images()
 
     @property
     def steady(self) -> float:
@@ -145,12 +135,11 @@ class Stylizer:
     @mirror.setter
     def mirror(self, mirror: bool) -> None:
         self._look = replace(self._look, mirrored=mirror)
-        self._close_images()
 
     @property
     def backend(self) -> str:
-        """What runs the net, e.g. "openvino". "auto" may still move on to another one with the first frame."""
-        return self._backend.name
+        """What runs the net, e.g. "openvino"; "auto" may still move on to another one with the first frame."""
+        return self._video.backend
 
     @property
     def net(self) -> str:
@@ -183,13 +172,14 @@ class Stylizer:
         if isinstance(picture, Frame):
             return self._paint(picture)
         if at_s is None:
-            return self._paint_image(picture)
+            return self._images.paint(picture, self._style, self._look)
         return self._paint(Frame(picture, 0, at_s)).pixels
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Yields frames painted, as calling with each would paint them, and faster: several of them at once.
+        """Yields frames painted as calling with each would paint them, but faster: several of them at once.
 
-        While one is used, the next ones are painted. Of a live source only one is, since an older one would only wait.
+        While you use one, the next ones are painted. Frames of a live source are painted one at a time, since a second
+        one would only grow old while it waits.
 
         Args:
             frames: a `VideoSource`, or any frames in order.
@@ -203,121 +193,38 @@ class Stylizer:
         error: Exception | None = None
         try:
             while True:
-                error = error or self._fill(feed, wait=True)
-                if self._in_flight:
-                    painted = self._finish()
-                    error = error or self._fill(feed, wait=False)
+                error = error or self._fill(feed, wait_s=_POLL_S)
+                if self._video.in_flight:
+                    painted = self._video.finish(self._look)
+                    error = error or self._fill(feed, wait_s=0)
                     yield painted
                 elif error is not None:
                     raise error
                 elif feed.ended:
                     return
         finally:
-            if self._frames is not None:
-                self._frames.withdraw()
+            self._video.withdraw()
 
-    def _fill(self, feed: _Feed, *, wait: bool) -> Exception | None:
-        """Starts frames until enough are in flight or none comes at once; returns the error that ended them, if any."""
+    def _fill(self, feed: _Feed, wait_s: float) -> Exception | None:
+        """Starts as many frames as may be in flight, and waits for one only if none is; returns the error that came."""
         try:
-            while not self._in_flight or self._in_flight < self._depth(feed):
-                frame = feed.take(_POLL_S if wait and not self._in_flight else 0)
+            while not self._video.in_flight or (not feed.live and self._video.in_flight < self._video.depth):
+                frame = feed.take(0 if self._video.in_flight else wait_s)
                 if frame is None:
                     return None
-                self._start(frame)
-        except Exception as exc:  # raised by `stream`, once what came before is painted
+                self._video.start(frame, self._loaded, self._look)
+        except Exception as exc:  # `stream` raises it once the frames before are painted
             return exc
         return None
 
-    def _depth(self, feed: _Feed) -> int:
-        return 1 if feed.live or self._frames is None else self._frames.depth
-
-    @property
-    def _in_flight(self) -> int:
-        return 0 if self._frames is None else self._frames.in_flight
-
     def _paint(self, frame: Frame) -> Frame:
         self._check_idle()
-        self._start(frame)
-        return self._finish()
+        self._video.start(frame, self._loaded, self._look)
+        return self._video.finish(self._look)
 
     def _check_idle(self) -> None:
-        if self._in_flight:
+        if self._video.in_flight:
             raise RuntimeError("a stream is being painted; end it first, or use another Stylizer")
-
-    def _start(self, frame: Frame) -> None:
-        check_pixels(frame.pixels)
-        stylizer = self._stylizer_for(frame)
-        stylizer.look = self._look
-        stylizer.start(frame, self._loaded)
-
-    def _finish(self) -> Frame:
-        assert self._frames is not None
-        self._frames.look = self._look
-        painted = self._frames.finish()
-        return replace(painted.frame, pixels=painted.pixels)
-
-    def _stylizer_for(self, frame: Frame) -> FrameStylizer:
-        """Returns what paints the frame, with the net loaded for its size."""
-        # frames of files have times of their own, and nobody waits for one of them
-        for_files = frame.time is not None
-        if self._frames is not None and for_files != self._for_files and not self._in_flight:
-            self._close_frames()
-        if self._frames is None:
-            self._for_files = for_files
-            self._frames = FrameStylizer(self._suited(self._backend), self._look, fade_s=self._fade_s)
-        at_s = frame.captured_at_s if frame.time is None else float(frame.time)
-        if at_s < self._last_at_s:
-            self._frames.restart()
-        self._last_at_s = at_s
-        self._load_net(self._frames, frame.size)
-        return self._frames
-
-    def _load_net(self, stylizer: FrameStylizer, size: tuple[int, int]) -> None:
-        """Loads the net; for "auto" the next backend is taken if one turns out not to work."""
-        net = self._loaded.net
-        try:
-            stylizer.painter(net, size)
-            return
-        except BackendUnavailableError as exc:
-            if self._asked_backend != "auto":
-                raise
-            self._unusable[self._backend.name] = str(exc)
-        while True:
-            self._backend = choose_backend("auto", self._unusable).backend
-            try:
-                stylizer.change_backend(self._suited(self._backend), net, size)
-            except BackendUnavailableError as exc:
-                self._unusable[self._backend.name] = str(exc)
-            else:
-                return
-
-    def _suited(self, backend: Backend) -> Backend:
-        return backend.for_files() if self._for_files else backend
-
-    def _close_frames(self) -> None:
-        if self._frames is not None:
-            self._frames.close()
-            self._frames = None
-
-    def _paint_image(self, pixels: Pixels) -> Pixels:
-        check_pixels(pixels)
-        if self._images is None:
-            # an engine of TensorRT is for one size, and images come in all sizes
-            self._image_backend = choose_backend(self._asked_backend, FOR_ONE_SIZE).backend
-            look = PhotoLook(self._look.strength, self._look.keep_colors, self._look.mirrored)
-            self._images = PhotoPainter(self._image_backend, look)
-        if self._image_style is None:
-            self._image_style = _load(self._style, network_for(self._asked_net, self._image_backend.name))
-        return self._images.paint(Photo(pixels), self._image_style).pixels
-
-    def _close_images(self) -> None:
-        if self._images is not None:
-            self._images.close()
-            self._images = None
-
-
-# How long a frame is waited for before Ctrl-C is looked for.
-_POLL_S = 0.5
 
 
 class _Feed(Protocol):
@@ -333,7 +240,7 @@ class _Feed(Protocol):
 
 
 class _IteratedFrames:
-    """Frames of an iterable, which are always waited for."""
+    """Frames of any iterable, which are always waited for."""
 
     live = False
 
@@ -345,15 +252,3 @@ class _IteratedFrames:
         frame = next(self._frames, None)
         self.ended = frame is None
         return frame
-
-
-def _load(style: str | Path | Mapping[str, float], network: str) -> LoadedStyle:
-    """Returns a style, or a mix of styles, ready to be painted."""
-    if isinstance(style, Mapping):
-        if not style or not all(weight > 0 and np.isfinite(weight) for weight in style.values()):
-            raise MixError(
-                f"{dict(style)} is not a mix; expected weights above 0 by name, e.g. {{'wave': 0.6, 'udnie': 0.4}}"
-            )
-        return mix_by_name(style, load_paintings(network))
-    styles, index = load_styles(str(style), network)
-    return styles[index]

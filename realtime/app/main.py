@@ -57,6 +57,7 @@ from realtime.sources.looping import Looping
 from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
 from realtime.sources.video_file import ReadOptions
+from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.stabilizer import DEFAULT_STEADINESS
@@ -417,13 +418,7 @@ def _prepare(
             raise
         tell(f"{exc}; painting with another backend")
         failed[stylizer.backend.name] = str(exc)
-    while True:
-        backend = choose_backend(asked, failed).backend
-        try:
-            return stylizer.change_backend(suited(backend), net, size), upgrade
-        except BackendUnavailableError as exc:
-            tell(f"{exc}; painting with another backend")
-            failed[backend.name] = str(exc)
+    return fall_back(stylizer, net, size, failed, suited=suited, report=tell), upgrade
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool) -> int:
