@@ -11,8 +11,9 @@ from skimage import data
 
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
+from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.mixing import mixed
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Stabilizer
+from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import LoadedStyle, load_styles
 from realtime.stylize.stylizer import Stylizer
 from styles.registry import list_networks

@@ -20,9 +20,10 @@ from realtime.app.progress import tell
 from realtime.app.readers import parse_count, parse_share
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Show
-from realtime.session import Session
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS
+from realtime.player.controls import Controls
+from realtime.player.parts import PlayerOutputs
+from realtime.player.player import Player
+from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
 from realtime.stylize.stylizer import Stylizer
 from styles.evaluation.evaluation import style_grams, video_gram_sum
@@ -64,8 +65,8 @@ class Gallery:
 def painted(stylizer: Stylizer, pictures: Sequence[Pixels], painting: LoadedStyle, steadiness: float) -> list[Pixels]:
     """Returns the pictures as a show paints them, `steadiness` 0 for without the dial."""
     gallery = Gallery()
-    session = Session((painting.name,), steady=steadiness > 0, steadiness=steadiness)
-    Show(Clip(pictures), stylizer, [painting], session, backend_note="", sinks=[gallery]).run()
+    controls = Controls.of_one_style(painting, steadiness)
+    Player(Clip(pictures), stylizer, controls, outputs=PlayerOutputs(sinks=[gallery])).run()
     return gallery.pictures
 
 

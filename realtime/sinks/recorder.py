@@ -54,7 +54,7 @@ def check_output(
     if path.suffix.lower() == ".png" and not is_image_sequence(path):
         raise OutputError(f"cannot write {path}: expected a name with room for numbers, e.g. {path.stem}_%05d.png")
     if source is not None and _is_same(path, Path(source)):
-        raise OutputError(f"cannot write {path}: it is the input itself; choose another name")
+        raise OutputError(f"cannot write {path}: it is the input itself; name another file")
     if (path.exists() or (is_image_sequence(path) and numbered_files(path))) and not overwrite:
         raise OutputError(f"{path} exists; to overwrite it, add -y")
     encoder_for(path, encoding)

@@ -21,9 +21,6 @@ from styles.support.optical_flow import LEAST_SIDES
 Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 
-# What looks and measures best (docs/measurements.md).
-DEFAULT_STEADINESS = 0.8
-
 # The width at which motion is looked for.
 _VIEW_WIDTH = 256
 # What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.

@@ -13,9 +13,9 @@ from realtime.backends import Backend, BackendUnavailableError, Net, Painter
 from realtime.player.governor import Governor
 from realtime.player.net_scale import NetScale
 from realtime.queues import background_worker
-from realtime.session import Session, press
+from realtime.session import Session
 from realtime.stylize.pipeline import NetPipeline
-from tests.realtime.stand_ins import SHADE_NET, ShadePainter
+from tests.realtime.stand_ins import SHADE_NET, ShadePainter, press
 
 SIZE = (640, 480)
 OTHER_NET = replace(SHADE_NET, name="other")
@@ -72,7 +72,7 @@ def test_a_scale_that_cannot_be_had_is_said_and_not_used(background: Executor) -
         net_scale = NetScale(pipeline, background, None)
         session = net_scale.follow(press(Session(("dark",)), "["), SHADE_NET, SIZE)
         assert session.net_scale == net_scale.used == 1.0
-        assert session.notice == "no painting at 85 %: no engine for 544x408"
+        assert session.notice == "cannot paint at 85 %: no engine for 544x408"
 
 
 def test_the_governor_is_obeyed_with_a_word_and_a_hand_comes_before_it(background: Executor) -> None:
@@ -101,6 +101,6 @@ def test_another_backend_begins_at_full_size(background: Executor) -> None:
         net_scale = NetScale(pipeline, background, slow_governor())
         session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
         pipeline.change_backend(Backend("engines", lambda: None, only_full_size), SHADE_NET, SIZE)
-        net_scale.begin_anew()
+        net_scale.restart()
         session = net_scale.follow(session, SHADE_NET, SIZE)
         assert (session.net_scale, net_scale.used) == (1.0, 1.0)

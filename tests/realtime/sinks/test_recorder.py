@@ -357,7 +357,7 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     there, same = tmp_path / "clip.mp4", tmp_path / "link.mp4"
     there.touch()
     same.symlink_to(there)
-    with pytest.raises(OutputError, match="it is the input itself; choose another name"):
+    with pytest.raises(OutputError, match="it is the input itself; name another file"):
         check_output(same, overwrite=True, source=str(there))
     check_output(there, overwrite=True, source=str(tmp_path / "other.mp4"))
     check_output(there, overwrite=True, source="http://example.invalid/clip.mp4")
