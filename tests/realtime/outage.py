@@ -1,4 +1,4 @@
-"""How fast is a show while its server is away? Type: python -m tests.realtime.outage (needs nginx with RTMP)."""
+"""Measures how fast a run is while its server is away: python -m tests.realtime.outage (needs nginx with RTMP)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from realtime.sources.real_time import RealTime
 from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import Stylizer
-from tests.realtime.servers import RtmpServer, why_no_nginx
+from tests.realtime.servers import RtmpServer, no_nginx_reason
 
 SIZE = (160, 120)
 PHASES = ("on air", "server away")
 
 
 class _Counter:
-    """A null sink that counts what it gets."""
+    """A null sink that counts its frames."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -90,7 +90,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of each phase in each round")
     args = parser.parse_args()
-    if (reason := why_no_nginx()) is not None:
+    if (reason := no_nginx_reason()) is not None:
         tell(reason)
         return 1
     with tempfile.TemporaryDirectory() as folder:
