@@ -13,7 +13,7 @@ from realtime.api.painting import ImagePainting, VideoPainting, load_choice
 from realtime.api.video_source import VideoSource
 from realtime.backends import BACKENDS
 from realtime.frames import Frame, Pixels
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS
+from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.styles import DEFAULT_STYLE
 from realtime.stylize.stylizer import Look
 
