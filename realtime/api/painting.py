@@ -17,8 +17,7 @@ from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import MixError, mix_by_name
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
 from realtime.stylize.styles import LoadedStyle, load_paintings, load_styles, network_for
-from realtime.stylize.stylizer import Look
-from realtime.stylize.stylizer import Stylizer as FrameStylizer
+from realtime.stylize.stylizer import FrameStylizer, Look
 
 # A style as a caller names it: by name or file, or a mix of names with weights.
 StyleChoice: TypeAlias = str | Path | Mapping[str, float]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from realtime.backends import Backend, BackendUnavailableError, Net, Painter, choose_backend
 from realtime.frames import Size
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 
 def fall_back(
-    stylizer: Stylizer,
+    stylizer: FrameStylizer,
     net: Net,
     size: Size,
     failed: dict[str, str],

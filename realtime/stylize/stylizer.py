@@ -56,7 +56,7 @@ class _InFlight:
     kept: Pixels | None = None
 
 
-class Stylizer:
+class FrameStylizer:
     """Paints the frames of one source. A context manager.
 
     `start` up to `depth` frames, then `finish` them in the same order. `look` may be replaced at any time: mirroring,
