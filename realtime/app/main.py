@@ -64,10 +64,11 @@ from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
 from realtime.sources.scene import Scene
 from realtime.sources.video_file import ReadOptions
+from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
@@ -185,7 +186,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             frames = _UNWATCHED_SCENE_FRAMES
         awaited = watched or on_air or source.live
         suited: Callable[[Backend], Backend] = (lambda backend: backend) if awaited else Backend.for_files
-        stylizer = stack.enter_context(Stylizer(suited(choice.backend), fade_s=args.fade))
+        stylizer = stack.enter_context(FrameStylizer(suited(choice.backend), fade_s=args.fade))
         # who resumes paints all with one backend
         asked = choice.backend.name if args.resume else args.backend
         painter, upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, suited=suited, stack=stack)
@@ -405,7 +406,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
 
 
 def _prepare(
-    stylizer: Stylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
+    stylizer: FrameStylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
 ) -> tuple[Painter, Upgrade | None]:
     """Loads the net. An engine that is missing is built first where TensorRT was asked for, else beside the show.
 
@@ -427,13 +428,7 @@ def _prepare(
             raise
         tell(f"{exc}; painting with another backend")
         failed[stylizer.backend.name] = str(exc)
-    while True:
-        backend = choose_backend(asked, failed).backend
-        try:
-            return stylizer.change_backend(suited(backend), net, size), upgrade
-        except BackendUnavailableError as exc:
-            tell(f"{exc}; painting with another backend")
-            failed[backend.name] = str(exc)
+    return fall_back(stylizer, net, size, failed, suited=suited, report=tell), upgrade
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool) -> int:

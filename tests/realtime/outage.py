@@ -24,7 +24,7 @@ from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sources.real_time import RealTime
 from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.servers import RtmpServer, no_nginx_reason
 
 SIZE = (160, 120)
@@ -63,7 +63,7 @@ def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[
         source.stop()
 
     with (
-        Stylizer(backend) as stylizer,
+        FrameStylizer(backend) as stylizer,
         Stream(server.url, SIZE, source.rate) as stream,
         SinkQueue(
             stream, "stream", QueuePolicy(repeat_s=REPEAT_S), hurry=stream.hurry, status=lambda: stream.status
