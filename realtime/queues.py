@@ -176,7 +176,7 @@ class Metronome:
 
 
 class QueuedSink(Protocol):
-    """What a sink queue writes into; `realtime.sinks.recorder.Recorder` is one."""
+    """What a sink queue writes into; `realtime.sinks.recorder.FileRecorder` is one."""
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Takes a painted frame, H x W x 3 uint8 RGB, and the frame that it was painted from."""

@@ -11,10 +11,11 @@ from skimage import data
 
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
+from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.mixing import mixed
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Stabilizer
+from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import LoadedStyle, load_styles
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import list_networks
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
@@ -27,7 +28,7 @@ _SHEET_SIDE = 300
 
 def paint(photo: Pixels, paintings: Sequence[LoadedStyle]) -> list[Pixels]:
     """Returns the photograph in every style."""
-    with Stylizer(choose_backend().backend) as stylizer:
+    with FrameStylizer(choose_backend().backend) as stylizer:
         painted = []
         for painting in paintings:
             stylizer.start(Frame(photo, 0, 0.0), painting)

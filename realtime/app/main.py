@@ -41,12 +41,18 @@ from realtime.bench import main as bench
 from realtime.frames import Size
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
+from realtime.player.controls import Controls
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
-from realtime.player.player import Outcome, Show
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
+from realtime.player.player import Player
 from realtime.player.playlist import parse_playlist
+from realtime.player.status import Status
+from realtime.player.style_switcher import StyleSwitcher
+from realtime.screen.display import Screen
+from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
-from realtime.session import Session
+from realtime.session import DEFAULT_STEADINESS, Session
 from realtime.sinks.open import Outputs, open_sinks
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
@@ -56,11 +62,13 @@ from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
 from realtime.sources.looping import Looping
 from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
+from realtime.sources.scene import Scene
 from realtime.sources.video_file import ReadOptions
+from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import mix_by_name
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS
+from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import MIN_SIDE, Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
@@ -178,7 +186,7 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             frames = _UNWATCHED_SCENE_FRAMES
         awaited = watched or on_air or source.live
         suited: Callable[[Backend], Backend] = (lambda backend: backend) if awaited else Backend.for_files
-        stylizer = stack.enter_context(Stylizer(suited(choice.backend)))
+        stylizer = stack.enter_context(FrameStylizer(suited(choice.backend), fade_s=args.fade))
         # who resumes paints all with one backend
         asked = choice.backend.name if args.resume else args.backend
         painter, upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, suited=suited, stack=stack)
@@ -199,42 +207,41 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
             tell(note)
         if opened.resume_state is not None and opened.resume_state.done:
             tell(f"{source.info.name}: {opened.resume_state.done} frames are painted already")
-        window = stack.enter_context(Window(source.size)) if watched else None
         total = min(filter(None, (source.info.frame_count, frames)), default=None)
         report = None if watched else stack.enter_context(bar(source.info.name, total))
-        show = Show(
+        reporters = (
+            *opened.queues,
+            source,
+            *((microphone,) if microphone is not None else ()),
+        )
+        player = Player(
             source,
             stylizer,
-            paintings,
-            _session(args, names, chosen),
-            backend_note=painter.description,
-            backend_reason=choice.brief_reasons,
-            display=window,
-            paced=on_air,
-            sinks=opened.queues,
-            reporters=(
-                *opened.queues,
-                source,
-                *((microphone,) if microphone is not None else ()),
+            Controls(
+                _session(args, names, chosen),
+                StyleSwitcher(paintings, playlist, lambda: _load_paintings(args, network)[0]),
             ),
-            heard=audio,
-            replay=opened.replay,
-            captures=args.captures or platformdirs.user_videos_path() / "nst-live",
-            max_frames=frames,
-            resume_state=opened.resume_state,
-            fade_s=args.fade,
-            playlist=playlist,
-            upgrade=upgrade,
-            governor=_governor(args, source),
-            illustrator=_illustrator(stylizer.backend) if watched else None,
-            reload=lambda: _load_paintings(args, network)[0],
-            report=report,
-            tell=tell,
+            status=Status(painter.description, choice.brief_reasons, reporters, tell),
+            outputs=PlayerOutputs(
+                sinks=opened.queues,
+                screen=_screen(source, stylizer.backend, stack) if watched else None,
+                captures=args.captures or platformdirs.user_videos_path() / "nst-live",
+                replay=opened.replay,
+                audio=audio,
+            ),
+            options=PlayerOptions(
+                paced=on_air,
+                max_frames=frames,
+                governor=_governor(args, source),
+                upgrade=upgrade,
+                resume_state=opened.resume_state,
+                report=report,
+            ),
         )
         try:
-            outcome = show.run()
+            outcome = player.run()
         except KeyboardInterrupt:
-            _tell_saved(show.saved)
+            _tell_saved(player.saved)
             if opened.resume_state is not None:
                 tell(f"what is painted is kept in {opened.resume_state.folder}; the same command goes on from there")
             raise
@@ -273,9 +280,13 @@ def _governor(args: argparse.Namespace, source: Source) -> Governor | None:
     return Governor(target_fps) if target_fps else None
 
 
-def _illustrator(backend: Backend) -> Backend:
-    """Returns what paints thumbnails: engines are built for one size, and thumbnails have another."""
-    return load_backend("openvino") if backend.name == "tensorrt" else backend
+def _screen(source: Source, backend: Backend, stack: ExitStack) -> Screen:
+    """Opens a window, with thumbnails in its HUD."""
+    window = stack.enter_context(Window(source.size))
+    # engines are built for one size, and thumbnails have another
+    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
+    thumbnails = stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
+    return Screen(window, thumbnails)
 
 
 def _check_outputs(args: argparse.Namespace, encoding: Encoding) -> None:
@@ -395,7 +406,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
 
 
 def _prepare(
-    stylizer: Stylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
+    stylizer: FrameStylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
 ) -> tuple[Painter, Upgrade | None]:
     """Loads the net. An engine that is missing is built first where TensorRT was asked for, else beside the show.
 
@@ -417,13 +428,7 @@ def _prepare(
             raise
         tell(f"{exc}; painting with another backend")
         failed[stylizer.backend.name] = str(exc)
-    while True:
-        backend = choose_backend(asked, failed).backend
-        try:
-            return stylizer.change_backend(suited(backend), net, size), upgrade
-        except BackendUnavailableError as exc:
-            tell(f"{exc}; painting with another backend")
-            failed[backend.name] = str(exc)
+    return fall_back(stylizer, net, size, failed, suited=suited, report=tell), upgrade
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool) -> int:

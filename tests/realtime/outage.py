@@ -15,14 +15,16 @@ from pathlib import Path
 from realtime.app.progress import tell
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Show
+from realtime.player.controls import Controls
+from realtime.player.parts import PlayerOutputs
+from realtime.player.player import Player
+from realtime.player.status import Status
 from realtime.queues import QueuePolicy, SinkQueue
-from realtime.session import Session
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sources.real_time import RealTime
 from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.servers import RtmpServer, no_nginx_reason
 
 SIZE = (160, 120)
@@ -61,7 +63,7 @@ def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[
         source.stop()
 
     with (
-        Stylizer(backend) as stylizer,
+        FrameStylizer(backend) as stylizer,
         Stream(server.url, SIZE, source.rate) as stream,
         SinkQueue(
             stream, "stream", QueuePolicy(repeat_s=REPEAT_S), hurry=stream.hurry, status=lambda: stream.status
@@ -69,18 +71,9 @@ def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[
     ):
         conductor = threading.Thread(target=conduct, args=(stream,))
         conductor.start()
-        session = Session((painting.name,))
-        reporters = (queue,)
-        Show(
-            source,
-            stylizer,
-            [painting],
-            session,
-            backend_note="",
-            sinks=[queue, counter],
-            reporters=reporters,
-            tell=tell,
-        ).run()
+        status = Status(reporters=(queue,), print_line=tell)
+        outputs = PlayerOutputs(sinks=[queue, counter])
+        Player(source, stylizer, Controls.of_one_style(painting), status=status, outputs=outputs).run()
         conductor.join()
     server.kill()
     return rates

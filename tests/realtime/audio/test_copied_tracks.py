@@ -13,7 +13,7 @@ import pytest
 
 from realtime.frames import ClipRange, Frame
 from realtime.media.video_encoder import VideoTrack
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg, which makes the clips, is not installed"
@@ -36,8 +36,8 @@ def talkie(tmp_path: Path) -> Path:
     return path
 
 
-def record(talkie: Path, output: Path, frames: int = 25, to_the_end: bool = True) -> Recorder:
-    with Recorder(output, VideoTrack((64, 48), RATE, 1 / RATE), copy_from=ClipRange(talkie)) as recorder:
+def record(talkie: Path, output: Path, frames: int = 25, to_the_end: bool = True) -> FileRecorder:
+    with FileRecorder(output, VideoTrack((64, 48), RATE, 1 / RATE), copy_from=ClipRange(talkie)) as recorder:
         for index in range(frames):
             picture = np.full((48, 64, 3), 8 * index, np.uint8)
             recorder.write(picture, Frame(picture, index, 0.0, index / RATE))

@@ -20,7 +20,7 @@ from realtime.frames import Frame
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
 from realtime.media.video_encoder import VideoTrack
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.replay import Replay
 from tests.realtime.audio.test_feed import pitch
 from tests.realtime.clips import SIZE, numbered, write_clip
@@ -179,7 +179,7 @@ def chunk_of_tone(at_s: float, began_s: float) -> AudioChunk:
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
 def test_recorded_audio_is_at_the_time_of_its_frames_with_silence_in_the_gaps(suffix: str, tmp_path: Path) -> None:
     path, feed, began_s = tmp_path / f"said{suffix}", AudioFeed(), 1000.0
-    with Recorder(path, LIVE, encoding=Encoding(low_latency=True), audio=feed.subscribe()) as recorder:
+    with FileRecorder(path, LIVE, encoding=Encoding(low_latency=True), audio=feed.subscribe()) as recorder:
         for frame in live_frames(4, began_s):
             at_s = frame.captured_at_s
             if frame.index % 5 == 0 and not 2 <= at_s - began_s < 3:
@@ -197,7 +197,7 @@ def test_recorded_audio_is_at_the_time_of_its_frames_with_silence_in_the_gaps(su
 
 
 def test_a_container_that_cannot_hold_audio_says_so(tmp_path: Path) -> None:
-    with Recorder(tmp_path / "x.gif", LIVE, audio=AudioFeed().subscribe()) as recorder:
+    with FileRecorder(tmp_path / "x.gif", LIVE, audio=AudioFeed().subscribe()) as recorder:
         assert recorder.notes == ("live audio is left out: .gif cannot hold any",)
         recorder.write(*next((frame.pixels, frame) for frame in live_frames(1, 0)))
 

@@ -13,7 +13,7 @@ import pytest
 from realtime.frames import Frame, Pixels, Size
 from realtime.media.encoders import Encoding, encoder_options
 from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.replay import Replay
 
 RATE = Fraction(25)
@@ -22,7 +22,7 @@ BT709, BT601 = 1, 6
 
 
 def as_file(path: Path, pixels: Pixels, size: Size) -> None:
-    with Recorder(path, VideoTrack(size, RATE, 1 / RATE)) as recorder:
+    with FileRecorder(path, VideoTrack(size, RATE, 1 / RATE)) as recorder:
         recorder.write(pixels, Frame(pixels, 0, 0.0))
 
 

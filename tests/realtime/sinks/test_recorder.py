@@ -21,7 +21,7 @@ from realtime.frames import Frame, Pixels
 from realtime.media.encoders import OutputError
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.media.video_encoder import VideoTrack
-from realtime.sinks.recorder import Recorder, RecordingError, check_output, unused_path
+from realtime.sinks.recorder import FileRecorder, RecordingError, check_output, unused_path
 from tests.conftest import ROOT
 from tests.realtime.clips import NTSC, SIZE, Clip, colourful, noisy, numbered, read_clip, top_boxes
 
@@ -36,7 +36,7 @@ def frame(index: int, at: Fraction | None = None, captured_at_s: float = 0.0) ->
 def recorded(path: Path, pictures: list[Pixels], rate: Fraction = NTSC) -> Clip:
     """Records pixels as the frames of a file of that rate, and returns what plays."""
     height, width = pictures[0].shape[:2]
-    with Recorder(path, VideoTrack((width, height), rate, 1 / rate)) as recorder:
+    with FileRecorder(path, VideoTrack((width, height), rate, 1 / rate)) as recorder:
         for index, picture in enumerate(pictures):
             recorder.write(picture, frame(index, index / rate))
     assert recorder.frame_count == len(pictures)
@@ -97,7 +97,7 @@ def test_an_odd_side_is_kept_or_its_last_line_repeated(suffix: str, size: tuple[
 
 def test_a_frame_of_another_size_is_scaled_to_that_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    with Recorder(path, VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
+    with FileRecorder(path, VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
         for index in range(4):
             recorder.write(numbered(index, (96, 80) if index % 2 else SIZE), frame(index, index / NTSC))
     clip = read_clip(path)
@@ -107,7 +107,7 @@ def test_a_frame_of_another_size_is_scaled_to_that_of_the_file(tmp_path: Path) -
 
 def test_frames_at_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
     ticks = [0, 1, 5, 6, 30, 31]
-    with Recorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(25), Fraction(1, 25))) as recorder:
+    with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(25), Fraction(1, 25))) as recorder:
         for index, tick in enumerate(ticks):
             recorder.write(numbered(index), frame(index, Fraction(tick, 25)))
     clip = read_clip(tmp_path / "clip.mp4")
@@ -117,7 +117,7 @@ def test_frames_at_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize("times", [[0, 0.04, 0.5, 2, 2.04], [0, 2, 4, 6, 8], [0, 0.04, 0.5, 2]], ids=str)
 @EVERY_FORMAT
 def test_pauses_lose_no_frame(times: list[float], suffix: str, tmp_path: Path) -> None:
-    with Recorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, Fraction(25), Fraction(1, 100))) as recorder:
+    with FileRecorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, Fraction(25), Fraction(1, 100))) as recorder:
         for index, at_s in enumerate(times):
             recorder.write(numbered(index), frame(index, Fraction(round(100 * at_s), 100)))
     clip = read_clip(tmp_path / f"clip{suffix}")
@@ -127,7 +127,7 @@ def test_pauses_lose_no_frame(times: list[float], suffix: str, tmp_path: Path) -
 
 def test_live_frames_are_stamped_with_the_time_of_their_capture(tmp_path: Path) -> None:
     captured_at_s = [1000.0, 1000.04, 1000.5, 1002.0]
-    with Recorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(30), live=True)) as recorder:
+    with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(30), live=True)) as recorder:
         for index, at_s in enumerate(captured_at_s):
             recorder.write(numbered(index), frame(index, captured_at_s=at_s))
     clip = read_clip(tmp_path / "clip.mp4")
@@ -141,7 +141,7 @@ def test_live_frames_are_stamped_with_the_time_of_their_capture(tmp_path: Path) 
     ids=["all at once", "backwards", "faster than the clock"],
 )
 def test_times_always_increase(times: list[Fraction], tmp_path: Path) -> None:
-    with Recorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(25), Fraction(1, 25))) as recorder:
+    with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(25), Fraction(1, 25))) as recorder:
         for index, at in enumerate(times):
             recorder.write(numbered(index), frame(index, at))
     clip = read_clip(tmp_path / "clip.mp4")
@@ -157,7 +157,7 @@ def test_a_finished_mp4_is_an_ordinary_one_without_fragments(tmp_path: Path) -> 
 
 
 def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC))
+    recorder = FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC))
     recorder.write(numbered(3), frame(0, Fraction(0)))
     recorder.close()
     recorder.close()
@@ -166,7 +166,7 @@ def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
 
 def test_an_error_in_the_loop_leaves_a_finished_file(tmp_path: Path) -> None:
     def loop() -> None:
-        with Recorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
+        with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
             recorder.write(numbered(3), frame(0, Fraction(0)))
             raise ValueError("from the loop")
 
@@ -183,11 +183,11 @@ RECORD_FOR_EVER = """
     from pathlib import Path
     from realtime.frames import Frame
     from realtime.media.video_encoder import VideoTrack
-    from realtime.sinks.recorder import Recorder, RecordingError
+    from realtime.sinks.recorder import FileRecorder, RecordingError
     from tests.realtime.clips import noisy
 
     rate = Fraction(30)
-    with Recorder(Path(sys.argv[1]), VideoTrack((64, 48), rate, 1 / rate)) as recorder:
+    with FileRecorder(Path(sys.argv[1]), VideoTrack((64, 48), rate, 1 / rate)) as recorder:
         for index in itertools.count():
             recorder.write(noisy(index), Frame(noisy(0), index, 0.0, index / rate))
 """
@@ -226,12 +226,12 @@ RECORD_A_STILL = """
     from realtime.frames import Frame
     from realtime.media.encoders import Encoding
     from realtime.media.video_encoder import VideoTrack
-    from realtime.sinks.recorder import Recorder
+    from realtime.sinks.recorder import FileRecorder
     from tests.realtime.clips import numbered
 
     rate, live = Fraction(sys.argv[3]), sys.argv[2] == "live"
     track = VideoTrack((64, 48), rate, live=live) if live else VideoTrack((64, 48), rate, 1 / rate)
-    with Recorder(Path(sys.argv[1]), track, encoding=Encoding(low_latency=live)) as recorder:
+    with FileRecorder(Path(sys.argv[1]), track, encoding=Encoding(low_latency=live)) as recorder:
         for index in itertools.count():
             recorder.write(numbered(7), Frame(numbered(7), index, float(index / rate), index / rate))
             print(index, file=sys.stderr, flush=True)
@@ -314,7 +314,7 @@ def test_a_disk_that_is_full_from_the_beginning_is_reported_and_crashes_nothing(
 
 def test_a_disk_that_fills_up_with_the_last_frame_is_reported_on_closing(small_disk: Path) -> None:
     (small_disk / "nearly all").write_bytes(bytes(220_000))
-    recorder = Recorder(small_disk / "clip.mp4", VideoTrack((320, 240), NTSC, 1 / NTSC))
+    recorder = FileRecorder(small_disk / "clip.mp4", VideoTrack((320, 240), NTSC, 1 / NTSC))
     recorder.write(noisy(0, (320, 240)), frame(0, Fraction(0)))
     with pytest.raises(RecordingError, match="stopped after 1 frames: the disk is full"):
         recorder.close()
@@ -365,14 +365,14 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
 def test_a_recording_without_a_frame_leaves_no_file(suffix: str, tmp_path: Path) -> None:
-    with Recorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, NTSC, live=True)):
+    with FileRecorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, NTSC, live=True)):
         assert (tmp_path / f"clip{suffix}").exists()
     assert not (tmp_path / f"clip{suffix}").exists()
 
 
 def test_a_path_that_cannot_be_written_to_is_reported_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*clip\.mp4: No such file or directory"):
-        Recorder(tmp_path / "gone" / "clip.mp4", VideoTrack(SIZE, NTSC, live=True))
+        FileRecorder(tmp_path / "gone" / "clip.mp4", VideoTrack(SIZE, NTSC, live=True))
 
 
 def test_an_unused_path_counts_up_from_2(tmp_path: Path) -> None:
