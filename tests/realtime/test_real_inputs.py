@@ -152,10 +152,8 @@ class Painting:
     def frames(self) -> list[tuple[float, NDArray[np.uint8]]]:
         """Time in s and pixels, H x W x 3, of each frame."""
         with av.open(f"file:{self.path}") as container:
-            return [
-                (float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24"))  # type: ignore[operator]
-                for frame in container.decode(video=0)
-            ]
+            frames: list[Any] = list(container.decode(video=0))
+        return [(float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in frames]
 
     @property
     def times(self) -> list[float]:
