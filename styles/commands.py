@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 from torch import OutOfMemoryError
 
-from styles.cli import STOPPED
+from styles.cli import STOPPED, UNAVAILABLE
 from styles.command_evaluate import run_evaluate
 from styles.command_options import UsageError
 from styles.command_paint import run_paint
 from styles.command_train import run_train
 from styles.growth import GrowthError
 from styles.loss_network import LossNetworkError, first_line
+from styles.loss_network_file import MissingLossNetworkError
 from styles.pictures import PictureError
 from styles.registry import StyleMismatchError, UnknownStyleError
 from styles.steadiness import VideoError
@@ -32,6 +33,7 @@ FAILED, USAGE, UNREADABLE = 1, 2, 3
 # Errors that are told in one line, and the exit code of each.
 EXIT_CODES: Mapping[type[Exception], int] = {
     TrainingStopped: STOPPED,
+    MissingLossNetworkError: UNAVAILABLE,
     UsageError: USAGE,
     UnknownStyleError: USAGE,
     UnfinishedTrainingError: USAGE,

@@ -25,11 +25,12 @@ from realtime.screen.session import Session
 from realtime.show import Show
 from realtime.steady import DEFAULT_STEADINESS
 from realtime.stylizer import Stylizer
-from styles.evaluation import style_grams, video_gram_sum
+from styles.evaluation import video_gram_sum
 from styles.loss_network import load_loss_network
 from styles.loss_network_file import find_loss_network
 from styles.pictures import read_picture, resize_short_side, style_picture
 from styles.steadiness import measure_steadiness, video_frames
+from styles.style_grams import style_grams
 
 STILL_FRAMES, STILL_SIGMA = 60, 3.0
 
@@ -90,7 +91,7 @@ Likeness = Callable[[str, Sequence[Pixels]], float]
 
 
 def likeness(pictures: Path, loss_network: Path | None) -> Likeness:
-    network = load_loss_network(find_loss_network(loss_network, download=False))
+    network = load_loss_network(find_loss_network(loss_network))
 
     def gram_sum(style: str, paintings: Sequence[Pixels]) -> float:
         picture = read_picture(style_picture(pictures, style))
