@@ -187,9 +187,10 @@ def check_belongs(style: Style) -> None:
     net = style.network_path
     wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
     if wanted != network_sha256(net):
-        again = f"; train it again (it was made by: {style.command})" if style.command else ""
+        before = f" (it was made by: {style.command})" if style.command else ""
         raise StyleMismatchError(
-            f"{style.path} was trained with another version of the net {style.network!r} than {net}{again}"
+            f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
+            f"nst-train PICTURE --photos DIR --net {style.network} --name {style.name} -y{before}"
         )
 
 

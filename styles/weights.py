@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ Arrays = Mapping[str, NDArray[np.floating]]
 _NETWORK_KEY = "network_config"
 _STYLE_INSIDE_KEY = "style_inside"
 _VECTOR_NAME = "vector"
+# The tensor with the bytes of a small copy of the style picture, as `styles.kept_picture` makes and reads it.
+_PICTURE_NAME = "picture"
 
 
 class WeightsError(ValueError):
@@ -54,17 +57,24 @@ def save_network(
     arrays: Arrays,
     metadata: Mapping[str, str],
     vector: NDArray[np.floating] | None = None,
+    *,
+    picture: bytes | None = None,
 ) -> str:
-    """Writes the net as float16, with `vector` (float[K]) inside where it has one style alone; returns its sha256."""
+    """Writes the net as float16 and returns its sha256.
+
+    Where it has one style alone, `vector` (float[K]) and the small copy of the style picture lie inside.
+    """
     if vector is not None:
         arrays, metadata = {**arrays, _VECTOR_NAME: vector}, {**metadata, _STYLE_INSIDE_KEY: "yes"}
-    _save(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()})
+    _save(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()}, picture)
     return file_sha256(path)
 
 
-def save_style(path: Path, vector: NDArray[np.floating], metadata: Mapping[str, str]) -> None:
-    """Writes the style vector as float16."""
-    _save(path, {_VECTOR_NAME: vector}, metadata)
+def save_style(
+    path: Path, vector: NDArray[np.floating], metadata: Mapping[str, str], picture: bytes | None = None
+) -> None:
+    """Writes the style vector as float16, and beside it the small copy of its picture, if there is one."""
+    _save(path, {_VECTOR_NAME: vector}, metadata, picture)
 
 
 def load_network(path: Path) -> NetworkWeights:
@@ -87,6 +97,19 @@ def load_style(path: Path) -> StyleVector:
     if vector is None or vector.ndim != 1:
         raise WeightsError(f"{path} holds no style vector but {', '.join(sorted(arrays)[:4]) or 'nothing'}")
     return StyleVector(vector, metadata)
+
+
+def picture_bytes(path: Path) -> bytes | None:
+    """Returns the small copy of the style picture that the file holds, as the bytes of a WebP, or None without one.
+
+    Raises WeightsError.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            there = _PICTURE_NAME in file.keys()  # noqa: SIM118
+            return file.get_tensor(_PICTURE_NAME).astype(np.uint8).tobytes() if there else None
+    except (SafetensorError, OSError) as exc:
+        raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:
@@ -128,14 +151,19 @@ def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]
         raise FileNotFoundError(f"no weights file at {path}")
     metadata = read_metadata(path)
     with safe_open(path, "numpy") as file:
-        return {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}, metadata  # noqa: SIM118
+        names = [name for name in file.keys() if name != _PICTURE_NAME]  # noqa: SIM118
+        return {name: file.get_tensor(name).astype(np.float32) for name in names}, metadata
 
 
-def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
+def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str], picture: bytes | None) -> None:
     """Writes under a temporary name first: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
+    tensors: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()
+    }
+    if picture is not None:
+        tensors[_PICTURE_NAME] = np.frombuffer(picture, np.uint8)
     # bytes, not save_file: that would leave a file that only its owner may read
-    partial.write_bytes(save(halves, metadata=dict(metadata)))
+    partial.write_bytes(save(tensors, metadata=dict(metadata)))
     partial.replace(path)

@@ -9,13 +9,14 @@ from torch import OutOfMemoryError
 
 from styles.cli.common import UsageError
 from styles.cli.evaluate import run_evaluate
-from styles.cli.main import STOPPED
+from styles.cli.main import STOPPED, UNAVAILABLE
 from styles.cli.paint import run_paint
 from styles.cli.train import run_train
 from styles.evaluation.steadiness import VideoError
 from styles.registry import StyleMismatchError, UnknownStyleError
 from styles.training.growth import GrowthError
 from styles.training.loss_network import LossNetworkError, first_line
+from styles.training.loss_network_file import MissingLossNetworkError
 from styles.training.pictures import PictureError
 from styles.training.run import CropError, ResultError, TrainingStopped, UnfinishedTrainingError
 from styles.training.trainer import CheckpointError, SettingsError
@@ -32,6 +33,7 @@ FAILED, USAGE, UNREADABLE = 1, 2, 3
 # Errors that are told in one line, and the exit code of each.
 EXIT_CODES: Mapping[type[Exception], int] = {
     TrainingStopped: STOPPED,
+    MissingLossNetworkError: UNAVAILABLE,
     UsageError: USAGE,
     UnknownStyleError: USAGE,
     UnfinishedTrainingError: USAGE,
