@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from build_engines import exit_codes as build_engines
+from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
@@ -12,10 +12,11 @@ from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
 from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
+from styles import exit_codes as styles
 from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
 
 EXIT_CODES: ExitCodes = {
-    **build_engines.EXIT_CODES,
+    **styles.EXIT_CODES,
     OutputError: USAGE,
     EncodingError: USAGE,
     MixError: USAGE,
@@ -23,6 +24,8 @@ EXIT_CODES: ExitCodes = {
     BandError: USAGE,
     StreamError: USAGE,
     SourceError: UNREADABLE,
+    OnnxFileError: UNREADABLE,
+    NoExporterError: UNAVAILABLE,
     BackendUnavailableError: UNAVAILABLE,
     EncoderUnavailableError: UNAVAILABLE,
     VirtualCameraError: UNAVAILABLE,

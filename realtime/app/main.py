@@ -11,7 +11,6 @@ from types import FrameType
 
 import cv2
 
-from realtime.app import bench, gallery
 from realtime.app.errors import EXIT_CODES
 from realtime.app.listings import LISTINGS
 from realtime.app.paint import paint
@@ -87,16 +86,28 @@ def _still_finishing(_number: int, _frame: FrameType | None) -> None:
     print_line("finishing the file …")
 
 
+def _bench(argv: Sequence[str]) -> int:
+    from realtime.app import bench
+
+    return bench.main(argv)
+
+
+def _gallery(argv: Sequence[str]) -> int:
+    from realtime.app import gallery
+
+    return gallery.main(argv)
+
+
 def _doctor(argv: Sequence[str]) -> int:
     from build_engines import cli
 
     return cli.main(["doctor", *argv])
 
 
-# By first word; anything else is painting.
+# By first word; anything else is painting, which is not to wait for what these import.
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    "bench": bench.main,
-    "gallery": gallery.main,
+    "bench": _bench,
+    "gallery": _gallery,
     "doctor": _doctor,
 }
 
