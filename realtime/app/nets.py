@@ -13,9 +13,10 @@ from realtime.backends import Backend, BackendUnavailableError, Choice, Net, Pai
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.frames import Size
 from realtime.player.engine_upgrade import Upgrade
+from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
 
@@ -60,7 +61,7 @@ class OpenNet:
         upgrade: a better backend on its way; None if there is none.
     """
 
-    stylizer: Stylizer
+    stylizer: FrameStylizer
     painter: Painter
     upgrade: Upgrade | None = None
 
@@ -132,7 +133,7 @@ def open_net(choice: Choice, request: NetRequest, fade_s: float, stack: ExitStac
     Raises:
         BackendUnavailableError: none works, or not the one that was asked for.
     """
-    stylizer = stack.enter_context(Stylizer(request.suited(choice.backend), fade_s=fade_s))
+    stylizer = stack.enter_context(FrameStylizer(request.suited(choice.backend), fade_s=fade_s))
     upgrade: Upgrade | None = None
     try:
         return OpenNet(stylizer, stylizer.painter(request.net, request.size))
@@ -147,7 +148,9 @@ def open_net(choice: Choice, request: NetRequest, fade_s: float, stack: ExitStac
             raise
         print_line(f"{exc}; painting with another backend")
         failure = str(exc)
-    return OpenNet(stylizer, _fall_back(stylizer, request, {stylizer.backend.name: failure}), upgrade)
+    failed = {stylizer.backend.name: failure}
+    painter = fall_back(stylizer, request.net, request.size, failed, suited=request.suited, report=print_line)
+    return OpenNet(stylizer, painter, upgrade)
 
 
 def _wait_for_engine(upgrade: Upgrade, size: Size) -> None:
@@ -158,14 +161,3 @@ def _wait_for_engine(upgrade: Upgrade, size: Size) -> None:
                 show(round(_PERCENT * share))
 
         upgrade.wait(report, lambda: time.sleep(_PAUSE_S))
-
-
-def _fall_back(stylizer: Stylizer, request: NetRequest, failed: dict[str, str]) -> Painter:
-    """Switches to the best backend that works and is not among those that failed, which are given with the reason."""
-    while True:
-        backend = choose_backend("auto", failed).backend
-        try:
-            return stylizer.change_backend(request.suited(backend), request.net, request.size)
-        except BackendUnavailableError as exc:
-            print_line(f"{exc}; painting with another backend")
-            failed[backend.name] = str(exc)

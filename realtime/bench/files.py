@@ -17,10 +17,10 @@ from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
 from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.open import track_of
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 
 class _TimedFile:
@@ -49,7 +49,9 @@ class _TimedFile:
         """Nothing to do: reading never waits."""
 
 
-def file_rate(stylizer: Stylizer, style: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None) -> float:
+def file_rate(
+    stylizer: FrameStylizer, style: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None
+) -> float:
     """Returns the frames per second from opening the file to closing the painted one.
 
     Args:
@@ -65,7 +67,7 @@ def file_rate(stylizer: Stylizer, style: LoadedStyle, path: Path, seconds: float
         sinks: list[Sink] = []
         if encoding is not None:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "painted.mkv"
-            recorder = stack.enter_context(Recorder(output, source.track, encoding=encoding))
+            recorder = stack.enter_context(FileRecorder(output, source.track, encoding=encoding))
             sinks = [stack.enter_context(SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)))]
         player = Player(source, stylizer, Controls.of_one_style(style), outputs=PlayerOutputs(sinks=sinks))
         count = player.run().frame_count

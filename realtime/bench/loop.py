@@ -18,10 +18,10 @@ from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
 from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import DEFAULT_STEADINESS
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.scene import SCENE_RATE, Scene
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 # This many different frames of the scene are painted in turn.
 _SCENE_FRAMES = 16
@@ -77,7 +77,7 @@ class _LatencySink:
 
 
 def loop_rate(
-    stylizer: Stylizer, style: LoadedStyle, scene: TimedScene, sinks: Sequence[Sink] = (), *, steady: bool = False
+    stylizer: FrameStylizer, style: LoadedStyle, scene: TimedScene, sinks: Sequence[Sink] = (), *, steady: bool = False
 ) -> float:
     """Returns the frames per second of the loop.
 
@@ -92,17 +92,17 @@ def loop_rate(
     return Player(scene, stylizer, controls, outputs=PlayerOutputs(sinks=sinks)).run().fps
 
 
-def recording_rate(stylizer: Stylizer, style: LoadedStyle, scene: TimedScene, folder: Path) -> float:
+def recording_rate(stylizer: FrameStylizer, style: LoadedStyle, scene: TimedScene, folder: Path) -> float:
     """Returns the frames per second of the loop with a recording into a folder."""
     track = VideoTrack(scene.size, SCENE_RATE, 1 / SCENE_RATE)
     with (
-        Recorder(folder / "bench.mp4", track, encoding=Encoding(low_latency=True)) as recorder,
+        FileRecorder(folder / "bench.mp4", track, encoding=Encoding(low_latency=True)) as recorder,
         SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         return loop_rate(stylizer, style, scene, (queue,))
 
 
-def live_latencies_ms(stylizer: Stylizer, style: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
+def live_latencies_ms(stylizer: FrameStylizer, style: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
     """Returns how long frames took from capture to result at the live rate, in ms, in ascending order."""
     sink = _LatencySink()
     loop_rate(stylizer, style, TimedScene(size, seconds, live=True), (sink,))

@@ -27,7 +27,7 @@ from realtime.sources.scene import SCENE_RATE
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.pipeline import padded_size
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 _BARE, _LOOP, _STEADY = "bare net", "loop, null sink", "loop, steady"
 _MIN_LIVE_S = 3.0
@@ -99,7 +99,7 @@ def measure(plan: BenchPlan) -> Iterator[Report]:
     choice = choose_backend(plan.backend)
     styles, chosen = load_styles(plan.style, network_for(plan.net, choice.backend.name))
     for size in plan.sizes:
-        with Stylizer(choice.backend) as stylizer:
+        with FrameStylizer(choice.backend) as stylizer:
             yield _measure(stylizer, styles[chosen], size, plan)
 
 
@@ -125,13 +125,13 @@ def machine() -> dict[str, str]:
     }
 
 
-def _measure(stylizer: Stylizer, style: LoadedStyle, size: Size, plan: BenchPlan) -> Report:
+def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: BenchPlan) -> Report:
     first_frame_s = plan.first_frame_s(size)
     painter = stylizer.painter(style.net, size)
     with ExitStack() as stack:
         contenders = _contenders(stylizer, style, size, stack)
         if plan.file is not None:
-            for_files = stack.enter_context(Stylizer(stylizer.backend.for_files()))
+            for_files = stack.enter_context(FrameStylizer(stylizer.backend.for_files()))
             contenders |= _file_contenders(for_files, style, plan.file, size)
         peers, failed = _peers(plan.against, style, size, stack)
         runs = interleave(contenders | peers, plan.rounds, plan.seconds)
@@ -150,7 +150,7 @@ def _measure(stylizer: Stylizer, style: LoadedStyle, size: Size, plan: BenchPlan
     )
 
 
-def _contenders(stylizer: Stylizer, style: LoadedStyle, size: Size, stack: ExitStack) -> dict[str, Contender]:
+def _contenders(stylizer: FrameStylizer, style: LoadedStyle, size: Size, stack: ExitStack) -> dict[str, Contender]:
     """Returns the bare net, and the loop without sinks, with the stabilizer, and with a recording."""
     painter = stylizer.painter(style.net, size)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -162,7 +162,7 @@ def _contenders(stylizer: Stylizer, style: LoadedStyle, size: Size, stack: ExitS
     }
 
 
-def _file_contenders(stylizer: Stylizer, style: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
+def _file_contenders(stylizer: FrameStylizer, style: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
     """Returns the net as it is loaded for files, and files painted with it: not written, and written into a file."""
     painter = stylizer.painter(style.net, size)
     return {

@@ -13,7 +13,7 @@ from realtime.media.encoders import Encoding, OutputError
 from realtime.media.photo import save_snapshot
 from realtime.media.video_encoder import VideoTrack
 from realtime.queues import QueuePolicy, RatedSource, SinkQueue
-from realtime.sinks.recorder import Recorder, RecordingError, unused_path
+from realtime.sinks.recorder import FileRecorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
 from realtime.stylize.pipeline import PaintedFrame
 
@@ -35,7 +35,7 @@ class Captures:
         self.saved: list[Path] = []
         self.complaints: list[str] = []
         self._folder, self._source, self._audio, self._replay = folder, source, audio, replay
-        self._recorder: Recorder | None = None
+        self._recorder: FileRecorder | None = None
         self._queue: SinkQueue | None = None
         self._audio_queue: AudioQueue | None = None
         self._since_s = 0.0
@@ -121,7 +121,7 @@ class Captures:
         self._audio_queue = audio = None if self._audio is None else self._audio.subscribe()
         # what is recorded by key is what is seen: also of a file at the clock of the show, and not the file's own
         track = VideoTrack(self._source.size, self._source.rate, live=self._source.live)
-        recorder = Recorder(path, track, encoding=Encoding(low_latency=True), audio=audio)
+        recorder = FileRecorder(path, track, encoding=Encoding(low_latency=True), audio=audio)
         # an error ends the recording alone: it is caught where frames are written
         queue = SinkQueue(recorder, "recorder", QueuePolicy(lossless=not self._source.live, essential=True))
         self._recorder, self._queue = recorder, queue.__enter__()

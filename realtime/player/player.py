@@ -16,7 +16,7 @@ from realtime.player.status import Status
 from realtime.queues import Metronome, RatedSource
 from realtime.session import Request, Session, move_split
 from realtime.stylize.pipeline import PaintedFrame
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 
 class Player:
@@ -34,7 +34,7 @@ class Player:
     def __init__(
         self,
         source: RatedSource,
-        stylizer: Stylizer,
+        stylizer: FrameStylizer,
         controls: Controls,
         *,
         status: Status | None = None,

@@ -11,7 +11,7 @@ from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.encoders import Encoding
 from realtime.media.video_encoder import VideoTrack
 from realtime.queues import LEAVE_TIMEOUT_S, QueuePolicy, SinkQueue
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
@@ -60,7 +60,7 @@ class OpenSinks:
     """
 
     queues: Sequence[SinkQueue] = ()
-    recorder: Recorder | ResumableRecorder | None = None
+    recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
     notes: Sequence[str] = ()
 
@@ -104,7 +104,7 @@ def open_sinks(
     """
     essential = not watched and outputs.count == 1
     queues: list[SinkQueue] = []
-    recorder: Recorder | ResumableRecorder | None = None
+    recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
     if outputs.virtual_camera is not None:
         camera = stack.enter_context(VirtualCamera(info.size, info.rate, outputs.virtual_camera))
@@ -138,14 +138,14 @@ def _stream_queue(stream: Stream) -> SinkQueue:
 
 def _open_recorder(
     file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None
-) -> Recorder | ResumableRecorder:
+) -> FileRecorder | ResumableRecorder:
     track = track_of(info)
     if outputs.fingerprint is not None:
         return ResumableRecorder(
             file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
         )
     encoding = replace(outputs.encoding, low_latency=info.live)
-    return Recorder(file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio))
+    return FileRecorder(file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio))
 
 
 def track_of(info: SourceInfo) -> VideoTrack:

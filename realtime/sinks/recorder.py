@@ -75,7 +75,7 @@ def unused_path(folder: Path, stem: str, suffix: str) -> Path:
     return path
 
 
-class Recorder:
+class FileRecorder:
     """A video file that grows frame by frame. A context manager: on leaving, the file is finished and playable.
 
     Args:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from realtime.frames import ClipRange, Frame, Pixels
 from realtime.media.encoders import CONTAINERS, Encoding, OutputError, encoder_for
 from realtime.media.video_encoder import Packet, VideoTrack
-from realtime.sinks.recorder import Recorder, RecordingError, open_video_encoder
+from realtime.sinks.recorder import FileRecorder, RecordingError, open_video_encoder
 from styles.support.atomic_file import write_atomically
 
 # A segment lasts two groups of pictures, but of large frames no more than fit into memory once encoded.
@@ -38,7 +38,7 @@ _FINGERPRINT_FILE = "job.json"
 
 
 class ResumableRecorder:
-    """Takes frames as a `Recorder` does, and passes them to one when all of them are there. A context manager.
+    """Takes frames as a `FileRecorder` does, and passes them to one when all of them are there. A context manager.
 
     Left with an error, it keeps the finished segments for the next run; otherwise only the output is left.
 
@@ -163,12 +163,12 @@ class ResumableRecorder:
         if self._parts:
             self._partial.replace(self.path)
 
-    def _recorder(self) -> Recorder:
-        return Recorder(self._partial, self._track, encoding=self._encoding, copy_from=self._copy_from)
+    def _recorder(self) -> FileRecorder:
+        return FileRecorder(self._partial, self._track, encoding=self._encoding, copy_from=self._copy_from)
 
 
 class _Segment:
-    """Encodes frames exactly as a Recorder does, but keeps the packets in memory.
+    """Encodes frames exactly as a FileRecorder does, but keeps the packets in memory.
 
     Args:
         path: the file that the packets end up in.

@@ -21,10 +21,10 @@ from realtime.player.controls import Controls
 from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
 from realtime.queues import QueuePolicy, SinkQueue
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.support.terminal import print_line
 
 SIZE = (64, 48)
@@ -100,8 +100,8 @@ def soak(backend: Backend, style: LoadedStyle, frames: int, path: Path, report: 
 def _run(backend: Backend, style: LoadedStyle, frames: int, path: Path, *sinks: Sink) -> int:
     """Returns how many frames of a show were recorded."""
     with (
-        Stylizer(backend) as stylizer,
-        Recorder(path, VideoTrack(SIZE, RATE, 1 / RATE), encoding=Encoding(low_latency=True)) as recorder,
+        FrameStylizer(backend) as stylizer,
+        FileRecorder(path, VideoTrack(SIZE, RATE, 1 / RATE), encoding=Encoding(low_latency=True)) as recorder,
         SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         source = SceneSource(SIZE, RATE, frames)

@@ -19,7 +19,7 @@ import pytest
 from realtime.frames import Frame, Presentation
 from realtime.media.encoders import Encoding, OutputError
 from realtime.media.video_encoder import VideoTrack
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from tests.conftest import ROOT
 from tests.realtime.clips import colourful, read_clip, write_clip
@@ -48,7 +48,7 @@ def open_segmented(path: Path, encoder: str = "auto", **facts: str) -> Resumable
     )
 
 
-def record(recorder: Recorder | ResumableRecorder, numbers: Sequence[int]) -> None:
+def record(recorder: FileRecorder | ResumableRecorder, numbers: Sequence[int]) -> None:
     for number in numbers:
         picture = colourful(number, SIZE)
         recorder.write(picture, Frame(picture, number, 0.0, Fraction(TICKS[number]) / RATE, 1 / RATE))
@@ -101,7 +101,7 @@ def test_a_file_made_in_several_runs_is_the_one_made_in_one(name: str, encoder: 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
 def test_times_and_size_are_those_of_a_file_without_segments(suffix: str, tmp_path: Path) -> None:
     record_in_runs(tmp_path / f"a.{suffix}", [50, COUNT])
-    with Recorder(tmp_path / f"b.{suffix}", VideoTrack(SIZE, RATE, 1 / (2 * RATE))) as recorder:
+    with FileRecorder(tmp_path / f"b.{suffix}", VideoTrack(SIZE, RATE, 1 / (2 * RATE))) as recorder:
         record(recorder, range(COUNT))
     segmented, plain = read_clip(tmp_path / f"a.{suffix}"), read_clip(tmp_path / f"b.{suffix}")
     assert segmented.times == plain.times

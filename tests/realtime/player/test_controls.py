@@ -25,7 +25,7 @@ from realtime.session import (
     toggle_original,
     toggle_recording,
 )
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.stand_ins import Collector, FewFrames, controls_of, shade, shade_backend
 
 DARK, LIGHT = shade("dark", 50), shade("light", 200)
@@ -160,7 +160,7 @@ def test_a_show_without_a_window_heeds_commands(live: bool, tmp_path: Path) -> N
     gate = threading.Event()
     # a live source waits, or its frames would be over before the first one is painted
     source = FewFrames(40, live=live, between=lambda _index: gate.wait(0.01) if live else None)
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         outcome = Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)).run()
     assert sink.shades[:4] == [50] * 4
     assert sink.shades[6:] == [200] * len(sink.shades[6:])
@@ -170,7 +170,7 @@ def test_a_show_without_a_window_heeds_commands(live: bool, tmp_path: Path) -> N
 def test_two_requests_for_a_snapshot_in_a_row_give_two_snapshots(tmp_path: Path) -> None:
     controls = controls_of(Session(NAMES), DARK, LIGHT)
     sink = Sending(controls, {5: [Request.SNAPSHOT, Request.SNAPSHOT], 9: [Request.SNAPSHOT]})
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         outcome = Player(
             FewFrames(15), stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)
         ).run()
@@ -190,7 +190,7 @@ def test_the_session_says_whether_a_recording_runs(tmp_path: Path) -> None:
                 seen.append(self._controls.session.recording)  # noqa: B023 - run in this round
 
         sink = Watching(controls, {5: [toggle_recording], 10: [toggle_recording]})
-        with Stylizer(shade_backend()) as stylizer:
+        with FrameStylizer(shade_backend()) as stylizer:
             outcome = Player(
                 FewFrames(15), stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=folder)
             ).run()
@@ -202,7 +202,7 @@ def test_the_session_says_whether_a_recording_runs(tmp_path: Path) -> None:
 def test_where_there_is_no_sound_there_is_nothing_to_mute() -> None:
     controls = controls_of(Session(NAMES), DARK, LIGHT)
     controls.send(toggle_muted)
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         Player(FewFrames(3), stylizer, controls).run()
     assert not controls.session.muted
     assert controls.session.notice.startswith("there is no sound here")

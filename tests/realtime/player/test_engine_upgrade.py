@@ -20,7 +20,7 @@ from realtime.player.player import Player
 from realtime.player.status import Status
 from realtime.screen.display import Screen
 from realtime.session import Session
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import (
@@ -81,7 +81,7 @@ def show_with(
     tell: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Outcome, list[int], TypingDisplay]:
     collector, display = Collector(), TypingDisplay()
-    with Stylizer(shade_backend()) as stylizer, Upgrade(better, build.words, lambda _words: build) as upgrade:
+    with FrameStylizer(shade_backend()) as stylizer, Upgrade(better, build.words, lambda _words: build) as upgrade:
         outcome = Player(
             FewFrames(frames, rate=FewFrames(0).rate / 5),
             stylizer,
@@ -129,7 +129,7 @@ def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
 
     collector, display = Collector(), TypingDisplay({100: "n"})
     controls = controls_of(Session(("bright", "dark")), shade("bright", 200), replace(shade("dark", 10), net=other))
-    with Stylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
+    with FrameStylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
         outputs = PlayerOutputs(sinks=[collector], screen=Screen(display))
         Player(FewFrames(200, rate=FewFrames(0).rate / 5), stylizer, controls, outputs=outputs).run()
     assert collector.shades == [200] * 200

@@ -21,7 +21,7 @@ from realtime.screen.display import Screen
 from realtime.session import Session
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.replay import Replay
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.clips import read_clip
 from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, controls_of, shade, shade_backend
 
@@ -51,7 +51,7 @@ class Stage:
         """Runs a show in the style `dark` while `typed[k]` is typed at picture k; without `typed` nobody watches."""
         self.collector = collector or self.collector
         self.display = None if typed is None else TypingDisplay(typed)
-        with Stylizer(shade_backend()) as stylizer:
+        with FrameStylizer(shade_backend()) as stylizer:
             outputs = PlayerOutputs(
                 sinks=[self.collector, *([] if replay is None else [replay])],
                 screen=None if self.display is None else Screen(self.display),
