@@ -481,13 +481,13 @@ class Options:
 # The classes of options by the name of their field, and their headings in the help and on the reference page.
 SECTIONS: Mapping[str, type] = {each.name: get_type_hints(Options)[each.name] for each in fields(Options)}
 HEADINGS: Mapping[str, str] = {
-    "source": "what is painted",
-    "look": "how it is painted",
-    "output": "files",
+    "source": "source",
+    "look": "style",
+    "output": "output",
     "on_air": "on air",
-    "screen": "the window",
+    "screen": "window",
     "folders": "folders",
-    "command": "the command",
+    "command": "command",
 }
 # All options of nst-live by name, in the order of the help.
 TABLE: Mapping[str, LiveOption] = {
