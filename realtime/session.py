@@ -1,31 +1,59 @@
-"""What the person at the keyboard has chosen so far. A hotkey turns one session into the next; the loop obeys it."""
+"""The state of a show, what may be asked of it, and the keys that ask.
+
+A session is frozen. A command is either a change, a function from one session to the next, or a request for something
+that is done once. KEYS is the one table of keys: `player.controls`, the help on screen, `--help` and the README's test
+read it, and whatever else is to control a show sends the same commands.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 
-from realtime.player.governor import SCALES
-from realtime.screen.compare import VIEWS
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS
-
-MESSAGE_S = 2.5
+NOTICE_S = 2.5
 HUDS = ("full", "minimal", "off")
+VIEWS = ("painting", "side by side", "split")
+# Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
+NET_SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
+# What looks and measures best (docs/lab/stabilizer.md).
+DEFAULT_STEADINESS = 0.8
 
 
 @dataclass(frozen=True)
 class Session:
     """The state of a show.
 
-    `style` is a place in `style_names`; `mix` the places that are mixed, () for the style alone. `view` is one of
-    compare.VIEWS, with the camera picture left of `split`, a share of the width. `net_scale` is the share of width and
-    height that the net paints at, kept by the governor unless `scaled_by_hand`. `hud` is one of HUDS. `snapshots`,
-    `replays` and `reloads` count the requests so far; `notice` is shown until `notice_until_s`.
+    Args:
+        style_names: all styles, in the order of their numbers.
+        style_index: which of them is on.
+        mixing: whether a number adds its style to the mix, or takes it away.
+        mix: the indices of the styles that are mixed; empty for the one style alone.
+        original: show the frames unpainted.
+        strength: how strongly to paint, 0..1.
+        keep_colors: the painting's brightness in the camera's colours.
+        steady: whether the stabilizer is on.
+        steadiness: how firmly it holds the painting, 0..1.
+        mirrored: swap left and right.
+        automatic: styles change by themselves.
+        recording: record what is seen into the captures folder.
+        frozen: stop at this frame.
+        muted: no sound in streams and recordings.
+        view: one of VIEWS.
+        split: where the line of the split view is, a share of the width in 0..1.
+        fullscreen: a window as large as the screen.
+        net_scale: the share of width and height that the net paints at, one of NET_SCALES.
+        scaled_by_hand: whether the net scale was chosen by somebody, and not by the governor.
+        hud: one of HUDS.
+        help: show the keys.
+        quitting: end the show.
+        notice: a message on the screen.
+        notice_until_s: until when, on the monotonic clock.
     """
 
     style_names: tuple[str, ...]
-    style: int = 0
+    style_index: int = 0
     mixing: bool = False
     mix: tuple[int, ...] = ()
     original: bool = False
@@ -45,92 +73,100 @@ class Session:
     scaled_by_hand: bool = False
     hud: str = HUDS[0]
     help: bool = False
-    snapshots: int = 0
-    replays: int = 0
-    reloads: int = 0
     quitting: bool = False
     notice: str = ""
     notice_until_s: float = 0.0
 
     @property
     def style_name(self) -> str:
-        return self.style_names[self.style]
+        """The name of the style that is on."""
+        return self.style_names[self.style_index]
 
-    def noticed(self, text: str) -> Session:
+    def with_notice(self, text: str) -> Session:
         """Returns the session with a message for the screen."""
-        return replace(self, notice=text, notice_until_s=time.monotonic() + MESSAGE_S)
+        return replace(self, notice=text, notice_until_s=time.monotonic() + NOTICE_S)
 
 
-Action = Callable[[Session], Session]
+Change = Callable[[Session], Session]
 
 
-def choose_style(index: int) -> Action:
-    """Returns the action that switches to a style by its place; a place that is empty is said, not obeyed."""
+class Request(Enum):
+    """What is done once and is no part of the state."""
 
-    def action(session: Session) -> Session:
+    SNAPSHOT = "take a snapshot"
+    REPLAY = "save the last seconds"
+    RELOAD = "reload the styles"
+
+
+Command = Change | Request
+
+
+def choose_style(index: int) -> Change:
+    """Returns the change to the style of that index; if there is none, only a notice says so."""
+
+    def change(session: Session) -> Session:
         if index >= len(session.style_names):
-            return session.noticed(f"no style {index + 1}: there are {len(session.style_names)}")
+            return session.with_notice(f"no style {index + 1}: there are {len(session.style_names)}")
         if session.mixing:
-            return _add_to_mix(session, index)
-        chosen = replace(session, style=index, original=False, automatic=False)
-        return chosen.noticed(session.style_names[index])
+            return _toggle_in_mix(session, index)
+        chosen = replace(session, style_index=index, original=False, automatic=False)
+        return chosen.with_notice(session.style_names[index])
 
-    return action
+    return change
 
 
 def toggle_mixing(session: Session) -> Session:
-    """While one mixes, the keys of the styles add to the mix and take away from it."""
+    """While mixing is on, the keys of the styles add to the mix and take away from it."""
     if session.mixing:
-        return replace(session, mixing=False, mix=()).noticed(session.style_name)
-    mixing = replace(session, mixing=True, mix=(session.style,), original=False, automatic=False)
-    return mixing.noticed(f"mixing {session.style_name}: type the numbers of more styles")
+        return replace(session, mixing=False, mix=()).with_notice(session.style_name)
+    mixing = replace(session, mixing=True, mix=(session.style_index,), original=False, automatic=False)
+    return mixing.with_notice(f"mixing {session.style_name}: type the numbers of more styles")
 
 
-def _add_to_mix(session: Session, index: int) -> Session:
-    mix = tuple(place for place in session.mix if place != index)
+def _toggle_in_mix(session: Session, index: int) -> Session:
+    mix = tuple(other for other in session.mix if other != index)
     if len(mix) == len(session.mix):
         mix = tuple(sorted([*mix, index]))
     if not mix:
-        return session.noticed("a mix needs a style; x ends mixing")
+        return session.with_notice("a mix needs a style; x ends mixing")
     mixed = replace(session, mix=mix, original=False)
-    return mixed.noticed("mixing " + " + ".join(session.style_names[place] for place in mix))
+    return mixed.with_notice("mixing " + " + ".join(session.style_names[each] for each in mix))
 
 
-def step_style(step: int) -> Action:
-    """Returns the action that goes to the next (+1) or the previous (-1) style, round and round."""
+def step_style(step: int) -> Change:
+    """Returns the change to the next (+1) or the previous (-1) style; the first follows the last."""
 
-    def action(session: Session) -> Session:
+    def change(session: Session) -> Session:
         alone = replace(session, mixing=False, mix=())
-        return choose_style((session.style + step) % len(session.style_names))(alone)
+        return choose_style((session.style_index + step) % len(session.style_names))(alone)
 
-    return action
+    return change
 
 
 def toggle_original(session: Session) -> Session:
     original = not session.original
-    return replace(session, original=original).noticed("original" if original else session.style_name)
+    return replace(session, original=original).with_notice("original" if original else session.style_name)
 
 
-def step_strength(step: float) -> Action:
-    """Returns the action that paints more (step > 0) or less strongly; strength stays in 0..1."""
+def step_strength(step: float) -> Change:
+    """Returns the change to a stronger (step > 0) or weaker painting; strength stays in 0..1."""
 
-    def action(session: Session) -> Session:
+    def change(session: Session) -> Session:
         strength = min(1.0, max(0.0, round(session.strength + step, 2)))
-        return replace(session, strength=strength).noticed(f"strength {100 * strength:.0f} %")
+        return replace(session, strength=strength).with_notice(f"strength {100 * strength:.0f} %")
 
-    return action
+    return change
 
 
 def toggle_keep_colors(session: Session) -> Session:
     keep = not session.keep_colors
-    return replace(session, keep_colors=keep).noticed("the camera's colours" if keep else "the style's colours")
+    return replace(session, keep_colors=keep).with_notice("the camera's colours" if keep else "the style's colours")
 
 
 def toggle_steady(session: Session) -> Session:
     steady = not session.steady
-    return replace(session, steady=steady).noticed(
-        f"steady {100 * session.steadiness:.0f} %" if steady else "not steadied"
-    )
+    text = f"steady {100 * session.steadiness:.0f} %" if steady else "steady off"
+    return replace(session, steady=steady).with_notice(text)
 
 
 def toggle_mirrored(session: Session) -> Session:
@@ -139,17 +175,8 @@ def toggle_mirrored(session: Session) -> Session:
 
 def toggle_automatic(session: Session) -> Session:
     automatic = not session.automatic
-    return replace(session, automatic=automatic, mixing=False, mix=()).noticed(
-        "styles change by themselves" if automatic else "the style stays"
-    )
-
-
-def take_snapshot(session: Session) -> Session:
-    return replace(session, snapshots=session.snapshots + 1)
-
-
-def save_replay(session: Session) -> Session:
-    return replace(session, replays=session.replays + 1)
+    text = "styles change by themselves" if automatic else "the style stays"
+    return replace(session, automatic=automatic, mixing=False, mix=()).with_notice(text)
 
 
 def toggle_recording(session: Session) -> Session:
@@ -157,11 +184,11 @@ def toggle_recording(session: Session) -> Session:
 
 
 def toggle_frozen(session: Session) -> Session:
-    return replace(session, frozen=not session.frozen).noticed("live" if session.frozen else "frozen")
+    return replace(session, frozen=not session.frozen).with_notice("live" if session.frozen else "frozen")
 
 
 def toggle_muted(session: Session) -> Session:
-    return replace(session, muted=not session.muted).noticed("sound on" if session.muted else "sound off")
+    return replace(session, muted=not session.muted).with_notice("sound on" if session.muted else "sound off")
 
 
 def next_hud(session: Session) -> Session:
@@ -170,41 +197,37 @@ def next_hud(session: Session) -> Session:
 
 def next_view(session: Session) -> Session:
     view = _after(session.view, VIEWS)
-    hint = "split: drag the line with the mouse" if view == "split" else view
-    return replace(session, view=view).noticed(hint)
+    return replace(session, view=view).with_notice("split: drag the line with the mouse" if view == "split" else view)
 
 
-def move_split(session: Session, share: float) -> Session:
-    """Returns the session with the line of the split view at that share of the width."""
-    return replace(session, split=min(1.0, max(0.0, share))) if session.view == "split" else session
+def move_split(share: float) -> Change:
+    """Returns the change of the split view's line to that share of the width; other views have no line."""
+
+    def change(session: Session) -> Session:
+        return replace(session, split=min(1.0, max(0.0, share))) if session.view == "split" else session
+
+    return change
 
 
 def toggle_fullscreen(session: Session) -> Session:
     return replace(session, fullscreen=not session.fullscreen)
 
 
-def step_net_scale(step: int) -> Action:
-    """Returns the action that lets the net paint a larger (+1) or smaller (-1) picture, whatever the governor wants."""
+def step_net_scale(step: int) -> Change:
+    """Returns the change that has the net paint larger (+1) or smaller (-1), whatever the governor wants."""
 
-    def action(session: Session) -> Session:
-        nearest = min(range(len(SCALES)), key=lambda place: abs(SCALES[place] - session.net_scale))
-        scale = SCALES[min(len(SCALES) - 1, max(0, nearest + step))]
+    def change(session: Session) -> Session:
+        nearest = min(range(len(NET_SCALES)), key=lambda index: abs(NET_SCALES[index] - session.net_scale))
+        scale = NET_SCALES[min(len(NET_SCALES) - 1, max(0, nearest + step))]
         by_hand = replace(session, net_scale=scale, scaled_by_hand=True)
-        return by_hand.noticed(f"net at {100 * scale:.0f} %, by hand (g lets it follow the frame rate)")
+        return by_hand.with_notice(f"net at {100 * scale:.0f} %, by hand (g: follow the frame rate)")
 
-    return action
-
-
-def let_govern(session: Session) -> Session:
-    return replace(session, scaled_by_hand=False).noticed("the net's scale follows the frame rate")
+    return change
 
 
-def reload_styles(session: Session) -> Session:
-    return replace(session, reloads=session.reloads + 1)
-
-
-def _after(current: str, choices: tuple[str, ...]) -> str:
-    return choices[(choices.index(current) + 1) % len(choices)]
+def follow_frame_rate(session: Session) -> Session:
+    """Leaves the net's scale to the governor."""
+    return replace(session, scaled_by_hand=False).with_notice("the net's scale follows the frame rate")
 
 
 def toggle_help(session: Session) -> Session:
@@ -215,54 +238,63 @@ def quit_show(session: Session) -> Session:
     return replace(session, quitting=True)
 
 
+def _after(current: str, choices: tuple[str, ...]) -> str:
+    return choices[(choices.index(current) + 1) % len(choices)]
+
+
 @dataclass(frozen=True)
 class Key:
-    """A hotkey: the characters that trigger it, how they are written for people, what it does."""
+    """A hotkey.
+
+    Args:
+        characters: what may be typed; a capital letter counts as a small one.
+        label: how the key is written for people.
+        meaning: what it does, in a few words.
+        command: what it asks for.
+    """
 
     characters: str
     label: str
     meaning: str
-    action: Action
+    command: Command
 
 
 ESCAPE = "\x1b"
 
-# The one table of keys: read by the dispatch, the help on screen, --help and the README's test.
 KEYS: tuple[Key, ...] = (
     *(Key(str(n), str(n), f"style {n}", choose_style(n - 1)) for n in range(1, 10)),
     Key("n", "n", "next style", step_style(+1)),
     Key("p", "p", "previous style", step_style(-1)),
-    Key("0", "0", "original picture on / off", toggle_original),
+    Key("0", "0", "original on / off", toggle_original),
     Key("+=", "+", "stronger", step_strength(+0.1)),
     Key("-_", "-", "weaker", step_strength(-0.1)),
     Key("c", "c", "camera's colours on / off", toggle_keep_colors),
     Key("t", "t", "steady on / off", toggle_steady),
     Key("m", "m", "mirror on / off", toggle_mirrored),
     Key("x", "x", "mix on / off; numbers add styles", toggle_mixing),
-    Key("a", "a", "automatic show on / off", toggle_automatic),
-    Key("l", "l", "load the styles anew", reload_styles),
+    Key("a", "a", "automatic styles on / off", toggle_automatic),
+    Key("l", "l", "reload the styles", Request.RELOAD),
     Key("v", "v", "compare: beside, split, off", next_view),
     Key("f", "f", "full screen on / off", toggle_fullscreen),
     Key("[{", "[", "coarser net, faster", step_net_scale(-1)),
     Key("]}", "]", "finer net, slower", step_net_scale(+1)),
-    Key("g", "g", "net scale by itself", let_govern),
-    Key("s", "s", "snapshot", take_snapshot),
+    Key("g", "g", "automatic net scale", follow_frame_rate),
+    Key("s", "s", "take a snapshot", Request.SNAPSHOT),
     Key("r", "r", "record on / off", toggle_recording),
-    Key("b", "b", "save the last seconds", save_replay),
+    Key("b", "b", "save the last seconds", Request.REPLAY),
     Key(" ", "space", "freeze on / off", toggle_frozen),
-    Key("u", "u", "sound on / off, on air and recorded", toggle_muted),
+    Key("u", "u", "mute streams and recordings", toggle_muted),
     Key("i", "i", "HUD full / minimal / off", next_hud),
     Key("h?", "h or ?", "help on / off", toggle_help),
     Key("q" + ESCAPE, "q or ESC", "quit", quit_show),
 )
 
-_ACTIONS = {character: key.action for key in KEYS for character in key.characters}
+_COMMANDS = {character: key.command for key in KEYS for character in key.characters}
 
 
-def press(session: Session, character: str) -> Session:
-    """Returns the session after a key press; a key without a meaning changes nothing."""
-    action = _ACTIONS.get(character) or _ACTIONS.get(character.lower())
-    return session if action is None else action(session)
+def command_for(character: str) -> Command | None:
+    """Returns what a typed character asks for, None if it has no meaning."""
+    return _COMMANDS.get(character) or _COMMANDS.get(character.lower())
 
 
 def key_help() -> tuple[tuple[str, str], ...]:

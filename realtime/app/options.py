@@ -21,8 +21,7 @@ from realtime.app.readers import (
 )
 from realtime.backends import BACKENDS
 from realtime.media.encoders import CRF, ENCODERS
-from realtime.session import HUDS, key_help
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS
+from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
 from realtime.stylize.styles import DEFAULT_STYLE
 
 

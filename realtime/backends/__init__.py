@@ -96,8 +96,8 @@ class Choice:
         return f"{self.backend.name}{reasons}"
 
 
-# In order of preference. A module here has `unavailable_reason()` and `open_painter(net, width, height)`, where that
-# differs also `open_painter_for_rate`; it imports what it runs on inside its functions, so that it can be asked anywhere.
+# In order of preference. A module here has `unavailable_reason()` and `open_painter(net, width, height)`, and
+# `open_painter_for_rate` if that differs; it imports its library inside functions, so that every module can be asked.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # Left out where pictures of any size are painted.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}

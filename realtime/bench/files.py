@@ -12,24 +12,26 @@ from pathlib import Path
 
 from realtime.frames import Frame
 from realtime.media.encoders import Encoding
-from realtime.player.player import Show, Sink
-from realtime.queues import SinkQueue
-from realtime.session import Session
-from realtime.sinks.recorder import Recorder
+from realtime.player.controls import Controls
+from realtime.player.parts import PlayerOutputs, Sink
+from realtime.player.player import Player
+from realtime.queues import QueuePolicy, SinkQueue
+from realtime.sinks.open import track_of
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 
 class _TimedFile:
-    """A video file for so many seconds, from its beginning again where it is over before."""
+    """A video file for `seconds` seconds, from its beginning again if it is shorter."""
 
     live = False
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._path, self._until_s = path, time.monotonic() + seconds
         with VideoFile(path) as file:
-            self.size, self.rate, self.time_base = file.size, file.rate, file.time_base
+            self.size, self.rate, self.track = file.size, file.rate, track_of(file.info)
 
     def frames(self) -> Iterator[Frame]:
         began_s, ended_s = Fraction(0), Fraction(0)
@@ -44,23 +46,29 @@ class _TimedFile:
             began_s = ended_s
 
     def stop(self) -> None:
-        """It waits for no picture."""
+        """Nothing to do: reading never waits."""
 
 
 def file_rate(
-    stylizer: Stylizer, painting: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None
+    stylizer: FrameStylizer, style: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None
 ) -> float:
-    """Returns the frames per second from opening the file to closing the painting; without `encoding` into nothing."""
+    """Returns the frames per second from opening the file to closing the painted one.
+
+    Args:
+        stylizer: paints.
+        style: what is painted with.
+        path: the file that is read, again and again.
+        seconds: how long to paint.
+        encoding: of the painted file; None to write nothing.
+    """
     began_s = time.monotonic()
     source = _TimedFile(path, seconds)
     with ExitStack() as stack:
         sinks: list[Sink] = []
         if encoding is not None:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "painted.mkv"
-            recorder = stack.enter_context(
-                Recorder(output, source.size, source.rate, source.time_base, encoding=encoding)
-            )
-            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", lossless=True, essential=True))]
-        show = Show(source, stylizer, [painting], Session((painting.name,)), backend_note="", sinks=sinks)
-        count = show.run().frame_count
+            recorder = stack.enter_context(FileRecorder(output, source.track, encoding=encoding))
+            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)))]
+        player = Player(source, stylizer, Controls.of_one_style(style), outputs=PlayerOutputs(sinks=sinks))
+        count = player.run().frame_count
     return count / (time.monotonic() - began_s)

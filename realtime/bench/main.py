@@ -33,19 +33,21 @@ from realtime.app.settings import PREFIX
 from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.bench.files import file_rate
 from realtime.bench.peers import PEERS, PeerUnavailableError
-from realtime.frames import Frame, Pixels
+from realtime.frames import Frame, Pixels, Size
 from realtime.media.encoders import Encoding
-from realtime.player.player import Show, Sink
-from realtime.queues import SinkQueue
-from realtime.session import Session
-from realtime.sinks.recorder import Recorder
-from realtime.sources.base import Size
-from realtime.sources.open import DEFAULT_CAMERA_SIZE, SCENE_RATE
-from realtime.sources.scene import Scene
+from realtime.media.video_encoder import VideoTrack
+from realtime.player.controls import Controls
+from realtime.player.parts import PlayerOutputs, Sink
+from realtime.player.player import Player
+from realtime.queues import QueuePolicy, SinkQueue
+from realtime.session import DEFAULT_STEADINESS
+from realtime.sinks.recorder import FileRecorder
+from realtime.sources.camera import DEFAULT_CAMERA_SIZE
+from realtime.sources.scene import SCENE_RATE, Scene
 from realtime.sources.video_file import VideoFile
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS
+from realtime.stylize.pipeline import padded_size
 from realtime.stylize.styles import DEFAULT_STYLE, LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer, padded_size
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 ROUNDS = 5
@@ -105,11 +107,11 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code; errors pass to `realtime.app.main`."""
     args = _parser().parse_args(argv)
     choice = choose_backend(args.backend)
-    paintings, chosen = load_styles(args.style, network_for(args.net, choice.backend.name))
+    styles, chosen = load_styles(args.style, network_for(args.net, choice.backend.name))
     reports = []
     for size in [_size_of(args.input)] if args.input else args.size or [DEFAULT_CAMERA_SIZE]:
-        with Stylizer(choice.backend) as stylizer:
-            reports.append(_measure(stylizer, paintings[chosen], size, args))
+        with FrameStylizer(choice.backend) as stylizer:
+            reports.append(_measure(stylizer, styles[chosen], size, args))
         _print(reports[-1])
     if args.json:
         facts = {"machine": machine(), "command": " ".join(["nst-live bench", *argv])}
@@ -151,33 +153,33 @@ def _timed(contender: Contender, seconds: float) -> Run:
     return Run(fps, 1000 * (time.process_time() - used_s) / frames if frames else math.nan)
 
 
-def _measure(stylizer: Stylizer, painting: LoadedStyle, size: Size, args: argparse.Namespace) -> Report:
+def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, args: argparse.Namespace) -> Report:
     first_frame_s = _first_frame_s(args, size)
-    painter = stylizer.painter(painting.net, size)
+    painter = stylizer.painter(style.net, size)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         contenders: dict[str, Contender] = {
-            "bare net": lambda seconds: _bare_rate(painter, painting, size, seconds),
-            _LOOP: lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), ()),
-            _STEADY: lambda seconds: _loop_rate(stylizer, painting, _TimedScene(size, seconds), (), steady=True),
-            "loop, recording": lambda seconds: _recording_rate(stylizer, painting, size, seconds, Path(folder)),
+            "bare net": lambda seconds: _bare_rate(painter, style, size, seconds),
+            _LOOP: lambda seconds: _loop_rate(stylizer, style, _TimedScene(size, seconds), ()),
+            _STEADY: lambda seconds: _loop_rate(stylizer, style, _TimedScene(size, seconds), (), steady=True),
+            "loop, recording": lambda seconds: _recording_rate(stylizer, style, size, seconds, Path(folder)),
         }
         if args.input:
-            for_files = stack.enter_context(Stylizer(stylizer.backend.for_files()))
-            contenders |= _file_contenders(for_files, painting, args.input, size)
+            for_files = stack.enter_context(FrameStylizer(stylizer.backend.for_files()))
+            contenders |= _file_contenders(for_files, style, args.input, size)
         failed = {}
         for name in args.against:
             try:
-                peer = stack.enter_context(PEERS[name](painting.net, size))
-                contenders[name] = lambda seconds, peer=peer: _bare_rate(peer, painting, size, seconds)  # type: ignore[misc]
+                peer = stack.enter_context(PEERS[name](style.net, size))
+                contenders[name] = lambda seconds, peer=peer: _bare_rate(peer, style, size, seconds)  # type: ignore[misc]
             except PeerUnavailableError as exc:
                 failed[name] = str(exc)
         runs = interleave(contenders, args.rounds, args.seconds)
-    latencies = _live_latencies_ms(stylizer, painting, size, max(3.0, args.seconds))
+    latencies = _live_latencies_ms(stylizer, style, size, max(3.0, args.seconds))
     bare = runs["bare net"]
     return Report(
         size=size,
         backend=painter.description,
-        style=painting.name,
+        style=style.name,
         rates={name: _rate(those, bare) for name, those in runs.items()},
         steady_cost=1 - _median_ratio(runs[_STEADY], runs[_LOOP]),
         live_rate=float(SCENE_RATE),
@@ -193,13 +195,13 @@ def _size_of(path: Path) -> Size:
         return file.size
 
 
-def _file_contenders(stylizer: Stylizer, painting: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
+def _file_contenders(stylizer: FrameStylizer, style: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
     """Returns how files are painted with `--steady 0`: the net as opened for them alone, into nothing, into a file."""
-    painter = stylizer.painter(painting.net, size)
+    painter = stylizer.painter(style.net, size)
     return {
-        "bare net for files": lambda seconds: _bare_rate(painter, painting, size, seconds),
-        "file, null encoder": lambda seconds: file_rate(stylizer, painting, path, seconds, None),
-        "file into a file": lambda seconds: file_rate(stylizer, painting, path, seconds, Encoding()),
+        "bare net for files": lambda seconds: _bare_rate(painter, style, size, seconds),
+        "file, null encoder": lambda seconds: file_rate(stylizer, style, path, seconds, None),
+        "file into a file": lambda seconds: file_rate(stylizer, style, path, seconds, Encoding()),
     }
 
 
@@ -213,14 +215,14 @@ def _median_ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
     return statistics.median(run.fps / other.fps for run, other in zip(runs, others, strict=True))
 
 
-def _bare_rate(painter: Painter, painting: LoadedStyle, size: Size, seconds: float) -> float:
+def _bare_rate(painter: Painter, style: LoadedStyle, size: Size, seconds: float) -> float:
     """Calls the painter in a loop, as many frames in flight as it takes, on ready pictures of the scene."""
-    pictures = _pictures(padded_size(painting.net, size))
+    pictures = _pictures(padded_size(style.net, size))
     done, in_flight = 0, 0
     started_s = time.monotonic()
     while time.monotonic() - started_s < seconds:
         while in_flight < painter.depth:
-            painter.start(pictures[(done + in_flight) % len(pictures)], painting.vector)
+            painter.start(pictures[(done + in_flight) % len(pictures)], style.vector)
             in_flight += 1
         painter.finish()
         in_flight -= 1
@@ -276,31 +278,26 @@ class _LatencySink:
 
 
 def _loop_rate(
-    stylizer: Stylizer, painting: LoadedStyle, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
+    stylizer: FrameStylizer, style: LoadedStyle, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
 ) -> float:
-    show = Show(
-        scene,
-        stylizer,
-        [painting],
-        Session((painting.name,), steady=steady),
-        backend_note="",
-        sinks=sinks,
-    )
-    return show.run().fps
+    controls = Controls.of_one_style(style, DEFAULT_STEADINESS if steady else 0.0)
+    return Player(scene, stylizer, controls, outputs=PlayerOutputs(sinks=sinks)).run().fps
 
 
-def _recording_rate(stylizer: Stylizer, painting: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
+def _recording_rate(stylizer: FrameStylizer, style: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
     path = folder / "bench.mp4"
     with (
-        Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        FileRecorder(
+            path, VideoTrack(size, SCENE_RATE, 1 / SCENE_RATE), encoding=Encoding(low_latency=True)
+        ) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
-        return _loop_rate(stylizer, painting, _TimedScene(size, seconds), (queue,))
+        return _loop_rate(stylizer, style, _TimedScene(size, seconds), (queue,))
 
 
-def _live_latencies_ms(stylizer: Stylizer, painting: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
+def _live_latencies_ms(stylizer: FrameStylizer, style: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
     sink = _LatencySink()
-    _loop_rate(stylizer, painting, _TimedScene(size, seconds, live=True), (sink,))
+    _loop_rate(stylizer, style, _TimedScene(size, seconds, live=True), (sink,))
     return sorted(sink.latencies_ms)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from realtime.backends import BackendUnavailableError, Net, Painter, Vector, load_backend, not_installed
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
-from realtime.stylize.stylizer import padded_size
+from realtime.stylize.pipeline import padded_size
 
 Size = tuple[int, int]
 

@@ -9,94 +9,103 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.audio.feed import AudioFeed, AudioQueue
-from realtime.media.rates import LIVE_TIME_BASE
-from realtime.queues import RatedSource, SinkQueue
-from realtime.session import Session
-from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
+from realtime.media.encoders import Encoding, OutputError
+from realtime.media.photo import save_snapshot
+from realtime.media.video_encoder import VideoTrack
+from realtime.queues import QueuePolicy, RatedSource, SinkQueue
+from realtime.sinks.recorder import FileRecorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
-from realtime.sinks.snapshot import save_snapshot
-from realtime.stylize.stylizer import Painted
+from realtime.stylize.pipeline import PaintedFrame
 
 
 class Captures:
-    """Saves into a folder what sessions ask for; whatever fails is a complaint, and the show goes on.
+    """Saves files into a folder. Every method returns a message for the screen, '' if there is none; what fails is also
+    among the `complaints`, and the show goes on.
 
-    source: what recordings are of. heard: the sound that goes with them. replay: the sink that replays are saved from.
-    `saved`: the files so far; `complaints`: what failed.
+    `saved`: the files so far.
+
+    Args:
+        folder: made when the first file is saved.
+        source: what recordings are of.
+        audio: the sound that is recorded, None for none.
+        replay: the sink that replays are saved from, None for none.
     """
 
-    def __init__(self, folder: Path, source: RatedSource, *, heard: AudioFeed | None, replay: Replay | None) -> None:
+    def __init__(self, folder: Path, source: RatedSource, *, audio: AudioFeed | None, replay: Replay | None) -> None:
         self.saved: list[Path] = []
         self.complaints: list[str] = []
-        self._folder, self._source, self._heard, self._replay = folder, source, heard, replay
-        self._recorder: Recorder | None = None
+        self._folder, self._source, self._audio, self._replay = folder, source, audio, replay
+        self._recorder: FileRecorder | None = None
         self._queue: SinkQueue | None = None
-        self._ear: AudioQueue | None = None
+        self._audio_queue: AudioQueue | None = None
         self._since_s = 0.0
 
     @property
     def recorded_s(self) -> float | None:
-        """For how long a recording has been running; None where none is."""
+        """For how long a recording has been running; None if there is none."""
         return None if self._recorder is None else time.monotonic() - self._since_s
 
-    def obey(self, before: Session, session: Session, shown: Painted | None) -> Session:
-        """Does what `session` asks for and `before` did not; returns it with what there is to say."""
-        if session.snapshots != before.snapshots and shown is not None:
-            session = self._tried(lambda: self._take_snapshot(shown), session)
-        if session.replays != before.replays:
-            session = self._tried(self._save_replay, session)
-        if session.recording and not before.recording:
-            session = self._tried(self._start_recording, session)
+    def take_snapshot(self, painted: PaintedFrame | None) -> str:
+        """Saves a painted frame; before the first one there is nothing to save."""
+        if painted is None:
+            return ""
+
+        def save() -> str:
+            path = self._unused_path(".png")
+            save_snapshot(path, painted.pixels)
+            self.saved.append(path)
+            return f"saved {path}"
+
+        return self._tried(save)
+
+    def save_replay(self) -> str:
+        """Saves the last seconds."""
+        return self._tried(self._save_replay)
+
+    def switch_recording(self, on: bool) -> str:
+        """Starts or stops a recording; nothing happens if that is done already."""
+        if on and self._recorder is None:
+            text = self._tried(self._start_recording)
             if self._recorder is None:
                 self._forget_recording()
-                session = replace(session, recording=False)
-        if before.recording and not session.recording:
-            session = self.stop_recording(session)
-        return session
+            return text
+        return "" if on else self.stop_recording()
 
-    def record(self, painted: Painted, session: Session) -> Session:
-        """Gives a painting to the running recording, where there is one."""
+    def record(self, painted: PaintedFrame) -> str:
+        """Adds a painted frame to the recording, if one is running."""
         if self._queue is None:
-            return session
+            return ""
         try:
             at_s = Fraction(time.monotonic() - self._since_s)
             self._queue.write(painted.pixels, replace(painted.frame, time=at_s))
         except RecordingError as exc:
-            return self._give_up_recording(str(exc), session)
-        return session
+            return self._give_up_recording(str(exc))
+        return ""
 
-    def stop_recording(self, session: Session) -> Session:
-        """Finishes the running recording, where there is one."""
+    def stop_recording(self) -> str:
+        """Finishes the recording, if one is running."""
         recorder, queue = self._recorder, self._queue
         self._forget_recording()
         if recorder is None or queue is None:
-            return session
+            return ""
         try:
             queue.finish()
             recorder.close()
         except RecordingError as exc:
-            return self._give_up_recording(str(exc), session)
+            return self._give_up_recording(str(exc))
         self.saved.append(recorder.path)
-        return session.noticed(f"saved {recorder.path}")
+        return f"saved {recorder.path}"
 
-    def _tried(self, save: Callable[[], str], session: Session) -> Session:
-        """Does something that ends in a file, and says how it went."""
+    def _tried(self, save: Callable[[], str]) -> str:
+        """Returns the message of `save`, or why it failed."""
         try:
-            return session.noticed(save())
+            return save()
         except (OSError, OutputError) as exc:
-            return self._complained(
-                f"cannot save into {self._folder}: {getattr(exc, 'strerror', None) or exc}", session
-            )
+            return self._complain(f"cannot save into {self._folder}: {getattr(exc, 'strerror', None) or exc}")
 
     def _unused_path(self, suffix: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         return unused_path(self._folder, time.strftime("nst-live-%Y%m%d-%H%M%S"), suffix)
-
-    def _take_snapshot(self, shown: Painted) -> str:
-        path = self._unused_path(".png")
-        save_snapshot(path, shown.pixels)
-        self.saved.append(path)
-        return f"saved {path}"
 
     def _save_replay(self) -> str:
         if self._replay is None:
@@ -108,26 +117,26 @@ class Captures:
 
     def _start_recording(self) -> str:
         path = self._unused_path(".mp4")
-        # kept before anything can fail, so that it is let go then too
-        self._ear = ear = None if self._heard is None else self._heard.ear()
-        # by key one records what is seen: of a file the clock of the show counts, and not its own
-        time_base = None if self._source.live else LIVE_TIME_BASE
-        recorder = Recorder(path, self._source.size, self._source.rate, time_base, fast=True, ear=ear)
-        # an error ends the recording alone: it is caught where it is written to
-        queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
+        # kept before anything can fail, so that it is let go if something does
+        self._audio_queue = audio = None if self._audio is None else self._audio.subscribe()
+        # what is recorded by key is what is seen: also of a file at the clock of the show, and not the file's own
+        track = VideoTrack(self._source.size, self._source.rate, live=self._source.live)
+        recorder = FileRecorder(path, track, encoding=Encoding(low_latency=True), audio=audio)
+        # an error ends the recording alone: it is caught where frames are written
+        queue = SinkQueue(recorder, "recorder", QueuePolicy(lossless=not self._source.live, essential=True))
         self._recorder, self._queue = recorder, queue.__enter__()
         self._since_s = time.monotonic()
         return f"recording {path}"
 
     def _forget_recording(self) -> None:
-        if self._heard is not None and self._ear is not None:
-            self._heard.forget(self._ear)
-        self._recorder = self._queue = self._ear = None
+        if self._audio is not None and self._audio_queue is not None:
+            self._audio.unsubscribe(self._audio_queue)
+        self._recorder = self._queue = self._audio_queue = None
 
-    def _give_up_recording(self, text: str, session: Session) -> Session:
+    def _give_up_recording(self, text: str) -> str:
         self._forget_recording()
-        return self._complained(text, replace(session, recording=False))
+        return self._complain(text)
 
-    def _complained(self, text: str, session: Session) -> Session:
+    def _complain(self, text: str) -> str:
         self.complaints.append(text)
-        return session.noticed(text)
+        return text

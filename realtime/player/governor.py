@@ -1,24 +1,24 @@
-"""The governor: holds a frame rate by letting the net paint a smaller picture, and a larger one again when it can."""
+"""The governor: holds a frame rate by having the net paint at a smaller scale, and at a larger one when it can."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Shares of the picture's width and height that a net may paint at; each step is about 1.4 times the work of the last.
-SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
+from realtime.session import NET_SCALES
+
 _WINDOW_S = 1.0
 _MIN_FRAMES = 3
 # Below this share of the target it is too slow; a larger scale must promise this much more than the target.
 _TOO_SLOW, _ENOUGH = 0.95, 1.15
 _SLOW_WINDOWS = 2
-# A larger scale is tried after so long; each time it does not hold, the wait before the next try is twice as long.
+# How long to wait before a larger scale is tried; each time it does not hold, the next wait is twice as long.
 _PATIENCE_S, _MAX_PATIENCE_S, _PROOF_S = 3.0, 60.0, 10.0
 
 
 @dataclass
 class _Window:
-    """Frames finished since a moment, and the time in which the loop had nothing to do."""
+    """The frames finished since `began_s`, and the time in which the loop had nothing to do."""
 
     began_s: float
     frames: int = 0
@@ -26,14 +26,18 @@ class _Window:
 
 
 class Governor:
-    """Chooses among `scales` what a target rate allows. `observe` is told of every frame; `scale` is what to paint at.
+    """Chooses the largest scale that holds a frame rate. Call `observe` for every frame; `scale` is what to paint at.
 
     It goes by the rate that would be possible, frames / (time - idle time), so that a slow camera is no reason to paint
-    less. Down after two slow seconds, at once as far as the work shrinks with the picture's area; up one step at a
-    time. A step up that does not hold is undone, and not tried again for a while that doubles.
+    at a smaller scale. Down after two slow seconds, at once as far as the area of the frame has to shrink; up one step
+    at a time. A step up that does not hold is undone and not tried again for a while, which doubles each time.
+
+    Args:
+        target_fps: frames per second to hold.
+        scales: the shares of width and height to choose from, each above 0 and up to 1.
     """
 
-    def __init__(self, target_fps: float, scales: Sequence[float] = SCALES) -> None:
+    def __init__(self, target_fps: float, scales: Sequence[float] = NET_SCALES) -> None:
         self.target_fps = target_fps
         self.scale = max(scales)
         self._scales = tuple(sorted(scales))
@@ -44,11 +48,11 @@ class Governor:
         self._patience_s = _PATIENCE_S
 
     def restart(self) -> None:
-        """Forgets what was observed, after a time in which nothing was painted."""
+        """Forgets what was observed; for after a time in which nothing was painted."""
         self._window, self._slow, self._roomy_since_s = None, 0, None
 
-    def begin_anew(self) -> None:
-        """Begins at the largest scale, as with another backend."""
+    def reset(self) -> None:
+        """Starts again at the largest scale; for another backend."""
         self.scale = self._scales[-1]
         self.restart()
 
@@ -59,7 +63,12 @@ class Governor:
         self.restart()
 
     def observe(self, now_s: float, idle_s: float) -> None:
-        """Takes in a frame that was finished now, before which the loop was idle for `idle_s`."""
+        """Takes note of a finished frame.
+
+        Args:
+            now_s: on the monotonic clock.
+            idle_s: how long the loop had nothing to do since the frame before, in s.
+        """
         if self._window is None:
             self._window = _Window(now_s)
             return

@@ -1,424 +1,209 @@
-"""The loop: frames are painted and handed to the window and the sinks, while the keyboard changes what is painted."""
+"""The loop: frames are painted and handed to the screen and the sinks, while commands change how they are painted."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-
-from realtime.audio.feed import AudioFeed
 from realtime.backends import Backend, BackendUnavailableError
-from realtime.frames import Frame, Pixels
 from realtime.player.captures import Captures
-from realtime.player.engine_upgrade import Upgrade
-from realtime.player.governor import Governor
-from realtime.player.net_scale import NetScale
-from realtime.player.playlist import Playlist
-from realtime.player.style_switcher import Selection
-from realtime.queues import FrameQueue, Metronome, RatedSource, background_worker
-from realtime.screen.display import Display, Screen
-from realtime.screen.hud import Readings
-from realtime.screen.thumbnails import Thumbnails
-from realtime.session import Session
-from realtime.sinks.replay import Replay
-from realtime.stylize.mixing import Fader, at_strength, with_colors_of
-from realtime.stylize.stabilizer import SceneMotion, Stabilizer
-from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Painted, Stylizer
-
-# How long the loop waits for a frame before it looks at the keyboard again.
-_POLL_S = 0.03
-_READINGS_EVERY_S = 0.5
+from realtime.player.controls import Controls
+from realtime.player.feeder import Feeder
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
+from realtime.player.status import Status
+from realtime.queues import Metronome, RatedSource
+from realtime.session import Request, Session, move_split
+from realtime.stylize.pipeline import PaintedFrame
+from realtime.stylize.stylizer import FrameStylizer
 
 
-class Sink(Protocol):
-    """Takes every painted picture, in order."""
+class Player:
+    """Plays a source once: moves its frames through the stylizer to the screen and the sinks.
 
-    def write(self, pixels: Pixels, frame: Frame) -> None: ...
-
-
-class Reporter(Protocol):
-    """Part of a show that goes on by itself: a sink behind its queue, a source that can be lost and found."""
-
-    @property
-    def status(self) -> str:
-        """What there is to say of it, '' for nothing; told whenever it changes."""
-
-    @property
-    def backlog(self) -> str:
-        """How far behind it is, '' for not at all; only shown."""
-
-    @property
-    def failure(self) -> str:
-        """Why it has ended before the show did, '' where it has not."""
-
-
-class ResumeState(Protocol):
-    """What earlier runs have done of a file; `realtime.sinks.resumable_recorder.ResumableRecorder` is one."""
-
-    @property
-    def done(self) -> int:
-        """So many frames are painted."""
-
-    @property
-    def last_painting(self) -> Pixels | None:
-        """The last of them, as the steadier kept it."""
-
-    def remember(self, count: int, painting: Callable[[], Pixels | None]) -> None:
-        """Notes what the steadier keeps after `count` frames; called before the sinks get the last of them."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a show went: frames painted, seconds taken, what was saved by key, messages for the person at the end.
-
-    `failures`: why sinks ended before the show did, which was told when it happened. `complete`: the source was painted
-    to its end, not stopped before.
-    """
-
-    frame_count: int
-    elapsed_s: float
-    dropped: int
-    complete: bool
-    saved: Sequence[Path] = ()
-    complaints: Sequence[str] = ()
-    failures: Sequence[str] = ()
-
-    @property
-    def fps(self) -> float:
-        return self.frame_count / self.elapsed_s if self.elapsed_s else 0.0
-
-
-class Show:
-    """One run of the loop over a source.
-
-    display: the window, or None. paced: a file plays at its own rate. sinks: take every painting. reporters: what they
-    say is shown, and told through `tell`. replay: one of the sinks, saved from by key. captures: the folder for
-    snapshots, replays and recordings by key. heard: the sound that goes with them. resume_state: what an earlier run
-    has done goes by unpainted, and no sink gets it. report: called with the number of frames done after
-    each. governor: holds a rate; None where the net always paints at full size. illustrator: the backend that paints thumbnails for the HUD.
-    reload: returns the paintings anew, as they are on the disk by then.
+    Args:
+        source: closed by whoever opened it.
+        stylizer: closed by whoever opened it.
+        controls: the session to begin with; whoever sends commands sends them there.
+        status: what is shown and printed; None for nothing of it.
+        outputs: where painted frames go; None for nowhere.
+        options: how the source is played; None for the defaults.
     """
 
     def __init__(
         self,
         source: RatedSource,
-        stylizer: Stylizer,
-        paintings: Sequence[LoadedStyle],
-        session: Session,
+        stylizer: FrameStylizer,
+        controls: Controls,
         *,
-        backend_note: str,
-        backend_reason: str = "",
-        display: Display | None = None,
-        paced: bool = False,
-        sinks: Sequence[Sink] = (),
-        reporters: Sequence[Reporter] = (),
-        replay: Replay | None = None,
-        captures: Path | None = None,
-        heard: AudioFeed | None = None,
-        fade_s: float = 0.0,
-        playlist: Playlist | None = None,
-        upgrade: Upgrade | None = None,
-        governor: Governor | None = None,
-        illustrator: Backend | None = None,
-        reload: Callable[[], Sequence[LoadedStyle]] | None = None,
-        max_frames: int | None = None,
-        resume_state: ResumeState | None = None,
-        report: Callable[[int], None] | None = None,
-        tell: Callable[[str], None] = lambda _line: None,
+        status: Status | None = None,
+        outputs: PlayerOutputs | None = None,
+        options: PlayerOptions | None = None,
     ) -> None:
-        self._source, self._stylizer = source, stylizer
-        self._selection = Selection(paintings, playlist, reload)
-        self.session = self._selection.mixable(session)
-        self._sinks, self._report = sinks, report
-        self._background = background_worker()
-        self._net_scale = NetScale(stylizer, self._background, governor)
-        self._thumbnails = None if illustrator is None else Thumbnails(illustrator, self._background)
-        self._screen = None if display is None else Screen(display, self._thumbnails)
-        self._reporters, self._tell = reporters, tell
-        self._told = [""] * len(reporters)
-        self._paced = paced or display is not None
-        self._captures = Captures(captures or Path.cwd(), source, heard=heard, replay=replay)
-        self._heard = heard
-        self._max_frames = max_frames
-        self._ledger, self._skip = resume_state, 0 if resume_state is None else resume_state.done
-        self._fader = Fader(fade_s)
-        self._steadier = Stabilizer()
-        self._begun: deque[tuple[Frame, LoadedStyle | None]] = deque()
-        self._last: LoadedStyle | None = None
-        self._upgrade = upgrade
-        self._backend_note = backend_note
-        self._started = self._finished = 0
-        self._source_error: Exception | None = None
-        self._failures: list[str] = []
-        self._shown: Painted | None = None
-        self._finish_times_s: deque[float] = deque(maxlen=60)
-        self._readings = Readings(0, 0, 0, backend_note, "", reason=backend_reason)
-        self._readings_at_s = self._idle_s = 0.0
-
-    def run(self) -> Outcome:
-        """Plays to the end of the source, the frame limit or the key that quits; errors of source and sinks pass."""
-        metronome = Metronome(self._source.rate) if self._paced and not self._source.live else None
-        started_s = time.monotonic()
-        with FrameQueue(self._source) as queue:
-            try:
-                for painted in self._painted(queue):
-                    self._hand_out(painted)
-                    self.session = self._captures.record(painted, self.session)
-                    if metronome is not None:
-                        self._idle_s += metronome.wait(painted.frame.time)
-                    self._present(painted, queue.dropped)
-                    self._finished += 1
-                    if self._report is not None:
-                        self._report(self._finished)
-            finally:
-                self.session = self._captures.stop_recording(self.session)
-                self._background.shutdown(cancel_futures=True)
-                if self._thumbnails is not None:
-                    self._thumbnails.close()
-            complete = queue.ended and self._finished == self._started
-        elapsed_s = time.monotonic() - started_s
-        self._listen()
-        return Outcome(
-            self._finished,
-            elapsed_s,
-            queue.dropped,
-            complete,
-            saved=self.saved,
-            complaints=tuple(self._captures.complaints),
-            failures=tuple(self._failures),
-        )
+        self._source, self._stylizer, self._controls = source, stylizer, controls
+        self._status = status or Status()
+        self._outputs, self._options = outputs or PlayerOutputs(), options or PlayerOptions()
+        paced = self._options.paced or self._outputs.screen is not None
+        self._metronome = Metronome(source.rate) if paced and not source.live else None
+        self._feeder = Feeder(source, stylizer, controls, self._options, watched=paced)
+        folder, audio = self._outputs.captures or Path.cwd(), self._outputs.audio
+        self._captures = Captures(folder, source, audio=audio, replay=self._outputs.replay)
+        self._upgrade = self._options.upgrade
+        self._shown: PaintedFrame | None = None
+        self._finished = 0
 
     @property
     def saved(self) -> Sequence[Path]:
-        """What was saved by key so far."""
+        """The files that were saved by key so far."""
         return tuple(self._captures.saved)
 
-    def _hand_out(self, painted: Painted) -> None:
-        """Gives a painting to the sinks, unless an earlier run has done so."""
-        if self._finished < self._skip:
-            return
-        if self._ledger is not None:
-            self._ledger.remember(self._finished + 1, lambda: self._steadier.painting)
-        for sink in self._sinks:
-            sink.write(painted.pixels, painted.frame)
+    def run(self) -> Outcome:
+        """Plays to the end of the source, the frame limit or the command that quits.
 
-    def _painted(self, queue: FrameQueue) -> Iterator[Painted]:
-        """Yields paintings; the next one is already being painted while a picture is shown and encoded."""
-        while not self.session.quitting:
-            self._listen()
-            self._fill(queue, _POLL_S)
-            if self._stylizer.in_flight:
-                motion = self._watch()
-                painted = self._stylizer.finish()
-                self._fill(queue, 0)
-                yield self._touched(painted, motion)
-            elif self._source_error is not None:
-                raise self._source_error
-            elif queue.ended or self._started == self._max_frames:
+        Raises what the source and the essential sinks raise.
+        """
+        started_s = time.monotonic()
+        with self._feeder as feeder:
+            try:
+                for painted in self._painted():
+                    self._hand_out(painted)
+                    if self._metronome is not None:
+                        feeder.net_scale.idled(self._metronome.wait(painted.frame.time))
+                    self._present(painted)
+                    self._finished += 1
+                    if self._options.report is not None:
+                        self._options.report(self._finished)
+            finally:
+                self._controls.notify(self._captures.stop_recording())
+            complete = feeder.queue.ended and self._finished == feeder.started
+        elapsed_s = time.monotonic() - started_s
+        self._pass_on_news()
+        return Outcome(
+            self._finished,
+            elapsed_s,
+            feeder.queue.dropped,
+            complete,
+            saved=self.saved,
+            complaints=tuple(self._captures.complaints),
+            failures=tuple(self._status.failures),
+        )
+
+    def _painted(self) -> Iterator[PaintedFrame]:
+        """Yields painted frames until the end or until somebody quits; while none comes, commands are carried out."""
+        while not self._controls.session.quitting:
+            self._pass_on_news()
+            painted = self._feeder.next_painted()
+            if painted is not None:
+                yield painted
+            elif self._feeder.ended:
                 return
             else:
                 began_s = time.monotonic()
                 self._attend()
-                self._idle_s += time.monotonic() - began_s
+                self._feeder.net_scale.idled(time.monotonic() - began_s)
 
-    def _depth(self) -> int:
-        """How many frames are painted at once: of those that somebody waits for no more than the next one."""
-        if self._source.live:
-            return 1
-        return 2 if self._paced else self._stylizer.depth
+    def _hand_out(self, painted: PaintedFrame) -> None:
+        """Gives a painted frame to the recording by key and, unless an earlier run has done so, to the sinks."""
+        if self._finished >= self._feeder.skipped:
+            if self._options.resume_state is not None:
+                self._options.resume_state.remember(self._finished + 1, lambda: self._stylizer.kept)
+            for sink in self._outputs.sinks:
+                sink.write(painted.pixels, painted.frame)
+        if complaint := self._captures.record(painted):
+            self._controls.notify(complaint)
+            self._note_recording()
 
-    def _fill(self, queue: FrameQueue, patience_s: float) -> None:
-        """Begins to paint what is there; waits for a frame only when nothing is being painted.
-
-        A live picture is never queued behind another one: what is taken later is newer.
-        """
-        depth = self._depth()
-        while self._stylizer.in_flight < depth and not self.session.frozen and self._started != self._max_frames:
-            began_s = time.monotonic()
-            try:
-                frame = queue.take(0 if self._stylizer.in_flight else patience_s)
-            except Exception as exc:
-                self._source_error = exc
-                return
-            self._idle_s += time.monotonic() - began_s
-            if frame is None:
-                return
-            if self.session.mirrored:
-                frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels[:, ::-1]))
-            self._start(frame)
-            self._started += 1
-
-    def _start(self, frame: Frame) -> None:
-        # a file has a clock of its own; with it a fade is as long however fast the file is painted
-        own_time = not self._source.live and frame.time is not None
-        at_s = float(frame.time) if own_time and frame.time is not None else frame.captured_at_s
-        self.session = self._selection.follow_playlist(self.session, at_s)
-        self._go_back_from_unpaintable(frame.size)
-        faded = self._fader.towards(self._selection.wanted(self.session), at_s)
-        painting = None if self.session.original else faded
-        self.session = self._net_scale.follow(self.session, faded.net, frame.size)
-        skipped = self._started < self._skip
-        self._stylizer.start(frame, None if skipped else painting, self._net_scale.used, self._fader.under)
-        self._begun.append((frame, painting))
-
-    def _go_back_from_unpaintable(self, size: tuple[int, int]) -> None:
-        """Stays with the style before where the net of the one that is wanted now cannot be loaded, and says why."""
-        wanted, last = self._selection.wanted(self.session), self._last
-        try:
-            if last is None or wanted.net != last.net:
-                self._stylizer.painter(wanted.net, size)
-        except BackendUnavailableError as exc:
-            kin = [
-                place
-                for place, each in enumerate(self._selection.paintings)
-                if last is not None and each.net == last.net
-            ]
-            if not kin:
-                raise
-            back = next((place for place in kin if self._selection.paintings[place] is last), kin[0])
-            self.session = replace(self.session, style=back, mix=(), automatic=False).noticed(str(exc))
-        else:
-            self._last = wanted
-
-    def _repaint(self) -> None:
-        """Begins anew what is being painted, so that the very next picture shows a cut."""
-        frames = [frame for frame, _ in self._begun]
-        for _ in self._stylizer.drain():
-            pass
-        self._begun.clear()
-        for frame in frames:
-            self._start(frame)
-
-    def _watch(self) -> SceneMotion | None:
-        """Looks, while it is being painted, how the oldest frame in flight has moved; None where nobody asks."""
-        frame, painting = self._begun.popleft()
-        if painting is None or not self.session.steady:
-            self._steadier.forget()
-            return None
-        if self._finished < self._skip:
-            if self._ledger is not None and self._finished == self._skip - 1:
-                self._steadier.go_on(frame.pixels, painting, self._ledger.last_painting)
-            return None
-        return self._steadier.watch(frame.pixels, painting, self.session.steadiness)
-
-    def _touched(self, painted: Painted, motion: SceneMotion | None) -> Painted:
-        """Returns the painting as steady, as strong and in the colours that are wanted."""
-        session, pixels, photo = self.session, painted.pixels, painted.frame.pixels
-        if session.original or pixels is photo:
-            return painted
-        if motion is not None:
-            pixels = self._steadier.blend(pixels, motion)
-        if session.keep_colors:
-            pixels = with_colors_of(pixels, photo)
-        return Painted(painted.frame, at_strength(pixels, photo, session.strength))
-
-    def _present(self, painted: Painted, dropped: int) -> None:
+    def _present(self, painted: PaintedFrame) -> None:
+        """Shows a painted frame, takes note of the rate, and carries out what was asked for meanwhile."""
         self._shown = painted
         now_s = time.monotonic()
-        self._finish_times_s.append(now_s)
-        self._net_scale.observe(self.session, now_s, self._idle_s)
-        self._idle_s = 0.0
-        if now_s >= self._readings_at_s:
-            self._readings_at_s = now_s + _READINGS_EVERY_S
-            self._readings = replace(
-                self._readings,
-                fps=self._recent_fps(),
-                latency_ms=1000 * (now_s - painted.frame.captured_at_s),
-                dropped=dropped,
-                backend=self._look_for_upgrade(painted) or self._backend_note,
-            )
+        self._feeder.net_scale.observe(self._controls.session, now_s)
+        if self._status.frame_finished(painted.frame, self._feeder.queue.dropped, now_s):
+            self._follow_upgrade(painted.frame.size)
         self._attend(wait_ms=1)
 
-    def _look_for_upgrade(self, painted: Painted) -> str:
-        """Changes over to the better backend once it is ready; returns how far it is, '' where none is coming."""
+    def _attend(self, wait_ms: int = 15) -> None:
+        """Draws the screen, takes in what is typed, and carries out the commands."""
+        screen, controls = self._outputs.screen, self._controls
+        if screen is not None:
+            self._draw()
+            for character in screen.typed(wait_ms):
+                controls.press(character)
+            if (share := screen.pointed_at()) is not None:
+                controls.send(move_split(share))
+        elif controls.session.frozen:
+            time.sleep(wait_ms / 1000)
+        before, style = controls.session, controls.style
+        controls.carry_out(self._fulfil)
+        if controls.session is before:
+            return
+        self._follow_session(before)
+        is_cut = not self._stylizer.fade_s and controls.style is not style
+        if is_cut or controls.session.original != before.original:
+            self._feeder.repaint()
+
+    def _draw(self) -> None:
+        screen, controls = self._outputs.screen, self._controls
+        if screen is None or self._shown is None:
+            return
+        style = controls.style
+        readings = self._status.readings(style.caption, self._feeder.net_scale.used, self._captures.recorded_s)
+        screen.show(self._shown, controls.session, readings, style, controls.styles.styles)
+
+    def _fulfil(self, request: Request) -> str:
+        """Does what is asked for once; returns a message for the screen."""
+        if request is Request.SNAPSHOT:
+            return self._captures.take_snapshot(self._shown)
+        if request is Request.REPLAY:
+            return self._captures.save_replay()
+        raise NotImplementedError(request)
+
+    def _follow_session(self, before: Session) -> None:
+        """Does what a changed session means beyond painting: recording and silence."""
+        controls, audio = self._controls, self._outputs.audio
+        controls.notify(self._captures.switch_recording(controls.session.recording))
+        self._note_recording()
+        if controls.session.muted == before.muted:
+            return
+        if audio is not None:
+            audio.muted = controls.session.muted
+            return
+        hint = "with --microphone there is" if self._source.live else "a file's goes with -o and --stream"
+        controls.session = replace(controls.session, muted=False).with_notice(f"there is no sound here; {hint}")
+
+    def _note_recording(self) -> None:
+        """Writes into the session whether a recording is running: it may have failed."""
+        recording = self._captures.recorded_s is not None
+        if recording != self._controls.session.recording:
+            self._controls.session = replace(self._controls.session, recording=recording)
+
+    def _pass_on_news(self) -> None:
+        for text in self._status.news():
+            self._controls.notify(text)
+
+    def _follow_upgrade(self, size: tuple[int, int]) -> None:
+        """Changes over to the better backend once it is ready; until then the status says how far it is."""
         if self._upgrade is None:
-            return ""
+            return
         backend = self._upgrade.poll()
         if backend is not None:
-            self._change_over(backend, painted.frame.size)
+            self._change_backend(backend, size)
         if self._upgrade.failure:
-            self._note(self._upgrade.failure)
-        status = self._upgrade.status
-        if not status:
+            self._report(self._upgrade.failure)
+        self._status.upgrade = self._upgrade.status
+        if not self._status.upgrade:
             self._upgrade = None
-        return status
 
-    def _change_over(self, backend: Backend, size: tuple[int, int]) -> None:
+    def _change_backend(self, backend: Backend, size: tuple[int, int]) -> None:
         try:
-            painter = self._stylizer.change_backend(backend, self._selection.wanted(self.session).net, size)
+            self._status.backend = self._feeder.change_backend(backend, size).description
         except BackendUnavailableError as exc:
-            self._note(f"{exc}; still painting with {self._backend_note}")
-            return
-        self._net_scale.begin_anew()
-        self._backend_note = painter.description
-        self.session = self.session.noticed(f"now painting with {self._backend_note}")
-
-    def _note(self, text: str) -> None:
-        """Says, on the screen and the terminal, what takes nothing from the show."""
-        self.session = self.session.noticed(text)
-        self._tell(text)
-
-    def _listen(self) -> None:
-        """Passes on what sinks and source have to say, to the screen and to the terminal."""
-        for place, reporter in enumerate(self._reporters):
-            status = reporter.status
-            if status == self._told[place]:
-                continue
-            self._told[place] = status
-            if reporter.failure:
-                self._failures.append(reporter.failure)
-            if status:
-                self.session = self.session.noticed(status)
-                self._tell(f"nst-live: {status}" if reporter.failure else status)
-
-    def _attend(self, wait_ms: int = 15) -> None:
-        """Draws the screen and obeys the keyboard."""
-        if self._screen is None:
-            if self.session.frozen:
-                time.sleep(wait_ms / 1000)
-            return
-        if self._shown is not None:
-            wanted = self._selection.wanted(self.session)
-            standing = tuple(", ".join(filter(None, (each.status, each.backlog))) for each in self._reporters)
-            readings = replace(
-                self._readings,
-                caption=wanted.caption,
-                recorded_s=self._captures.recorded_s,
-                standing=tuple(filter(None, standing)),
-                net_scale=self._net_scale.used,
-            )
-            readings = self._screen.illustrated(readings, self.session, wanted, self._selection.paintings)
-            self._screen.show(self._shown, self.session, readings)
-        before, cut_from = self.session, self._selection.wanted(self.session)
-        self.session = self._selection.mixable(self._screen.attend(before, wait_ms))
-        if self.session is not before:
-            self._obey(before)
-            switched = not self._fader.duration_s and self._selection.wanted(self.session) is not cut_from
-            if switched or self.session.original != before.original:
-                self._repaint()
-
-    def _obey(self, before: Session) -> None:
-        """Does what a session asks for beyond painting: styles loaded anew, captures, silence."""
-        if self.session.reloads != before.reloads:
-            self.session = self._selection.load_anew(self.session)
-        self.session = self._captures.obey(before, self.session, self._shown)
-        if self.session.muted != before.muted:
-            self._mute()
-
-    def _mute(self) -> None:
-        if self._heard is None:
-            sound = "with --microphone there is" if self._source.live else "a file's goes with -o and --stream"
-            self.session = replace(self.session, muted=False).noticed(f"nothing is heard here; {sound}")
+            self._report(f"{exc}; still painting with {self._status.backend}")
         else:
-            self._heard.muted = self.session.muted
+            self._controls.notify(f"now painting with {self._status.backend}")
 
-    def _recent_fps(self) -> float:
-        times_s = self._finish_times_s
-        span_s = times_s[-1] - times_s[0]
-        return (len(times_s) - 1) / span_s if span_s else 0.0
+    def _report(self, text: str) -> None:
+        """Shows and prints what takes nothing from the show."""
+        self._controls.notify(text)
+        self._status.print_line(text)

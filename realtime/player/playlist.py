@@ -9,32 +9,39 @@ DEFAULT_SECONDS = 20.0
 
 
 class PlaylistError(ValueError):
-    """A playlist names a style that is not there, or a time that is none."""
+    """A playlist names a style that does not exist, or something that is not a time."""
 
 
 @dataclass(frozen=True)
 class Playlist:
-    """Places of styles with seconds, played round and round."""
+    """Indices of styles, each with its seconds; after the last the first is on again."""
 
     items: tuple[tuple[int, float], ...]
 
     def style_at(self, elapsed_s: float) -> int:
-        """Returns the place of the style that is on after so many seconds."""
+        """Returns the index of the style that is on after `elapsed_s` seconds."""
         left_s = elapsed_s % sum(seconds for _, seconds in self.items)
-        for style, seconds in self.items:
+        for index, seconds in self.items:
             if left_s < seconds:
-                return style
+                return index
             left_s -= seconds
         return self.items[-1][0]
 
 
 def every_style(count: int) -> Playlist:
     """Returns the playlist of all styles, DEFAULT_SECONDS each."""
-    return Playlist(tuple((style, DEFAULT_SECONDS) for style in range(count)))
+    return Playlist(tuple((index, DEFAULT_SECONDS) for index in range(count)))
 
 
 def parse_playlist(text: str, names: Sequence[str]) -> Playlist:
-    """Returns the playlist of "wreck:20,wave"; a style without a time gets DEFAULT_SECONDS. Raises PlaylistError."""
+    """Returns the playlist that is written e.g. "wreck:20,wave".
+
+    Args:
+        text: names of styles, each with its seconds; without a time a style is on for DEFAULT_SECONDS.
+        names: all styles, in the order of their indices.
+
+    Raises PlaylistError.
+    """
     items = []
     for part in text.split(","):
         name, _, seconds_text = part.strip().partition(":")
@@ -45,6 +52,6 @@ def parse_playlist(text: str, names: Sequence[str]) -> Playlist:
         except ValueError:
             seconds = 0.0
         if not 0 < seconds < float("inf"):
-            raise PlaylistError(f"{part!r} has no time; wanted NAME:SECONDS, as wreck:20")
+            raise PlaylistError(f"{part!r} has no valid time; expected NAME:SECONDS, e.g. wreck:20")
         items.append((names.index(name), seconds))
     return Playlist(tuple(items))

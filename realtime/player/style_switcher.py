@@ -1,79 +1,110 @@
-"""Which painting of all there are a session asks for."""
+"""Which of the loaded styles a session asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from realtime.backends import BackendUnavailableError
 from realtime.player.playlist import Playlist, every_style
 from realtime.session import Session
 from realtime.stylize.mixing import MixError, equal_mix
 from realtime.stylize.styles import LoadedStyle
 
 
-class Selection:
-    """The paintings of a show, in the order of a session's style names, and the playlist that goes through them.
+class StyleSwitcher:
+    """The styles of a show, in the order of `Session.style_names`, and the playlist that goes through them.
 
-    reload: returns the paintings anew, as they are on the disk by then.
+    Args:
+        styles: at least one.
+        playlist: for styles that change by themselves; default: all of them in turn.
+        load: loads the styles again, as they are on the disk by then; None if they cannot change.
     """
 
     def __init__(
         self,
-        paintings: Sequence[LoadedStyle],
+        styles: Sequence[LoadedStyle],
         playlist: Playlist | None = None,
-        reload: Callable[[], Sequence[LoadedStyle]] | None = None,
+        load: Callable[[], Sequence[LoadedStyle]] | None = None,
     ) -> None:
-        self.paintings = paintings
-        self._playlist = playlist or every_style(len(paintings))
-        self._reload = reload
+        self.styles = styles
+        self._playlist = playlist or every_style(len(styles))
+        self._load = load
         self._mixes: dict[tuple[int, ...], LoadedStyle] = {}
         self._automatic_since_s: float | None = None
+        self._painted: LoadedStyle | None = None
 
     def wanted(self, session: Session) -> LoadedStyle:
-        """Returns the style, or the mix of styles, that is to be painted; raises MixError where they do not mix."""
+        """Returns the style, or the mix of styles, that the session asks for. Raises MixError if they do not mix."""
         mix = session.mix
         if len(mix) < 2:
-            return self.paintings[mix[0] if mix else session.style]
+            return self.styles[mix[0] if mix else session.style_index]
         if mix not in self._mixes:
-            self._mixes[mix] = equal_mix([self.paintings[place] for place in mix])
+            self._mixes[mix] = equal_mix([self.styles[index] for index in mix])
         return self._mixes[mix]
 
     def mixable(self, session: Session) -> Session:
-        """Returns the session with what can be mixed of its mix, and with the reason where that is less."""
+        """Returns the session if its styles can be mixed, else with one style, and the reason as a notice."""
         try:
             self.wanted(session)
         except MixError as exc:
-            return replace(session, mix=session.mix[:1]).noticed(str(exc))
+            return replace(session, mix=session.mix[:1]).with_notice(str(exc))
         return session
 
+    def paintable(self, session: Session, load_net: Callable[[LoadedStyle], object]) -> Session:
+        """Returns the session if the net of its style can be loaded, else with the style before, and the reason.
+
+        Args:
+            session: what is asked for.
+            load_net: loads the net of a style unless it is loaded; raises BackendUnavailableError.
+
+        Raises BackendUnavailableError if there is no style before that the same net painted.
+        """
+        style, last = self.wanted(session), self._painted
+        try:
+            if last is None or style.net != last.net:
+                load_net(style)
+        except BackendUnavailableError as exc:
+            back = self._index_by_net_of(last)
+            if back is None:
+                raise
+            return replace(session, style_index=back, mix=(), automatic=False).with_notice(str(exc))
+        self._painted = style
+        return session
+
+    def _index_by_net_of(self, last: LoadedStyle | None) -> int | None:
+        """Returns the index of that style or, if it was a mix, of another style that the same net paints."""
+        kin = [index for index, style in enumerate(self.styles) if last is not None and style.net == last.net]
+        return next((index for index in kin if self.styles[index] is last), kin[0] if kin else None)
+
     def follow_playlist(self, session: Session, at_s: float) -> Session:
-        """Returns the session with the style whose turn it is, where styles change by themselves."""
+        """Returns the session with the style whose turn it is at that moment, if styles change by themselves."""
         if not session.automatic:
             self._automatic_since_s = None
             return session
         if self._automatic_since_s is None:
             self._automatic_since_s = at_s
-        style = self._playlist.style_at(at_s - self._automatic_since_s)
-        if style == session.style:
+        index = self._playlist.style_at(at_s - self._automatic_since_s)
+        if index == session.style_index:
             return session
-        return replace(session, style=style).noticed(self.paintings[style].name)
+        return replace(session, style_index=index).with_notice(self.styles[index].name)
 
-    def load_anew(self, session: Session) -> Session:
-        """Loads the styles anew; where that fails, or the style on show is gone, nothing changes but what is said."""
-        if self._reload is None:
+    def reload(self, session: Session) -> Session:
+        """Loads the styles again; if that fails, or a style in use is gone, all stays as it is but for a notice."""
+        if self._load is None:
             return session
         try:
-            paintings = self._reload()
+            styles = self._load()
         except Exception as exc:  # whatever is wrong with the files in the folder: the show goes on
-            return session.noticed(f"the styles could not be loaded: {exc}")
-        names = tuple(painting.name for painting in paintings)
-        playing = [self.paintings[style].name for style, _ in self._playlist.items]
+            return session.with_notice(f"the styles could not be loaded: {exc}")
+        names = tuple(style.name for style in styles)
+        playing = [self.styles[index].name for index, _ in self._playlist.items]
         if missing := {session.style_name, *playing} - set(names):
-            return session.noticed(f"kept the styles: {', '.join(sorted(missing))} would be missing")
+            return session.with_notice(f"kept the styles: {', '.join(sorted(missing))} would be missing")
         items = zip(playing, self._playlist.items, strict=True)
         self._playlist = Playlist(tuple((names.index(name), seconds) for name, (_, seconds) in items))
-        self.paintings = paintings
+        self.styles = styles
         self._mixes.clear()
-        place = names.index(session.style_name)
-        session = replace(session, style_names=names, style=place, mixing=False, mix=())
-        return session.noticed(f"{len(names)} styles loaded")
+        index = names.index(session.style_name)
+        session = replace(session, style_names=names, style_index=index, mixing=False, mix=())
+        return session.with_notice(f"{len(names)} styles loaded")

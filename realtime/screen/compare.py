@@ -1,4 +1,4 @@
-"""The compare view: camera picture and painting beside each other, or either side of a line that the mouse moves."""
+"""The compare view: frame and painting side by side, or on either side of a line that the mouse moves."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import numpy as np
 
 from realtime.frames import Pixels
 
-# In the order in which a key goes through them.
-VIEWS = ("painting", "side by side", "split")
 _LINE = (255, 255, 255)
-# Of pictures up to this width both are shown at full size, on a canvas twice as large.
+# Up to this width frame and painting are shown at full size, on a canvas twice as large.
 _MAX_WIDTH = 960
 
 
 def compared(view: str, split: float, photo: Pixels, painted: Pixels) -> Pixels:
-    """Returns what the screen shows of a camera picture and its painting, both H x W x 3.
+    """Returns what the screen shows of a frame and its painting, H x W x 3 uint8.
 
-    The shape of the window stays as it is: "side by side" has black above and below. In "split" the painting begins at
-    `split`, a share of the width in 0..1.
+    Args:
+        view: one of session.VIEWS. "side by side" has black above and below, so that the window keeps its shape.
+        split: where the painting begins in the view "split", a share of the width in 0..1.
+        photo: the frame, H x W x 3 uint8 RGB.
+        painted: its painting, of the same size.
     """
     if view == "side by side":
         return _side_by_side(photo, painted)

@@ -1,21 +1,24 @@
-"""Small paintings that show what a style does: a picture of the bundled scene, painted by the net itself."""
+"""Small paintings that show what a style does: one picture, painted by the net itself."""
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import cv2
 import numpy as np
 
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
-from realtime.sources.scene import Scene
+from realtime.queues import background_worker
+from realtime.stylize.pipeline import NetPipeline
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
 
-# Painted larger than it is shown, since a net has strokes of a few pixels.
-_PAINTED, _SHOWN = (192, 144), (96, 72)
+# Painted larger than it is shown, since a net has strokes of a few pixels: width and height.
+PAINTED_SIZE, _SHOWN_SIZE = (192, 144), (96, 72)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,30 +29,39 @@ class Thumbnail:
 
 
 class Thumbnails:
-    """Thumbnails of styles, each painted once, in the background. Close them when the background has ended.
+    """Thumbnails of styles, each painted once, in the background. A context manager.
 
-    backend: what paints them, in the thread of `background`, which must be a single one.
+    Args:
+        backend: what paints them.
+        draw: returns the picture that is painted, as large as PAINTED_SIZE, H x W x 3 uint8 RGB.
     """
 
-    def __init__(self, backend: Backend, background: Executor) -> None:
-        self._stylizer, self._background = Stylizer(backend), background
-        self._scene: Pixels | None = None
+    def __init__(self, backend: Backend, draw: Callable[[], Pixels]) -> None:
+        self._pipeline, self._draw = NetPipeline(backend), draw
+        self._background = background_worker()
+        self._picture: Pixels | None = None
         self._painted: dict[LoadedStyle, Future[Thumbnail]] = {}
 
-    def of(self, painting: LoadedStyle) -> Thumbnail | None:
-        """Returns the thumbnail; None while it is being painted, and where the backend cannot paint it."""
-        if painting not in self._painted:
-            self._painted[painting] = self._background.submit(self._paint, painting)
-        future = self._painted[painting]
-        # a thumbnail is an ornament: why the net cannot be loaded is told where it is needed
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._background.shutdown(cancel_futures=True)
+        self._pipeline.close()
+
+    def of(self, style: LoadedStyle) -> Thumbnail | None:
+        """Returns the thumbnail; None while it is being painted, and if the backend cannot paint it."""
+        if style not in self._painted:
+            self._painted[style] = self._background.submit(self._paint, style)
+        future = self._painted[style]
+        # a thumbnail is an ornament: why the net cannot be loaded is reported where the net is needed
         return future.result() if future.done() and future.exception() is None else None
 
-    def close(self) -> None:
-        self._stylizer.__exit__(None, None, None)
-
-    def _paint(self, painting: LoadedStyle) -> Thumbnail:
-        if self._scene is None:
-            self._scene = Scene(*_PAINTED).draw(0)
-        self._stylizer.start(Frame(self._scene, 0, 0.0), painting)
-        painted = self._stylizer.finish().pixels
-        return Thumbnail(np.asarray(cv2.resize(painted, _SHOWN, interpolation=cv2.INTER_AREA), dtype=np.uint8))
+    def _paint(self, style: LoadedStyle) -> Thumbnail:
+        if self._picture is None:
+            self._picture = self._draw()
+        self._pipeline.start(Frame(self._picture, 0, 0.0), style)
+        painted = self._pipeline.finish().pixels
+        return Thumbnail(np.asarray(cv2.resize(painted, _SHOWN_SIZE, interpolation=cv2.INTER_AREA), dtype=np.uint8))

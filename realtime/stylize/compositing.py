@@ -1,4 +1,4 @@
-"""Makes a painting that a net painted small as large as its frame, and sharp."""
+"""What is done to a painting after the net: size and sharpness, strength, colours; and mirroring before it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,46 @@ import numpy as np
 
 from realtime.frames import Pixels
 
-# With all of it the camera picture shows through as thin lines.
+# At 1 the camera picture shows through as thin lines.
 _DETAIL = 0.5
 
 
-def enlarged(painted: Pixels, small: Pixels, photo: Pixels) -> Pixels:
-    """Returns the painting of `small` in the size of `photo`, the camera picture that `small` was made from.
+def mirrored(pixels: Pixels) -> Pixels:
+    """Returns H x W x 3 uint8 with left and right swapped, contiguous in memory."""
+    return np.ascontiguousarray(pixels[:, ::-1])
 
-    Bicubic, and half of the brightness that the camera picture lost when it was made small is added: its edges are
-    sharp again. Chosen among others by measurement (docs/measurements.md). All are H x W x 3 uint8 RGB.
+
+def at_strength(painted: Pixels, photo: Pixels, strength: float) -> Pixels:
+    """Returns the picture between the photo (strength 0) and its painting (1 and above: the painting itself).
+
+    Both are H x W x 3 uint8 RGB, of one size.
+    """
+    if strength >= 1:
+        return painted
+    return np.asarray(cv2.addWeighted(painted, strength, photo, 1 - strength, 0), dtype=np.uint8)
+
+
+def with_colors_of(painted: Pixels, photo: Pixels) -> Pixels:
+    """Returns the painting's brightness in the photo's colours (Gatys et al. 2016, luminance only).
+
+    Both are H x W x 3 uint8 RGB, of one size.
+    """
+    colours = cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb)
+    # only the first channel is taken from the painting
+    cv2.mixChannels([cv2.cvtColor(painted, cv2.COLOR_RGB2YCrCb)], [colours], [0, 0])
+    return np.asarray(cv2.cvtColor(colours, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
+
+
+def enlarged(painted: Pixels, small: Pixels, photo: Pixels) -> Pixels:
+    """Returns the painting of a reduced photo at the photo's own size, and sharp.
+
+    Bicubic, plus half of the brightness that the photo lost when it was reduced: its edges are sharp again. Chosen by
+    measurement (docs/lab/live.md).
+
+    Args:
+        painted: the painting of `small`.
+        small: the reduced photo.
+        photo: the photo that `small` was made from. All are H x W x 3 uint8 RGB.
     """
     size = photo.shape[1], photo.shape[0]
     if (painted.shape[1], painted.shape[0]) == size:

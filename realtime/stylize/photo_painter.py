@@ -11,9 +11,9 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
-from realtime.stylize.mixing import at_strength, with_colors_of
+from realtime.stylize.compositing import at_strength, with_colors_of
+from realtime.stylize.pipeline import NetPipeline
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
 from realtime.stylize.tiled import paint_in_bands
 
 # A picture of more pixels takes more memory whole than the app should.
@@ -37,11 +37,11 @@ class PhotoPainter:
 
     def __init__(self, backend: Backend, look: PhotoLook) -> None:
         self._backend, self._look = backend, look
-        self._stylizer = Stylizer(backend)
+        self._pipeline = NetPipeline(backend)
         self._sizes: set[tuple[int, int]] = set()
 
     def close(self) -> None:
-        self._stylizer.__exit__(None, None, None)
+        self._pipeline.close()
 
     def paint(self, photo: Photo, painting: LoadedStyle, report: Callable[[float], object] | None = None) -> Photo:
         """Returns the picture painted; alpha and what the file says of it stay. report: called with the share done."""
@@ -68,6 +68,6 @@ class PhotoPainter:
         self._sizes.add((width, height))
         if len(self._sizes) > _MOST_PAINTERS:
             self.close()
-            self._stylizer, self._sizes = Stylizer(self._backend), {(width, height)}
-        self._stylizer.start(Frame(pixels, 0, time.monotonic()), painting)
-        return self._stylizer.finish().pixels
+            self._pipeline, self._sizes = NetPipeline(self._backend), {(width, height)}
+        self._pipeline.start(Frame(pixels, 0, time.monotonic()), painting)
+        return self._pipeline.finish().pixels

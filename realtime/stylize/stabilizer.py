@@ -21,9 +21,6 @@ from styles.support.optical_flow import LEAST_SIDES
 Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 
-# What looks and measures best (docs/measurements.md).
-DEFAULT_STEADINESS = 0.8
-
 # The width at which motion is looked for.
 _VIEW_WIDTH = 256
 # What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.
@@ -99,13 +96,13 @@ class Stabilizer:
         self._painting: Pixels | None = None
 
     @property
-    def painting(self) -> Pixels | None:
+    def kept(self) -> Pixels | None:
         """What is kept of the last painting: H x W x 3 uint8 RGB."""
         if self._painting is None:
             return None
         return np.asarray(cv2.cvtColor(self._painting, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
 
-    def go_on(self, pixels: Pixels, style: object, painting: Pixels | None) -> None:
+    def resume(self, pixels: Pixels, style: object, painting: Pixels | None) -> None:
         """Begins where another run ended: with its last frame, and what it kept of the painting."""
         if painting is None:
             return

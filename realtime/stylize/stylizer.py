@@ -1,60 +1,79 @@
-"""Paints frames in order, several in flight, whichever styles and nets they are to be painted with."""
+"""The look of a frame as a whole: frames in, painted frames out, several in flight, styles changed by a fade."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-import cv2
-import numpy as np
-
 from realtime.backends import Backend, Net, Painter
 from realtime.frames import Frame, Pixels
-from realtime.stylize.compositing import enlarged
-from realtime.stylize.mixing import at_strength
+from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
+from realtime.stylize.mixing import Fader
+from realtime.stylize.pipeline import NetPipeline, PaintedFrame
+from realtime.stylize.stabilizer import SceneMotion, Stabilizer
 from realtime.stylize.styles import LoadedStyle
 
-# A net reflects the picture at its borders, and OpenVINO's own smallest size is not below this either.
-MIN_SIDE = 16
 
+@dataclass(frozen=True)
+class Look:
+    """How frames are painted, besides the style.
 
-@dataclass(frozen=True, eq=False)
-class Painted:
-    """A frame and what became of it; `pixels` is the frame's own picture where no style was wanted."""
-
-    frame: Frame
-    pixels: Pixels
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """A painting that has been begun: the picture that the painter got, and the share that it has in what is shown."""
-
-    pixels: Pixels
-    painter: Painter
-    share: float
-
-
-_Key = tuple[Net, int, int]
-
-
-class Stylizer:
-    """Frames in, paintings out, in the same order. A context manager; painters are opened as they are first needed.
-
-    `start` up to `depth` frames, then `finish` them. A painter is loaded for one net and one size; a change of style
-    within a net costs nothing. A net may paint at a `scale` of the frame's size: the painting is as large as the frame.
+    Args:
+        strength: 0 for the frame itself up to 1 for the painting alone.
+        keep_colors: the painting's brightness in the frame's colours.
+        mirrored: swap left and right, of the frame and of its painting.
+        steadiness: how firmly the stabilizer holds the painting against flicker, 0..1; 0 turns it off.
+        original: pass frames on unpainted.
+        net_scale: the share of the frame's width and height at which the net paints, above 0 and up to 1.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-        self._painters: dict[_Key, Painter] = {}
-        self._loading: dict[_Key, Future[Painter]] = {}
-        self._retired: list[Painter] = []
-        self._begun: deque[tuple[Frame, list[_Part]]] = deque()
+    strength: float = 1.0
+    keep_colors: bool = False
+    mirrored: bool = False
+    steadiness: float = 0.0
+    original: bool = False
+    net_scale: float = 1.0
+
+
+DEFAULT_LOOK = Look()
+
+
+@dataclass(frozen=True, eq=False)
+class _InFlight:
+    """A frame in the pipeline.
+
+    given: as the caller gave it. frame: as it is painted. style: with what, between two styles during a fade. passes:
+    unpainted. kept: what the stabilizer kept of it in an earlier run.
+    """
+
+    given: Frame
+    frame: Frame
+    style: LoadedStyle
+    passes: bool = False
+    kept: Pixels | None = None
+
+
+class FrameStylizer:
+    """Paints the frames of one source. A context manager.
+
+    `start` up to `depth` frames, then `finish` them in the same order. `look` may be replaced at any time: mirroring,
+    the original and the net's scale hold from the next frame that is started, all else from the next that is finished.
+
+    Args:
+        backend: what runs the nets; they are loaded when they are first needed.
+        look: how frames are painted, besides the style.
+        fade_s: how long the change from one style to another takes, in seconds of the frames' clock; 0 for a cut.
+    """
+
+    def __init__(self, backend: Backend, look: Look = DEFAULT_LOOK, *, fade_s: float = 0.0) -> None:
+        self.look = look
+        self.pipeline = NetPipeline(backend)
+        self._fader = Fader(fade_s)
+        self._stabilizer = Stabilizer()
+        self._in_flight: deque[_InFlight] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -62,140 +81,128 @@ class Stylizer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for painter in [*self._painters.values(), *self._retired]:
-            painter.close()
-        self._painters.clear()
-        self._forget_loading()
+        self.close()
 
-    def change_backend(self, backend: Backend, net: Net, size: tuple[int, int]) -> Painter:
-        """Paints with another backend from the next frame on; what is in flight is finished by the old one.
+    def close(self) -> None:
+        """Closes the nets; frames in flight are lost."""
+        self._in_flight.clear()
+        self.pipeline.close()
 
-        Returns the new painter of that net and size. Raises what the backend raises, and then goes on with the old one.
-        """
-        key = _key(net, size)
-        painter = backend.open(*key)
-        self._retired.extend(self._painters.values())
-        self._painters = {key: painter}
-        self._forget_loading()
-        self.backend = backend
-        return painter
+    def restart(self) -> None:
+        """Forgets the frames before: the next one begins another video."""
+        self._fader = Fader(self.fade_s)
+        self._stabilizer.forget()
+
+    @property
+    def backend(self) -> Backend:
+        """What runs the nets."""
+        return self.pipeline.backend
+
+    @property
+    def fade_s(self) -> float:
+        """How long a change of style takes; 0 for a cut."""
+        return self._fader.duration_s
 
     def painter(self, net: Net, size: tuple[int, int]) -> Painter:
-        """Returns the painter for frames of `size` (width, height), loading it if it is new."""
-        key = _key(net, size)
-        if key not in self._painters:
-            self._painters[key] = self.backend.open(*key)
-        return self._painters[key]
+        """Returns the painter for frames of `size` (width, height), and loads it if it is new.
 
-    def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
-        """Whether frames of that size are painted without delay; where not, the painter is loaded in the background.
-
-        Raises what went wrong with the loading.
+        Raises BackendUnavailableError.
         """
-        key = _key(net, size)
-        if key in self._painters:
-            return True
-        if not self.backend.thread_safe_open:
-            self.painter(net, size)
-            return True
-        if key not in self._loading:
-            self._loading[key] = background.submit(self.backend.open, *key)
-        if not self._loading[key].done():
-            return False
-        self._painters[key] = self._loading.pop(key).result()
-        return True
+        return self.pipeline.painter(net, size)
 
-    def start(
-        self,
-        frame: Frame,
-        painting: LoadedStyle | None,
-        scale: float = 1.0,
-        under: tuple[LoadedStyle, float] | None = None,
-    ) -> None:
-        """Begins to paint a frame; without a painting it passes as it is.
+    def change_backend(self, backend: Backend, net: Net, size: tuple[int, int]) -> Painter:
+        """Switches to another backend from the next frame on; see `NetPipeline.change_backend`."""
+        return self.pipeline.change_backend(backend, net, size)
 
-        under: another painting, of another net, that shows through with a share in 0..1.
+    def start(self, frame: Frame, style: LoadedStyle, at_s: float | None = None) -> None:
+        """Starts to paint a frame.
+
+        Args:
+            frame: not to be changed before it is finished.
+            style: another object than before is another style, to which the painting fades.
+            at_s: when the frame is shown, on the clock of the fades; default: its time in its file, else its capture.
         """
-        parts = []
-        if painting is not None:
-            parts.append(self._begin(frame, painting, scale, 1.0))
-            if under is not None:
-                parts.append(self._begin(frame, under[0], scale, under[1]))
-        self._begun.append((frame, parts))
+        entry = self._faded(frame, style, at_s)
+        entry = replace(entry, passes=self.look.original)
+        self.pipeline.start(entry.frame, None if entry.passes else entry.style, self.look.net_scale, self._fader.under)
+        self._in_flight.append(entry)
 
-    def _begin(self, frame: Frame, painting: LoadedStyle, scale: float, share: float) -> _Part:
-        pixels, size = frame.pixels, scaled(frame.size, scale, painting.net)
-        if size != frame.size:
-            pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        painter = self.painter(painting.net, size)
-        painter.start(_pad(pixels, painting.net.size_multiple), painting.vector)
-        return _Part(pixels, painter, share)
+    def skip(self, frame: Frame, style: LoadedStyle, at_s: float | None = None, *, kept: Pixels | None = None) -> None:
+        """Passes on, in its turn, a frame that an earlier run has painted: only fades and stabilizer take note of it.
 
-    def finish(self) -> Painted:
-        """Waits for the oldest frame begun."""
-        frame, parts = self._begun.popleft()
-        pixels = frame.pixels
-        for part in parts:
-            height, width = part.pixels.shape[:2]
-            painted = enlarged(part.painter.finish()[:height, :width], part.pixels, frame.pixels)
-            pixels = at_strength(painted, pixels, part.share)
-        return Painted(frame, pixels)
+        Args:
+            frame: as for `start`.
+            style: as for `start`.
+            at_s: as for `start`.
+            kept: what `kept` was in the earlier run after the last frame that is skipped; None for the ones before.
+        """
+        entry = replace(self._faded(frame, style, at_s), passes=True, kept=None if self.look.original else kept)
+        self.pipeline.start(entry.frame, None)
+        self._in_flight.append(entry)
+
+    def finish(self, meanwhile: Callable[[], None] = lambda: None) -> PaintedFrame:
+        """Waits for the oldest frame in flight and returns it painted.
+
+        Args:
+            meanwhile: called when the net has finished the frame and what remains is up to the CPU: the moment to start
+                the next frame, so that the net does not idle.
+        """
+        entry = self._in_flight.popleft()
+        motion = self._watch(entry)
+        painted = self.pipeline.finish()
+        meanwhile()
+        return painted if entry.passes else self._composed(painted, motion)
+
+    def drain(self) -> Iterator[PaintedFrame]:
+        """Finishes all frames in flight."""
+        while self._in_flight:
+            yield self.finish()
+
+    def withdraw(self) -> Sequence[Frame]:
+        """Gives up the frames in flight and returns them, the oldest first, to be started again in another look."""
+        frames = [entry.given for entry in self._in_flight]
+        for _ in self.pipeline.drain():
+            pass
+        self._in_flight.clear()
+        return frames
 
     @property
     def in_flight(self) -> int:
-        """How many frames have been begun and not finished."""
-        return len(self._begun)
+        """The number of frames that were started and not finished."""
+        return len(self._in_flight)
 
     @property
     def depth(self) -> int:
         """How many frames may be in flight."""
-        return min((painter.depth for painter in self._painters.values()), default=2)
+        return self.pipeline.depth
 
-    def drain(self) -> Iterator[Painted]:
-        """Finishes what has been begun."""
-        while self._begun:
-            yield self.finish()
+    @property
+    def kept(self) -> Pixels | None:
+        """What the stabilizer keeps of the last painting, H x W x 3 uint8 RGB; None if there is nothing."""
+        return self._stabilizer.kept
 
-    def _forget_loading(self) -> None:
-        for future in self._loading.values():
-            future.add_done_callback(_close_unused)
-        self._loading.clear()
+    def _faded(self, frame: Frame, style: LoadedStyle, at_s: float | None) -> _InFlight:
+        """Returns the frame as it is to be painted at its moment of the fade."""
+        if at_s is None:
+            at_s = frame.captured_at_s if frame.time is None else float(frame.time)
+        shown = replace(frame, pixels=mirrored(frame.pixels)) if self.look.mirrored else frame
+        return _InFlight(frame, shown, self._fader.towards(style, at_s))
 
+    def _watch(self, entry: _InFlight) -> SceneMotion | None:
+        """Returns how the scene has moved, computed while the net paints; None if nothing is to be stabilized."""
+        if not self.look.steadiness or (entry.passes and entry.kept is None):
+            self._stabilizer.forget()
+            return None
+        if entry.kept is not None:
+            self._stabilizer.resume(entry.frame.pixels, entry.style, entry.kept)
+            return None
+        return self._stabilizer.watch(entry.frame.pixels, entry.style, self.look.steadiness)
 
-def scaled(size: tuple[int, int], scale: float, net: Net) -> tuple[int, int]:
-    """Returns the width and height at which the net paints; below 1 a size that it takes without padding."""
-    if scale >= 1:
-        return size
-    multiple = net.size_multiple
-    width, height = (_padded(min(side, round(side * scale / multiple) * multiple), multiple) for side in size)
-    # a picture too small to be made smaller is painted as it is
-    return (width, height) if width < size[0] and height < size[1] else size
-
-
-def _close_unused(future: Future[Painter]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        future.result().close()
-
-
-def _key(net: Net, size: tuple[int, int]) -> _Key:
-    width, height = padded_size(net, size)
-    return net, width, height
-
-
-def padded_size(net: Net, size: tuple[int, int]) -> tuple[int, int]:
-    """Returns the width and height to which frames of that size are mirrored on before the net takes them."""
-    width, height = (_padded(side, net.size_multiple) for side in size)
-    return width, height
-
-
-def _padded(side: int, multiple: int) -> int:
-    return max(-(-side // multiple) * multiple, -(-MIN_SIDE // multiple) * multiple)
-
-
-def _pad(pixels: Pixels, multiple: int) -> Pixels:
-    """Returns the picture mirrored on at the right and the bottom up to a size that the net takes."""
-    height, width = pixels.shape[:2]
-    right, bottom = _padded(width, multiple) - width, _padded(height, multiple) - height
-    if not right and not bottom:
-        return pixels
-    return np.asarray(cv2.copyMakeBorder(pixels, 0, bottom, 0, right, cv2.BORDER_REFLECT), dtype=np.uint8)
+    def _composed(self, painted: PaintedFrame, motion: SceneMotion | None) -> PaintedFrame:
+        """Returns the painting of the net stabilized, in the colours and at the strength of the look."""
+        pixels, photo = painted.pixels, painted.frame.pixels
+        if motion is not None:
+            pixels = self._stabilizer.blend(pixels, motion)
+        if self.look.keep_colors:
+            pixels = with_colors_of(pixels, photo)
+        return PaintedFrame(painted.frame, at_strength(pixels, photo, self.look.strength))

@@ -89,7 +89,7 @@ def picture_paths(folder: Path) -> list[Path]:
 # What a camera of 512 pixels shows of a photograph that was learned at 256.
 MAX_ZOOM = 2.0
 # How much of training shows photographs nearly whole, as the article does, and up to which zoom. Where it was half, and
-# the zoom went up to 2.5, a net's Gram error at zoom 1 was 1.4 times as large (docs/measurements.md).
+# the zoom went up to 2.5, a net's Gram error at zoom 1 was 1.4 times as large (docs/lab/training.md).
 _WHOLE_SHARE = 0.75
 _WHOLE_ZOOM = 1.1
 # How many are overexposed, as what stands before a window is: skies and lamps become flat and white.

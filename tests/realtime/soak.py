@@ -16,13 +16,16 @@ from pathlib import Path
 from realtime.app.progress import tell
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Show, Sink
-from realtime.queues import SinkQueue
-from realtime.session import Session
-from realtime.sinks.recorder import Recorder
-from realtime.sources.open import SceneSource
+from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
+from realtime.player.controls import Controls
+from realtime.player.parts import PlayerOutputs, Sink
+from realtime.player.player import Player
+from realtime.queues import QueuePolicy, SinkQueue
+from realtime.sinks.recorder import FileRecorder
+from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 SIZE = (64, 48)
 RATE = Fraction(30)
@@ -83,26 +86,26 @@ class _Gauge:
             self._report(f"{self._done} frames: {usage_now()}")
 
 
-def soak(backend: Backend, painting: LoadedStyle, frames: int, path: Path, report: Callable[[str], None]) -> Soak:
+def soak(backend: Backend, style: LoadedStyle, frames: int, path: Path, report: Callable[[str], None]) -> Soak:
     """Runs a show of the bundled scene as fast as it goes, into a recording, and returns what it held."""
-    _run(backend, painting, _WARM_UP_FRAMES, path)  # libraries start threads of their own, once
+    _run(backend, style, _WARM_UP_FRAMES, path)  # libraries start threads of their own, once
     before, gauge = usage_now(), _Gauge(frames, report)
     started_s = time.monotonic()
-    recorded = _run(backend, painting, frames, path, gauge)
+    recorded = _run(backend, style, frames, path, gauge)
     fps = frames / (time.monotonic() - started_s)
     most = Usage(*(max(getattr(each, name) for each in gauge.seen) for name in ("memory", "threads", "files")))
     return Soak(before, gauge.seen[0], most, usage_now(), recorded, fps)
 
 
-def _run(backend: Backend, painting: LoadedStyle, frames: int, path: Path, *sinks: Sink) -> int:
+def _run(backend: Backend, style: LoadedStyle, frames: int, path: Path, *sinks: Sink) -> int:
     """Returns how many frames of a show were recorded."""
     with (
-        Stylizer(backend) as stylizer,
-        Recorder(path, SIZE, RATE, 1 / RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        FrameStylizer(backend) as stylizer,
+        FileRecorder(path, VideoTrack(SIZE, RATE, 1 / RATE), encoding=Encoding(low_latency=True)) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         source = SceneSource(SIZE, RATE, frames)
-        Show(source, stylizer, [painting], Session((painting.name,)), backend_note="", sinks=[queue, *sinks]).run()
+        Player(source, stylizer, Controls.of_one_style(style), outputs=PlayerOutputs(sinks=[queue, *sinks])).run()
         queue.finish()
         return recorder.frame_count
 
@@ -117,9 +120,9 @@ def main() -> int:
     parser.add_argument("--format", default="mkv", help="mkv, mp4, mov or webm (default: %(default)s)")
     args = parser.parse_args()
     choice = choose_backend("auto")
-    paintings, chosen = load_styles(args.style, network_for("auto", choice.backend.name))
+    styles, chosen = load_styles(args.style, network_for("auto", choice.backend.name))
     with tempfile.TemporaryDirectory() as folder:
-        result = soak(choice.backend, paintings[chosen], args.frames, Path(folder) / f"soak.{args.format}", tell)
+        result = soak(choice.backend, styles[chosen], args.frames, Path(folder) / f"soak.{args.format}", tell)
     tell(f"{args.frames} frames at {result.fps:.0f} fps, memory {100 * result.growth:+.2f} % after the first tenth")
     for name in ("before", "settled", "most", "after"):
         tell(f"{name:<8} {getattr(result, name)}")

@@ -11,9 +11,12 @@ import numpy as np
 
 from realtime.backends import Backend, Net, Painter, Vector
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Sink
+from realtime.player.controls import Controls
+from realtime.player.parts import Sink
+from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import FrameSource, RatedSource
 from realtime.screen.display import Display
+from realtime.session import Session
 from realtime.stylize.styles import LoadedStyle
 
 SIZE = (64, 48)
@@ -89,8 +92,22 @@ def shade(name: str, value: int) -> LoadedStyle:
 SHADE_NET = Net("shade", Path("shade.onnx"), None, style_size=1, size_multiple=1)
 
 
+def controls_of(session: Session, *styles: LoadedStyle) -> Controls:
+    """Returns the controls of a show; without styles given, of shades that are called as the session says."""
+    return Controls(session, StyleSwitcher(styles or [shade(name, 10) for name in session.style_names]))
+
+
+def press(session: Session, characters: str) -> Session:
+    """Returns the session after these keys, without a player and without a window."""
+    controls = controls_of(session)
+    for character in characters:
+        controls.press(character)
+    controls.carry_out()
+    return controls.session
+
+
 class TypingDisplay:
-    """A display with somebody before it who types: `typed[k]` as picture k (from 1) is shown. Keeps what it showed.
+    """A display with somebody in front who types: `typed[k]` when picture k (from 1) is shown. Keeps what it showed.
 
     pointed: shares of the width that the mouse is dragged to, one at a time.
     """

@@ -13,13 +13,26 @@ import pytest
 from build_engines.tensorrt.build import BuildProgress
 from realtime.backends import Backend, BackendUnavailableError, Net
 from realtime.backends.tensorrt import EngineMissingError
+from realtime.player.controls import Controls
 from realtime.player.engine_upgrade import Upgrade
-from realtime.player.player import Outcome, Show
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
+from realtime.player.player import Player
+from realtime.player.status import Status
+from realtime.screen.display import Screen
 from realtime.session import Session
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.conftest import NstLive
-from tests.realtime.stand_ins import SHADE_NET, Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
+from tests.realtime.stand_ins import (
+    SHADE_NET,
+    Collector,
+    FewFrames,
+    ShadePainter,
+    TypingDisplay,
+    controls_of,
+    shade,
+    shade_backend,
+)
 
 
 class BetterPainter(ShadePainter):
@@ -68,19 +81,15 @@ def show_with(
     tell: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Outcome, list[int], TypingDisplay]:
     collector, display = Collector(), TypingDisplay()
-    with Stylizer(shade_backend()) as stylizer, Upgrade(better, build.words, lambda _words: build) as upgrade:
-        show = Show(
+    with FrameStylizer(shade_backend()) as stylizer, Upgrade(better, build.words, lambda _words: build) as upgrade:
+        outcome = Player(
             FewFrames(frames, rate=FewFrames(0).rate / 5),
             stylizer,
-            [shade("dark", 10)],
-            Session(("dark",)),
-            backend_note="stand-in",
-            display=display,
-            sinks=[collector],
-            upgrade=upgrade,
-            tell=tell,
-        )
-        outcome = show.run()
+            Controls.of_one_style(shade("dark", 10)),
+            status=Status("stand-in", print_line=tell),
+            outputs=PlayerOutputs(sinks=[collector], screen=Screen(display)),
+            options=PlayerOptions(upgrade=upgrade),
+        ).run()
     assert collector.indices == list(range(frames))
     return outcome, collector.shades, display
 
@@ -119,21 +128,13 @@ def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
         return ShadePainter()
 
     collector, display = Collector(), TypingDisplay({100: "n"})
-    paintings = [shade("bright", 200), replace(shade("dark", 10), net=other)]
-    with Stylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
-        show = Show(
-            FewFrames(200, rate=FewFrames(0).rate / 5),
-            stylizer,
-            paintings,
-            Session(("bright", "dark")),
-            backend_note="stand-in",
-            display=display,
-            sinks=[collector],
-        )
-        show.run()
+    controls = controls_of(Session(("bright", "dark")), shade("bright", 200), replace(shade("dark", 10), net=other))
+    with FrameStylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
+        outputs = PlayerOutputs(sinks=[collector], screen=Screen(display))
+        Player(FewFrames(200, rate=FewFrames(0).rate / 5), stylizer, controls, outputs=outputs).run()
     assert collector.shades == [200] * 200
-    assert show.session.style_name == "bright"
-    assert show.session.notice == "no engine for 'other'"
+    assert controls.session.style_name == "bright"
+    assert controls.session.notice == "no engine for 'other'"
 
 
 def test_the_build_is_asked_for_without_its_receipt_and_says_how_far_it_is() -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from realtime.player.governor import SCALES, Governor
+from realtime.player.governor import Governor
+from realtime.session import NET_SCALES
 
 Load = Callable[[float], float]
 
@@ -61,14 +62,14 @@ def test_a_slow_machine_paints_smaller_until_the_rate_is_held_and_stays_there(fu
     machine = Machine(Governor(30), full_s)
     machine.run(10)
     assert machine.fps >= 0.95 * 30
-    assert machine.governor.scale == max(scale for scale in SCALES if 0.002 + full_s * scale**2 <= 1 / 28.5)
+    assert machine.governor.scale == max(scale for scale in NET_SCALES if 0.002 + full_s * scale**2 <= 1 / 28.5)
     assert changes(machine.run(120)) == 0
 
 
 def test_a_machine_that_is_far_too_slow_paints_at_the_smallest_scale_and_no_smaller() -> None:
     machine = Machine(Governor(30), full_s=1.0)
     machine.run(30)
-    assert machine.governor.scale == min(SCALES)
+    assert machine.governor.scale == min(NET_SCALES)
 
 
 def test_when_other_work_is_over_it_comes_back_up_step_by_step() -> None:

@@ -13,9 +13,9 @@ from realtime.backends import Backend, BackendUnavailableError, Net, Painter
 from realtime.player.governor import Governor
 from realtime.player.net_scale import NetScale
 from realtime.queues import background_worker
-from realtime.session import Session, press
-from realtime.stylize.stylizer import Stylizer
-from tests.realtime.stand_ins import SHADE_NET, ShadePainter
+from realtime.session import Session
+from realtime.stylize.pipeline import NetPipeline
+from tests.realtime.stand_ins import SHADE_NET, ShadePainter, press
 
 SIZE = (640, 480)
 OTHER_NET = replace(SHADE_NET, name="other")
@@ -53,8 +53,8 @@ def test_a_scale_is_used_once_its_net_is_loaded_and_every_net_has_its_own(backgr
         assert gate.wait(60)
         return any_size(net, width, height)
 
-    with Stylizer(Backend("stand-in", lambda: None, when_open, thread_safe_open=True)) as stylizer:
-        net_scale, session = NetScale(stylizer, background, None), press(Session(("dark",)), "[")
+    with NetPipeline(Backend("stand-in", lambda: None, when_open, thread_safe_open=True)) as pipeline:
+        net_scale, session = NetScale(pipeline, background, None), press(Session(("dark",)), "[")
         net_scale.follow(session, SHADE_NET, SIZE)
         assert net_scale.used == 1.0, "it is being loaded"
         gate.set()
@@ -68,16 +68,16 @@ def test_a_scale_is_used_once_its_net_is_loaded_and_every_net_has_its_own(backgr
 
 
 def test_a_scale_that_cannot_be_had_is_said_and_not_used(background: Executor) -> None:
-    with Stylizer(Backend("stand-in", lambda: None, only_full_size)) as stylizer:
-        net_scale = NetScale(stylizer, background, None)
+    with NetPipeline(Backend("stand-in", lambda: None, only_full_size)) as pipeline:
+        net_scale = NetScale(pipeline, background, None)
         session = net_scale.follow(press(Session(("dark",)), "["), SHADE_NET, SIZE)
         assert session.net_scale == net_scale.used == 1.0
-        assert session.notice == "no painting at 85 %: no engine for 544x408"
+        assert session.notice == "cannot paint at 85 %: no engine for 544x408"
 
 
 def test_the_governor_is_obeyed_with_a_word_and_a_hand_comes_before_it(background: Executor) -> None:
-    with Stylizer(Backend("stand-in", lambda: None, any_size)) as stylizer:
-        net_scale = NetScale(stylizer, background, slow_governor())
+    with NetPipeline(Backend("stand-in", lambda: None, any_size)) as pipeline:
+        net_scale = NetScale(pipeline, background, slow_governor())
         session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
         assert (session.net_scale, net_scale.used) == (0.5, 0.5)
         assert session.notice == "net at 50 % for 30 fps"
@@ -88,19 +88,19 @@ def test_the_governor_is_obeyed_with_a_word_and_a_hand_comes_before_it(backgroun
 
 
 def test_the_governor_never_asks_again_for_what_cannot_be_had(background: Executor) -> None:
-    with Stylizer(Backend("stand-in", lambda: None, only_full_size)) as stylizer:
+    with NetPipeline(Backend("stand-in", lambda: None, only_full_size)) as pipeline:
         governor = slow_governor()
-        net_scale, session = NetScale(stylizer, background, governor), Session(("dark",))
+        net_scale, session = NetScale(pipeline, background, governor), Session(("dark",))
         for _ in range(10):
             session = net_scale.follow(session, SHADE_NET, SIZE)
         assert net_scale.used == governor.scale == 1.0
 
 
 def test_another_backend_begins_at_full_size(background: Executor) -> None:
-    with Stylizer(Backend("stand-in", lambda: None, any_size)) as stylizer:
-        net_scale = NetScale(stylizer, background, slow_governor())
+    with NetPipeline(Backend("stand-in", lambda: None, any_size)) as pipeline:
+        net_scale = NetScale(pipeline, background, slow_governor())
         session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
-        stylizer.change_backend(Backend("engines", lambda: None, only_full_size), SHADE_NET, SIZE)
-        net_scale.begin_anew()
+        pipeline.change_backend(Backend("engines", lambda: None, only_full_size), SHADE_NET, SIZE)
+        net_scale.restart()
         session = net_scale.follow(session, SHADE_NET, SIZE)
         assert (session.net_scale, net_scale.used) == (1.0, 1.0)

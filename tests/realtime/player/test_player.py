@@ -1,4 +1,4 @@
-"""The loop: pictures in order to the screen and the sinks, keys obeyed, errors passed on, nothing left behind."""
+"""The loop: pictures in order to the screen and the sinks, keys heeded, errors passed on, nothing left behind."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ import pytest
 from PIL import Image
 
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Outcome, Reporter, Show
+from realtime.media.decoding import SourceError
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
+from realtime.player.player import Player
+from realtime.player.status import Reporter, Status
+from realtime.screen.display import Screen
 from realtime.session import Session
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.replay import Replay
-from realtime.sources.base import SourceError
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.clips import read_clip
-from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, shade, shade_backend
+from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, controls_of, shade, shade_backend
 
-PAINTINGS = (shade("dark", 50), shade("light", 200))
-NAMES = tuple(painting.name for painting in PAINTINGS)
+STYLES = (shade("dark", 50), shade("light", 200))
+NAMES = tuple(style.name for style in STYLES)
 
 
 class Stage:
@@ -43,28 +46,29 @@ class Stage:
         hud: bool = False,
         replay: Replay | None = None,
         reporters: Sequence[Reporter] = (),
-        told: list[str] | None = None,
+        printed: list[str] | None = None,
     ) -> Outcome:
         """Runs a show in the style `dark` while `typed[k]` is typed at picture k; without `typed` nobody watches."""
         self.collector = collector or self.collector
         self.display = None if typed is None else TypingDisplay(typed)
-        with Stylizer(shade_backend()) as stylizer:
-            show = Show(
+        with FrameStylizer(shade_backend()) as stylizer:
+            outputs = PlayerOutputs(
+                sinks=[self.collector, *([] if replay is None else [replay])],
+                screen=None if self.display is None else Screen(self.display),
+                captures=self.captures,
+                replay=replay,
+            )
+            player = Player(
                 source,
                 stylizer,
-                PAINTINGS,
-                Session(NAMES, hud="full" if hud else "off"),
-                backend_note="stand-in",
-                display=self.display,
-                sinks=[self.collector, *([] if replay is None else [replay])],
-                replay=replay,
-                reporters=reporters,
-                tell=(told if told is not None else []).append,
-                captures=self.captures,
-                max_frames=max_frames,
-                report=self.reported.append,
+                controls_of(Session(NAMES, hud="full" if hud else "off"), *STYLES),
+                status=Status(
+                    "stand-in", reporters=reporters, print_line=(printed if printed is not None else []).append
+                ),
+                outputs=outputs,
+                options=PlayerOptions(max_frames=max_frames, report=self.reported.append),
             )
-            return show.run()
+            return player.run()
 
     @property
     def shown(self) -> list[int]:
@@ -214,15 +218,15 @@ class Tide:
 
 
 def test_what_sinks_and_sources_have_to_say_is_shown_and_told_once(stage: Stage) -> None:
-    tide, told = Tide({0: "", 5: "on air", 10: "no connection", 15: ""}), list[str]()
+    tide, printed = Tide({0: "", 5: "on air", 10: "no connection", 15: ""}), list[str]()
 
     class Both(Collector):
         def write(self, pixels: Pixels, frame: Frame) -> None:
             super().write(pixels, frame)
             tide.write(pixels, frame)
 
-    outcome = stage.run(FewFrames(20), typed={}, collector=Both(), reporters=[tide], told=told)
-    assert told == ["on air", "no connection"]
+    outcome = stage.run(FewFrames(20), typed={}, collector=Both(), reporters=[tide], printed=printed)
+    assert printed == ["on air", "no connection"]
     assert stage.display is not None
     marked = [bool((pixels != 50).any()) for pixels in stage.display.shown]
     assert not any(marked[:5])
@@ -231,15 +235,15 @@ def test_what_sinks_and_sources_have_to_say_is_shown_and_told_once(stage: Stage)
 
 
 def test_a_sink_that_ends_alone_is_told_and_remembered(stage: Stage) -> None:
-    tide, told = Tide({5: "the virtual camera is gone"}, fails_at=5), list[str]()
+    tide, printed = Tide({5: "the virtual camera is gone"}, fails_at=5), list[str]()
 
     class Both(Collector):
         def write(self, pixels: Pixels, frame: Frame) -> None:
             super().write(pixels, frame)
             tide.write(pixels, frame)
 
-    outcome = stage.run(FewFrames(20), collector=Both(), reporters=[tide], told=told)
-    assert told == ["nst-live: the virtual camera is gone"]
+    outcome = stage.run(FewFrames(20), collector=Both(), reporters=[tide], printed=printed)
+    assert printed == ["nst-live: the virtual camera is gone"]
     assert (outcome.frame_count, outcome.failures) == (20, ("the virtual camera is gone",))
 
 
@@ -279,7 +283,7 @@ def test_a_recording_is_finished_when_the_source_fails(stage: Stage) -> None:
 
 def test_s_saves_the_picture_without_what_is_written_over_it(stage: Stage) -> None:
     outcome = stage.run(FewFrames(20), typed={5: "s", 6: "ss"}, hud=True)
-    assert len(set(outcome.saved)) >= 2
+    assert len(set(outcome.saved)) == 3
     for path in outcome.saved:
         assert path.suffix == ".png"
         with Image.open(path) as saved:

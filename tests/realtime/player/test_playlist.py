@@ -9,7 +9,7 @@ from realtime.player.playlist import DEFAULT_SECONDS, PlaylistError, every_style
 NAMES = ("wave", "wreck")
 
 
-def test_each_style_is_on_for_its_time_and_then_it_begins_anew() -> None:
+def test_each_style_is_on_for_its_time_and_then_it_begins_again() -> None:
     playlist = parse_playlist("wreck:20, wave:5", NAMES)
     assert [playlist.style_at(seconds) for seconds in (0, 19.9, 20, 24.9, 25, 46)] == [1, 1, 0, 0, 1, 0]
 
@@ -21,7 +21,7 @@ def test_a_style_without_a_time_gets_the_usual_one() -> None:
 
 @pytest.mark.parametrize("text", ["wave:0", "wave:-1", "wave:soon", "wave:inf"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(PlaylistError, match="wanted NAME:SECONDS"):
+    with pytest.raises(PlaylistError, match="expected NAME:SECONDS"):
         parse_playlist(text, NAMES)
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from realtime.player.governor import SCALES
-from realtime.session import ESCAPE, KEYS, Session, key_help, press
+from realtime.session import ESCAPE, KEYS, NET_SCALES, Request, Session, command_for, key_help
+from tests.realtime.stand_ins import press
 
 NAMES = ("la_muse", "scream", "wave")
 SESSION = Session(NAMES)
@@ -20,10 +20,10 @@ def test_no_key_is_in_the_table_twice() -> None:
 
 
 def test_every_key_does_something() -> None:
-    before = Session(tuple("abcdefghi"), style=4)
+    before = Session(tuple("abcdefghi"), style_index=4)
     for key in KEYS:
         for character in key.characters:
-            assert press(before, character) != before, f"{key.label} does nothing"
+            assert isinstance(key.command, Request) or press(before, character) != before, f"{key.label} does nothing"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -35,9 +35,9 @@ def test_a_number_chooses_the_style_of_that_place_and_names_it(number: int) -> N
 
 
 def test_a_number_without_a_style_says_how_many_there_are_and_changes_nothing_else() -> None:
-    session = press(replace(SESSION, style=1, original=True), "7")
+    session = press(replace(SESSION, style_index=1, original=True), "7")
     assert session.notice == "no style 7: there are 3"
-    assert replace(session, notice="", notice_until_s=0.0) == replace(SESSION, style=1, original=True)
+    assert replace(session, notice="", notice_until_s=0.0) == replace(SESSION, style_index=1, original=True)
 
 
 @pytest.mark.parametrize(("key", "names"), [("n", ["scream", "wave", "la_muse"]), ("p", ["wave", "scream", "la_muse"])])
@@ -69,8 +69,10 @@ def test_the_original_and_a_freeze_are_said() -> None:
     assert press(press(SESSION, " "), " ").notice == "live"
 
 
-def test_each_press_of_s_asks_for_one_more_snapshot() -> None:
-    assert press(press(SESSION, "s"), "s").snapshots == 2
+def test_what_is_done_once_is_a_request_and_no_part_of_the_state() -> None:
+    requests = {"s": Request.SNAPSHOT, "b": Request.REPLAY, "l": Request.RELOAD}
+    assert {character: command_for(character) for character in requests} == requests
+    assert set(requests.values()) == set(Request)
 
 
 @pytest.mark.parametrize("key", ["q", ESCAPE])
@@ -113,7 +115,7 @@ def test_the_net_scale_by_hand_stays_within_its_steps_until_it_is_let_go() -> No
     session = SESSION
     for _ in range(10):
         session = press(session, "[")
-    assert session.net_scale == min(SCALES)
+    assert session.net_scale == min(NET_SCALES)
     for _ in range(10):
         session = press(session, "]")
     assert session.net_scale == 1.0

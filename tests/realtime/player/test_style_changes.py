@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,16 +12,30 @@ import pytest
 
 from realtime.backends import Backend, Vector
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Show
+from realtime.player.controls import Controls
+from realtime.player.parts import PlayerOutputs
+from realtime.player.player import Player
 from realtime.player.playlist import Playlist
+from realtime.player.style_switcher import StyleSwitcher
+from realtime.queues import RatedSource
+from realtime.screen.display import Screen
 from realtime.session import Session
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.open import track_of
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.weights import WeightsError
 from tests.realtime.clips import read_clip, write_clip
-from tests.realtime.stand_ins import Collector, FewFrames, ShadePainter, TypingDisplay, shade, shade_backend
+from tests.realtime.stand_ins import (
+    Collector,
+    FewFrames,
+    ShadePainter,
+    TypingDisplay,
+    controls_of,
+    shade,
+    shade_backend,
+)
 
 DARK, LIGHT = shade("dark", 0), shade("light", 200)
 
@@ -34,21 +48,31 @@ class TimedFrames(FewFrames):
             yield replace(frame, time=Fraction(frame.index, 10))
 
 
-def shades_of_show(session: Session, count: int = 30, **options: object) -> list[int]:
-    collector = Collector()
-    with Stylizer(shade_backend()) as stylizer:
-        show = Show(
-            TimedFrames(count),
-            stylizer,
-            [DARK, LIGHT],
-            session,
-            backend_note="stand-in",
-            sinks=[collector],
-            **options,  # type: ignore[arg-type]
-        )
-        show.run()
+def shades_of_show(
+    session: Session,
+    count: int = 30,
+    fade_s: float = 0.0,
+    *,
+    display: TypingDisplay | None = None,
+    playlist: Playlist | None = None,
+    load: Callable[[], Sequence[LoadedStyle]] | None = None,
+) -> list[int]:
+    """Returns the shades that a show of DARK and LIGHT hands out."""
+    with FrameStylizer(shade_backend(), fade_s=fade_s) as stylizer:
+        controls = Controls(session, StyleSwitcher([DARK, LIGHT], playlist, load))
+        collector = played(TimedFrames(count), stylizer, controls, display)
     assert collector.indices == list(range(count))
     return collector.shades
+
+
+def played(
+    source: RatedSource, stylizer: FrameStylizer, controls: Controls, display: TypingDisplay | None = None
+) -> Collector:
+    """Plays a show, and returns what it handed out."""
+    collector = Collector()
+    screen = None if display is None else Screen(display)
+    Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[collector], screen=screen)).run()
+    return collector
 
 
 def test_a_fade_takes_its_time_by_the_clock_of_the_file() -> None:
@@ -68,7 +92,7 @@ def test_a_cut_shows_the_new_style_on_the_very_next_frame(typed: str) -> None:
 @pytest.mark.parametrize("fade_s", [0.0, 1.0])
 def test_the_original_is_shown_on_the_very_next_frame_and_so_is_the_painting(fade_s: float) -> None:
     display = TypingDisplay({3: "0", 10: "0"})
-    shades = shades_of_show(Session(("dark", "light"), style=1), display=display, fade_s=fade_s)
+    shades = shades_of_show(Session(("dark", "light"), style_index=1), display=display, fade_s=fade_s)
     assert shades == [200] * 3 + list(range(3, 10)) + [200] * 20
 
 
@@ -84,20 +108,12 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
     clip, count = tmp_path / "clip.mp4", 60
     write_clip(clip, count, rate=Fraction(60))
     output, typed = tmp_path / "painted.mkv", {5: "2", 20: "n", 30: "2", 31: "1", 40: "x2", 50: "0"}
-    with VideoFile(clip) as source, Stylizer(shade_backend()) as stylizer:
+    with VideoFile(clip) as source, FrameStylizer(shade_backend(), fade_s=fade_s) as stylizer:
         times = [frame.time for frame in VideoFile(clip).frames()]
-        with Recorder(output, source.size, source.rate, source.time_base) as recorder:
-            show = Show(
-                source,
-                stylizer,
-                [DARK, LIGHT],
-                Session(("dark", "light")),
-                backend_note="",
-                display=TypingDisplay(typed),
-                sinks=[recorder],
-                fade_s=fade_s,
-            )
-            assert show.run().complete
+        with FileRecorder(output, track_of(source.info)) as recorder:
+            outputs = PlayerOutputs(sinks=[recorder], screen=Screen(TypingDisplay(typed)))
+            player = Player(source, stylizer, controls_of(Session(("dark", "light")), DARK, LIGHT), outputs=outputs)
+            assert player.run().complete
     painted = read_clip(output)
     assert len(painted.pictures) == count
     # Matroska counts in milliseconds
@@ -116,21 +132,11 @@ def test_a_mix_by_key_is_between_its_styles_and_numbers_add_and_take_away() -> N
 
 def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:
     baked = LoadedStyle("baked", "Baked", "", replace(LIGHT.net, name="another"), LIGHT.vector)
-    collector = Collector()
-    with Stylizer(shade_backend()) as stylizer:
-        session = Session(("dark", "baked"))
-        show = Show(
-            TimedFrames(12),
-            stylizer,
-            [DARK, baked],
-            session,
-            backend_note="",
-            display=TypingDisplay({3: "x2"}),
-            sinks=[collector],
-        )
-        show.run()
+    controls = controls_of(Session(("dark", "baked")), DARK, baked)
+    with FrameStylizer(shade_backend()) as stylizer:
+        collector = played(TimedFrames(12), stylizer, controls, TypingDisplay({3: "x2"}))
     assert set(collector.shades) == {0}
-    assert "different nets" in show.session.notice
+    assert "different nets" in controls.session.notice
 
 
 def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> None:
@@ -146,20 +152,10 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
             super().start(frame, style)
 
     other = replace(LIGHT, net=replace(LIGHT.net, name="other"))
-    collector = Collector()
-    with Stylizer(Backend("stand-in", lambda: None, lambda net, _width, _height: Counted(net.name))) as stylizer:
-        session, display = Session(("dark", "light")), TypingDisplay({3: "2"})
-        show = Show(
-            TimedFrames(30),
-            stylizer,
-            [DARK, other],
-            session,
-            backend_note="",
-            display=display,
-            sinks=[collector],
-            fade_s=1,
-        )
-        show.run()
+    controls = controls_of(Session(("dark", "light")), DARK, other)
+    backend = Backend("stand-in", lambda: None, lambda net, _width, _height: Counted(net.name))
+    with FrameStylizer(backend, fade_s=1.0) as stylizer:
+        collector = played(TimedFrames(30), stylizer, controls, TypingDisplay({3: "2"}))
     walk = [value for value in collector.shades if 0 < value < 200]
     assert walk == sorted(walk)
     assert 8 <= len(walk) <= 10
@@ -168,32 +164,32 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
     assert collector.indices == list(range(30))
 
 
-def test_styles_are_loaded_anew_by_key_and_the_one_on_show_stays() -> None:
+def test_styles_are_reloaded_by_key_and_the_one_on_show_stays() -> None:
     newer = [shade("bright", 255), shade("dark", 30), shade("light", 200)]
     shades = shades_of_show(
-        Session(("dark", "light")), display=TypingDisplay({3: "l", 10: "1"}), fade_s=0.0, reload=lambda: newer
+        Session(("dark", "light")), display=TypingDisplay({3: "l", 10: "1"}), fade_s=0.0, load=lambda: newer
     )
     assert shades == [0] * 3 + [30] * 7 + [255] * 20
 
 
 @pytest.mark.parametrize("broken", [OSError("no such folder"), WeightsError("x.safetensors is cut off")])
-def test_styles_that_cannot_be_loaded_anew_leave_the_show_as_it_is(broken: Exception) -> None:
+def test_styles_that_cannot_be_reloaded_leave_the_show_as_it_is(broken: Exception) -> None:
     def reload() -> Sequence[LoadedStyle]:
         raise broken
 
-    assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), reload=reload)) == {0}
+    assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), load=reload)) == {0}
 
 
-def test_the_style_on_show_is_not_lost_by_loading_anew() -> None:
+def test_the_style_on_show_is_not_lost_by_reloading() -> None:
     def reload() -> Sequence[LoadedStyle]:
         return [LIGHT]
 
-    assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), reload=reload)) == {0}
+    assert set(shades_of_show(Session(("dark", "light")), display=TypingDisplay({3: "l"}), load=reload)) == {0}
 
 
 def test_the_compare_view_is_on_the_screen_alone() -> None:
     display = TypingDisplay({3: "v", 6: "v"}, pointed=[0.5] * 7 + [0.25] * 100)
-    session = Session(("dark", "light"), style=1, hud="off")
+    session = Session(("dark", "light"), style_index=1, hud="off")
     assert set(shades_of_show(session, 12, display=display)) == {200}
     beside, split = display.shown[4], display.shown[-1]
     assert beside.shape[1] == 2 * split.shape[1]
@@ -222,25 +218,18 @@ def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_si
             assert pixels.shape == (48, 64, 3)
 
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
-    with Stylizer(backend) as stylizer:
+    controls = Controls.of_one_style(DARK)
+    with FrameStylizer(backend) as stylizer:
         display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
-        show = Show(
-            TimedFrames(100_000),
-            stylizer,
-            [DARK],
-            Session(("dark",)),
-            backend_note="",
-            display=display,
-            sinks=[Sizes()],
-        )
-        show.run()
+        outputs = PlayerOutputs(sinks=[Sizes()], screen=Screen(display))
+        Player(TimedFrames(100_000), stylizer, controls, outputs=outputs).run()
     assert set(sizes) == {(64, 48), (32, 24)}
     assert sizes[-1] == (64, 48)
-    assert show.session.scaled_by_hand
+    assert controls.session.scaled_by_hand
 
 
 def test_strength_mixes_the_camera_picture_in() -> None:
-    shades = shades_of_show(Session(("dark", "light"), style=1, strength=0.5))
+    shades = shades_of_show(Session(("dark", "light"), style_index=1, strength=0.5))
     assert shades[10] == (200 + 10) // 2
 
 
@@ -265,8 +254,8 @@ def test_a_mirrored_frame_is_painted_mirrored() -> None:
         def write(self, pixels: Pixels, frame: Frame) -> None:
             seen.append(pixels)
 
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         session = Session(("dark",), original=True, mirrored=True)
-        Show(HalfLight(1), stylizer, [DARK], session, backend_note="", sinks=[Keeper()]).run()
+        Player(HalfLight(1), stylizer, controls_of(session, DARK), outputs=PlayerOutputs(sinks=[Keeper()])).run()
     assert seen[0][0, 0, 0] == 0
     assert seen[0][0, -1, 0] == 255

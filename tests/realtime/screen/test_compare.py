@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.screen.compare import VIEWS, compared
-from realtime.session import Session, move_split, press
+from realtime.screen.compare import compared
+from realtime.session import VIEWS, Session, move_split
+from tests.realtime.stand_ins import press
 
 PHOTO, PAINTED = np.full((48, 64, 3), 10, np.uint8), np.full((48, 64, 3), 200, np.uint8)
 
@@ -55,7 +56,7 @@ def test_the_key_goes_through_all_views_and_back() -> None:
 
 def test_the_mouse_moves_the_line_only_where_there_is_one() -> None:
     split = press(press(Session(("wave",)), "v"), "v")
-    assert move_split(split, 0.3).split == 0.3
-    assert move_split(split, 7.0).split == 1.0
+    assert move_split(0.3)(split).split == 0.3
+    assert move_split(7.0)(split).split == 1.0
     plain = Session(("wave",))
-    assert move_split(plain, 0.3) is plain
+    assert move_split(0.3)(plain) is plain

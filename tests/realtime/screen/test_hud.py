@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from realtime.frames import Pixels
 from realtime.screen.hud import Readings, draw_hud
-from realtime.session import HUDS, Session, press
+from realtime.session import HUDS, Session
 from realtime.sources.scene import Scene
+from tests.realtime.stand_ins import press
 
 SESSION = Session(("wave", "wreck"))
 BARE = replace(SESSION, hud="off")
@@ -43,7 +44,7 @@ def test_every_combination_draws_at_every_size_and_leaves_the_input_as_it_is(siz
     before = picture.copy()
     for hud, helped, frozen, original in product(HUDS, (False, True), (False, True), (False, True)):
         session = replace(SESSION, hud=hud, help=helped, frozen=frozen, original=original)
-        for shown, recorded_s, dropped in ((session, None, 0), (session.noticed("saved x.png"), 61.5, 12)):
+        for shown, recorded_s, dropped in ((session, None, 0), (session.with_notice("saved x.png"), 61.5, 12)):
             drawn = draw_hud(picture, shown, replace(READINGS, recorded_s=recorded_s, dropped=dropped))
             assert drawn.shape == picture.shape
             assert drawn.dtype == np.uint8
@@ -109,14 +110,14 @@ def test_while_it_records_there_is_a_red_dot_with_the_time() -> None:
 
 
 def test_a_message_is_at_the_bottom_for_a_while() -> None:
-    _, top, _, _ = box(changed(BARE.noticed("saved wave.png")))
+    _, top, _, _ = box(changed(BARE.with_notice("saved wave.png")))
     assert top > 400
     over = replace(BARE, notice="saved wave.png", notice_until_s=time.monotonic() - 1)
     assert not changed(over).any()
 
 
 def test_a_message_too_long_for_the_picture_is_cut_off_at_its_edge() -> None:
-    mask = changed(BARE.noticed("saved " + "a very long name " * 20), size=(160, 120))
+    mask = changed(BARE.with_notice("saved " + "a very long name " * 20), size=(160, 120))
     left, _, right, _ = box(mask)
     assert (left, right) == (0, 159)
 

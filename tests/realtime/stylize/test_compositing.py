@@ -1,4 +1,4 @@
-"""What was painted small is made as large as its frame, with the camera picture's edges."""
+"""A painting is enlarged with the camera picture's edges; strength and colours lie between camera and painting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from realtime.sources.scene import Scene
-from realtime.stylize.compositing import enlarged
+from realtime.stylize.compositing import at_strength, enlarged, with_colors_of
 
 PHOTO = Scene(160, 120).draw(0)
 SMALL = np.asarray(cv2.resize(PHOTO, (80, 60), interpolation=cv2.INTER_AREA), np.uint8)
@@ -45,3 +45,18 @@ def test_bright_and_dark_do_not_wrap_around() -> None:
     small = np.asarray(cv2.resize(photo, (80, 60), interpolation=cv2.INTER_AREA), np.uint8)
     white = enlarged(np.full((60, 80, 3), 255, np.uint8), small, photo)
     assert white.min() > 100
+
+
+def test_strength_lies_between_camera_and_painting() -> None:
+    painted, photo = np.full((2, 2, 3), 200, np.uint8), np.full((2, 2, 3), 100, np.uint8)
+    assert at_strength(painted, photo, 1.0) is painted
+    assert np.array_equal(at_strength(painted, photo, 0.0), photo)
+    assert int(at_strength(painted, photo, 0.25)[0, 0, 0]) == 125
+
+
+def test_the_cameras_colours_take_only_the_brightness_of_the_painting() -> None:
+    photo = np.full((2, 2, 3), (180, 60, 60), np.uint8)
+    painted = np.full((2, 2, 3), (120, 120, 120), np.uint8)
+    result = with_colors_of(painted, photo).astype(int)[0, 0]
+    assert 0.299 * result[0] + 0.587 * result[1] + 0.114 * result[2] == pytest.approx(120, abs=2)
+    assert result[0] - result[1] == pytest.approx(120, abs=3)

@@ -15,14 +15,16 @@ import pytest
 
 from realtime.backends import Backend, Vector, choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.player.player import Show
-from realtime.session import Session, press
-from realtime.stylize.stabilizer import DEFAULT_STEADINESS, Stabilizer
+from realtime.player.parts import PlayerOutputs
+from realtime.player.player import Player
+from realtime.screen.display import Screen
+from realtime.session import DEFAULT_STEADINESS, Session
+from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import load_styles
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.evaluation.steadiness import measure_steadiness, ssim, video_frames
 from tests.realtime.conftest import NstLive
-from tests.realtime.stand_ins import FewFrames, shade
+from tests.realtime.stand_ins import FewFrames, controls_of, press, shade
 
 SIZE = (320, 240)
 
@@ -254,11 +256,11 @@ class Watcher:
 
 def run_show(session: Session, typed: Mapping[int, str], count: int = 14) -> list[Pixels]:
     """Returns what a show of the styles of textures 21 and 22 shows."""
-    watcher, paintings = Watcher(typed), [shade("one", 21), shade("two", 22)]
+    watcher, controls = Watcher(typed), controls_of(session, shade("one", 21), shade("two", 22))
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: TexturePainter())
-    with Stylizer(backend) as stylizer:
-        show = Show(StillScene(count), stylizer, paintings, session, backend_note="", display=watcher, sinks=[watcher])
-        show.run()
+    with FrameStylizer(backend) as stylizer:
+        outputs = PlayerOutputs(sinks=[watcher], screen=Screen(watcher))
+        Player(StillScene(count), stylizer, controls, outputs=outputs).run()
     return watcher.pictures
 
 
@@ -292,7 +294,7 @@ def test_strength_mixes_the_present_camera_picture_into_the_steadied_painting() 
 def test_t_turns_the_dial_off_and_back_to_where_it_was() -> None:
     session = Session(("dark",), steady=True, steadiness=0.4)
     off = press(session, "t")
-    assert (off.steady, off.notice) == (False, "not steadied")
+    assert (off.steady, off.notice) == (False, "steady off")
     on = press(off, "t")
     assert (on.steady, on.steadiness, on.notice) == (True, 0.4, "steady 40 %")
     assert replace(on, notice="", notice_until_s=0) == session
@@ -314,7 +316,7 @@ def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: s
     height, width = (side // 16 * 16 for side in frames[0].shape[:2])
     frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
     paintings, chosen = load_styles("wreck", "fast")
-    with Stylizer(choose_backend("auto").backend) as stylizer:
+    with FrameStylizer(choose_backend("auto").backend) as stylizer:
         plain = []
         for index, frame in enumerate(frames):
             stylizer.start(Frame(frame, index, 0.0), paintings[chosen])

@@ -1,148 +1,178 @@
-"""Frames go in, paintings come out: in order, at every size, each in the style that was on when it was begun."""
+"""The look as a whole: styles fade, colours and strength hold, several frames in flight, and an earlier run goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
-from realtime.backends import Backend, Net, load_backend
 from realtime.frames import Frame, Pixels
-from realtime.sources.scene import Scene
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
-from tests.realtime.stand_ins import SHADE_NET, ShadePainter, shade
+from realtime.stylize.stylizer import DEFAULT_LOOK, FrameStylizer, Look
+from tests.realtime.stand_ins import shade, shade_backend
 
-RED, BLUE = shade("red", 10), shade("blue", 200)
-
-
-def frame(index: int, size: tuple[int, int] = (64, 48)) -> Frame:
-    return Frame(np.full((size[1], size[0], 3), index, np.uint8), index, captured_at_s=float(index))
+DARK, LIGHT = shade("dark", 0), shade("light", 200)
+STEADY = Look(steadiness=1.0)
 
 
-class Opened:
-    """A backend that keeps the painters it opened, with net and size."""
-
-    def __init__(self) -> None:
-        self.painters: list[tuple[Net, int, int, ShadePainter]] = []
-        self.backend = Backend("stand-in", lambda: None, self._open)
-
-    def _open(self, net: Net, width: int, height: int) -> ShadePainter:
-        painter = ShadePainter()
-        self.painters.append((net, width, height, painter))
-        return painter
+def frame(index: int, pixels: Pixels | None = None) -> Frame:
+    """Returns a frame of a file at ten frames a second."""
+    if pixels is None:
+        pixels = np.full((48, 64, 3), index, np.uint8)
+    return Frame(pixels, index, captured_at_s=0.0, time=Fraction(index, 10))
 
 
 @pytest.fixture
-def opened() -> Opened:
-    return Opened()
-
-
-@pytest.fixture
-def stylizer(opened: Opened) -> Iterator[Stylizer]:
-    with Stylizer(opened.backend) as entered:
+def stylizer() -> Iterator[FrameStylizer]:
+    with FrameStylizer(shade_backend()) as entered:
         yield entered
 
 
-def test_paintings_come_in_the_order_of_their_frames(stylizer: Stylizer) -> None:
-    stylizer.start(frame(0), RED)
-    stylizer.start(frame(1), RED)
-    assert stylizer.in_flight == 2
-    assert [painted.frame.index for painted in stylizer.drain()] == [0, 1]
+def shades(stylizer: FrameStylizer, styles: Sequence[LoadedStyle], first: int = 0) -> list[int]:
+    """Returns the shade of a frame in each style, one frame after the other."""
+    painted = []
+    for index, style in enumerate(styles, start=first):
+        stylizer.start(frame(index), style)
+        painted.append(int(stylizer.finish().pixels[0, 0, 0]))
+    return painted
+
+
+def test_a_frame_is_painted_in_the_style_and_frames_come_in_order(stylizer: FrameStylizer) -> None:
+    stylizer.start(frame(7), DARK)
+    stylizer.start(frame(8), LIGHT)
+    assert (stylizer.in_flight, stylizer.depth) == (2, 2)
+    painted = list(stylizer.drain())
+    assert [(each.frame.index, int(each.pixels[0, 0, 0])) for each in painted] == [(7, 0), (8, 200)]
     assert stylizer.in_flight == 0
 
 
-def test_a_change_of_style_holds_from_the_next_frame_begun(stylizer: Stylizer, opened: Opened) -> None:
-    stylizer.start(frame(0), RED)
-    stylizer.start(frame(1), BLUE)
-    assert [int(painted.pixels[0, 0, 0]) for painted in stylizer.drain()] == [10, 200]
-    assert len(opened.painters) == 1, "another style of a net costs no other painter"
+def test_a_change_of_style_is_a_fade_by_the_time_of_the_frames() -> None:
+    with FrameStylizer(shade_backend(), fade_s=1.0) as stylizer:
+        walk = shades(stylizer, [DARK] * 3 + [LIGHT] * 12)
+    assert walk[:3] == [0, 0, 0]
+    assert walk[3:] == sorted(walk[3:])
+    assert [value for value in walk if 0 < value < 200] == walk[3:12]
+    assert walk[12:] == [200, 200, 200]
 
 
-def test_without_a_style_the_frame_passes_as_it_is_and_in_its_turn(stylizer: Stylizer) -> None:
-    frames = [frame(index) for index in range(3)]
-    stylizer.start(frames[0], RED)
-    stylizer.start(frames[1], None)
-    stylizer.start(frames[2], RED)
-    painted = list(stylizer.drain())
-    assert [result.frame.index for result in painted] == [0, 1, 2]
-    assert painted[1].pixels is frames[1].pixels
+def test_strength_and_colours_hold_from_the_next_frame_that_is_finished(stylizer: FrameStylizer) -> None:
+    for index in range(2):
+        stylizer.start(frame(100 + index), LIGHT)
+    stylizer.look = Look(strength=0.5)
+    assert int(stylizer.finish().pixels[0, 0, 0]) == 150
+    stylizer.look = Look(keep_colors=True)
+    assert int(stylizer.finish().pixels[0, 0, 0]) == 200
 
 
-def test_each_net_and_size_has_a_painter_of_its_own_opened_once(stylizer: Stylizer, opened: Opened) -> None:
-    other = replace(RED, net=replace(SHADE_NET, name="other"))
-    for size, painting in (((64, 48), RED), ((32, 32), RED), ((64, 48), other), ((64, 48), BLUE)):
-        stylizer.start(frame(0, size), painting)
-        stylizer.finish()
-    assert [(net.name, width, height) for net, width, height, _ in opened.painters] == [
-        ("shade", 64, 48),
-        ("shade", 32, 32),
-        ("other", 64, 48),
-    ]
+def test_the_original_passes_as_it_is_in_its_turn(stylizer: FrameStylizer) -> None:
+    stylizer.start(frame(1), LIGHT)
+    stylizer.look = Look(original=True, strength=0.5)
+    original = frame(2)
+    stylizer.start(original, LIGHT)
+    stylizer.look = Look(strength=0.5)
+    first, second = stylizer.drain()
+    assert int(first.pixels[0, 0, 0]) == 100
+    assert second.pixels is original.pixels
 
 
-def test_leaving_closes_every_painter(opened: Opened) -> None:
-    with Stylizer(opened.backend) as stylizer:
-        stylizer.painter(SHADE_NET, (64, 48))
-        stylizer.painter(SHADE_NET, (32, 32))
-    assert [painter.closed for *_, painter in opened.painters] == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("multiple", "size", "opened_at"),
-    [
-        (8, (64, 48), (64, 48)),
-        (8, (65, 47), (72, 48)),
-        (4, (30, 30), (32, 32)),
-        (8, (1, 1), (16, 16)),
-        (4, (3, 100), (16, 100)),
-    ],
-)
-def test_a_size_that_the_net_does_not_take_is_padded_and_cut_back(
-    multiple: int, size: tuple[int, int], opened_at: tuple[int, int], stylizer: Stylizer, opened: Opened
-) -> None:
-    painting = replace(RED, net=replace(SHADE_NET, size_multiple=multiple))
-    stylizer.start(frame(0, size), painting)
+def test_mirroring_swaps_the_frame_and_the_painting(stylizer: FrameStylizer) -> None:
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:, :32] = 255
+    stylizer.look = Look(original=True, mirrored=True)
+    stylizer.start(frame(0, pixels), LIGHT)
     painted = stylizer.finish()
-    assert [(width, height) for _, width, height, _ in opened.painters] == [opened_at]
-    assert painted.pixels.shape == (size[1], size[0], 3)
+    np.testing.assert_array_equal(painted.pixels, pixels[:, ::-1])
+    np.testing.assert_array_equal(painted.frame.pixels, pixels[:, ::-1])
 
 
-# with real nets -------------------------------------------------------------------------------------------------------
+def test_frames_that_are_withdrawn_can_be_started_again_in_another_look(stylizer: FrameStylizer) -> None:
+    stylizer.look = Look(mirrored=True)
+    given = [frame(1), frame(2)]
+    for each in given:
+        stylizer.start(each, DARK)
+    withdrawn = stylizer.withdraw()
+    assert all(one is other for one, other in zip(withdrawn, given, strict=True)), "as given, not mirrored"
+    assert stylizer.in_flight == 0
+    for each in withdrawn:
+        stylizer.start(each, LIGHT)
+    assert [int(each.pixels[0, 0, 0]) for each in stylizer.drain()] == [200, 200]
 
 
-@pytest.mark.parametrize("size", [(64, 48), (65, 49), (63, 17), (16, 16), (9, 5), (1, 1)])
-@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
-def test_padding_leaves_no_trace_in_what_is_not_padding(
-    name: str, size: tuple[int, int], identity: Path, negative: Path
-) -> None:
-    picture: Pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    with Stylizer(load_backend(name)) as stylizer:
-        for net, wanted in ((identity, picture), (negative, 255 - picture)):
-            painting = LoadedStyle(net.stem, net.stem, "", Net(net.stem, net, None, 0, 8), None)
-            stylizer.start(Frame(picture, 0, 0.0), painting)
-            np.testing.assert_array_equal(stylizer.finish().pixels, wanted)
+def test_the_next_frame_is_started_while_the_oldest_is_composed(stylizer: FrameStylizer) -> None:
+    stylizer.start(frame(0), DARK)
+    counts = []
+
+    def start_next() -> None:
+        stylizer.start(frame(1), LIGHT)
+        counts.append(stylizer.in_flight)
+
+    assert int(stylizer.finish(start_next).pixels[0, 0, 0]) == 0
+    assert counts == [1]
+    assert int(stylizer.finish().pixels[0, 0, 0]) == 200
 
 
-def test_the_padded_edge_is_painted_like_the_rest(shipped: LoadedStyle) -> None:
-    picture = Scene(120, 96).draw(0)
-    with Stylizer(load_backend("openvino")) as stylizer:
-        for columns in (120, 117):
-            stylizer.start(Frame(np.ascontiguousarray(picture[:, :columns]), 0, 0.0), shipped)
-        whole, cut = (painted.pixels for painted in stylizer.drain())
-    assert cut.shape == (96, 117, 3)
-    # three columns less shift the statistics of the whole a little, and an edge of zeros would darken the last columns
-    difference = np.abs(whole[:, :117].astype(int) - cut)
-    assert difference[:, 60:100].mean() < 10
-    assert abs(whole[:, 109:117].mean() - cut[:, 109:117].mean()) < 15
+def scene() -> list[Pixels]:
+    """Returns one picture with fresh noise in each copy."""
+    rng = np.random.default_rng(0)
+    still = cv2.resize(rng.uniform(0, 255, (12, 16, 3)).astype(np.float32), (160, 120), interpolation=cv2.INTER_CUBIC)
+    return [np.clip(still + 3 * rng.standard_normal(still.shape), 0, 255).astype(np.uint8) for _ in range(12)]
 
 
-@pytest.fixture
-def shipped() -> LoadedStyle:
-    from realtime.stylize.styles import load_styles
+class Echo:
+    """A painter that returns the frame as it is."""
 
-    paintings, chosen = load_styles("wreck", "fast")
-    return paintings[chosen]
+    depth, description = 2, "echo"
+
+    def __init__(self) -> None:
+        self._started: list[Pixels] = []
+
+    def start(self, frame: Pixels, style: object) -> None:
+        self._started.append(frame)
+
+    def finish(self) -> Pixels:
+        return self._started.pop(0)
+
+    def close(self) -> None: ...
+
+
+def echoed(look: Look, pictures: Sequence[Pixels], skipped: int = 0, kept: Pixels | None = None) -> list[Pixels]:
+    """Returns the pictures behind the skipped ones as they come out of a net that changes nothing."""
+    results = []
+    with FrameStylizer(replace(shade_backend(), open=lambda _net, _width, _height: Echo()), look) as stylizer:
+        for index, pixels in enumerate(pictures):
+            if index < skipped:
+                stylizer.skip(frame(index, pixels), DARK, kept=kept if index == skipped - 1 else None)
+                assert stylizer.finish().pixels is pixels
+            else:
+                stylizer.start(frame(index, pixels), DARK)
+                results.append(stylizer.finish().pixels)
+    return results
+
+
+def test_flicker_is_held_only_if_the_look_says_so() -> None:
+    pictures = scene()
+
+    def flicker(results: Sequence[Pixels]) -> float:
+        return float(np.std(np.asarray(results, np.float32)[4:], axis=0).mean())
+
+    plain, steady = echoed(DEFAULT_LOOK, pictures), echoed(STEADY, pictures)
+    assert all(np.array_equal(one, other) for one, other in zip(plain, pictures, strict=True))
+    assert flicker(steady) < 0.7 * flicker(plain)
+
+
+def test_a_run_that_goes_on_paints_what_one_without_a_break_paints() -> None:
+    pictures, at = scene(), 5
+    with FrameStylizer(replace(shade_backend(), open=lambda _net, _width, _height: Echo()), STEADY) as stylizer:
+        for index in range(at):
+            stylizer.start(frame(index, pictures[index]), DARK)
+            stylizer.finish()
+        kept = stylizer.kept
+    assert kept is not None
+    whole, rest = echoed(STEADY, pictures), echoed(STEADY, pictures, skipped=at, kept=kept)
+    for one, other in zip(whole[at:], rest, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (echoed(STEADY, pictures, skipped=at)[0] != whole[at]).any(), "without what was kept it is another painting"
