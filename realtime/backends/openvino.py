@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest way to run these nets on any x86 or Arm CPU (measured in docs/measurements.md)."""
+"""OpenVINO: the fastest way to run these nets on any x86 or Arm CPU (measured in docs/lab/live.md)."""
 
 from __future__ import annotations
 

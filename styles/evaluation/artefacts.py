@@ -35,10 +35,10 @@ MAX_PERIOD_RATIO = 2.0
 MAX_BORDER_BUSY = 2.0
 # Mirrored edges calm the last rows by themselves, 2.5 times with the widest strokes that we have seen; blanks by more.
 MAX_BORDER_EMPTY = 4.0
-# The article's own nets, whose zero padding paints frames, have 0.146 to 0.65 (docs/measurements.md).
+# The article's own nets, whose zero padding paints frames, have 0.146 to 0.65 (docs/lab/training.md).
 MAX_BORDER_SHIFT = 0.12
 # The article's nets have up to 0.06 of the one and 1.1 of the other; nets that judges found full of blobs and fringes
-# up to 0.24 and 1.5 (docs/measurements.md).
+# up to 0.24 and 1.5 (docs/lab/training.md).
 MAX_BLOBS = 0.1
 MAX_FRINGES = 1.3
 

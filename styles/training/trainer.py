@@ -155,7 +155,7 @@ class Trainer:
             raise ValueError("a training plan needs either steps or minutes")
         self.device = next(loss_network.buffers()).device
         self.net = net.to(self.device).requires_grad_(not frozen)
-        # in float32 oneDNN is 1.3 to 1.4 times as fast with channels that lie apart (docs/measurements.md)
+        # in float32 oneDNN is 1.3 to 1.4 times as fast with channels that lie apart (docs/lab/training.md)
         self.memory_format = torch.channels_last if _multiplies_bfloat16(self.device) else torch.contiguous_format
         for module in (self.net, loss_network):
             module.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
