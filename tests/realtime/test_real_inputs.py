@@ -152,8 +152,7 @@ class Painting:
     def frames(self) -> list[tuple[float, NDArray[np.uint8]]]:
         """Time in s and pixels, H x W x 3, of each frame."""
         with av.open(f"file:{self.path}") as container:
-            frames: list[Any] = list(container.decode(video=0))
-        return [(float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in frames]
+            return [(float(frame.time or 0), _pixels(frame)) for frame in container.decode(video=0)]
 
     @property
     def times(self) -> list[float]:
@@ -168,6 +167,11 @@ class Painting:
     def names(self, *words: str) -> bool:
         """Returns whether one of the words was printed."""
         return any(word.lower() in self.printed.lower() for word in words)
+
+
+def _pixels(frame: Any) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    return pixels
 
 
 def probe(path: Path) -> Any:
