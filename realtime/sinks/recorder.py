@@ -16,8 +16,9 @@ from realtime.audio.copied_tracks import CopiedTracks
 from realtime.audio.feed import AudioQueue
 from realtime.audio.live_track import LiveAudioTrack
 from realtime.frames import ClipRange, Frame, Pixels
+from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Container, Encoding, OutputError, encoder_for, open_encoder
-from realtime.media.image_sequence import is_image_sequence, numbered_files
+from realtime.media.image_sequence import is_image_sequence, numbered_files, sequence_url
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.media.video_encoder import Packet, VideoEncoder, VideoTrack
 
@@ -109,7 +110,8 @@ class FileRecorder:
         container = CONTAINERS[path.suffix.lower()]
         name = encoder_for(path, encoding)
         try:
-            self._container = av.open(str(path), "w", format=container.format, options=_muxer_options(container, track))
+            url = sequence_url(path) if is_image_sequence(path) else file_url(path)
+            self._container = av.open(url, "w", format=container.format, options=_muxer_options(container, track))
             self._video = open_video_encoder(self._container, name, track, encoding, container)
             self._copied = None if copy_from is None else CopiedTracks(copy_from, self._container, self._video.stream)
             audible = audio is not None and bool(container.audio)
