@@ -186,12 +186,11 @@ class Easel:
         check_photo_size(job.output, size)
         # memory is for one huge picture at a time
         with self._huge if max(width * height, size[0] * size[1]) > MOST_PIXELS_WHOLE else nullcontext():
-            photo = read_photo(job.source)
+            photo = read_photo(job.source, None if self._size else self._reading.max_side)
             if photo.note:
                 tell(f"{job.source}: {photo.note}")
-            upright = photo.pixels.shape[1::-1]
-            size = self._size or self._reading.fitted(upright)
-            if size != upright:
+            size = self._size or self._reading.fitted(photo.full_size or photo.pixels.shape[1::-1])
+            if size != photo.pixels.shape[1::-1]:
                 photo = resized(photo, size)
             if size[0] * size[1] > MOST_PIXELS_WHOLE and self.backend != "openvino":
                 tell(f"{job.source} is huge ({size[0]}x{size[1]}): it is painted band by band, with openvino")
@@ -199,7 +198,8 @@ class Easel:
                 photo = painter.paint(photo, self._painting, report)
             if photo.alpha is not None and not has_alpha(job.output):
                 tell(f"{job.output} holds no transparency: what shines through is white")
-            write_photo(job.output, photo)
+            if lost := write_photo(job.output, photo):
+                tell(f"{job.output}: {lost}")
 
     @contextmanager
     def _painter(self) -> Iterator[PhotoPainter]:
