@@ -9,6 +9,7 @@ import numpy as np
 from realtime.backends import Net, Painter, Vector, not_installed, opening
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
+from styles.support.silent_imports import import_onnxruntime
 
 # TensorRT has a backend of its own, and OpenVINO too.
 _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
@@ -21,9 +22,7 @@ def unavailable_reason() -> str | None:
 def finds_cuda() -> bool:
     if unavailable_reason():
         return False
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
@@ -33,7 +32,7 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
     """Returns a painter on the first of our providers that the installed ONNX Runtime has."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -11,6 +11,7 @@ import numpy as np
 from realtime.backends import Net, Vector, not_installed, opening
 from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
+from styles.support.silent_imports import import_openvino
 
 
 def unavailable_reason() -> str | None:
@@ -34,8 +35,6 @@ class OpenVinoPainter:
     """
 
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
-        import openvino
-
         core = openvino_core()
         model = core.read_model(onnx)
         model.reshape({"frame": [1, height, width, 3]})
@@ -45,7 +44,7 @@ class OpenVinoPainter:
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self.description = f"openvino {precision}"
         self.depth = max(2, self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._tensor = openvino.Tensor
+        self._tensor = import_openvino().Tensor
         self._idle = deque(self._compiled.create_infer_request() for _ in range(self.depth))
         self._busy: deque[tuple[Any, Pixels, object]] = deque()
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from realtime.backends import Net, Vector
 from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
+from styles.support.silent_imports import import_openvino
 
 # About so many pixels of the picture are in work at once, and no fewer rows.
 _BAND_PIXELS = 1_500_000
@@ -208,8 +209,8 @@ class _Cutter:
         Inputs: `frame` and what it reads, as far as it does, and `rows`: the band without its overlap. Outputs: what it
         keeps or the painting, without the overlap, then mean and root of the squares of each tensor that is normed.
         """
-        import openvino
-        from openvino import opset13 as ops
+        openvino = import_openvino()
+        ops = openvino.opset13
 
         model = self._core.read_model(self._onnx)
         model.reshape({"frame": [1, -1, self._width, 3]})
@@ -326,7 +327,7 @@ def _replace(output: Any, replacement: Any) -> None:
 
 def _normalised(norm: Any, moments: _Moments) -> Any:
     """Returns what the norm gives, with known statistics."""
-    from openvino import opset13 as ops
+    ops = import_openvino().opset13
 
     eps = norm.get_attributes()["eps"]
     mean = moments.mean.reshape(1, -1, 1, 1).astype(np.float32)
@@ -336,7 +337,7 @@ def _normalised(norm: Any, moments: _Moments) -> Any:
 
 def _trimmed(output: Any, rows: Any, step: int, axis: int) -> Any:
     """Returns the rows of a band without its overlap."""
-    from openvino import opset13 as ops
+    ops = import_openvino().opset13
 
     begin_and_end = ops.divide(rows, ops.constant(np.array([step])))
     one, two = ops.constant(np.array([1])), ops.constant(np.array([2]))
