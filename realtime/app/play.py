@@ -33,6 +33,7 @@ from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Source
 from realtime.sources.scene import Scene
 from realtime.stylize.pipeline import MIN_SIDE
+from realtime.stylize.styles import LoadedStyle
 from styles.support.errors import FAILED, UNREADABLE, UsageError
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
@@ -214,7 +215,10 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
     microphone = show.input.microphone
     reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
-    reload = lambda: load_wanted_styles(options.look, catalog.network)[0]  # noqa: E731
+
+    def reload() -> Sequence[LoadedStyle]:
+        return load_wanted_styles(options.look, catalog.network)[0]
+
     return Player(
         source,
         show.net.stylizer,

@@ -6,11 +6,10 @@ the tables of the layers that it uses.
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 
-from styles.support.terminal import discard_output, print_line
+from styles.support.terminal import discard_unread_output, print_line
 
 DONE, FAILED, USAGE, UNREADABLE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -50,17 +49,15 @@ def run_command(name: str, run: Callable[[], int], exit_codes: ExitCodes, *, deb
         debug: print the traceback of an error first; None for a command without the option --debug.
     """
     try:
-        code = run()
-        sys.stdout.flush()
+        return run()
     except BrokenPipeError as exc:
-        discard_output()
+        discard_unread_output()
         return _report(name, exc, exit_codes, debug)
     except KeyboardInterrupt:
         print_line(f"{name}: stopped")
         return INTERRUPTED
     except Exception as exc:
         return _report(name, exc, exit_codes, debug)
-    return code
 
 
 def _report(name: str, error: Exception, exit_codes: ExitCodes, debug: bool | None) -> int:

@@ -26,9 +26,12 @@ def closable_output() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        discard_output()
+        discard_unread_output()
 
 
-def discard_output() -> None:
-    """Sends stdout nowhere: Python flushes it once more at its end, and that must not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def discard_unread_output() -> None:
+    """Sends stdout nowhere if nobody reads it: Python flushes it once more at its end, and that must not fail again."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
