@@ -103,7 +103,7 @@ class FrameQueue:
             if self._frames:
                 frame = self._frames.popleft()
                 self._changed.notify_all()
-                # the age of a file's frame counts from the moment it is wanted: it was read ahead
+                # the age of a file's frame counts from the moment it is needed: it was read ahead
                 return frame if self._source.live else replace(frame, captured_at_s=time.monotonic())
             if self._error is not None:
                 error, self._error = self._error, None
@@ -191,7 +191,7 @@ class QueuePolicy:
         essential: an error of the sink is raised by the next `write`, or by `finish`. Otherwise the sink ends alone,
             and `SinkQueue.failure` says why.
         capacity: how many frames may wait.
-        repeat_s: after so many seconds without a new frame the last one is written again; None for never.
+        repeat_s: after this many seconds without a new frame the last one is written again; None for never.
         leave_within_s: how long leaving may take, in seconds, before a sink that hangs is abandoned; None for no limit.
     """
 

@@ -108,31 +108,38 @@ class VideoPainting:
             self._stylizer.close()
             self._stylizer = None
 
-    def _ready(self, frame: Frame, net: Net) -> FrameStylizer:
-        """Returns what paints the frame, with the net loaded for its size."""
-        # nobody waits for a single frame of a file, which has a time of its own
-        for_files = frame.time is not None
+    def load(self, net: Net, size: Size, *, for_files: bool) -> FrameStylizer:
+        """Loads a net for frames of a size, unless it is loaded; returns what paints them.
+
+        Args:
+            net: the net.
+            size: width and height of the frames.
+            for_files: whether nobody waits for a single one of them.
+        """
         if for_files != self._for_files and not self.in_flight:
             self.close()
             self._for_files = for_files
         if self._stylizer is None:
             self._stylizer = FrameStylizer(self._suited(self._backend), fade_s=self._fade_s)
-        at_s = frame.captured_at_s if frame.time is None else float(frame.time)
-        if at_s < self._last_at_s:
-            self._stylizer.restart()
-        self._last_at_s = at_s
-        self._load(self._stylizer, net, frame.size)
-        return self._stylizer
-
-    def _load(self, stylizer: FrameStylizer, net: Net, size: Size) -> None:
         try:
-            stylizer.painter(net, size)
+            self._stylizer.painter(net, size)
         except BackendUnavailableError as exc:
             if self._asked != "auto":
                 raise
             self._failed[self.backend] = str(exc)
-            fall_back(stylizer, net, size, self._failed, suited=self._suited)
-            self._backend = load_backend(stylizer.backend.name)
+            fall_back(self._stylizer, net, size, self._failed, suited=self._suited)
+            self._backend = load_backend(self._stylizer.backend.name)
+        return self._stylizer
+
+    def _ready(self, frame: Frame, net: Net) -> FrameStylizer:
+        """Returns what paints the frame, with the net loaded for its size."""
+        # frames of files have times of their own
+        stylizer = self.load(net, frame.size, for_files=frame.time is not None)
+        at_s = frame.captured_at_s if frame.time is None else float(frame.time)
+        if at_s < self._last_at_s:
+            stylizer.restart()
+        self._last_at_s = at_s
+        return stylizer
 
     def _suited(self, backend: Backend) -> Backend:
         return backend.for_files() if self._for_files else backend

@@ -189,7 +189,13 @@ class Stylizer:
             Exception: what `frames` raises, after the frames that came before.
         """
         self._check_idle()
-        feed: _Feed = frames if isinstance(frames, VideoSource) else _IteratedFrames(frames)
+        feed: _Feed
+        if isinstance(frames, VideoSource):
+            feed = frames
+            # a live source goes on while a net is loaded, so it is loaded before the first frame is asked for
+            self._video.load(self._loaded.net, frames.size, for_files=not frames.live)
+        else:
+            feed = _IteratedFrames(frames)
         error: Exception | None = None
         try:
             while True:

@@ -101,7 +101,7 @@ class Microphone:
                         return answer.name
                     raise SourceError(answer.reason)
                 break
-        raise SourceError(f"the microphone {self._wanted or 'that is the default'} does not answer")
+        raise SourceError(f"the microphone{self._wanted and f' {self._wanted}'} does not answer")
 
     def _receive(self) -> None:
         while not self._stopped.is_set():

@@ -18,7 +18,7 @@ class SourceError(OSError):
 
 
 def find_video_stream(container: Any) -> Any | None:
-    """Returns the first stream of moving pictures, else the cover of an audio file, else None.
+    """Returns the first video stream that is not a cover, else the cover of an audio file, else None.
 
     Args:
         container: an open input container of PyAV.

@@ -230,7 +230,7 @@ def encoder_options(name: str, encoding: Encoding, rate: Fraction) -> dict[str, 
 
     Args:
         name: a name in ENCODERS.
-        encoding: what is wanted.
+        encoding: quality, preset and latency.
         rate: frames per second.
     """
     encoder, low_latency = ENCODERS[name], encoding.low_latency

@@ -93,21 +93,21 @@ class VideoEncoder:
             frame: the frame that they were painted from, which has their time.
             key: whether playback must be able to start here.
         """
-        picture = self._from_rgb(pixels)
-        picture.time_base = self._track.time_base
-        picture.pts = self.last_pts = self._pts(frame)
-        picture.duration = max(1, round((frame.duration or 1 / self._track.rate) / self._track.time_base))
+        video_frame = self._from_rgb(pixels)
+        video_frame.time_base = self._track.time_base
+        video_frame.pts = self.last_pts = self._pts(frame)
+        video_frame.duration = max(1, round((frame.duration or 1 / self._track.rate) / self._track.time_base))
         if key:
-            picture.pict_type = PictureType.I
-        self._durations[picture.pts] = picture.duration
-        return self._packets(picture)
+            video_frame.pict_type = PictureType.I
+        self._durations[video_frame.pts] = video_frame.duration
+        return self._packets(video_frame)
 
     def flush(self) -> Sequence[Packet]:
         """Returns the packets that the encoder still holds; no frame can be added afterwards."""
         return self._packets(None)
 
-    def _packets(self, picture: av.VideoFrame | None) -> Sequence[Packet]:
-        packets: Sequence[Packet] = self.stream.encode(picture)
+    def _packets(self, video_frame: av.VideoFrame | None) -> Sequence[Packet]:
+        packets: Sequence[Packet] = self.stream.encode(video_frame)
         for packet in packets:
             # not every encoder passes durations on, and without the last one a file ends too early
             if packet.pts in self._durations:

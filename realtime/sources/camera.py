@@ -25,7 +25,7 @@ from realtime.sources.camera_list import (
 )
 
 DEFAULT_CAMERA_SIZE = (640, 480)
-# A camera may drop a frame now and then, above all its first ones; after so many in a row it is gone.
+# A camera may drop a frame now and then, above all its first ones; after this many in a row it is gone.
 _MAX_EMPTY_READS = 30
 
 

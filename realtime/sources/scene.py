@@ -24,7 +24,7 @@ TEST_SCENE = "test"
 # Frames per second.
 SCENE_RATE = Fraction(30)
 _SEED = 1810
-# After so many frames every layer is back where it began.
+# After this many frames every layer is back where it began.
 LOOP_FRAMES = 600
 _WAVES = 5
 
@@ -56,8 +56,8 @@ def _noise(height: int, width: int, cell: int, rng: np.random.Generator) -> Floa
 
 def _gradient(height: int, width: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Floats:
     share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    colours = np.array(top, np.float32) * (1 - share) + np.array(bottom, np.float32) * share
-    return np.repeat(colours, width, axis=1).astype(np.float32)
+    colors = np.array(top, np.float32) * (1 - share) + np.array(bottom, np.float32) * share
+    return np.repeat(colors, width, axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -214,9 +214,9 @@ def _boat(height: int) -> tuple[Pixels, NDArray[np.uint8]]:
     boat = np.zeros((height, width, 3), np.uint8)
     mask = np.zeros((height, width), np.uint8)
 
-    def polygon(points: list[tuple[float, float]], colour: tuple[int, int, int]) -> None:
+    def polygon(points: list[tuple[float, float]], color: tuple[int, int, int]) -> None:
         corners = [np.array([(x * width, y * height) for x, y in points], np.int32)]
-        cv2.fillPoly(boat, corners, colour)
+        cv2.fillPoly(boat, corners, color)
         cv2.fillPoly(mask, corners, 255)
 
     polygon([(0.08, 0.8), (0.95, 0.78), (0.8, 0.98), (0.22, 0.98)], (120, 58, 34))

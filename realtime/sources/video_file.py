@@ -28,9 +28,9 @@ from realtime.sources.base import BaseSource, SourceInfo
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 # A file may end this much before its announced end: the duration of the last frame is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
-# Reading gives up after so many failures in a row; there may be more behind a damaged place.
+# Reading gives up after this many failures in a row; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
-# In a transport stream, seeking may end after the key frame that was wanted, so it aims this much earlier.
+# In a transport stream, seeking may end after the key frame that is needed, so it aims this much earlier.
 _SEEK_MARGIN_S = 10
 # Frames per second of an image sequence, which does not say.
 IMAGE_SEQUENCE_RATE = Fraction(25)
@@ -67,7 +67,7 @@ class VideoFile(BaseSource):
 
     Args:
         path: the file, or the common name of an image sequence.
-        size: width and height to scale to, whatever the shape; players are told to show it in its own. None for what
+        size: width and height to scale to; a sample aspect ratio makes players show the original shape. None for what
             `reading` says.
         reading: which part is read, and how large.
         rate: frames per second of an image sequence; None for IMAGE_SEQUENCE_RATE.
@@ -116,7 +116,7 @@ class VideoFile(BaseSource):
         return self._shortfall
 
     def frames(self) -> Iterator[Frame]:
-        """Yields the frames that are wanted; a frame that cannot be decoded is skipped, and reported by `shortfall`."""
+        """Yields the requested frames; one that cannot be decoded is skipped, and reported by `shortfall`."""
         end_s = Fraction(0)
         for decoded in chain([self._first], self._decoded):
             at_s, duration_s = self._time(decoded), self._duration_s(decoded)
@@ -137,7 +137,7 @@ class VideoFile(BaseSource):
         return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None)
 
     def _seek(self) -> None:
-        """Seeks to the last key frame before the part that is wanted; if that fails, all is read."""
+        """Seeks to the last key frame before the requested part; if that fails, all is read."""
         if self._reading.start_s:
             aim_s = self._origin_s - (_SEEK_MARGIN_S if _has_free_clock(self._container) else 0)
             with suppress(av.error.FFmpegError):
@@ -154,7 +154,7 @@ class VideoFile(BaseSource):
         return first
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
-        """Yields the frames that are wanted; one that cannot be decoded is skipped and remembered."""
+        """Yields the requested frames; one that cannot be decoded is skipped and remembered."""
         end_s = None if self._reading.end_s is None else self._reading.end_s - (self._reading.start_s or 0)
         for packet in self._packets():
             # a file that was cut without encoding again has frames before its beginning that are not to be shown
@@ -171,7 +171,7 @@ class VideoFile(BaseSource):
                 if at_s is None or at_s >= 0 or self._reading.start_s is None:
                     yield decoded
                 else:
-                    # what fails before the part that is wanted does not matter
+                    # what fails before the requested part does not matter
                     self._trouble = ""
 
     def _packets(self) -> Iterator[Any]:
