@@ -1,6 +1,6 @@
 """Makes the screenshots of the docs from the bundled scene in a real window: python -m tools.make_screenshots
 
-It needs Xvfb and xdotool, and writes into docs/pictures.
+It needs Xvfb and xdotool, and writes into docs/pictures. The HUD shows the frame rate, so run it on a quiet machine.
 """
 
 from __future__ import annotations
