@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -20,7 +22,14 @@ from realtime.media.decoding import file_url, find_video_stream, has_free_clock,
 
 # Tags that describe the input file itself, or that a muxer writes again.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id")
+# Tags by which mkvmerge says how large a stream is, with or without a language behind them: painted, it has another
+# size.
+_STATISTICS = re.compile(r"(_STATISTICS_\w+|BPS|NUMBER_OF_BYTES|NUMBER_OF_FRAMES)(-\w+)?", re.IGNORECASE)
+_KEYED_TAGS = ("com.apple.", "com.android.")
 _MATROSKA = "matroska"
+# What players expect of a cover, by the name of its codec.
+_COVER_KINDS = {"mjpeg": "image/jpeg"}
+_COVER_SUFFIXES = {"mjpeg": "jpg"}
 # Reading gives up after this many failures; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # A broadcast says in every packet of AAC how to decode it, a file once.
@@ -100,7 +109,10 @@ class CopiedTracks:
         elif _is_cover(stream):
             with av.open(file_url(self._clip.path), metadata_errors="replace") as container:
                 packet = next(container.demux(container.streams[stream.index]))
-                self._output.add_attachment(name, kind or f"image/{stream.codec_context.name}", bytes(packet))
+                codec = stream.codec_context.name
+            kind = kind or _COVER_KINDS.get(codec, f"image/{codec}")
+            name = stream.metadata.get("filename", f"cover.{_COVER_SUFFIXES.get(codec, codec)}")
+            self._output.add_attachment(name, kind, bytes(packet))
         else:
             self._streams[stream.index] = copy = self._output.add_stream_from_template(stream, opaque=True)
             _keep_tags(stream, copy)
@@ -192,6 +204,15 @@ class CopiedTracks:
         return begins >= 0 or not clip.cut
 
 
+def has_keyed_tags(path: Path) -> bool:
+    """Returns whether a file has tags that MP4 and QuickTime hold only by their full names, as telephones write."""
+    try:
+        with av.open(file_url(path), metadata_errors="replace") as container:
+            return any(key.startswith(_KEYED_TAGS) for key in container.metadata)
+    except (av.error.FFmpegError, OSError):
+        return False
+
+
 def _can_hold(output: Any, stream: Any) -> bool:
     if stream.type == "attachment" or _is_cover(stream):
         # in MP4 that is written in fragments, the cover would become an empty stream
@@ -224,7 +245,9 @@ def _keep_tags(stream: Any, copy: Any) -> None:
 
 
 def _tags_to_keep(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if key.lower() not in _FILE_TAGS}
+    return {
+        key: value for key, value in tags.items() if key.lower() not in _FILE_TAGS and not _STATISTICS.fullmatch(key)
+    }
 
 
 def _is_redundant(stream: Any, container: Any) -> bool:

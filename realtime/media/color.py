@@ -100,6 +100,25 @@ def orientation_of(decoded: av.VideoFrame, stream: Any, packet: bytes = b"") -> 
     return Orientation() if data is None else _asked_by_matrix(bytes(data))
 
 
+def has_side_data(decoded: av.VideoFrame, stream: Any, kind: str) -> bool:
+    """Returns whether a frame comes with side data, by PyAV's name of its kind."""
+    if stream.codec_context.name in _IMAGE_CODECS:
+        return False
+    try:
+        return decoded.side_data.get(kind) is not None
+    except ValueError:
+        return False
+
+
+def scaled_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
+    """Returns the sample aspect ratio that keeps the shape of a frame whose size changes."""
+    stretched = Fraction(before[0] * after[1], before[1] * after[0])
+    # sides are whole numbers: what comes of rounding is not intended
+    if abs(stretched - 1) < Fraction(1, 50) or before == after:
+        return aspect
+    return (aspect * stretched).limit_denominator(255)
+
+
 def _exif_orientation(data: bytes) -> Any:
     try:
         with warnings.catch_warnings():

@@ -17,7 +17,16 @@ import av
 import av.error
 
 from realtime.frames import ClipRange, Frame, Pixels, Presentation, Size, letterboxed
-from realtime.media.color import Orientation, ToRgb, hdr_name, is_transparent, orientation_of, presentation_of
+from realtime.media.color import (
+    Orientation,
+    ToRgb,
+    has_side_data,
+    hdr_name,
+    is_transparent,
+    orientation_of,
+    presentation_of,
+    scaled_aspect,
+)
 from realtime.media.continuous_clock import ContinuousClock
 from realtime.media.decoding import (
     SourceError,
@@ -310,6 +319,12 @@ def _notes(decoded: av.VideoFrame, stream: Any, name: str) -> Iterator[str]:
     # WebM keeps alpha in a place that the decoder ignores
     if is_transparent(decoded) or stream.metadata.get("alpha_mode") == "1":
         yield f"{name} is partly transparent: its alpha channel is ignored"
+    if decoded.interlaced_frame:
+        yield f"{name} is interlaced: its frames are painted whole and no longer marked as interlaced"
+    if has_side_data(decoded, stream, "A53_CC"):
+        yield f"{name} has closed captions within its frames: they are left out"
+    if has_side_data(decoded, stream, "SPHERICAL"):
+        yield f"{name} is a 360-degree video: what is painted is no longer marked as one"
 
 
 def _presentation(
@@ -325,16 +340,7 @@ def _presentation(
     """
     stored = stream.sample_aspect_ratio
     shown = presentation_of(decoded, stored if stored is not None and stored > 0 else Fraction(1), orientation)
-    return replace(shown, sample_aspect_ratio=_scaled_aspect(shown.sample_aspect_ratio, *sizes))
-
-
-def _scaled_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
-    """Returns the sample aspect ratio that keeps the shape of a frame whose size changes."""
-    stretched = Fraction(before[0] * after[1], before[1] * after[0])
-    # sides are whole numbers: what comes of rounding is not intended
-    if abs(stretched - 1) < Fraction(1, 50) or before == after:
-        return aspect
-    return (aspect * stretched).limit_denominator(255)
+    return replace(shown, sample_aspect_ratio=scaled_aspect(shown.sample_aspect_ratio, *sizes))
 
 
 def _clock_origin_s(container: Any) -> Fraction:
