@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_engines.onnx.cache import OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
+from build_engines.onnx.cache import NoExporterError, OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
+from build_engines.onnx.layout import check_weights, style_size
 from build_engines.onnx.options import FRAME
 from realtime.backends import Net, Vector
 from styles.registry import (
@@ -19,9 +20,11 @@ from styles.registry import (
     list_styles,
     network_path,
 )
-from styles.weights import WeightsError, load_style, read_network_config
+from styles.weights import WeightsError, load_network, load_style, read_network_config
 
 DEFAULT_STYLE = "wreck"
+# Why a style is left out; the others are painted all the same.
+_NOT_PAINTABLE = (StyleMismatchError, UnknownStyleError, WeightsError, OnnxFileError, NoExporterError, OSError)
 # A foreign graph does not say what its sizes must be multiples of; the article's net halves the picture twice.
 _FOREIGN_SIZE_MULTIPLE = 4
 
@@ -77,15 +80,50 @@ def load_paintings(
 ) -> Sequence[LoadedStyle]:
     """Returns the paintings of the net, by name, but for the style file `without`; `tell` is told what is left out."""
     paintings = []
+    nets = _Nets()
     for style in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
         if style.path == without:
             continue
         try:
-            check_belongs(style)
-            paintings.append(_painting(style))
-        except (StyleMismatchError, WeightsError) as exc:
+            check_belongs(style, nets.path(style))
+            paintings.append(_painting(style, nets))
+        except _NOT_PAINTABLE as exc:
             tell(f"left out: {exc}")
     return paintings
+
+
+class _Nets:
+    """The nets of many styles, each looked at once."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, Path] = {}
+        self._nets: dict[Path, Net] = {}
+
+    def path(self, style: Style) -> Path:
+        """Returns the weights file of a style's net.
+
+        Raises:
+            UnknownStyleError: there is none.
+        """
+        if style.dedicated:
+            return style.path
+        if style.network not in self._paths:
+            self._paths[style.network] = style.network_path
+        return self._paths[style.network]
+
+    def net(self, style: Style) -> Net:
+        """Returns a style's net.
+
+        Raises:
+            UnknownStyleError: there is none.
+            WeightsError: it is damaged.
+        """
+        weights = self.path(style)
+        if style.dedicated:
+            return _net(weights, dedicated=True)
+        if weights not in self._nets:
+            self._nets[weights] = _net(weights, dedicated=False)
+        return self._nets[weights]
 
 
 def _find(chosen: str, network: str) -> Style:
@@ -98,15 +136,32 @@ def _find(chosen: str, network: str) -> Style:
         raise
 
 
-def _painting(style: Style) -> LoadedStyle:
-    vector = None if style.dedicated else load_style(style.path).vector
-    return LoadedStyle(style.name, style.title, style.artist, _net(style.network_path, vector), vector)
+def _painting(style: Style, nets: _Nets | None = None) -> LoadedStyle:
+    net = (nets or _Nets()).net(style)
+    vector = None
+    if not style.dedicated:
+        vector = load_style(style.path).vector
+        if len(vector) != net.style_size:
+            raise WeightsError(
+                f"{style.path} holds a style vector of {len(vector)} values; the net {style.network!r} expects "
+                f"{net.style_size}"
+            )
+    return LoadedStyle(style.name, style.title, style.artist, net, vector)
 
 
-def _net(weights: Path, vector: Vector | None) -> Net:
-    config = read_network_config(weights)
-    style_size = 0 if vector is None else len(vector)
-    return Net(weights.stem, ready_onnx(weights), weights, style_size, config.size_multiple)
+def _net(weights: Path, dedicated: bool) -> Net:
+    try:
+        config = read_network_config(weights)
+        size = style_size(config)
+        if dedicated:
+            check_weights(load_network(weights))
+        return Net(weights.stem, ready_onnx(weights), weights, 0 if dedicated else size, config.size_multiple)
+    except WeightsError as exc:
+        if str(weights) in str(exc):
+            raise
+        raise WeightsError(f"{weights}: {exc}") from exc
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as exc:
+        raise WeightsError(f"{weights} is no transform net: {exc}") from exc
 
 
 def _foreign_painting(onnx: Path) -> LoadedStyle:
