@@ -20,7 +20,7 @@ from realtime.backends import BACKENDS, FOR_ONE_SIZE, choose_backend
 from realtime.frames import Pixels
 from realtime.media.photo import Photo, read_photo, resized, write_photo
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import load_paintings, network_for
+from realtime.stylize.styles import load_catalog, network_for
 from styles.registry import UnknownStyleError
 
 _PAPER, _INK, _PALE = (250, 249, 246), (30, 30, 30), (110, 110, 110)
@@ -76,7 +76,7 @@ def _cells(args: argparse.Namespace, photo: Photo) -> Sequence[Cell]:
     photo = resized(photo, (args.width, max(1, round(height * args.width / width))))
     choice = choose_backend(args.backend, FOR_ONE_SIZE)
     network = network_for(args.net, choice.backend.name)
-    paintings = load_paintings(network, tell)
+    paintings = load_catalog(network, tell)
     if not paintings:
         raise UnknownStyleError(f"the net {network!r} has no styles")
     painter = PhotoPainter(choice.backend, PhotoLook(args.strength, args.keep_colors))

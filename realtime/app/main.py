@@ -412,7 +412,7 @@ def _prepare(
     try:
         return stylizer.painter(net, size), None
     except EngineMissingError as exc:
-        upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.words))
+        upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.argv))
         if asked != "auto":
             with progress_bar(f"building the engine for {size[0]}x{size[1]}", 100) as report:
                 upgrade.wait(lambda share: report and report(round(100 * share)), lambda: time.sleep(0.1))

@@ -15,10 +15,12 @@ _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionP
 
 
 def unavailable_reason() -> str | None:
+    """Returns what to type if ONNX Runtime is not installed, None if it is."""
     return not_installed("onnxruntime", "onnxruntime")
 
 
 def finds_cuda() -> bool:
+    """Whether the installed ONNX Runtime runs on NVIDIA cards."""
     if unavailable_reason():
         return False
     import onnxruntime
@@ -27,12 +29,13 @@ def finds_cuda() -> bool:
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
+    """Returns a painter for frames of that size. Raises BackendUnavailableError."""
     with opening("onnxruntime", net):
         return onnx_painter(net.onnx, width, height)
 
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
-    """Returns a painter on the first of our providers that the installed ONNX Runtime has."""
+    """Returns a painter on the first of our execution providers that the installed ONNX Runtime has."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
