@@ -62,15 +62,26 @@ def measure_quality(
     return AccuracyReport(worst[0], worst[1], paint[0], reference[0], len(frames))
 
 
+def smooth_frames(width: int, height: int) -> list[Pixels]:
+    """Returns frames of which FP16 has least to hold on to: a sky, a dark ramp, a vignette, without any grain."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    y, x = y / height, x / width
+    sky = np.stack([90 + 60 * y, 140 + 50 * y, 220 - 10 * y], axis=-1)
+    dark = np.stack([20 + 30 * x * y, 16 + 24 * x * y, 12 + 18 * x * y], axis=-1)
+    vignette = np.stack([200 * np.exp(-4 * ((x - 0.5) ** 2 + (y - 0.5) ** 2))] * 3, axis=-1)
+    return [np.clip(np.round(frame), 0, 255).astype(np.uint8) for frame in (sky, dark, vignette)]
+
+
 def sample_frames(width: int, height: int) -> list[Pixels]:
-    """Returns pictures that no file is needed for: soft and hard edges, grain, flat black, over the whole range."""
+    """Returns frames that no file is needed for: soft and hard edges, grain, flat black, and `smooth_frames`."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(width, height)
     rng = np.random.default_rng(0)
     soft = np.stack([np.sin(9 * x + 2 * y), np.cos(7 * y - 3 * x), np.sin(5 * (x + y) ** 2)], axis=-1) * 110 + 128
     hard = np.where(((8 * x).astype(int) + (8 * y).astype(int))[..., None] % 2, soft, 255 - soft[::-1])
     dark = np.where((np.hypot(x - 0.5, y - 0.3) < 0.2)[..., None], soft, 0)
     pictures = (soft, hard + rng.normal(0, 12, hard.shape), dark)
-    return [np.clip(np.round(picture), 0, 255).astype(np.uint8) for picture in pictures]
+    drawn = [np.clip(np.round(picture), 0, 255).astype(np.uint8) for picture in pictures]
+    return [*drawn, *smooth_frames(width, height)]
 
 
 def photographs(folder: Path, width: int, height: int, count: int = 20) -> list[Pixels]:
@@ -101,6 +112,39 @@ def photographs(folder: Path, width: int, height: int, count: int = 20) -> list[
 
 class NoReceiptError(RuntimeError):
     """Nothing is installed that could measure the quality; the text says what to type."""
+
+
+def with_fp16_storage(fp16_model: bytes) -> bytes:
+    """Returns an FP16 graph as a float32 one that rounds every tensor which a GPU would store in FP16.
+
+    A GPU multiplies FP16 numbers, sums in FP32 and rounds what it stores. ONNX Runtime on a CPU leaves out the rounding
+    between the operators of an FP16 graph, and with it what FP16 costs.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    wide = onnx.load_model_from_string(fp16_model)
+    inferred = onnx.shape_inference.infer_shapes(wide).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in inferred.value_info}
+    for tensor in wide.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT16:
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    nodes = []
+    for node in wide.graph.node:
+        stored = [name for name in node.output if kinds.get(name) == TensorProto.FLOAT16]
+        if stored and node.op_type == "Cast":
+            node.attribute[0].i = TensorProto.FLOAT
+        for index, name in enumerate(node.output):
+            node.output[index] = f"{name}_exact" if name in stored else name
+        nodes.append(node)
+        for name in stored:
+            nodes.append(helper.make_node("Cast", [f"{name}_exact"], [f"{name}_half"], to=TensorProto.FLOAT16))
+            nodes.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    del wide.graph.node[:], wide.graph.value_info[:]
+    wide.graph.node.extend(nodes)
+    model: bytes = wide.SerializeToString()
+    return model
 
 
 def paint_with_onnxruntime(model: bytes) -> Paint:

@@ -1,4 +1,4 @@
-"""A process of its own for what must not be able to stop, crash or chatter into the show."""
+"""A child process for code that must not be able to block, crash or write into the app."""
 
 from __future__ import annotations
 
@@ -9,28 +9,36 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-_FAREWELL_S = 2.0
+_EXIT_TIMEOUT_S = 2.0
 
 
-class Child:
-    """A process that runs `target(pipe, *args)`, and `pipe`, our end of the pipe to it; Ctrl-C does not reach it."""
+class ChildProcess:
+    """A process that runs `target(pipe, *args)`. Ctrl-C does not reach it.
+
+    Args:
+        target: a function at the top level of a module; it returns when its end of the pipe is closed.
+        args: further arguments of `target`; they must be picklable.
+        name: name of the process.
+
+    `pipe` is our end of the pipe.
+    """
 
     def __init__(self, target: Callable[..., None], *args: object, name: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe: Connection
-        self.pipe, theirs = context.Pipe()
-        self.process: Any = context.Process(target=_run, args=(target, theirs, *args), name=name, daemon=True)
-        with _without_interrupts():
+        self.pipe, child_end = context.Pipe()
+        self.process: Any = context.Process(target=_run, args=(target, child_end, *args), name=name, daemon=True)
+        with _interrupts_blocked():
             self.process.start()
-        theirs.close()
+        child_end.close()
 
-    def leave(self) -> None:
-        """Closes the pipe, at which the process ends by itself; where it does not, it is ended."""
+    def close(self) -> None:
+        """Closes the pipe, which makes the process exit by itself; kills it if it does not."""
         self.pipe.close()
-        self.process.join(_FAREWELL_S)
-        self.end()
+        self.process.join(_EXIT_TIMEOUT_S)
+        self.kill()
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Ends the process at once."""
         self.process.kill()
         self.process.join()
@@ -40,13 +48,13 @@ class Child:
 
 
 def _run(target: Callable[..., None], pipe: Connection, *args: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the show's, which then closes the pipe
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and then closes the pipe
     target(pipe, *args)
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started meanwhile never sees a Ctrl-C: it would print a traceback before it can ignore it."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Blocks Ctrl-C for the processes started inside: they would print a traceback before they can ignore it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

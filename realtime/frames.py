@@ -1,9 +1,10 @@
-"""The picture as it travels through the app."""
+"""A frame as it travels through the app, and what is known about the video that it belongs to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,24 +12,54 @@ from numpy.typing import NDArray
 
 # H x W x 3 uint8 RGB
 Pixels = NDArray[np.uint8]
-# Not known, in the tables of colour spaces of ITU-T H.273.
+# Width and height, in pixels.
+Size = tuple[int, int]
+# "Unspecified" in the tables of color spaces of ITU-T H.273.
 UNSPECIFIED = 2
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """What pixels leave unsaid: the width of one in heights, and their colour space in the numbers of ITU-T H.273."""
+    """How pixels are to be shown, which the pixels themselves do not say.
+
+    Args:
+        sample_aspect_ratio: width of one pixel divided by its height.
+        primaries: color primaries, a number of ITU-T H.273.
+        transfer: transfer characteristics, a number of ITU-T H.273.
+    """
 
     sample_aspect_ratio: Fraction = Fraction(1)
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
 
 
+@dataclass(frozen=True)
+class ClipRange:
+    """The part of a file that is read.
+
+    Args:
+        path: the file.
+        begins_s: the time of the file's clock that is 0 on the clock of the clip, in seconds.
+        ends_s: the time of the file's clock at which the clip ends, in seconds; None for the end of the file.
+        cut: whether everything before `begins_s` is left out. A clock may begin late without anything being cut.
+    """
+
+    path: Path
+    begins_s: Fraction = Fraction(0)
+    ends_s: Fraction | None = None
+    cut: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source. `captured_at_s` is on the monotonic clock.
+    """One frame of a source.
 
-    `time` and `duration` are its own in a file, in s, where the file says them.
+    Args:
+        pixels: H x W x 3 uint8 RGB.
+        index: position in the source, counted from 0.
+        captured_at_s: when it was captured, on the monotonic clock, in seconds.
+        time: its own timestamp in a file, in seconds; None if the file has none.
+        duration: how long it is shown, in seconds; None if the file does not say.
     """
 
     pixels: Pixels
@@ -38,13 +69,18 @@ class Frame:
     duration: Fraction | None = None
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Width and height."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
 
-def fitted(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Returns the picture in a frame of `size`, whole and undistorted, in black where its shape is another."""
+def letterboxed(pixels: Pixels, size: Size) -> Pixels:
+    """Returns the frame scaled to fit into `size`, whole and undistorted, with black bars if its shape differs.
+
+    Args:
+        pixels: H x W x 3 uint8 RGB.
+        size: width and height of the result.
+    """
     height, width = pixels.shape[:2]
     if (width, height) == size:
         return pixels

@@ -1,4 +1,4 @@
-"""Threads: sources are read and sinks written in the background, and the loop waits for neither."""
+"""The app's threads: sources are read and sinks written in the background, so that the player waits for neither."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from realtime.frames import Frame, Pixels
+from realtime.frames import Frame, Pixels, Size
 
-# Decoding runs this far ahead of painting; more would only hold memory.
+# Decoding runs this far ahead of painting; more would only use memory.
 _PREFETCHED_FRAMES = 4
-# So many paintings may wait for a sink: a quarter of a second, which covers the hiccups of a disk.
-_WAITING_PICTURES = 8
-# A sink that takes longer to write what was waiting is left to itself: its thread is a daemon.
-PATIENCE_S = 5.0
-# The keyboard is not heard while a picture is waited for.
+# How many frames may wait for a sink: a quarter of a second, which covers the hiccups of a disk.
+_QUEUED_FRAMES = 8
+# A thread that takes longer to end is abandoned: it is a daemon.
+LEAVE_TIMEOUT_S = 5.0
+# The player does not look at the keyboard while it waits for a frame to be due.
 _LONGEST_PAUSE_S = 2.0
 
 
@@ -29,29 +29,38 @@ class FrameSource(Protocol):
     """What a frame queue reads; `realtime.sources.base.Source` is one."""
 
     @property
-    def live(self) -> bool: ...
+    def live(self) -> bool:
+        """Whether frames come at their own pace, so that old ones are to be dropped."""
 
-    def frames(self) -> Iterator[Frame]: ...
+    def frames(self) -> Iterator[Frame]:
+        """Yields the frames in order."""
 
     def stop(self) -> None:
-        """Has `frames` end soon where it waits for a picture; called from another thread."""
+        """Makes `frames` end soon if it is waiting for a frame; called from another thread."""
 
 
 class RatedSource(FrameSource, Protocol):
-    """What the loop must know of a source."""
+    """What the player must know about a source."""
 
     @property
-    def rate(self) -> Fraction: ...
+    def rate(self) -> Fraction:
+        """Frames per second."""
 
     @property
-    def size(self) -> tuple[int, int]: ...
+    def size(self) -> Size:
+        """Width and height of the frames."""
 
 
 class FrameQueue:
-    """Frames of a source, read by a thread: of a live source always the newest, of a file every one in order.
+    """Frames of a source, read by a thread: only the newest of a live source, all of a file's in order.
 
     A context manager: the thread starts on entering and has ended on leaving. An error of the source is raised by the
-    next `take`, after the frames that came before it. `dropped` counts the live frames that were too late.
+    next `take`, after the frames that came before it.
+
+    Args:
+        source: what to read.
+
+    `dropped` counts the live frames that nobody took in time.
     """
 
     def __init__(self, source: FrameSource) -> None:
@@ -77,17 +86,24 @@ class FrameQueue:
             self._frames.clear()
             self._changed.notify_all()
         self._source.stop()
-        # a camera that hangs in its driver must not hang the app: the thread is a daemon
-        self._thread.join(PATIENCE_S)
+        # a camera that hangs in its driver must not hang the app
+        self._thread.join(LEAVE_TIMEOUT_S)
 
     def take(self, timeout_s: float | None = None) -> Frame | None:
-        """Returns the next frame; None when the source has ended or nothing came within the time (None: no limit)."""
+        """Returns the next frame, or None if the source has ended or no frame came in time.
+
+        Args:
+            timeout_s: how long to wait, in seconds; None for no limit.
+
+        Raises:
+            Exception: whatever the source has raised.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._frames or self._ended, timeout_s)
             if self._frames:
                 frame = self._frames.popleft()
                 self._changed.notify_all()
-                # a file's frame has no age: it was read ahead, and counts from when it is wanted
+                # the age of a file's frame counts from the moment it is needed: it was read ahead
                 return frame if self._source.live else replace(frame, captured_at_s=time.monotonic())
             if self._error is not None:
                 error, self._error = self._error, None
@@ -96,7 +112,7 @@ class FrameQueue:
 
     @property
     def ended(self) -> bool:
-        """Whether no frame will come any more."""
+        """Whether no more frames will come."""
         with self._changed:
             return self._ended and not self._frames and self._error is None
 
@@ -113,7 +129,7 @@ class FrameQueue:
                 self._changed.notify_all()
 
     def _put(self, frame: Frame) -> bool:
-        """Hands over a frame; False when the queue is being closed."""
+        """Adds a frame; returns False if the queue is being closed."""
         with self._changed:
             if self._source.live and self._frames:
                 self._frames.clear()
@@ -127,69 +143,94 @@ class FrameQueue:
 
 
 class Metronome:
-    """Keeps the time of what is watched: `wait` returns when the next picture is due."""
+    """Paces playback: `wait` returns when the next frame is due.
+
+    Args:
+        rate: frames per second, used for frames without a timestamp.
+    """
 
     def __init__(self, rate: Fraction) -> None:
         self._interval_s = float(1 / rate)
         self._count = 0
-        self._began_s: float | None = None
+        self._started_at_s: float | None = None
 
     def wait(self, time_s: Fraction | None) -> float:
-        """Sleeps until the picture of that time is due, without one until the next beat of the rate.
+        """Sleeps until the next frame is due, and returns for how long, in seconds.
 
-        After a delay of more than one picture the clock starts anew, and after a pause that nobody would sit through.
-        Returns the seconds that were to be waited.
+        The clock is reset after a delay of more than one frame, and after a gap that nobody would sit through.
+
+        Args:
+            time_s: the frame's timestamp, in seconds; None for the next beat of the rate.
         """
-        own_s = self._count * self._interval_s if time_s is None else float(time_s)
+        frame_time_s = self._count * self._interval_s if time_s is None else float(time_s)
         self._count += 1
         now_s = time.monotonic()
-        if self._began_s is None or now_s > self._began_s + own_s + self._interval_s:
-            self._began_s = now_s - own_s
-        early_s = max(0.0, self._began_s + own_s - now_s)
-        if early_s > _LONGEST_PAUSE_S:
-            self._began_s -= early_s - _LONGEST_PAUSE_S
-            early_s = _LONGEST_PAUSE_S
-        time.sleep(early_s)
-        return early_s
+        if self._started_at_s is None or now_s > self._started_at_s + frame_time_s + self._interval_s:
+            self._started_at_s = now_s - frame_time_s
+        pause_s = max(0.0, self._started_at_s + frame_time_s - now_s)
+        if pause_s > _LONGEST_PAUSE_S:
+            self._started_at_s -= pause_s - _LONGEST_PAUSE_S
+            pause_s = _LONGEST_PAUSE_S
+        time.sleep(pause_s)
+        return pause_s
 
 
 class QueuedSink(Protocol):
-    """What a sink queue writes into; `realtime.sinks.recorder.Recorder` is one."""
+    """What a sink queue writes into; `realtime.sinks.recorder.FileRecorder` is one."""
 
-    def write(self, pixels: Pixels, frame: Frame) -> None: ...
+    def write(self, pixels: Pixels, frame: Frame) -> None:
+        """Takes a painted frame, H x W x 3 uint8 RGB, and the frame that it was painted from."""
 
 
-def _nothing_to_say() -> str:
+@dataclass(frozen=True)
+class QueuePolicy:
+    """How a sink queue treats its sink.
+
+    Args:
+        lossless: `write` waits for room. Otherwise the oldest frame makes room, and is counted as dropped.
+        essential: an error of the sink is raised by the next `write`, or by `finish`. Otherwise the sink ends alone,
+            and `SinkQueue.failure` says why.
+        capacity: how many frames may wait.
+        repeat_s: after this many seconds without a new frame the last one is written again; None for never.
+        leave_within_s: how long leaving may take, in seconds, before a sink that hangs is abandoned; None for no limit.
+    """
+
+    lossless: bool = False
+    essential: bool = False
+    capacity: int = _QUEUED_FRAMES
+    repeat_s: float | None = None
+    leave_within_s: float | None = None
+
+
+def _no_status() -> str:
     return ""
 
 
 class SinkQueue:
-    """A sink behind a bounded queue and a thread of its own, so that it slows neither the loop nor another sink.
+    """A sink behind a bounded queue with a thread of its own, so that it slows neither the player nor another sink.
 
-    lossless: `write` waits for room; otherwise the oldest picture makes room, and `dropped` counts. essential: an error
-    of the sink is raised by the next `write`, or on leaving; otherwise the sink ends alone, and `failure` says why.
-    repeat_s: when nothing came for so long the last picture is written once more, as if it came now. status: what there
-    is to say of the sink. hurry: called on leaving, lest the sink take its time. leave_within_s: a sink that hangs is
-    left alone then; without it leaving takes as long as the sink does. A context manager: the thread starts on
-    entering, and on leaving what waits is written; the sink itself is its owner's to close.
+    A context manager: the thread starts on entering; leaving writes what is still waiting. It does not close the sink.
+
+    Args:
+        sink: what to write into.
+        name: name of the thread.
+        policy: what happens if the sink is slow, fails or hangs.
+        status: returns one line about the sink, '' for nothing.
+        hurry: called on leaving, to interrupt a sink that waits for something.
+
+    `dropped` counts the frames that made room for newer ones. `failure` says why the sink ended early, else it is ''.
     """
 
     def __init__(
         self,
         sink: QueuedSink,
         name: str,
+        policy: QueuePolicy = QueuePolicy(),
         *,
-        lossless: bool = False,
-        essential: bool = False,
-        capacity: int = _WAITING_PICTURES,
-        repeat_s: float | None = None,
-        status: Callable[[], str] = _nothing_to_say,
-        hurry: Callable[[], object] = _nothing_to_say,
-        leave_within_s: float | None = None,
+        status: Callable[[], str] = _no_status,
+        hurry: Callable[[], object] = _no_status,
     ) -> None:
-        self._sink, self._lossless, self._essential = sink, lossless, essential
-        self._capacity, self._repeat_s = capacity, repeat_s
-        self._status, self._hurry, self._leave_within_s = status, hurry, leave_within_s
+        self._sink, self._policy, self._status, self._hurry = sink, policy, status, hurry
         self._waiting: deque[tuple[Pixels, Frame]] = deque()
         self._changed = threading.Condition()
         self._leaving = self._ended = False
@@ -209,20 +250,28 @@ class SinkQueue:
             self._leaving = True
             self._changed.notify_all()
         self._hurry()
-        # a file that is closed while it is written to crashes, so its queue is waited for however long it takes
-        self._thread.join(self._leave_within_s)
+        # a file that is closed while it is written to crashes, so a recorder has no time limit
+        self._thread.join(self._policy.leave_within_s)
 
     def finish(self) -> None:
-        """Writes what waits, and raises what went wrong with it where the sink is essential."""
+        """Writes what is still waiting.
+
+        Raises:
+            Exception: whatever an essential sink has raised.
+        """
         self.__exit__(None, None, None)
         self._raise_error()
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
-        """Hands over a picture; where the sink is essential its own error is raised here."""
+        """Adds a painted frame, H x W x 3 uint8 RGB.
+
+        Raises:
+            Exception: whatever an essential sink has raised.
+        """
         with self._changed:
-            if self._lossless:
-                self._changed.wait_for(lambda: len(self._waiting) < self._capacity or self._ended)
-            elif len(self._waiting) == self._capacity:
+            if self._policy.lossless:
+                self._changed.wait_for(lambda: len(self._waiting) < self._policy.capacity or self._ended)
+            elif len(self._waiting) == self._policy.capacity:
                 self._waiting.popleft()
                 self.dropped += 1
             if not self._ended:
@@ -232,14 +281,15 @@ class SinkQueue:
 
     @property
     def status(self) -> str:
-        """What there is to say of the sink, '' for nothing; it changes seldom."""
+        """One line about the sink, '' for nothing. It changes seldom."""
         return self.failure or self._status()
 
     @property
     def backlog(self) -> str:
-        """How far behind the sink is, '' where it keeps up."""
-        counts = ((len(self._waiting), "waiting"), (self.dropped, "left out"))
-        return ", ".join(f"{count} {word}" for count, word in counts if count > (word == "waiting"))
+        """How far the sink is behind, '' if it keeps up."""
+        waiting = len(self._waiting)
+        parts = (f"{waiting} waiting" if waiting > 1 else "", f"{self.dropped} dropped" if self.dropped else "")
+        return ", ".join(filter(None, parts))
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -255,7 +305,7 @@ class SinkQueue:
         except BaseException as exc:
             with self._changed:
                 self._ended = True
-                if self._essential:
+                if self._policy.essential:
                     self._error = exc
                 else:
                     self.failure = str(exc) or type(exc).__name__
@@ -263,10 +313,10 @@ class SinkQueue:
                 self._changed.notify_all()
 
     def _next(self, last: tuple[Pixels, Frame] | None) -> tuple[Pixels, Frame] | None:
-        """Returns what to write next, the last picture where it is time to repeat it; None when leaving."""
-        patience_s = None if last is None else self._repeat_s
+        """Returns what to write next: the last frame again if it is time to repeat it, None to end the thread."""
+        timeout_s = None if last is None else self._policy.repeat_s
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._leaving, patience_s)
+            self._changed.wait_for(lambda: self._waiting or self._leaving, timeout_s)
             if self._waiting:
                 item = self._waiting.popleft()
                 self._changed.notify_all()
@@ -282,35 +332,46 @@ Result = TypeVar("Result")
 
 
 class StoppedError(RuntimeError):
-    """Work was given up because all of it is to stop."""
+    """A task gave up because all of them are to stop."""
 
 
 class Stopping:
-    """Whether work is to stop: asked for by one thread, looked at by the others."""
+    """A request to stop that one thread makes and others check."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def stop(self) -> None:
+        """Asks all tasks to stop."""
         self._event.set()
 
     def check(self) -> None:
-        """Raises StoppedError once `stop` has been called."""
+        """Does nothing until `stop` has been called.
+
+        Raises:
+            StoppedError: `stop` has been called.
+        """
         if self._event.is_set():
             raise StoppedError
 
 
 def one_at_a_time() -> AbstractContextManager[object]:
-    """Returns a gate through which one thread at a time passes."""
+    """Returns a lock: only one thread at a time is inside."""
     return threading.Lock()
 
 
 def side_by_side(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, stopping: Stopping
 ) -> Generator[tuple[Task, Result | Exception], None, None]:
-    """Yields each task with its result, or with the error that it ended with, as they end; so many at a time.
+    """Runs tasks in parallel; yields each one with its result, or with the error that ended it, in order of completion.
 
-    Who leaves before the last one stops the rest: what has begun ends as soon as it checks `stopping`.
+    Leaving the generator early stops the rest: running tasks end as soon as they check `stopping`.
+
+    Args:
+        work: what to do with a task.
+        tasks: all tasks.
+        workers: how many run at the same time.
+        stopping: what `work` checks from time to time.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="file") as pool:
         running = {pool.submit(work, task): task for task in tasks}
@@ -327,5 +388,5 @@ def side_by_side(
 
 
 def background_worker() -> ThreadPoolExecutor:
-    """Returns what does one job after the other beside the loop; its thread starts with the first of them."""
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
+    """Returns an executor that runs one job after another in the background; its thread starts with the first."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")

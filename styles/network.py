@@ -7,6 +7,8 @@ one vector, the scales and shifts of the instance norms (conditional instance no
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -26,6 +28,21 @@ def conditional_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor
     return (unit * scale[:, :, None, None] + shift[:, :, None, None]).to(x.dtype)
 
 
+@functools.cache
+def _spread(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Returns the weights of bilinear x2 upsampling for each phase, made once: copied in every pass, they would have
+    the host wait for the GPU, and no CUDA graph could record the pass.
+
+    Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
+    """
+    rows = [
+        [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
+        [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
+    ]
+    with torch.inference_mode(False):
+        return torch.tensor(rows, device=device, dtype=dtype)
+
+
 def subpixel_kernel(kernel: Tensor) -> Tensor:
     """Returns the kernel that makes, at the low resolution, what bilinear x2 upsampling and `kernel` make together.
 
@@ -33,13 +50,7 @@ def subpixel_kernel(kernel: Tensor) -> Tensor:
     `pixel_shuffle(…, 2)`. The two are equal up to rounding, at a fraction of the memory traffic (no picture is
     upsampled), and unlike a freely learned sub-pixel convolution it paints no checkerboard where the picture is flat.
     """
-    # Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
-    spread = kernel.new_tensor(
-        [
-            [[0.75, 0.25, 0.0], [0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
-            [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25], [0.0, 0.25, 0.75]],
-        ]
-    )
+    spread = _spread(kernel.device, kernel.dtype)
     folded = torch.einsum("oiyx,pya,qxb->opqiab", kernel, spread, spread)
     return folded.reshape(-1, kernel.shape[1], 3, 3)
 
@@ -143,23 +154,28 @@ class TransformNet(nn.Module):
         return nn.ModuleList(layers)
 
     def forward(self, photo: Tensor, style: Tensor) -> Tensor:
-        x = photo - 0.5
+        return self.paint_centred(photo - 0.5, style)
+
+    def paint_centred(self, photo: Tensor, style: Tensor) -> Tensor:
+        """As `forward`, of a photograph whose grey is 0."""
+        x, kind = photo, self.head.weight.dtype
         skips: dict[int, Tensor] = {}
         resolution = 1
         for stage, layers in zip(self.config.down, self.down, strict=True):
-            x = _run_stage(x, style, layers)
+            x = _run_stage(x, style, layers, kind)
             resolution *= stage.scale
             skips[resolution] = x
         for stage, layers in zip(self.config.up, self.up, strict=True):
             resolution //= stage.scale
-            x = _run_stage(x, style, layers, skips[resolution] if stage.skip else None)
+            x = _run_stage(x, style, layers, kind, skips[resolution] if stage.skip else None)
         return torch.sigmoid(self.head(x))
 
 
-def _run_stage(x: Tensor, style: Tensor, layers: nn.Module, skip: Tensor | None = None) -> Tensor:
+def _run_stage(x: Tensor, style: Tensor, layers: nn.Module, kind: torch.dtype, skip: Tensor | None = None) -> Tensor:
     assert isinstance(layers, nn.ModuleList)
     first, *blocks = layers
-    x = F.relu(first(x, style))
+    # the first convolution of a net in half precision is in float32 (`build_engines.onnx.pixel_net`)
+    x = F.relu(first(x, style)).to(kind)
     if skip is not None:
         x = x + skip
     for conv1, conv2 in zip(blocks[::2], blocks[1::2], strict=True):

@@ -15,7 +15,7 @@ from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.mixing import mixed
 from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import LoadedStyle, load_styles
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import list_networks
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
@@ -28,7 +28,7 @@ _SHEET_SIDE = 300
 
 def paint(photo: Pixels, paintings: Sequence[LoadedStyle]) -> list[Pixels]:
     """Returns the photograph in every style."""
-    with Stylizer(choose_backend().backend) as stylizer:
+    with FrameStylizer(choose_backend().backend) as stylizer:
         painted = []
         for painting in paintings:
             stylizer.start(Frame(photo, 0, 0.0), painting)

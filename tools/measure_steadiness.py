@@ -21,11 +21,11 @@ from realtime.app.readers import parse_count, parse_share
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.evaluation.evaluation import style_grams, video_gram_sum
 from styles.evaluation.steadiness import measure_steadiness, video_frames
 from styles.training.loss_network import load_loss_network
@@ -62,11 +62,13 @@ class Gallery:
         self.pictures.append(pixels)
 
 
-def painted(stylizer: Stylizer, pictures: Sequence[Pixels], painting: LoadedStyle, steadiness: float) -> list[Pixels]:
+def painted(
+    stylizer: FrameStylizer, pictures: Sequence[Pixels], painting: LoadedStyle, steadiness: float
+) -> list[Pixels]:
     """Returns the pictures as a show paints them, `steadiness` 0 for without the dial."""
     gallery = Gallery()
     controls = Controls.of_one_style(painting, steadiness)
-    Player(Clip(pictures), stylizer, controls, outputs=Outputs(sinks=[gallery])).run()
+    Player(Clip(pictures), stylizer, controls, outputs=PlayerOutputs(sinks=[gallery])).run()
     return gallery.pictures
 
 
@@ -101,7 +103,7 @@ def likeness(pictures: Path, loss_network: Path | None) -> Likeness:
 
 
 def video_row(
-    stylizer: Stylizer,
+    stylizer: FrameStylizer,
     video: Path,
     frames: Sequence[Pixels],
     painting: LoadedStyle,
@@ -124,7 +126,7 @@ def video_row(
     return row
 
 
-def still_row(stylizer: Stylizer, stills: Sequence[Pixels], painting: LoadedStyle, dial: float) -> Row:
+def still_row(stylizer: FrameStylizer, stills: Sequence[Pixels], painting: LoadedStyle, dial: float) -> Row:
     off, on = (spread(painted(stylizer, stills, painting, steadiness)) for steadiness in (0.0, dial))
     return {"style": painting.name, "still": off / spread(stills), "steadied": on / spread(stills)}
 
@@ -137,7 +139,7 @@ def main() -> None:
     stills = noisy_stills(args.still, args.width) if args.still else []
     gram_sum = likeness(args.pictures, args.loss_network) if args.pictures else None
     rows: list[Row] = []
-    with Stylizer(choice.backend) as stylizer:
+    with FrameStylizer(choice.backend) as stylizer:
         for painting in paintings:
             if args.style and painting.name not in args.style:
                 continue

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from build_engines.onnx.layout import check_size, check_weights, normed_convolutions, smallest_side, style_size
-from build_engines.onnx.options import FRAME, PAINTED, STYLE, GraphOptions
+from build_engines.onnx.options import FRAME, MIDDLE_LEVEL, PAINTED, STYLE, GraphOptions
 from styles.architecture import Stage
 from styles.weights import NetworkWeights
 
 OPSET = 18
 _IR_VERSION = 10  # what ONNX Runtime 1.20 and TensorRT 10 read
+FIRST_CONV = "down.0.0.conv"
 INSTANCE_NORM_EPS = 1e-5  # as in styles/network.py, which needs torch
 
 
@@ -130,8 +131,13 @@ class _NetWriter:
     def write(self) -> None:
         self.styles = self.style_parts()
         # cast first: TensorRT takes uint8 at the very ends of a graph only
-        x = self.op("Transpose", self.cast(FRAME, self.onnx_type), perm=[0, 3, 1, 2])
-        x = self.op("Sub", self.op("Mul", x, self.number("one_255th", 1 / 255)), self.number("half", 0.5))
+        x = self.op("Transpose", self.cast(FRAME, TensorProto.FLOAT), perm=[0, 3, 1, 2])
+        if self.half:
+            # FP16 and TF32 hold these numbers exactly. Of pixels in 0..1 they round away so much that on a smooth
+            # gradient, where the norms magnify what is left of it, the painting is below 30 dB.
+            x = self.op("Sub", x, self.constant("middle", np.array(MIDDLE_LEVEL, np.float32)))
+        else:
+            x = self.op("Sub", self.op("Mul", x, self.number("one_255th", 1 / 255)), self.number("half", 0.5))
         skips: dict[int, str] = {}
         resolution = 1
         for i, stage in enumerate(self.config.down):
@@ -187,7 +193,10 @@ class _NetWriter:
         return x
 
     def conv(self, x: str, name: str, stride: int = 1, upsample: bool = False) -> str:
-        """A padded convolution, as `styles.network.ConvLayer`; for upsampling the sub-pixel kernel and a shuffle."""
+        """A padded convolution, as `styles.network.ConvLayer`; for upsampling the sub-pixel kernel and a shuffle.
+
+        The first one of an FP16 graph is in FP32: it has three channels to read, and its norm magnifies rounding most.
+        """
         weight, bias = self.arrays[f"{name}.weight"], self.arrays.get(f"{name}.bias")
         if upsample:
             weight = subpixel_kernel(weight)
@@ -195,7 +204,11 @@ class _NetWriter:
         pad = weight.shape[-1] // 2
         pads = self.constant(f"pads_by_{pad}", np.array([0, 0, pad, pad] * 2, np.int64))
         mode = "edge" if upsample and bias is None else "reflect"
-        inputs = [self.op("Pad", x, pads, mode=mode), self.kernel(f"{name}.weight", weight)]
+        if self.half and name == FIRST_CONV:
+            kernel = self.constant(f"{name}.weight", weight.astype(np.float16).astype(np.float32) / np.float32(255))
+        else:
+            kernel = self.kernel(f"{name}.weight", weight)
+        inputs = [self.op("Pad", x, pads, mode=mode), kernel]
         if bias is not None:
             inputs.append(self.constant(f"{name}.bias", bias.astype(self.type)))
         x = self.op("Conv", *inputs, kernel_shape=list(weight.shape[2:]), strides=[stride, stride])
@@ -203,14 +216,24 @@ class _NetWriter:
 
     def norm(self, x: str, name: str, scale: str, shift: str) -> str:
         """Instance norm, then scale and shift. With FP32 statistics in an FP16 graph both lie inside the island."""
-        width = self.widths[name]
-        if self.island:
+        first = self.half and f"{name}.conv" == FIRST_CONV
+        if self.island and not first:
             x = self.cast(x, TensorProto.FLOAT)
-        if self.vector is not None:
+        if self.vector is not None and not (first and not self.island):
             x = self.op("InstanceNormalization", x, scale, shift, epsilon=INSTANCE_NORM_EPS)
-        else:
-            ones = self.constant(f"ones_{width}", np.ones(width, self.norm_type))
-            zeros = self.constant(f"zeros_{width}", np.zeros(width, self.norm_type))
-            x = self.op("InstanceNormalization", x, ones, zeros, epsilon=INSTANCE_NORM_EPS)
-            x = self.op("Add", self.op("Mul", x, scale), shift)
+            return self.cast(x, self.onnx_type) if self.island else x
+        x = self.unit_norm(x, self.widths[name], np.float32 if first else self.norm_type)
+        if first and not self.island:
+            x = self.cast(x, self.onnx_type)
+        if self.vector is not None:
+            shape = self.constant("channels_first", np.array([1, -1, 1, 1], np.int64))
+            scale, shift = self.op("Reshape", scale, shape), self.op("Reshape", shift, shape)
+        x = self.op("Add", self.op("Mul", x, scale), shift)
         return self.cast(x, self.onnx_type) if self.island else x
+
+    def unit_norm(self, x: str, width: int, kind: type[np.floating]) -> str:
+        """Instance norm to mean 0 and variance 1, of a tensor of `kind`."""
+        suffix = f"{width}" if kind == self.norm_type else f"{width}_{np.dtype(kind).name}"
+        ones = self.constant(f"ones_{suffix}", np.ones(width, kind))
+        zeros = self.constant(f"zeros_{suffix}", np.zeros(width, kind))
+        return self.op("InstanceNormalization", x, ones, zeros, epsilon=INSTANCE_NORM_EPS)

@@ -23,6 +23,7 @@ from build_engines.quality import (
     paint_with_onnxruntime,
     photographs,
     sample_frames,
+    with_fp16_storage,
 )
 from build_engines.tensorrt.build import BuildOrder, OnProgress, engine_from_onnx
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
@@ -188,9 +189,11 @@ def quality_receipt(
     if runs_here:
         with paint_with_engine(stored, variant) as paint:
             return measure_quality((f"the engine on {stored.spec.target}", paint), reference, frames, styles)
-    graph = replace(graph_options(stored.spec), size=None)
-    paint = paint_with_onnxruntime(_graph(source, graph))
+    model = _graph(source, replace(graph_options(stored.spec), size=None))
     name = f"the {stored.spec.precision.upper()} graph under ONNX Runtime"
+    if stored.spec.precision == "fp16":
+        model, name = with_fp16_storage(model), f"{name}, rounded like on a GPU"
+    paint = paint_with_onnxruntime(model)
     return measure_quality((name, paint), reference, frames, styles)
 
 

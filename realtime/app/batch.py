@@ -17,7 +17,7 @@ from realtime.app.jobs import Job, check_jobs, plan_jobs
 from realtime.app.progress import FilesBar, Report, files_bar, progress_bar, tell
 from realtime.app.readers import UsageError
 from realtime.backends import FOR_ONE_SIZE, choose_backend
-from realtime.media.encoders import CONTAINERS
+from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.photo import (
     PHOTO_FORMATS,
     check_photo_size,
@@ -28,7 +28,6 @@ from realtime.media.photo import (
     write_photo,
 )
 from realtime.queues import Stopping, one_at_a_time, side_by_side
-from realtime.sinks.recorder import OutputError
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.app.readers import UsageError
 from realtime.backends import BackendUnavailableError
-from realtime.media.encoders import EncoderUnavailableError, EncodingError
+from realtime.media.decoding import SourceError
+from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
 from realtime.player.playlist import PlaylistError
-from realtime.sinks.recorder import OutputError, RecordingError
+from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
-from realtime.sources.base import SourceError
 from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
 from styles.registry import StyleMismatchError, UnknownStyleError

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.media.encoders import CONTAINERS
+from realtime.media.decoding import SourceError
+from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
 from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
-from realtime.sinks.recorder import OutputError
-from realtime.sources.base import SourceError
 from realtime.sources.open import is_file
 
 # What is looked for in folders. Of these, what we do not write becomes JPEG, PNG or MP4.

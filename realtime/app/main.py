@@ -38,11 +38,13 @@ from realtime.backends import (
 )
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.bench import main as bench
+from realtime.frames import Size
+from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
 from realtime.player.controls import Controls
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
-from realtime.player.parts import Outcome, Outputs, PlayerOptions
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import parse_playlist
 from realtime.player.status import Status
@@ -51,22 +53,22 @@ from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
-from realtime.sinks.open import open_sinks
+from realtime.sinks.open import Outputs, open_sinks
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.base import Size, Source, SourceError
+from realtime.sources.base import Source
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
 from realtime.sources.looping import Looping
-from realtime.sources.open import SceneSource, is_file, open_source
+from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
-from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.scene import Scene
 from realtime.sources.video_file import ReadOptions
+from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import mix_by_name
 from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 # Without camera and screen nobody can stop the scene, so it is this long then.
@@ -172,44 +174,44 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
     playlist = parse_playlist(args.playlist, names) if args.playlist else None
     with ExitStack() as stack:
         source = stack.enter_context(_open_source(args, reading))
-        microphone = _open_microphone(args.microphone, source, stack)
-        for note in source.notes:
+        audio, microphone = _open_audio(args.microphone, source, stack)
+        for note in source.info.notes:
             tell(note)
         if min(source.size) < MIN_SIDE:
-            tell(f"{source.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
+            tell(f"{source.info.name} is tiny ({source.size[0]}x{source.size[1]}): it is mirrored on to be painted")
         watched, output = _where_to(args, source)
         on_air = _on_air(args)
-        bounded = on_air or args.frames is not None
-        if not watched and output is not None and isinstance(source, SceneSource) and not bounded:
-            source.frame_count = source.frame_count or _UNWATCHED_SCENE_FRAMES
+        frames = args.frames
+        if frames is None and not watched and output is not None and source.info.endless and not on_air:
+            frames = _UNWATCHED_SCENE_FRAMES
         awaited = watched or on_air or source.live
         suited: Callable[[Backend], Backend] = (lambda backend: backend) if awaited else Backend.for_files
-        stylizer = stack.enter_context(Stylizer(suited(choice.backend), fade_s=args.fade))
+        stylizer = stack.enter_context(FrameStylizer(suited(choice.backend), fade_s=args.fade))
         # who resumes paints all with one backend
         asked = choice.backend.name if args.resume else args.backend
         painter, upgrade = _prepare(stylizer, paintings[chosen].net, source.size, asked, suited=suited, stack=stack)
         width, height = source.size
         if not quiet:
-            tell(f"{source.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
-        opened = open_sinks(
-            source,
-            stack,
-            output=output,
+            tell(f"{source.info.name} {width}x{height}, {paintings[chosen].caption}, backend: {painter.description}")
+        outputs = Outputs(
+            file=output,
             encoding=encoding,
+            fingerprint=_facts(args, paintings, painter.description) if args.resume else None,
             stream=args.stream,
             stream_bit_rate=None if args.bitrate is None else 1000 * args.bitrate,
             virtual_camera=args.virtual_cam,
             replay_s=args.replay,
-            watched=watched,
-            facts=_facts(args, paintings, painter.description) if args.resume else None,
         )
+        opened = open_sinks(source.info, outputs, stack, audio=audio, watched=watched)
+        for note in opened.notes:
+            tell(note)
         if opened.resume_state is not None and opened.resume_state.done:
-            tell(f"{source.name}: {opened.resume_state.done} frames are painted already")
-        total = min(filter(None, (source.frame_count, args.frames)), default=None)
-        report = None if watched else stack.enter_context(bar(source.name, total))
+            tell(f"{source.info.name}: {opened.resume_state.done} frames are painted already")
+        total = min(filter(None, (source.info.frame_count, frames)), default=None)
+        report = None if watched else stack.enter_context(bar(source.info.name, total))
         reporters = (
             *opened.queues,
-            *((source,) if isinstance(source, Reconnecting) else ()),
+            source,
             *((microphone,) if microphone is not None else ()),
         )
         player = Player(
@@ -220,16 +222,16 @@ def _show(args: argparse.Namespace, bar: Bar = progress_bar, quiet: bool = False
                 StyleSwitcher(paintings, playlist, lambda: _load_paintings(args, network)[0]),
             ),
             status=Status(painter.description, choice.brief_reasons, reporters, tell),
-            outputs=Outputs(
+            outputs=PlayerOutputs(
                 sinks=opened.queues,
                 screen=_screen(source, stylizer.backend, stack) if watched else None,
                 captures=args.captures or platformdirs.user_videos_path() / "nst-live",
                 replay=opened.replay,
-                audio=source.heard,
+                audio=audio,
             ),
             options=PlayerOptions(
                 paced=on_air,
-                max_frames=args.frames,
+                max_frames=frames,
                 governor=_governor(args, source),
                 upgrade=upgrade,
                 resume_state=opened.resume_state,
@@ -326,7 +328,12 @@ def _check_resumable(args: argparse.Namespace) -> None:
 
 def _facts(args: argparse.Namespace, paintings: Sequence[LoadedStyle], description: str) -> Mapping[str, str]:
     options = {name: getattr(args, name) for name in _DECISIVE_OPTIONS}
-    return fingerprint_of(Path(args.input), paintings, description, options)
+    styles = (
+        data
+        for each in paintings
+        for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
+    )
+    return fingerprint_of(Path(args.input), styles, description, options)
 
 
 def _reading(args: argparse.Namespace) -> ReadOptions:
@@ -344,17 +351,17 @@ def _open_source(args: argparse.Namespace, reading: ReadOptions) -> Source:
 
     Who is on air does not wait: a file is played at its own speed then, unless no frame of it may be lost.
     """
-    heard = None if args.microphone is not None else AudioFeed()
-    source = _find_source(args, reading, heard)
+    audio = None if args.microphone is not None else AudioFeed()
+    source = _find_source(args, reading, audio)
     if args.loop:
-        source = Looping(source, lambda: _find_source(args, reading, heard))
-    return RealTime(source, heard) if _on_air(args) and not source.live and args.output is None else source
+        source = Looping(source, lambda: _find_source(args, reading, audio))
+    return RealTime(source, audio) if _on_air(args) and not source.live and args.output is None else source
 
 
-def _find_source(args: argparse.Namespace, reading: ReadOptions, heard: AudioFeed | None) -> Source:
+def _find_source(args: argparse.Namespace, reading: ReadOptions, audio: AudioFeed | None) -> Source:
     try:
         return open_source(
-            camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, heard=heard
+            camera=args.camera, url=args.input, size=args.size, rate=args.fps, reading=reading, audio=audio
         )
     except SourceError:
         asked = args.camera is not None or args.input is not None
@@ -364,16 +371,14 @@ def _find_source(args: argparse.Namespace, reading: ReadOptions, heard: AudioFee
     return open_source(url="test", size=args.size, rate=args.fps)
 
 
-def _open_microphone(wanted: str | None, source: Source, stack: ExitStack) -> Microphone | None:
-    """Opens the microphone that was asked for, which the source is then heard through."""
+def _open_audio(wanted: str | None, source: Source, stack: ExitStack) -> tuple[AudioFeed | None, Microphone | None]:
+    """Returns the live audio, which is the source's own or that of the microphone that was asked for."""
     if wanted is None:
-        return None
+        return source.info.audio, None
     if not source.live:
         raise UsageError("--microphone is for what is live: a camera, a network stream, or a file with --stream")
     feed = AudioFeed()
-    microphone = stack.enter_context(Microphone(wanted, feed))
-    source.heard = feed
-    return microphone
+    return feed, stack.enter_context(Microphone(wanted, feed))
 
 
 def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | None]:
@@ -381,7 +386,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
 
     But not for what is played over and over.
     """
-    file_to_file = args.output is not None and not source.live and not isinstance(source, SceneSource)
+    file_to_file = args.output is not None and not source.live and not source.info.endless
     if args.no_window or (file_to_file and args.no_window is None):
         return False, args.output
     no_screen = no_screen_reason()
@@ -401,7 +406,7 @@ def _where_to(args: argparse.Namespace, source: Source) -> tuple[bool, Path | No
 
 
 def _prepare(
-    stylizer: Stylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
+    stylizer: FrameStylizer, net: Net, size: Size, asked: str, *, suited: Callable[[Backend], Backend], stack: ExitStack
 ) -> tuple[Painter, Upgrade | None]:
     """Loads the net. An engine that is missing is built first where TensorRT was asked for, else beside the show.
 
@@ -423,13 +428,7 @@ def _prepare(
             raise
         tell(f"{exc}; painting with another backend")
         failed[stylizer.backend.name] = str(exc)
-    while True:
-        backend = choose_backend(asked, failed).backend
-        try:
-            return stylizer.change_backend(suited(backend), net, size), upgrade
-        except BackendUnavailableError as exc:
-            tell(f"{exc}; painting with another backend")
-            failed[backend.name] = str(exc)
+    return fall_back(stylizer, net, size, failed, suited=suited, report=tell), upgrade
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path | None, quiet: bool) -> int:

@@ -1,1 +1,1 @@
-"""What is heard: tracks that are copied, microphones, live sound."""
+"""Audio: tracks that are copied from file to file, live audio, microphones."""

@@ -1,4 +1,4 @@
-"""The sound of a source as it is heard live: decoded, on the show's clock, waiting beside the picture being painted."""
+"""Live audio: decoded, on the clock of the captured frames, queued beside the frames that are being painted."""
 
 from __future__ import annotations
 
@@ -14,87 +14,99 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.media.packets import decode_packet
+from realtime.media.decoding import decode_packet
 
-RATE = 48_000
-# What nobody takes is forgotten after so long.
-_WAITING_S = 4.0
+# Samples per second of all live audio.
+SAMPLE_RATE = 48_000
+# Audio that nobody takes is dropped after this time.
+_MAX_QUEUED_S = 4.0
 
-# 2 x N, left and right, -1..1
+# 2 x N float32, left and right, -1..1
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class AudioChunk:
-    """Stereo samples at RATE; `at_s` is when the first of them is heard."""
+    """Some stereo audio at SAMPLE_RATE.
+
+    Args:
+        at_s: the time of its first sample, in seconds.
+        samples: 2 x N float32, -1..1.
+    """
 
     at_s: float
     samples: Samples
 
 
 class AudioFeed:
-    """Sound from the thread that hears it to all who listen, times on the show's clock; while `muted` to nobody."""
+    """Passes live audio from the thread that captures it to all subscribers; times are on the monotonic clock.
+
+    While `muted` is set, what is put in is dropped.
+    """
 
     def __init__(self) -> None:
         self.muted = False
-        self._ears: tuple[AudioQueue, ...] = ()
+        self._queues: tuple[AudioQueue, ...] = ()
 
-    def ear(self) -> AudioQueue:
-        """Returns a new listener, which hears everything from now on."""
-        ear = AudioQueue()
-        self._ears = (*self._ears, ear)
-        return ear
+    def subscribe(self) -> AudioQueue:
+        """Returns a new queue, which gets all audio from now on."""
+        queue = AudioQueue()
+        self._queues = (*self._queues, queue)
+        return queue
 
-    def forget(self, ear: AudioQueue) -> None:
-        """Lets a listener go."""
-        self._ears = tuple(each for each in self._ears if each is not ear)
+    def unsubscribe(self, queue: AudioQueue) -> None:
+        """Lets go of a queue, which gets nothing any more."""
+        self._queues = tuple(each for each in self._queues if each is not queue)
 
-    def take_back(self, from_s: float) -> None:
-        """Has nobody hear what was put for that time and later, as far as it is still waiting."""
-        for ear in self._ears:
-            ear.forget_from(from_s)
-
-    def put(self, piece: AudioChunk) -> None:
+    def put(self, chunk: AudioChunk) -> None:
+        """Adds audio to all queues, unless muted."""
         if not self.muted:
-            for ear in self._ears:
-                ear.hear(piece)
+            for queue in self._queues:
+                queue.put(chunk)
+
+    def discard_from(self, at_s: float) -> None:
+        """Removes from all queues what begins at `at_s` (seconds) or later and has not been taken."""
+        for queue in self._queues:
+            queue.discard_from(at_s)
 
 
 class AudioQueue:
-    """Pieces of sound that wait for the thread that encodes them; the oldest are forgotten where nobody takes them."""
+    """Audio that waits for the thread that encodes it; the oldest is dropped if nobody takes it."""
 
     def __init__(self) -> None:
-        self._pieces: deque[AudioChunk] = deque()
+        self._chunks: deque[AudioChunk] = deque()
         self._lock = threading.Lock()
 
-    def hear(self, piece: AudioChunk) -> None:
+    def put(self, chunk: AudioChunk) -> None:
+        """Adds a chunk that begins after those before it."""
         with self._lock:
-            self._pieces.append(piece)
-            while piece.at_s - self._pieces[0].at_s > _WAITING_S:
-                self._pieces.popleft()
+            self._chunks.append(chunk)
+            while chunk.at_s - self._chunks[0].at_s > _MAX_QUEUED_S:
+                self._chunks.popleft()
 
-    def forget_from(self, at_s: float) -> None:
-        """Forgets the pieces that are heard at that time or later."""
+    def discard_from(self, at_s: float) -> None:
+        """Removes the chunks that begin at `at_s` (seconds) or later."""
         with self._lock:
-            while self._pieces and self._pieces[-1].at_s >= at_s:
-                self._pieces.pop()
+            while self._chunks and self._chunks[-1].at_s >= at_s:
+                self._chunks.pop()
 
     def take_until(self, at_s: float) -> Sequence[AudioChunk]:
-        """Returns the pieces that are heard before that time."""
+        """Removes and returns the chunks that begin at `at_s` (seconds) or earlier."""
         taken = []
         with self._lock:
-            while self._pieces and self._pieces[0].at_s <= at_s:
-                taken.append(self._pieces.popleft())
+            while self._chunks and self._chunks[0].at_s <= at_s:
+                taken.append(self._chunks.popleft())
         return taken
 
 
 class AudioDecoder:
-    """Turns the decoded frames of a sound stream into pieces, whatever its rate and channels; times are its own."""
+    """Turns the decoded frames of one audio stream, whatever their rate and channels, into chunks."""
 
     def __init__(self) -> None:
-        self._resampler: Any = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
+        self._resampler: Any = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
 
-    def pieces(self, frame: Any) -> Iterator[AudioChunk]:
+    def chunks(self, frame: Any) -> Iterator[AudioChunk]:
+        """Yields what an audio frame of PyAV contains; times are those of its stream."""
         for resampled in self._resampler.resample(frame):
             if resampled.pts is not None:
                 samples = np.ascontiguousarray(resampled.to_ndarray(), dtype=np.float32)
@@ -102,23 +114,30 @@ class AudioDecoder:
 
 
 class FileAudio:
-    """The sound of a file from `begins_s` of its clock on, which is 0 of its own; read beside its picture."""
+    """The first audio stream of a file, decoded as its video is played.
+
+    Args:
+        path: the file.
+        begins_s: the time of the file's clock that is 0 in the chunks, in seconds; nothing before it is read.
+
+    `available` says whether the file has audio.
+    """
 
     def __init__(self, path: Path, begins_s: float) -> None:
         self._container: Any = av.open(str(path), metadata_errors="replace")
         self._begins_s = begins_s
-        self.there = bool(self._container.streams.audio)
-        self._pieces = self._read()
+        self.available = bool(self._container.streams.audio)
+        self._chunks = self._read()
         self._next: AudioChunk | None = None
 
-    def until(self, time_s: float) -> Iterator[AudioChunk]:
-        """Gives the pieces that are heard before that time, once each; nothing where there is no sound."""
+    def read_until(self, time_s: float) -> Iterator[AudioChunk]:
+        """Yields the chunks that begin at `time_s` (seconds) or earlier, each once; none if there is no audio."""
         while True:
-            self._next = self._next or next(self._pieces, None)
+            self._next = self._next or next(self._chunks, None)
             if self._next is None or self._next.at_s > time_s:
                 return
-            piece, self._next = self._next, None
-            yield piece
+            chunk, self._next = self._next, None
+            yield chunk
 
     def _read(self) -> Iterator[AudioChunk]:
         decoder, begins_s = AudioDecoder(), self._begins_s
@@ -130,13 +149,14 @@ class FileAudio:
                 self._container.seek(round(begins_s * av.time_base))
             for packet in self._container.demux(streams[0]):
                 for frame in decode_packet(packet):
-                    for piece in decoder.pieces(frame):
-                        at_s = piece.at_s - begins_s
+                    for chunk in decoder.chunks(frame):
+                        at_s = chunk.at_s - begins_s
                         if at_s >= 0:
-                            yield AudioChunk(at_s, piece.samples)
+                            yield AudioChunk(at_s, chunk.samples)
         except av.error.FFmpegError:
-            return  # what cannot be read any more ends the picture too, which says so
+            return  # a damaged file ends the video too, which reports it
 
     def close(self) -> None:
-        self._pieces = iter(())
+        """Closes the file."""
+        self._chunks = iter(())
         self._container.close()

@@ -1,4 +1,4 @@
-"""Sound that is heard live, as a stream of a container beside its pictures; silence where none comes."""
+"""Live audio as a stream of a container that is being written, with silence where none arrives."""
 
 from __future__ import annotations
 
@@ -8,65 +8,73 @@ from typing import Any
 import av
 import numpy as np
 
-from realtime.audio.feed import RATE, AudioChunk
+from realtime.audio.feed import SAMPLE_RATE, AudioChunk, Samples
 
 _BIT_RATE = 128_000
 _ENCODER_FRAME = 1024
 _SILENCE = np.zeros((2, _ENCODER_FRAME), np.float32)
-# The times of sound that goes on tremble by less than that.
-_JITTER_SAMPLES = RATE // 20
-# Sound may come so much later than its picture before silence takes its place.
-PATIENCE_S = 0.5
+# The timestamps of continuous audio jitter by less than this.
+_JITTER_SAMPLES = SAMPLE_RATE // 20
+# Audio may arrive this much later than its frame before silence takes its place.
+SILENCE_AFTER_S = 0.5
 
 
 class LiveAudioTrack:
-    """Encodes pieces of sound at their times, the first picture's being 0; without a gap, by silence where need be.
+    """Encodes chunks at their times, with 0 for the first frame, and fills gaps with silence.
 
-    container: an open `av` container that has not begun. codec: FFmpeg's name, as "aac". patience_s: how long after
-    its picture sound is waited for. Raises what PyAV raises.
+    Args:
+        container: an output container of PyAV that has not been started.
+        codec: FFmpeg's name of an encoder, e.g. "aac".
+        silence_after_s: how long to wait for audio, in seconds after its frame, before silence is written.
+
+    All methods raise what PyAV raises.
     """
 
-    def __init__(self, container: Any, codec: str = "aac", patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, container: Any, codec: str = "aac", silence_after_s: float = SILENCE_AFTER_S) -> None:
         self._container = container
-        self._stream = container.add_stream(codec, rate=RATE, layout="stereo")
+        self._stream = container.add_stream(codec, rate=SAMPLE_RATE, layout="stereo")
         self._stream.bit_rate = _BIT_RATE
-        self._patience = round(patience_s * RATE)
+        self._silence_after = round(silence_after_s * SAMPLE_RATE)
         self._began_s: float | None = None
-        # the encoder begins a frame early, and before the first picture there is no time
-        self._heard = _ENCODER_FRAME
+        # the encoder's own delay lies before the first frame, where a container has no time
+        self._written = _ENCODER_FRAME
 
     def begin(self, at_s: float) -> None:
-        """Says when the first picture was taken, on the clock of the pieces; later calls change nothing."""
+        """Sets the time of the first frame, on the clock of the chunks, in seconds; later calls change nothing."""
         if self._began_s is None:
             self._began_s = at_s
 
-    def write(self, piece: AudioChunk) -> None:
-        """Adds a piece; what is heard before the first picture has no place."""
+    def write(self, chunk: AudioChunk) -> None:
+        """Adds a chunk; audio from before the first frame is dropped."""
         if self._began_s is None:
             return
-        begins = round((piece.at_s - self._began_s) * RATE)
-        if abs(begins - self._heard) < _JITTER_SAMPLES:
-            begins = self._heard
-        self._be_silent_until(begins)
-        samples = piece.samples[:, max(0, self._heard - begins) :]
+        begins = round((chunk.at_s - self._began_s) * SAMPLE_RATE)
+        if abs(begins - self._written) < _JITTER_SAMPLES:
+            begins = self._written
+        self._fill_until(begins)
+        samples = chunk.samples[:, max(0, self._written - begins) :]
         if samples.shape[1]:
             self._encode(samples)
 
     def keep_up(self, at_s: float) -> None:
-        """Is silent up to the patience before `at_s`, where nothing was heard: whoever plays it waits for sound."""
+        """Writes silence if audio is late, since players wait for it.
+
+        Args:
+            at_s: the time of the last frame, on the clock of the chunks, in seconds.
+        """
         if self._began_s is not None:
-            self._be_silent_until(round((at_s - self._began_s) * RATE) - self._patience)
+            self._fill_until(round((at_s - self._began_s) * SAMPLE_RATE) - self._silence_after)
 
     def finish(self) -> None:
-        """Writes what the encoder holds back."""
+        """Writes what the encoder still holds."""
         self._container.mux(self._stream.encode(None))
 
-    def _be_silent_until(self, sample: int) -> None:
-        while self._heard < sample:
-            self._encode(_SILENCE[:, : sample - self._heard])
+    def _fill_until(self, sample: int) -> None:
+        while self._written < sample:
+            self._encode(_SILENCE[:, : sample - self._written])
 
-    def _encode(self, samples: Any) -> None:
+    def _encode(self, samples: Samples) -> None:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout="stereo")
-        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), self._heard
-        self._heard += samples.shape[1]
+        frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), self._written
+        self._written += samples.shape[1]
         self._container.mux(self._stream.encode(frame))

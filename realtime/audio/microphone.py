@@ -1,4 +1,4 @@
-"""A microphone, heard while a show goes on, on the show's clock."""
+"""A microphone that feeds live audio while the app runs."""
 
 from __future__ import annotations
 
@@ -10,34 +10,45 @@ from types import TracebackType
 from typing import Self
 
 from realtime.audio.feed import AudioChunk, AudioFeed
-from realtime.audio.microphone_process import Found, NotOpened, Opened, hear, look
-from realtime.child_process import Child
-from realtime.sources.base import SourceError
+from realtime.audio.microphone_process import DeviceList, Opened, Unavailable, list_devices, record
+from realtime.child_process import ChildProcess
+from realtime.media.decoding import SourceError
 
-# One that is there is never quiet for so long: where nothing is to be heard it gives zeros.
+# A microphone that works is never quiet for so long: if there is nothing to hear it sends zeros.
 _LOST_AFTER_S = 2.0
 _ANSWER_TIMEOUT_S = 15.0
 _POLL_S = 0.1
 
 
 def list_microphones() -> Sequence[str]:
-    """Returns the microphones of this machine, each with its index. Raises SourceError without PortAudio."""
-    child = Child(look, name="microphones")
+    """Returns the microphones of this machine, each with its index.
+
+    Raises:
+        SourceError: PortAudio is missing or does not answer.
+    """
+    child = ChildProcess(list_devices, name="microphones")
     try:
-        answer = child.pipe.recv() if child.pipe.poll(_ANSWER_TIMEOUT_S) else NotOpened("no answer from the system")
+        answer = child.pipe.recv() if child.pipe.poll(_ANSWER_TIMEOUT_S) else Unavailable("the system does not answer")
     except EOFError:
-        answer = NotOpened("the system's list of microphones cannot be read")
+        answer = Unavailable("the system's list of microphones cannot be read")
     finally:
-        child.end()
-    if isinstance(answer, Found):
+        child.kill()
+    if isinstance(answer, DeviceList):
         return [str(device) for device in answer.devices]
     raise SourceError(answer.reason)
 
 
 class Microphone:
-    """Hears into a feed until it is closed. A context manager; one that is lost is opened again once it is back.
+    """Records into a feed until it is closed. One that is lost is opened again once it is back. A context manager.
 
-    wanted: an index, part of a name, or "" for the system's own choice. Raises SourceError, saying what there is.
+    Args:
+        wanted: an index, part of a name, or "" for the system's default.
+        feed: takes the audio.
+
+    `name` is its name; `backlog` and `failure` are always '', as it neither lags nor gives up.
+
+    Raises:
+        SourceError: there is no such microphone, or it cannot be opened.
     """
 
     failure = ""
@@ -46,14 +57,14 @@ class Microphone:
     def __init__(self, wanted: str, feed: AudioFeed) -> None:
         self._wanted, self._feed = wanted, feed
         self._stopped = threading.Event()
-        self._child = Child(hear, wanted, name="microphone")
+        self._child = ChildProcess(record, wanted, name="microphone")
         try:
             self.name = f"microphone {self._first_answer()}"
         except BaseException:
-            self._child.end()
+            self._child.kill()
             raise
-        self._heard_at_s = time.monotonic()
-        self._thread = threading.Thread(target=self._listen, name="microphone", daemon=True)
+        self._last_chunk_at_s = time.monotonic()
+        self._thread = threading.Thread(target=self._receive, name="microphone", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
@@ -62,20 +73,24 @@ class Microphone:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops recording."""
         self._stopped.set()
         self._thread.join()
-        self._child.end()
+        self._child.kill()
 
     @property
     def status(self) -> str:
-        """Whether it is heard."""
+        """Its name, and whether it is lost."""
         return f"{self.name} lost, waiting for it" if self._is_lost() else self.name
 
     def _is_lost(self) -> bool:
-        return time.monotonic() - self._heard_at_s > _LOST_AFTER_S
+        return time.monotonic() - self._last_chunk_at_s > _LOST_AFTER_S
 
     def _first_answer(self) -> str:
-        """Returns the name of what was opened."""
+        """Returns the name of the device that was opened."""
         give_up_at_s = time.monotonic() + _ANSWER_TIMEOUT_S
         pipe = self._child.pipe
         while not self._stopped.is_set() and time.monotonic() < give_up_at_s:
@@ -86,24 +101,24 @@ class Microphone:
                         return answer.name
                     raise SourceError(answer.reason)
                 break
-        raise SourceError(f"the microphone {self._wanted or 'of the system'} does not answer")
+        raise SourceError(f"the microphone{self._wanted and f' {self._wanted}'} does not answer")
 
-    def _listen(self) -> None:
+    def _receive(self) -> None:
         while not self._stopped.is_set():
             try:
-                piece = self._child.pipe.recv() if self._child.pipe.poll(_POLL_S) else None
+                message = self._child.pipe.recv() if self._child.pipe.poll(_POLL_S) else None
             except (EOFError, OSError):
-                piece = None
+                message = None
                 self._stopped.wait(_POLL_S)
-            if isinstance(piece, AudioChunk):
-                self._heard_at_s = time.monotonic()
-                self._feed.put(piece)
+            if isinstance(message, AudioChunk):
+                self._last_chunk_at_s = time.monotonic()
+                self._feed.put(message)
             elif self._is_lost():
-                self._open_anew()
+                self._reopen()
 
-    def _open_anew(self) -> None:
-        self._child.end()
-        self._child = Child(hear, self._wanted, name="microphone")
-        with suppress(SourceError):  # still away, and `status` says so
+    def _reopen(self) -> None:
+        self._child.kill()
+        self._child = ChildProcess(record, self._wanted, name="microphone")
+        with suppress(SourceError):  # it is still away, and `status` says so
             self._first_answer()
         self._stopped.wait(_LOST_AFTER_S / 2)

@@ -116,7 +116,7 @@ class TorchDevice:
 
 
 class TorchNet:
-    """The net in FP16, channels last, instance-norm statistics in FP32; recorded as a CUDA graph where that works."""
+    """The net in FP16, channels last, but for its first convolution and norm statistics; a CUDA graph if it can be."""
 
     def __init__(self, weights: Path) -> None:
         import torch
@@ -126,7 +126,7 @@ class TorchNet:
         self._torch = torch
         net = pixel_net_from_weights(weights)
         self.style_size = 0 if net.style is not None else net.net.style_size
-        net.net.half()
+        net.halve()
         net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.cuda()
         self.queue = torch.cuda.Stream()  # type: ignore[no-untyped-call]

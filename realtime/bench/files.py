@@ -13,13 +13,14 @@ from pathlib import Path
 from realtime.frames import Frame
 from realtime.media.encoders import Encoding
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs, Sink
+from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
-from realtime.queues import SinkQueue
-from realtime.sinks.recorder import Recorder
+from realtime.queues import QueuePolicy, SinkQueue
+from realtime.sinks.open import track_of
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 
 class _TimedFile:
@@ -30,7 +31,7 @@ class _TimedFile:
     def __init__(self, path: Path, seconds: float) -> None:
         self._path, self._until_s = path, time.monotonic() + seconds
         with VideoFile(path) as file:
-            self.size, self.rate, self.time_base = file.size, file.rate, file.time_base
+            self.size, self.rate, self.track = file.size, file.rate, track_of(file.info)
 
     def frames(self) -> Iterator[Frame]:
         began_s, ended_s = Fraction(0), Fraction(0)
@@ -48,7 +49,9 @@ class _TimedFile:
         """Nothing to do: reading never waits."""
 
 
-def file_rate(stylizer: Stylizer, style: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None) -> float:
+def file_rate(
+    stylizer: FrameStylizer, style: LoadedStyle, path: Path, seconds: float, encoding: Encoding | None
+) -> float:
     """Returns the frames per second from opening the file to closing the painted one.
 
     Args:
@@ -64,10 +67,8 @@ def file_rate(stylizer: Stylizer, style: LoadedStyle, path: Path, seconds: float
         sinks: list[Sink] = []
         if encoding is not None:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "painted.mkv"
-            recorder = stack.enter_context(
-                Recorder(output, source.size, source.rate, source.time_base, encoding=encoding)
-            )
-            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", lossless=True, essential=True))]
-        player = Player(source, stylizer, Controls.of_one_style(style), outputs=Outputs(sinks=sinks))
+            recorder = stack.enter_context(FileRecorder(output, source.track, encoding=encoding))
+            sinks = [stack.enter_context(SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)))]
+        player = Player(source, stylizer, Controls.of_one_style(style), outputs=PlayerOutputs(sinks=sinks))
         count = player.run().frame_count
     return count / (time.monotonic() - began_s)

@@ -33,21 +33,21 @@ from realtime.app.settings import PREFIX
 from realtime.backends import BACKENDS, Painter, choose_backend
 from realtime.bench.files import file_rate
 from realtime.bench.peers import PEERS, PeerUnavailableError
-from realtime.frames import Frame, Pixels
+from realtime.frames import Frame, Pixels, Size
 from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs, Sink
+from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import DEFAULT_STEADINESS
-from realtime.sinks.recorder import Recorder
-from realtime.sources.base import Size
-from realtime.sources.open import DEFAULT_CAMERA_SIZE, SCENE_RATE
-from realtime.sources.scene import Scene
+from realtime.sinks.recorder import FileRecorder
+from realtime.sources.camera import DEFAULT_CAMERA_SIZE
+from realtime.sources.scene import SCENE_RATE, Scene
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.pipeline import padded_size
 from realtime.stylize.styles import DEFAULT_STYLE, LoadedStyle, load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.registry import USER_FOLDER_VARIABLE
 
 ROUNDS = 5
@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
     styles, chosen = load_styles(args.style, network_for(args.net, choice.backend.name))
     reports = []
     for size in [_size_of(args.input)] if args.input else args.size or [DEFAULT_CAMERA_SIZE]:
-        with Stylizer(choice.backend) as stylizer:
+        with FrameStylizer(choice.backend) as stylizer:
             reports.append(_measure(stylizer, styles[chosen], size, args))
         _print(reports[-1])
     if args.json:
@@ -153,7 +153,7 @@ def _timed(contender: Contender, seconds: float) -> Run:
     return Run(fps, 1000 * (time.process_time() - used_s) / frames if frames else math.nan)
 
 
-def _measure(stylizer: Stylizer, style: LoadedStyle, size: Size, args: argparse.Namespace) -> Report:
+def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, args: argparse.Namespace) -> Report:
     first_frame_s = _first_frame_s(args, size)
     painter = stylizer.painter(style.net, size)
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
@@ -164,7 +164,7 @@ def _measure(stylizer: Stylizer, style: LoadedStyle, size: Size, args: argparse.
             "loop, recording": lambda seconds: _recording_rate(stylizer, style, size, seconds, Path(folder)),
         }
         if args.input:
-            for_files = stack.enter_context(Stylizer(stylizer.backend.for_files()))
+            for_files = stack.enter_context(FrameStylizer(stylizer.backend.for_files()))
             contenders |= _file_contenders(for_files, style, args.input, size)
         failed = {}
         for name in args.against:
@@ -195,7 +195,7 @@ def _size_of(path: Path) -> Size:
         return file.size
 
 
-def _file_contenders(stylizer: Stylizer, style: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
+def _file_contenders(stylizer: FrameStylizer, style: LoadedStyle, path: Path, size: Size) -> dict[str, Contender]:
     """Returns how files are painted with `--steady 0`: the net as opened for them alone, into nothing, into a file."""
     painter = stylizer.painter(style.net, size)
     return {
@@ -278,22 +278,24 @@ class _LatencySink:
 
 
 def _loop_rate(
-    stylizer: Stylizer, style: LoadedStyle, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
+    stylizer: FrameStylizer, style: LoadedStyle, scene: _TimedScene, sinks: Sequence[Sink], steady: bool = False
 ) -> float:
     controls = Controls.of_one_style(style, DEFAULT_STEADINESS if steady else 0.0)
-    return Player(scene, stylizer, controls, outputs=Outputs(sinks=sinks)).run().fps
+    return Player(scene, stylizer, controls, outputs=PlayerOutputs(sinks=sinks)).run().fps
 
 
-def _recording_rate(stylizer: Stylizer, style: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
+def _recording_rate(stylizer: FrameStylizer, style: LoadedStyle, size: Size, seconds: float, folder: Path) -> float:
     path = folder / "bench.mp4"
     with (
-        Recorder(path, size, SCENE_RATE, 1 / SCENE_RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        FileRecorder(
+            path, VideoTrack(size, SCENE_RATE, 1 / SCENE_RATE), encoding=Encoding(low_latency=True)
+        ) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         return _loop_rate(stylizer, style, _TimedScene(size, seconds), (queue,))
 
 
-def _live_latencies_ms(stylizer: Stylizer, style: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
+def _live_latencies_ms(stylizer: FrameStylizer, style: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
     sink = _LatencySink()
     _loop_rate(stylizer, style, _TimedScene(size, seconds, live=True), (sink,))
     return sorted(sink.latencies_ms)

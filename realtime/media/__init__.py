@@ -1,1 +1,1 @@
-"""What every reader and writer of pictures and films shares: colour, rates, codecs."""
+"""What all readers and writers of files and streams share: decoding, colors, encoders, frame rates, photographs."""

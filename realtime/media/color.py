@@ -1,4 +1,4 @@
-"""Between the pictures of files and RGB: colour matrices and ranges, high dynamic range, rotation, odd sides."""
+"""Between RGB and the frames of files: color matrices and ranges, high dynamic range, orientation, odd sides."""
 
 from __future__ import annotations
 
@@ -13,36 +13,38 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
-from realtime.frames import UNSPECIFIED, Pixels, Presentation
+from realtime.frames import UNSPECIFIED, Pixels, Presentation, Size
 from realtime.media.encoders import Encoder
-from realtime.sources.base import Size
 
-# swscale's quick ways round down: all pictures would come out one level of 255 darker.
+# Without these flags swscale rounds down: all frames would come out one level of 255 darker.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
-# Pictures larger than this are in the colours of HD where a file does not say theirs: what players take for granted.
+# Video that is larger in width or height is taken for HD if it does not say its color matrix, as players do.
 _SD_SIZE = (1279, 576)
-# Of ITU-T H.273: matrices and primaries of HD and SD, transfers of high dynamic range.
+# Numbers of ITU-T H.273: matrices and primaries of HD and SD, and no matrix at all.
 _BT709, _BT601, _RGB = 1, 6, 0
+# The transfers of high dynamic range.
 _HDR_TRANSFERS = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 # OpenCV's codes of flips left to right and top to bottom.
 _FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}
 _PRIMARIES = {int(value) for value in ColorPrimaries}
 _TRANSFERS = {int(value) for value in ColorTrc}
+_COLORSPACES = {_BT709: Colorspace.ITU709, _BT601: Colorspace.ITU601}
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored picture becomes an upright one: rows and columns are swapped first, then it is flipped."""
+    """How a stored frame becomes an upright one: rows and columns are swapped first, then it is flipped."""
 
     swapped: bool = False
     flipped_x: bool = False
     flipped_y: bool = False
 
     def size(self, stored: Size) -> Size:
-        """Returns the upright size of a picture of a stored size, and the other way round."""
+        """Returns the upright size for a stored size, and the other way round."""
         return stored[::-1] if self.swapped else stored
 
     def apply(self, pixels: Pixels) -> Pixels:
+        """Returns the upright frame, H x W x 3 uint8."""
         if self.swapped:
             pixels = np.asarray(cv2.transpose(pixels), dtype=np.uint8)
         if self.flipped_x or self.flipped_y:
@@ -50,9 +52,9 @@ class Orientation:
         return pixels
 
 
-def orientation_of(picture: av.VideoFrame) -> Orientation:
-    """Returns how a picture is to be turned by its display matrix (ISO 14496-12, 6.2.2), to the nearest right angle."""
-    data: Any = picture.side_data.get("DISPLAYMATRIX")
+def orientation_of(decoded: av.VideoFrame) -> Orientation:
+    """Returns what the frame's display matrix asks for (ISO 14496-12, 6.2.2), to the nearest right angle."""
+    data: Any = decoded.side_data.get("DISPLAYMATRIX")
     if data is None:
         return Orientation()
     a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).tolist()
@@ -61,73 +63,92 @@ def orientation_of(picture: av.VideoFrame) -> Orientation:
     return Orientation(True, c < 0, b < 0)
 
 
-def hdr_name(picture: av.VideoFrame) -> str | None:
-    """Returns "PQ" or "HLG" for a picture of high dynamic range."""
-    return _HDR_TRANSFERS.get(ColorTrc(picture.color_trc)) if picture.color_trc in _TRANSFERS else None
+def hdr_name(decoded: av.VideoFrame) -> str | None:
+    """Returns "PQ" or "HLG" for a frame of high dynamic range, else None."""
+    return _HDR_TRANSFERS.get(ColorTrc(decoded.color_trc)) if decoded.color_trc in _TRANSFERS else None
 
 
-def presentation_of(picture: av.VideoFrame, sample_aspect_ratio: Fraction, turn: Orientation) -> Presentation:
-    """Returns what is to be said of a picture once it is upright RGB of ordinary dynamic range."""
-    aspect = 1 / sample_aspect_ratio if turn.swapped else sample_aspect_ratio
-    if hdr_name(picture) is not None:
+def presentation_of(decoded: av.VideoFrame, sample_aspect_ratio: Fraction, orientation: Orientation) -> Presentation:
+    """Returns how a frame is to be shown once it is upright RGB of standard dynamic range.
+
+    Args:
+        decoded: the frame as it was decoded.
+        sample_aspect_ratio: width of a stored pixel divided by its height.
+        orientation: how the stored frame becomes upright.
+    """
+    aspect = 1 / sample_aspect_ratio if orientation.swapped else sample_aspect_ratio
+    if hdr_name(decoded) is not None:
         return Presentation(aspect, int(ColorPrimaries.BT709), int(ColorTrc.BT709))
-    return Presentation(aspect, picture.color_primaries, picture.color_trc)
+    return Presentation(aspect, decoded.color_primaries, decoded.color_trc)
 
 
-def is_see_through(picture: av.VideoFrame) -> bool:
-    """Returns whether a picture has alpha that hides something."""
-    if not any(component.is_alpha for component in picture.format.components):
+def is_transparent(decoded: av.VideoFrame) -> bool:
+    """Returns whether a frame has an alpha channel that hides something."""
+    if not any(component.is_alpha for component in decoded.format.components):
         return False
-    return bool(picture.to_ndarray(format="rgba")[..., 3].min() < 255)
+    return bool(decoded.to_ndarray(format="rgba")[..., 3].min() < 255)
 
 
 class ToRgb:
-    """Turns decoded pictures into upright H x W x 3 uint8 RGB of one size, in one pass; a picture of high dynamic range
-    into one of the ordinary, by swscale's perceptual mapping. It keeps what swscale prepares, so it is made once.
+    """Turns decoded frames into upright H x W x 3 uint8 RGB of one size, in one pass.
+
+    High dynamic range becomes standard by swscale's perceptual mapping. An instance is for one video: it keeps what
+    swscale prepares.
+
+    Args:
+        size: width and height of the result.
+        orientation: how the stored frames become upright.
     """
 
-    def __init__(self, size: Size, turn: Orientation = Orientation()) -> None:
-        self._size, self._turn = turn.size(size), turn
+    def __init__(self, size: Size, orientation: Orientation = Orientation()) -> None:
+        self._size, self._orientation = orientation.size(size), orientation
         self._reformatter = VideoReformatter()
 
-    def __call__(self, picture: av.VideoFrame) -> Pixels:
-        scaled = (picture.width, picture.height) != self._size
+    def __call__(self, decoded: av.VideoFrame) -> Pixels:
+        scaled = (decoded.width, decoded.height) != self._size
         how = (Interpolation.BICUBIC if scaled else Interpolation.BILINEAR) | _EXACT
-        colours: dict[str, Any] = {}
-        if hdr_name(picture) is not None:
+        colors: dict[str, Any] = {}
+        if hdr_name(decoded) is not None:
             # with that flag swscale's mapping mixes up the lines of the chroma
             how &= ~Interpolation.FULL_CHR_H_INT
-            if picture.color_primaries == UNSPECIFIED:
-                picture.color_primaries = ColorPrimaries.BT2020
-            colours = {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
-        if picture.colorspace == UNSPECIFIED:
-            colours["src_colorspace"] = (
-                Colorspace.ITU709 if _is_hd((picture.width, picture.height)) else Colorspace.ITU601
-            )
+            if decoded.color_primaries == UNSPECIFIED:
+                decoded.color_primaries = ColorPrimaries.BT2020
+            colors = {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
+        if decoded.colorspace == UNSPECIFIED:
+            colors["src_colorspace"] = _COLORSPACES[_usual_matrix((decoded.width, decoded.height))]
         rgb = self._reformatter.reformat(
-            picture,
+            decoded,
             width=self._size[0],
             height=self._size[1],
-            # swscale makes planes in less than half the time of pixels, and joining them costs next to nothing
+            # swscale makes planes in less than half the time of pixels, and merging them costs next to nothing
             format="gbrp",
             dst_color_range=ColorRange.JPEG,
             interpolation=how,
             threads=1,
-            **colours,
+            **colors,
         )
         green, blue, red = (_samples(plane) for plane in rgb.planes)
-        return self._turn.apply(np.asarray(cv2.merge([red, green, blue]), dtype=np.uint8))
+        return self._orientation.apply(np.asarray(cv2.merge([red, green, blue]), dtype=np.uint8))
 
 
 def _samples(plane: Any) -> Pixels:
-    """Returns H x W uint8, where the plane keeps them; its rows may be longer."""
+    """Returns H x W uint8 that shares the plane's memory, in which rows may be longer."""
     rows: Pixels = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]
 
 
 @dataclass(frozen=True)
-class EncodedPicture:
-    """What an encoder is given and told: sizes in pixels, colours in the numbers of ITU-T H.273."""
+class EncodedFormat:
+    """What an encoder is given.
+
+    Args:
+        fitted: size to which frames are scaled, so that their pixels are square if they must be.
+        size: `fitted` with even sides if they must be even.
+        pixel_format: FFmpeg's name of it.
+        sample_aspect_ratio: width of a pixel divided by its height.
+        matrix: color matrix, a number of ITU-T H.273, like `primaries` and `transfer`.
+        notes: what differs from the original, one line each.
+    """
 
     fitted: Size
     size: Size
@@ -140,39 +161,48 @@ class EncodedPicture:
 
     @property
     def range(self) -> int:
+        """Full range for RGB, limited range for YUV."""
         return int(ColorRange.JPEG if self.matrix == _RGB else ColorRange.MPEG)
 
 
-def picture_for(encoder: Encoder, size: Size, presentation: Presentation) -> EncodedPicture:
-    """Returns how pictures of a size are encoded; its notes tell what differs from the original."""
+def encoded_format(encoder: Encoder, size: Size, presentation: Presentation) -> EncodedFormat:
+    """Returns how an encoder is given frames.
+
+    Args:
+        encoder: the encoder.
+        size: width and height of the frames.
+        presentation: how they are to be shown.
+    """
     notes, aspect, fitted = [], presentation.sample_aspect_ratio, size
-    if aspect != 1 and not encoder.tells_sample_aspect_ratio:
+    if aspect != 1 and not encoder.writes_sample_aspect_ratio:
         fitted = (round(size[0] * aspect), size[1]) if aspect > 1 else (size[0], round(size[1] / aspect))
-        notes.append(f"pixels are made square: {_by(size)} becomes {_by(fitted)} (H.264 in mp4, mov or mkv keeps them)")
+        notes.append(
+            f"pixels are made square: {_by(size)} becomes {_by(fitted)} (H.264 in mp4, mov or mkv keeps their shape)"
+        )
         aspect = Fraction(1)
     even = (fitted[0] + fitted[0] % 2, fitted[1] + fitted[1] % 2)
     encoded = even if encoder.even else fitted
     if encoded != fitted:
         notes.append(
             f"H.264 and H.265 need even sides: {_by(fitted)} becomes {_by(encoded)}, its last line repeated "
-            "(webm and ffv1 keep it)"
+            "(webm and ffv1 keep odd sides)"
         )
-    usual = _BT709 if _is_hd(encoded) else _BT601
-    planar = encoder.pixel_format.startswith("yuv")
-    return EncodedPicture(
+    usual = _usual_matrix(encoded)
+    return EncodedFormat(
         fitted,
         encoded,
         encoder.pixel_format,
         aspect,
-        usual if planar else _RGB,
+        usual if encoder.pixel_format.startswith("yuv") else _RGB,
         _known(presentation.primaries, _PRIMARIES, usual),
         _known(presentation.transfer, _TRANSFERS, usual),
         tuple(notes),
     )
 
 
-def _is_hd(size: Size) -> bool:
-    return size[0] > _SD_SIZE[0] or size[1] > _SD_SIZE[1]
+def _usual_matrix(size: Size) -> int:
+    """Returns BT.709 for HD and BT.601 for SD: what players assume if a video does not say."""
+    return _BT709 if size[0] > _SD_SIZE[0] or size[1] > _SD_SIZE[1] else _BT601
 
 
 def _known(value: int, known: set[int], usual: int) -> int:
@@ -184,7 +214,7 @@ def _by(size: Size) -> str:
 
 
 class _Palette:
-    """Gives each picture the 256 colours that suit it best."""
+    """Gives each frame the 256 colors that suit it best."""
 
     def __init__(self, size: Size) -> None:
         self._graph = graph = Graph()
@@ -207,32 +237,38 @@ class _Palette:
 
 
 class FromRgb:
-    """Turns H x W x 3 uint8 RGB into what an encoder takes."""
+    """Turns H x W x 3 uint8 RGB into what an encoder takes.
 
-    def __init__(self, picture: EncodedPicture) -> None:
-        self._picture = picture
+    Args:
+        encoded: the format that the encoder takes.
+        exact: whether colors are rounded to the nearest level. Otherwise they are rounded down, so that frames come
+            out up to one level of 255 darker.
+    """
+
+    def __init__(self, encoded: EncodedFormat, *, exact: bool = True) -> None:
+        self._format = encoded
+        self._interpolation = Interpolation.BICUBIC | _EXACT if exact else Interpolation.BILINEAR
         self._reformatter = VideoReformatter()
-        self._palette = _Palette(picture.size) if picture.pixel_format == "pal8" else None
+        self._palette = _Palette(encoded.size) if encoded.pixel_format == "pal8" else None
 
     def __call__(self, pixels: Pixels) -> av.VideoFrame:
         rgb = av.VideoFrame.from_ndarray(self._fitting(pixels), format="rgb24")
-        picture = self._picture
         if self._palette is not None:
             return self._palette(rgb)
-        if picture.matrix == _RGB:
-            return self._reformatter.reformat(rgb, format=picture.pixel_format, threads=1)
+        if self._format.matrix == _RGB:
+            return self._reformatter.reformat(rgb, format=self._format.pixel_format, threads=1)
         return self._reformatter.reformat(
             rgb,
-            format=picture.pixel_format,
-            dst_colorspace=Colorspace.ITU709 if picture.matrix == _BT709 else Colorspace.ITU601,
+            format=self._format.pixel_format,
+            dst_colorspace=_COLORSPACES[self._format.matrix],
             dst_color_range=ColorRange.MPEG,
-            interpolation=Interpolation.BICUBIC | _EXACT,
+            interpolation=self._interpolation,
             threads=1,
         )
 
     def _fitting(self, pixels: Pixels) -> Pixels:
-        """Returns the picture in the size of the file."""
-        (width, height), fitted, size = pixels.shape[1::-1], self._picture.fitted, self._picture.size
+        """Returns the frame in the size of the file."""
+        (width, height), fitted, size = pixels.shape[1::-1], self._format.fitted, self._format.size
         if (width, height) != fitted:
             enlarged = fitted[0] * fitted[1] > width * height
             how = cv2.INTER_CUBIC if enlarged else cv2.INTER_AREA

@@ -1,8 +1,9 @@
-"""What PyAV is asked in the same way for files and for network streams."""
+"""Decoding with PyAV, as video files and network streams both need it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -10,40 +11,67 @@ import av.error
 from av.stream import Disposition
 
 from realtime.media.rates import exact_rate
-from realtime.sources.base import SourceError
 
 
-def find_picture_stream(container: Any) -> Any | None:
-    """Returns the first stream of moving pictures, else the cover of a sound file, else None."""
+class SourceError(OSError):
+    """An input cannot be opened or read: there is no such camera or file, or it is not a video."""
+
+
+def find_video_stream(container: Any) -> Any | None:
+    """Returns the first video stream that is not a cover, else the cover of an audio file, else None.
+
+    Args:
+        container: an open input container of PyAV.
+    """
     streams = container.streams.video
     moving = (stream for stream in streams if not stream.disposition & Disposition.attached_pic)
     return next(moving, streams[0] if streams else None)
 
 
-def picture_stream(container: Any, name: str, *, live: bool) -> Any:
-    """Returns the first stream of pictures, set to be decoded at once if live, else beside the net."""
-    stream = find_picture_stream(container)
+def open_video_stream(container: Any, name: str, *, live: bool) -> Any:
+    """Returns the first video stream, set up for decoding. Closes the container if there is none.
+
+    Args:
+        container: an open input container of PyAV.
+        name: what errors call it.
+        live: whether every frame is to be decoded at once; otherwise several are decoded in parallel.
+
+    Raises:
+        SourceError: the container has no video, or its format cannot be decoded here.
+    """
+    stream = find_video_stream(container)
     if stream is None:
         container.close()
-        raise SourceError(f"{name} has no pictures in it; wanted a video")
+        raise SourceError(f"{name} contains no video; expected a video file or stream")
     if stream.codec_context is None:
         container.close()
         raise SourceError(f"{name} is in a format that cannot be decoded here")
     if live:
-        # several pictures in decoding at once would each be one more to wait for: on 16 cores half a second
+        # each frame that is decoded in parallel is one more to wait for: half a second on 16 cores
         stream.thread_type = "SLICE"
     else:
-        # the net, for which the pictures are, needs the cores more
+        # the net needs the cores more
         stream.thread_type, stream.codec_context.thread_count = "AUTO", max(1, (os.cpu_count() or 1) // 4)
     return stream
 
 
-def rate_of(stream: Any) -> Fraction:
+def decode_packet(packet: Any) -> Sequence[Any]:
+    """Returns the video or audio frames in a packet; none if it is damaged, e.g. because a network lost a part."""
+    try:
+        decoded: Sequence[Any] = packet.decode()
+    except av.error.FFmpegError:
+        return ()
+    return decoded
+
+
+def frame_rate(stream: Any) -> Fraction:
+    """Returns the frames per second of a video stream, exactly; 25 if it does not say."""
     return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
 
 
 def reason_of(exc: BaseException) -> str:
+    """Returns the reason that an error of PyAV or of the system gives, in one line."""
     if isinstance(exc, av.error.ExitError):
-        return "nothing came in time"
+        return "nothing arrived in time"
     text = getattr(exc, "strerror", None) or str(exc)
     return str(text).strip() or type(exc).__name__

@@ -1,7 +1,8 @@
-"""How videos are encoded: the encoders there are, what each takes, and which container holds what."""
+"""How videos are encoded: which encoders there are, which options each has, and which containers hold them."""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,52 +10,77 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import av.error
 import cv2
 from av.codec.codec import UnknownCodecError
 
+# Default quality of all encoders that are not lossless.
 CRF = 18
-# The AVX-512 code of x264's macroblock tree reads what nobody wrote: of some sizes no two encodings are alike. The
-# number is OpenCV's (core/cvdef.h), which has no name for it in Python.
+# The AVX-512 code of x264's macroblock tree reads memory that was never written: at some sizes, encoding the same
+# frames twice gives different bytes. The number is OpenCV's (core/cvdef.h), which has no name for it in Python.
 _AVX512F = 13
-# What an encoder looks ahead is lost in a crash.
-_MOST_LOOKED_AHEAD_S = Fraction(1, 2)
+# Frames that an encoder looks ahead are lost in a crash.
+_MAX_LOOKAHEAD_S = Fraction(1, 2)
+# Large enough for every hardware encoder to open.
+_PROBE_SIDE = 256
 _X26_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
 
 
+class OutputError(ValueError):
+    """An output cannot be written as asked: it exists, its folder is missing, or its format is unknown."""
+
+
 class EncodingError(ValueError):
-    """What was chosen does not go together: an encoder, a container, a quality, a preset."""
+    """Encoder, container, quality and preset do not go together."""
 
 
 class EncoderUnavailableError(RuntimeError):
-    """The encoder asked for does not run here."""
+    """The requested encoder does not run here."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a user chose: an encoder or "auto"; `crf` and `preset` are the encoder's usual ones where None.
+    """How a video is to be encoded.
 
-    `repeatable`: the same pictures become the same bytes each time.
+    Args:
+        encoder: a name in ENCODERS, or "auto" for the container's usual one.
+        crf: quality, 0 (best) to the encoder's `worst`; None for CRF.
+        preset: the encoder's preset; None for its usual one.
+        bit_rate: bits per second, in place of a quality; None for a quality.
+        low_latency: no frame is held back, and speed matters more than size.
+        repeatable: the same frames give the same bytes every time.
     """
 
     encoder: str = "auto"
     crf: int | None = None
     preset: str | None = None
+    bit_rate: int | None = None
+    low_latency: bool = False
     repeatable: bool = False
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """One encoder and the names of its options.
+    """An encoder of FFmpeg and the names of its options.
 
-    suffixes: the containers that hold it. quality_option: None where it is lossless; 0 is best, `worst` is worst.
-    preset: the usual one, `live_preset` where a camera waits; `live_options` have it keep no picture back then.
-    quick_options: what of the usual preset is not worth its time for paintings. even: whether both sides must be even.
-    tells_sample_aspect_ratio: whether its stream says how wide a pixel is, which PyAV cannot
-    have the container say. lookahead: the option that says how many pictures it looks ahead, and the usual number. tag:
-    what players of Apple know its stream by.
+    Args:
+        suffixes: the containers that can hold it.
+        pixel_format: what it is given, by FFmpeg's name.
+        quality_option: the option for the quality, of which 0 is best and `worst` worst; None if it is lossless.
+        preset_option: the option for the preset, which is one of `presets`.
+        preset: the usual preset.
+        low_latency_preset: the usual preset for `Encoding.low_latency`.
+        options: options that are always given.
+        low_latency_options: options that make it hold no frame back.
+        quick_options: turns off what the usual preset spends time on without gain for painted frames.
+        even: whether both sides must be even.
+        writes_sample_aspect_ratio: whether its stream says how wide a pixel is; PyAV cannot make the container say so.
+        lookahead: the option for the number of frames that it looks ahead, and the usual number.
+        tag: the codec tag by which Apple's players know its stream.
+        needs: what it takes to run it.
     """
 
     suffixes: Sequence[str]
@@ -64,12 +90,12 @@ class Encoder:
     preset_option: str = "preset"
     presets: Sequence[str] = ()
     preset: str | None = None
-    live_preset: str | None = None
+    low_latency_preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    live_options: Mapping[str, str] = field(default_factory=dict)
+    low_latency_options: Mapping[str, str] = field(default_factory=dict)
     quick_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
-    tells_sample_aspect_ratio: bool = True
+    writes_sample_aspect_ratio: bool = True
     lookahead: tuple[str, int] | None = None
     tag: str | None = None
     needs: str = "an FFmpeg that was built with it"
@@ -81,8 +107,8 @@ ENCODERS: Mapping[str, Encoder] = {
         (*_MP4_SUFFIXES, ".mkv"),
         presets=_X26_PRESETS,
         preset="veryfast",
-        live_preset="ultrafast",
-        live_options={"tune": "zerolatency"},
+        low_latency_preset="ultrafast",
+        low_latency_options={"tune": "zerolatency"},
         quick_options={
             "coder": "0",
             "subq": "0",
@@ -97,10 +123,10 @@ ENCODERS: Mapping[str, Encoder] = {
         (*_MP4_SUFFIXES, ".mkv"),
         presets=_X26_PRESETS,
         preset="veryfast",
-        live_preset="ultrafast",
-        # by itself it tells its whole life on stderr
+        low_latency_preset="ultrafast",
+        # by default it writes pages of log to stderr
         options={"x265-params": "log-level=error"},
-        live_options={"tune": "zerolatency"},
+        low_latency_options={"tune": "zerolatency"},
         tag="hvc1",
     ),
     "h264_nvenc": Encoder(
@@ -108,9 +134,9 @@ ENCODERS: Mapping[str, Encoder] = {
         quality_option="cq",
         presets=tuple(f"p{number}" for number in range(1, 8)),
         preset="p4",
-        live_preset="p1",
+        low_latency_preset="p1",
         options={"rc": "vbr", "b": "0"},
-        live_options={"zerolatency": "1", "delay": "0"},
+        low_latency_options={"tune": "ull", "zerolatency": "1", "delay": "0"},
         needs="an NVIDIA card with its driver",
     ),
     "libvpx-vp9": Encoder(
@@ -119,99 +145,119 @@ ENCODERS: Mapping[str, Encoder] = {
         preset_option="cpu-used",
         presets=tuple(map(str, range(9))),
         preset="6",
-        live_preset="8",
+        low_latency_preset="8",
         options={"row-mt": "1", "deadline": "realtime", "b": "0"},
-        live_options={"lag-in-frames": "0"},
+        low_latency_options={"lag-in-frames": "0"},
         lookahead=("lag-in-frames", 25),
         even=False,
-        tells_sample_aspect_ratio=False,
+        writes_sample_aspect_ratio=False,
     ),
     "libsvtav1": Encoder(
         (".mkv", ".webm", ".mp4"),
         worst=63,
         presets=tuple(map(str, range(14))),
         preset="10",
-        live_preset="12",
+        low_latency_preset="12",
         even=False,
-        tells_sample_aspect_ratio=False,
+        writes_sample_aspect_ratio=False,
     ),
-    # the painting itself, bit by bit
-    "ffv1": Encoder((".mkv",), pixel_format="bgr0", quality_option=None, even=False, tells_sample_aspect_ratio=False),
-    "gif": Encoder((".gif",), pixel_format="pal8", quality_option=None, even=False, tells_sample_aspect_ratio=False),
-    "png": Encoder((".png",), pixel_format="rgb24", quality_option=None, even=False, tells_sample_aspect_ratio=False),
+    # lossless: exactly what was painted
+    "ffv1": Encoder((".mkv",), pixel_format="bgr0", quality_option=None, even=False, writes_sample_aspect_ratio=False),
+    "gif": Encoder((".gif",), pixel_format="pal8", quality_option=None, even=False, writes_sample_aspect_ratio=False),
+    "png": Encoder((".png",), pixel_format="rgb24", quality_option=None, even=False, writes_sample_aspect_ratio=False),
 }
 
 
 @dataclass(frozen=True)
 class Container:
-    """How a container is written: the encoder of "auto", the muxer's options, the format where a name is not enough.
+    """How a container is written.
 
-    sound: the encoder of sound that is heard live, "" where it holds none.
+    Args:
+        encoder: the encoder that "auto" stands for.
+        options: options of the muxer.
+        format: FFmpeg's name of the format, if the file's suffix is not enough.
+        audio: the encoder for live audio, "" if the container holds none.
     """
 
     encoder: str
     options: Mapping[str, str] = field(default_factory=dict)
     format: str | None = None
-    sound: str = "aac"
+    audio: str = "aac"
 
 
-# Without it FFmpeg keeps what it writes until there is much of it, which of a quiet picture can be minutes.
-_AT_ONCE = {"flush_packets": "1"}
-# Written in fragments, so that a crash loses little, and turned into an ordinary file at the end. delay_moov: without
-# an edit list, which needs it, picture and sound would be shifted against each other by the encoder's delay.
-_MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", **_AT_ONCE}
-# In ms: a cluster is written when it is complete.
-_MATROSKA = {"cluster_time_limit": "500", **_AT_ONCE}
+# Without it FFmpeg buffers what it writes, which can be minutes of a scene in which little moves.
+_UNBUFFERED = {"flush_packets": "1"}
+# Written in fragments, so that a crash loses little, and turned into an ordinary file at the end. delay_moov allows an
+# edit list, without which video and audio would be shifted against each other by the encoder's delay.
+_MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", **_UNBUFFERED}
+# In ms; a cluster is written when it is complete.
+_MATROSKA = {"cluster_time_limit": "500", **_UNBUFFERED}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("libx264", _MP4),
     ".m4v": Container("libx264", _MP4),
     ".mov": Container("libx264", _MP4),
     ".mkv": Container("libx264", _MATROSKA),
-    ".webm": Container("libvpx-vp9", _MATROSKA, sound="libopus"),
-    ".gif": Container("gif", sound=""),
-    # a row of numbered pictures
-    ".png": Container("png", format="image2", sound=""),
+    ".webm": Container("libvpx-vp9", _MATROSKA, audio="libopus"),
+    ".gif": Container("gif", audio=""),
+    # an image sequence
+    ".png": Container("png", format="image2", audio=""),
 }
 
 
 def encoder_for(path: Path, encoding: Encoding) -> str:
-    """Returns the name of the encoder for a file. Raises EncodingError for what does not go together."""
+    """Returns the name of the encoder for a file.
+
+    Raises:
+        EncodingError: the encoding does not go with the file's container.
+    """
     suffix = path.suffix.lower()
     name = CONTAINERS[suffix].encoder if encoding.encoder == "auto" else encoding.encoder
     encoder = ENCODERS[name]
     if suffix not in encoder.suffixes:
-        raise EncodingError(f"{suffix} does not hold {name}; wanted a name ending in {', '.join(encoder.suffixes)}")
+        raise EncodingError(f"{suffix} cannot hold {name}; expected a name ending in {', '.join(encoder.suffixes)}")
     if encoding.crf is not None and encoder.quality_option is None:
         raise EncodingError(f"{name} is lossless and takes no --crf")
     if encoding.crf is not None and encoding.crf > encoder.worst:
-        raise EncodingError(f"--crf {encoding.crf} is too much for {name}; wanted 0 (best) to {encoder.worst}")
+        raise EncodingError(f"--crf {encoding.crf} is too high for {name}; expected 0 (best) to {encoder.worst}")
     if encoding.preset is not None and encoding.preset not in encoder.presets:
-        wanted = f"wanted one of {', '.join(encoder.presets)}" if encoder.presets else "it takes none"
-        raise EncodingError(f"{name} has no preset {encoding.preset!r}; {wanted}")
+        expected = f"expected one of {', '.join(encoder.presets)}" if encoder.presets else "it has no presets"
+        raise EncodingError(f"{name} has no preset {encoding.preset!r}; {expected}")
     return name
 
 
-def encoder_options(name: str, encoding: Encoding, live: bool, rate: Fraction) -> dict[str, str]:
-    """Returns what FFmpeg's encoder is told; `live`: a camera waits, and the picture is not made small with care."""
-    encoder = ENCODERS[name]
-    options = {**encoder.options, **(encoder.live_options if live else {})}
-    if encoder.quality_option is not None:
+def encoder_options(name: str, encoding: Encoding, rate: Fraction) -> dict[str, str]:
+    """Returns the options for FFmpeg's encoder: the one definition for files, streams and the replay.
+
+    Args:
+        name: a name in ENCODERS.
+        encoding: quality, preset and latency.
+        rate: frames per second.
+    """
+    encoder, low_latency = ENCODERS[name], encoding.low_latency
+    options = {**encoder.options, **(encoder.low_latency_options if low_latency else {})}
+    if encoding.bit_rate is not None:
+        options.update(dict.fromkeys(("b", "maxrate", "bufsize"), str(encoding.bit_rate)))
+    elif encoder.quality_option is not None:
         options[encoder.quality_option] = str(CRF if encoding.crf is None else encoding.crf)
-    preset = encoding.preset or (encoder.live_preset if live else encoder.preset)
+    preset = encoding.preset or (encoder.low_latency_preset if low_latency else encoder.preset)
     if preset is not None:
         options[encoder.preset_option] = preset
-    if not live and encoding.preset is None:
+    if not low_latency and encoding.preset is None:
         options.update(encoder.quick_options)
         if encoder.lookahead is not None:
-            option, pictures = encoder.lookahead
-            options[option] = str(max(1, min(pictures, round(rate * _MOST_LOOKED_AHEAD_S))))
+            option, frames = encoder.lookahead
+            options[option] = str(max(1, min(frames, round(rate * _MAX_LOOKAHEAD_S))))
     if encoding.repeatable and name == "libx264" and cv2.checkHardwareSupport(_AVX512F):
         options["x264-params"] = "asm=AVX2,BMI2,FMA3"
     return options
 
 
 def add_encoder(container: Any, name: str, rate: Fraction, options: dict[str, str]) -> Any:
-    """Returns a new stream of a container. Raises EncoderUnavailableError where the FFmpeg here lacks the encoder."""
+    """Returns a new video stream of an output container.
+
+    Raises:
+        EncoderUnavailableError: the FFmpeg that PyAV brings lacks the encoder.
+    """
     try:
         return container.add_stream(name, rate=rate, options=options)
     except UnknownCodecError as exc:
@@ -219,12 +265,16 @@ def add_encoder(container: Any, name: str, rate: Fraction, options: dict[str, st
 
 
 def open_encoder(name: str, context: Any) -> None:
-    """Opens an encoder whose codec context is ready. Raises EncoderUnavailableError where it does not run here."""
+    """Opens an encoder whose codec context is ready.
+
+    Raises:
+        EncoderUnavailableError: it does not start here, e.g. because its hardware is missing.
+    """
     encoder = ENCODERS[name]
     if encoder.tag is not None:
         context.codec_tag = encoder.tag
     if name == "libsvtav1":
-        # its log goes to stderr past FFmpeg's own
+        # it logs to stderr, bypassing FFmpeg's own log, and takes its log level from nowhere else
         os.environ.setdefault("SVT_LOG", "0")
     try:
         context.open()
@@ -232,3 +282,18 @@ def open_encoder(name: str, context: Any) -> None:
         raise EncoderUnavailableError(
             f"{name} does not start here ({exc.strerror}); it needs {encoder.needs}; try --encoder auto"
         ) from exc
+
+
+@functools.cache
+def live_h264_encoder() -> str:
+    """Returns the H.264 encoder for live video: NVIDIA's if card and driver let it open, else x264."""
+    name, rate = "h264_nvenc", Fraction(30)
+    try:
+        context: Any = av.CodecContext.create(name, "w")
+        context.width = context.height = _PROBE_SIDE
+        context.pix_fmt, context.time_base = ENCODERS[name].pixel_format, 1 / rate
+        context.options = encoder_options(name, Encoding(low_latency=True), rate)
+        context.open()
+    except (av.error.FFmpegError, OSError, ValueError):
+        return "libx264"
+    return name

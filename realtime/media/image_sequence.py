@@ -1,22 +1,22 @@
-"""Rows of numbered pictures, named like frame_%05d.png."""
+"""Image sequences: numbered image files whose common name is written like frame_%05d.png."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from realtime.sources.base import SourceError
+from realtime.media.decoding import SourceError
 
 _NUMBER = re.compile(r"%0?(\d*)d")
 
 
 def is_image_sequence(path: Path) -> bool:
-    """Returns whether a path stands for numbered pictures."""
+    """Returns whether a path stands for numbered images."""
     return bool(_NUMBER.search(path.name)) and not path.is_file()
 
 
 def numbered_files(path: Path) -> dict[int, Path]:
-    """Returns the pictures of a row that exist, by number, in their order."""
+    """Returns the images of a sequence that exist, by number, in ascending order."""
     before, width, after = _NUMBER.split(path.name, maxsplit=1)
     wanted = re.compile(re.escape(before) + rf"(\d{{{width or 1},}})" + re.escape(after))
     found = ((wanted.fullmatch(file.name), file) for file in path.parent.glob("*" + Path(path.name).suffix))
@@ -24,8 +24,12 @@ def numbered_files(path: Path) -> dict[int, Path]:
 
 
 def first_number(path: Path) -> int:
-    """Returns the number of a row's first picture. Raises SourceError where there is none."""
+    """Returns the number of the first image of a sequence.
+
+    Raises:
+        SourceError: no such image exists.
+    """
     files = numbered_files(path)
     if not files:
-        raise SourceError(f"no file is named like {path}; wanted numbered pictures, as frame_00001.png")
+        raise SourceError(f"no file matches {path}; expected numbered images, e.g. frame_00001.png")
     return next(iter(files))

@@ -1,11 +1,10 @@
-"""A single picture as a file: read upright and in sRGB, written with its alpha, its EXIF data and its resolution."""
+"""Image files: read upright and in sRGB, written with their alpha, EXIF data and resolution."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import io
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from realtime.frames import Pixels
-from realtime.sinks.recorder import OutputError
-from realtime.sources.base import SourceError
+from realtime.media.decoding import SourceError
+from realtime.media.encoders import OutputError
+from styles.support.atomic_file import atomic_path
 
-# What Pillow is told for each kind of file that it writes.
+# Pillow's arguments for each kind of file that it writes.
 PHOTO_FORMATS: Mapping[str, Mapping[str, object]] = {
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"},
@@ -33,37 +33,40 @@ PHOTO_FORMATS: Mapping[str, Mapping[str, object]] = {
 _WITHOUT_ALPHA = frozenset({".jpg", ".jpeg", ".bmp"})
 _LARGEST_SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
 _WHITE = 255
-# A picture larger than this is taken for a damaged header.
-_MOST_PIXELS = 2**31
-# Pictures are converted in strips, so that a huge one is never in memory twice.
+# A picture that claims to be larger has a damaged header.
+_MAX_PIXELS = 2**31
+# Pictures are converted in strips, so that a huge one does not take its memory twice.
 _STRIP_ROWS = 256
-# Pillow's own limit is below what cameras make; ours is _MOST_PIXELS.
+# Pillow's own limit is lower than the resolution of some cameras; ours is _MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
-# The colour spaces that a profile may be for, by Pillow's names of what it applies to.
-_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
-
-
-# How a file is laid out, which TIFF tells by the same means as who took the picture (TIFF 6.0; 34675: colour profile).
+# The color spaces of profiles, by Pillow's modes.
+_COLOR_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
+# Tags that describe the layout of a file, which TIFF keeps beside those that describe the picture (TIFF 6.0; 34675 is
+# the color profile).
 _LAYOUT_TAGS = frozenset(
     {*range(254, 260), 262, 266, 273, *range(277, 280), 282, 283, 284, 296, 317, 318, 319, *range(320, 326), 338, 339}
     | {*range(512, 522), *range(529, 533), 34675}
 )
 # Tags that point to groups of tags: EXIF, GPS, interoperability.
 _GROUP_TAGS = frozenset({34665, 34853, 40965})
-# What needs a package of its own, under the licence of libheif.
+# These need the package pillow-heif, which is under the licence of libheif.
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 
 
 class PhotoError(SourceError):
-    """A file is not a picture that can be read."""
+    """A file is not a picture, or cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture in memory, and what its file says beside it.
+    """A picture in memory, with what its file says about it.
 
-    pixels: H x W x 3 uint8 sRGB, upright. alpha: H x W uint8, None where all is opaque. exif: without orientation and
-    thumbnail. dpi: dots per inch, in x and y. note: what could not be honoured, for the person who asked.
+    Args:
+        pixels: H x W x 3 uint8 sRGB, upright.
+        alpha: H x W uint8; None if everything is opaque.
+        exif: EXIF data without orientation and thumbnail.
+        dpi: dots per inch, in x and y; None if the file does not say.
+        note: what in the file had to be ignored, "" for nothing.
     """
 
     pixels: Pixels
@@ -74,13 +77,21 @@ class Photo:
 
 
 def photo_size(path: Path) -> tuple[int, int]:
-    """Returns width and height as the file has them, before it is turned upright. Raises PhotoError."""
+    """Returns width and height as the file has them, before it is turned upright.
+
+    Raises:
+        PhotoError: the file is not a picture.
+    """
     with _opened(path) as image:
         return image.size
 
 
 def read_photo(path: Path) -> Photo:
-    """Returns the picture in a file; of one that moves, the first. 16 bits become 8. Raises PhotoError."""
+    """Returns the picture in a file; of an animation, the first frame. 16 bits per sample become 8.
+
+    Raises:
+        PhotoError: the file is not a picture, or is damaged.
+    """
     with _opened(path) as image, _translated(path):
         image.load()
         dpi = image.info.get("dpi")
@@ -91,19 +102,26 @@ def read_photo(path: Path) -> Photo:
 
 
 def check_photo_size(path: Path, size: tuple[int, int]) -> None:
-    """Raises OutputError where the format of the path's suffix holds no picture of that width and height."""
+    """Checks whether the format of a path's suffix can hold a picture of a width and height.
+
+    Raises:
+        OutputError: it cannot.
+    """
     largest = _LARGEST_SIDES.get(path.suffix.lower())
     if largest is not None and max(size) > largest:
         raise OutputError(
             f"cannot write {path}: its format holds no side above {largest} pixels, and this picture is "
-            f"{size[0]}x{size[1]}; wanted --max-size {largest}, or a name ending in .png or .tif"
+            f"{size[0]}x{size[1]}; add --max-size {largest}, or choose a name ending in .png or .tif"
         )
 
 
 def write_photo(path: Path, photo: Photo) -> None:
-    """Writes a picture in the format of the path's suffix, whole or not at all. Raises OutputError.
+    """Writes a picture in the format of the path's suffix, whole or not at all.
 
-    A format without alpha gets the picture laid on white.
+    If the format has no alpha, the picture is laid on white.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     suffix = path.suffix.lower()
     options = dict(PHOTO_FORMATS[suffix])
@@ -117,27 +135,33 @@ def write_photo(path: Path, photo: Photo) -> None:
         if photo.exif:
             options["exif"] = photo.exif
             if suffix in {".tif", ".tiff"} and _has_groups(photo.exif):
-                # what compresses, libtiff, writes no groups of tags
+                # libtiff, which compresses, cannot write groups of tags
                 options["compression"] = None
     if photo.dpi is not None and suffix != ".webp":
         options["dpi"] = photo.dpi
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        image.save(partial, **options)  # type: ignore[arg-type]
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            image.save(partial, **options)  # type: ignore[arg-type]
     except (OSError, ValueError, RuntimeError) as exc:
         raise OutputError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def save_snapshot(path: Path, pixels: Pixels) -> None:
+    """Writes H x W x 3 uint8 RGB as a PNG.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    Image.fromarray(pixels).save(path)
 
 
 def has_alpha(path: Path) -> bool:
-    """Returns whether the format of a path's suffix holds an alpha channel."""
+    """Returns whether the format of a path's suffix can hold an alpha channel."""
     return path.suffix.lower() not in _WITHOUT_ALPHA
 
 
 def resized(photo: Photo, size: tuple[int, int]) -> Photo:
-    """Returns the picture with the wanted width and height."""
+    """Returns the picture scaled to a width and height."""
 
     def fitting(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         smaller = size[0] < array.shape[1]
@@ -152,21 +176,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise PhotoError(f"no file {path}")
     if path.suffix.lower() in HEIF_SUFFIXES:
-        _learn_heif(path)
+        _register_heif(path)
     with _translated(path), warnings.catch_warnings():
-        # Pillow warns of damaged metadata, which the painting does without
+        # Pillow warns about damaged metadata, which painting does not need
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise PhotoError(f"{path} claims to be {image.width}x{image.height}; that is taken for a damaged file")
+            if image.width * image.height > _MAX_PIXELS:
+                raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
             yield image
 
 
-def _learn_heif(path: Path) -> None:
+def _register_heif(path: Path) -> None:
     try:
         import pillow_heif
     except ImportError as exc:
-        raise PhotoError(f"{path} needs a package to be read; type: pip install pillow-heif") from exc
+        raise PhotoError(f"{path} cannot be read without pillow-heif; type: pip install pillow-heif") from exc
     pillow_heif.register_heif_opener()
 
 
@@ -178,7 +202,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise
     except MemoryError as exc:
         raise PhotoError(f"{path} does not fit into memory") from exc
-    # Pillow's decoders raise whatever a damaged file leads them to
+    # damaged files make Pillow's decoders raise almost anything
     except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError) as exc:
         reason = "it is empty (0 bytes)" if not path.stat().st_size else getattr(exc, "strerror", None) or str(exc)
         if isinstance(exc, UnidentifiedImageError) and path.stat().st_size:
@@ -187,12 +211,12 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _in_srgb(image: Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None, str]:
-    """Returns colours and alpha of an upright picture, and what could not be honoured."""
+    """Returns colors and alpha of an upright picture, and what had to be ignored."""
     if image.mode == "F":
-        raise PhotoError("it holds floating-point numbers, of which nobody knows which one is white")
+        raise PhotoError("its samples are floating-point numbers, and nothing says which one is white")
     if image.mode.startswith("I"):
         stored = np.asarray(image)
-        # OpenCV knows no byte order but this machine's
+        # OpenCV supports only this machine's byte order
         native = stored.astype(stored.dtype.newbyteorder("="))
         grey = np.asarray(cv2.convertScaleAbs(native, alpha=1 / 257), dtype=np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2), None, ""
@@ -213,25 +237,25 @@ def _in_srgb(image: Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None, str]
 
 
 def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image], str]:
-    """Returns what turns parts of the picture, their alpha taken off, into sRGB, and what could not be honoured."""
+    """Returns what turns parts of the picture, without their alpha, into sRGB, and what had to be ignored."""
 
-    def plainly(part: Image.Image) -> Image.Image:
+    def without_profile(part: Image.Image) -> Image.Image:
         return part.convert("RGB")
 
     data = image.info.get("icc_profile")
     if not data:
-        return plainly, ""
+        return without_profile, ""
     mode = "RGB" if image.has_transparency_data or image.mode == "P" else image.mode
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         # ICC.1: the space that the profile is for, padded to four characters
-        if _SPACES.get(mode) != profile.profile.xcolor_space.strip():
-            return plainly, f"its colour profile is not for {mode} pictures and is ignored"
+        if _COLOR_SPACES.get(mode) != profile.profile.xcolor_space.strip():
+            return without_profile, f"its color profile is not for {mode} pictures and is ignored"
         if "sRGB" in (profile.profile.profile_description or ""):
-            return plainly, ""
+            return without_profile, ""
         transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError) as exc:
-        return plainly, f"its colour profile cannot be read and is ignored ({exc})"
+        return without_profile, f"its color profile cannot be read and is ignored ({exc})"
 
     def through_profile(part: Image.Image) -> Image.Image:
         return ImageCms.applyTransform(part.convert(mode), transform) or part
@@ -240,7 +264,7 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
 
 
 def _exif(image: Image.Image) -> bytes:
-    """Returns the EXIF data of an upright picture; the thumbnail, which is not painted, is left out."""
+    """Returns the EXIF data of an upright picture, without the thumbnail, which is not painted."""
     exif = image.getexif()
     for tag in _LAYOUT_TAGS & set(exif):
         del exif[tag]

@@ -9,11 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.audio.feed import AudioFeed, AudioQueue
-from realtime.media.rates import LIVE_TIME_BASE
-from realtime.queues import RatedSource, SinkQueue
-from realtime.sinks.recorder import OutputError, Recorder, RecordingError, unused_path
+from realtime.media.encoders import Encoding, OutputError
+from realtime.media.photo import save_snapshot
+from realtime.media.video_encoder import VideoTrack
+from realtime.queues import QueuePolicy, RatedSource, SinkQueue
+from realtime.sinks.recorder import FileRecorder, RecordingError, unused_path
 from realtime.sinks.replay import SUFFIX, Replay
-from realtime.sinks.snapshot import save_snapshot
 from realtime.stylize.pipeline import PaintedFrame
 
 
@@ -34,7 +35,7 @@ class Captures:
         self.saved: list[Path] = []
         self.complaints: list[str] = []
         self._folder, self._source, self._audio, self._replay = folder, source, audio, replay
-        self._recorder: Recorder | None = None
+        self._recorder: FileRecorder | None = None
         self._queue: SinkQueue | None = None
         self._audio_queue: AudioQueue | None = None
         self._since_s = 0.0
@@ -117,19 +118,19 @@ class Captures:
     def _start_recording(self) -> str:
         path = self._unused_path(".mp4")
         # kept before anything can fail, so that it is let go if something does
-        self._audio_queue = ear = None if self._audio is None else self._audio.ear()
+        self._audio_queue = audio = None if self._audio is None else self._audio.subscribe()
         # what is recorded by key is what is seen: also of a file at the clock of the show, and not the file's own
-        time_base = None if self._source.live else LIVE_TIME_BASE
-        recorder = Recorder(path, self._source.size, self._source.rate, time_base, fast=True, ear=ear)
+        track = VideoTrack(self._source.size, self._source.rate, live=self._source.live)
+        recorder = FileRecorder(path, track, encoding=Encoding(low_latency=True), audio=audio)
         # an error ends the recording alone: it is caught where frames are written
-        queue = SinkQueue(recorder, "recorder", lossless=not self._source.live, essential=True)
+        queue = SinkQueue(recorder, "recorder", QueuePolicy(lossless=not self._source.live, essential=True))
         self._recorder, self._queue = recorder, queue.__enter__()
         self._since_s = time.monotonic()
         return f"recording {path}"
 
     def _forget_recording(self) -> None:
         if self._audio is not None and self._audio_queue is not None:
-            self._audio.forget(self._audio_queue)
+            self._audio.unsubscribe(self._audio_queue)
         self._recorder = self._queue = self._audio_queue = None
 
     def _give_up_recording(self, text: str) -> str:

@@ -14,7 +14,7 @@ from realtime.player.parts import PlayerOptions
 from realtime.queues import FrameQueue, RatedSource, background_worker
 from realtime.session import Session
 from realtime.stylize.pipeline import PaintedFrame
-from realtime.stylize.stylizer import Look, Stylizer
+from realtime.stylize.stylizer import FrameStylizer, Look
 
 # How long a frame is waited for before the commands are looked at again.
 _POLL_S = 0.03
@@ -34,7 +34,7 @@ class Feeder:
     """
 
     def __init__(
-        self, source: RatedSource, stylizer: Stylizer, controls: Controls, options: PlayerOptions, *, watched: bool
+        self, source: RatedSource, stylizer: FrameStylizer, controls: Controls, options: PlayerOptions, *, watched: bool
     ) -> None:
         self.started = 0
         self.queue = FrameQueue(source)

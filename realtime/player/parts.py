@@ -43,7 +43,7 @@ class ResumeState(Protocol):
 
 
 @dataclass(frozen=True)
-class Outputs:
+class PlayerOutputs:
     """Where painted frames go.
 
     Args:

@@ -11,12 +11,12 @@ from realtime.backends import Backend, BackendUnavailableError
 from realtime.player.captures import Captures
 from realtime.player.controls import Controls
 from realtime.player.feeder import Feeder
-from realtime.player.parts import Outcome, Outputs, PlayerOptions
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.status import Status
 from realtime.queues import Metronome, RatedSource
 from realtime.session import Request, Session, move_split
 from realtime.stylize.pipeline import PaintedFrame
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 
 class Player:
@@ -34,16 +34,16 @@ class Player:
     def __init__(
         self,
         source: RatedSource,
-        stylizer: Stylizer,
+        stylizer: FrameStylizer,
         controls: Controls,
         *,
         status: Status | None = None,
-        outputs: Outputs | None = None,
+        outputs: PlayerOutputs | None = None,
         options: PlayerOptions | None = None,
     ) -> None:
         self._source, self._stylizer, self._controls = source, stylizer, controls
         self._status = status or Status()
-        self._outputs, self._options = outputs or Outputs(), options or PlayerOptions()
+        self._outputs, self._options = outputs or PlayerOutputs(), options or PlayerOptions()
         paced = self._options.paced or self._outputs.screen is not None
         self._metronome = Metronome(source.rate) if paced and not source.live else None
         self._feeder = Feeder(source, stylizer, controls, self._options, watched=paced)

@@ -1,1 +1,1 @@
-"""Where paintings go: files, streams, virtual cameras."""
+"""Where painted frames go: files, streams, virtual cameras, the replay."""

@@ -1,128 +1,160 @@
-"""Where paintings go besides the window: opens what was asked for, each behind a queue of its own."""
+"""Opens the sinks that were asked for, each behind a queue of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from realtime.app.progress import tell
-from realtime.audio.feed import AudioQueue
+from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.encoders import Encoding
-from realtime.queues import PATIENCE_S, SinkQueue
-from realtime.sinks.recorder import Recorder
+from realtime.media.video_encoder import VideoTrack
+from realtime.queues import LEAVE_TIMEOUT_S, QueuePolicy, SinkQueue
+from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.virtual_camera import VirtualCamera
-from realtime.sources.base import Source
+from realtime.sources.base import SourceInfo
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What painted frames are to be written into, besides the window.
+
+    Args:
+        file: the video file to record into; None for none.
+        encoding: how the file is encoded.
+        fingerprint: what decides how the frames look, by name, for a file that is painted in segments so that an
+            interrupted run can be continued; None for a file that is painted in one go.
+        stream: the URL to stream to; None for no stream.
+        stream_bit_rate: of the stream's video, in bits per second; None for what suits its size.
+        virtual_camera: the name of a virtual camera, "" for any, None for none.
+        replay_s: how many seconds the replay holds, 0 for no replay.
+    """
+
+    file: Path | None = None
+    encoding: Encoding = Encoding()  # noqa: RUF009 - frozen
+    fingerprint: Mapping[str, str] | None = None
+    stream: str | None = None
+    stream_bit_rate: int | None = None
+    virtual_camera: str | None = None
+    replay_s: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many outputs there are, without the replay."""
+        return sum(each is not None for each in (self.file, self.stream, self.virtual_camera))
 
 
 @dataclass(frozen=True)
 class OpenSinks:
-    """The queues that the show writes into, and the recorder and the replay behind two of them."""
+    """The sinks that are open.
+
+    Args:
+        queues: what the player writes into.
+        recorder: the recorder behind one of them.
+        replay: the replay behind one of them.
+        notes: what the outputs cannot hold, one line each.
+    """
 
     queues: Sequence[SinkQueue] = ()
-    recorder: Recorder | ResumableRecorder | None = None
+    recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
+    notes: Sequence[str] = ()
 
     @property
     def resume_state(self) -> ResumableRecorder | None:
-        """What earlier runs have done, where the file is painted in segments."""
+        """What earlier runs have done, if the file is painted in segments."""
         return self.recorder if isinstance(self.recorder, ResumableRecorder) else None
 
     def finish(self, complete: bool) -> None:
-        """Writes what waits; `complete`: the source was painted to its end, so that its sound belongs there whole."""
+        """Writes what is still waiting.
+
+        Args:
+            complete: whether the source was painted to its end, so that its audio is copied to its end too.
+
+        Raises:
+            Exception: whatever a sink that is essential has raised.
+        """
         for queue in self.queues:
             queue.finish()
         if self.recorder is not None and complete:
-            self.recorder.finish_sound()
+            self.recorder.finish_audio()
 
 
 def open_sinks(
-    source: Source,
-    stack: ExitStack,
-    *,
-    output: Path | None,
-    encoding: Encoding,
-    stream: str | None,
-    stream_bit_rate: int | None = None,
-    virtual_camera: str | None,
-    replay_s: float,
-    watched: bool,
-    facts: Mapping[str, str] | None = None,
+    info: SourceInfo, outputs: Outputs, stack: ExitStack, *, audio: AudioFeed | None = None, watched: bool = False
 ) -> OpenSinks:
-    """Opens the sinks asked for, closed with `stack`; `virtual_camera` is a device, "" for any, None for none.
-    `replay_s`: how much the replay holds, 0 for none; only who watches can ask for it. `facts`: of a file that is
-    painted in segments, so that it can be gone on with.
+    """Opens sinks for the frames of a source.
 
-    Not `watched`, a show whose only outlet fails has no purpose left and fails with it. Raises OutputError,
-    VirtualCameraError.
+    Args:
+        info: what is known about the source.
+        outputs: what to open.
+        stack: closes the sinks.
+        audio: live audio, which streams, replays and live recordings get.
+        watched: whether there is a window. Without one, an error of the only output ends the run, and there is no
+            replay, as nobody could save it.
+
+    Raises:
+        OutputError: the file cannot be created.
+        EncoderUnavailableError: the encoder does not run here.
+        VirtualCameraError: the virtual camera cannot be opened.
     """
-    essential = not watched and sum(each is not None for each in (output, stream, virtual_camera)) == 1
+    essential = not watched and outputs.count == 1
     queues: list[SinkQueue] = []
-    recorder: Recorder | ResumableRecorder | None = None
+    recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
-    if virtual_camera is not None:
-        camera = stack.enter_context(VirtualCamera(source.size, source.rate, virtual_camera))
-        # two may wait: source and device tick differently, and what waits longer is old
-        queues.append(
-            SinkQueue(
-                camera,
-                "virtual camera",
-                essential=essential,
-                capacity=2,
-                repeat_s=0,
-                status=lambda: camera.status,
-                leave_within_s=PATIENCE_S,
-            )
-        )
-    if stream is not None:
-        sender = stack.enter_context(Stream(stream, source.size, source.rate, _ear(source), stream_bit_rate))
-        queues.append(
-            SinkQueue(
-                sender,
-                "stream",
-                repeat_s=REPEAT_S,
-                status=lambda: sender.status,
-                hurry=sender.hurry,
-                leave_within_s=PATIENCE_S,
-            )
-        )
-    if output is not None:
-        recorder = _open_recorder(output, source, encoding, facts)
+    if outputs.virtual_camera is not None:
+        camera = stack.enter_context(VirtualCamera(info.size, info.rate, outputs.virtual_camera))
+        queues.append(_camera_queue(camera, essential))
+    if outputs.stream is not None:
+        stream = Stream(outputs.stream, info.size, info.rate, _subscribe(info, audio), outputs.stream_bit_rate)
+        queues.append(_stream_queue(stack.enter_context(stream)))
+    if outputs.file is not None:
+        recorder = _open_recorder(outputs.file, info, outputs, audio)
         stack.enter_context(recorder)
-        queues.append(SinkQueue(recorder, "recorder", lossless=not source.live, essential=essential))
-    if watched and replay_s:
-        replay = stack.enter_context(Replay(source.size, source.rate, replay_s, _ear(source)))
+        queues.append(SinkQueue(recorder, "recorder", QueuePolicy(lossless=not info.live, essential=essential)))
+    if watched and outputs.replay_s:
+        replay = stack.enter_context(Replay(info.size, info.rate, outputs.replay_s, _subscribe(info, audio)))
         queues.append(SinkQueue(replay, "replay"))
     for queue in queues:
         stack.enter_context(queue)
-    return OpenSinks(tuple(queues), recorder, replay)
+    notes = () if recorder is None else tuple(f"{info.name}: {note}" for note in recorder.notes)
+    return OpenSinks(tuple(queues), recorder, replay, notes)
+
+
+def _camera_queue(camera: VirtualCamera, essential: bool) -> SinkQueue:
+    # two may wait, since source and device tick differently; what waits longer is old
+    policy = QueuePolicy(essential=essential, capacity=2, repeat_s=0, leave_within_s=LEAVE_TIMEOUT_S)
+    return SinkQueue(camera, "virtual camera", policy, status=lambda: camera.status)
+
+
+def _stream_queue(stream: Stream) -> SinkQueue:
+    policy = QueuePolicy(repeat_s=REPEAT_S, leave_within_s=LEAVE_TIMEOUT_S)
+    return SinkQueue(stream, "stream", policy, status=lambda: stream.status, hurry=stream.hurry)
 
 
 def _open_recorder(
-    output: Path, source: Source, encoding: Encoding, facts: Mapping[str, str] | None
-) -> Recorder | ResumableRecorder:
-    given: dict[str, Any] = {
-        "sound_of": source.sound,
-        "encoding": encoding,
-        "presentation": source.presentation,
-    }
-    recorder: Recorder | ResumableRecorder
-    if facts is not None:
-        recorder = ResumableRecorder(output, source.size, source.rate, source.time_base, facts=facts, **given)
-    else:
-        # a live source's frames are stamped as they come
-        time_base = None if source.live else source.time_base
-        recorder = Recorder(output, source.size, source.rate, time_base, fast=source.live, ear=_ear(source), **given)
-    for note in recorder.notes:
-        tell(f"{source.name}: {note}")
-    return recorder
+    file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None
+) -> FileRecorder | ResumableRecorder:
+    track = track_of(info)
+    if outputs.fingerprint is not None:
+        return ResumableRecorder(
+            file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
+        )
+    encoding = replace(outputs.encoding, low_latency=info.live)
+    return FileRecorder(file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio))
 
 
-def _ear(source: Source) -> AudioQueue | None:
-    """Returns a listener to what is heard of a live source, if anything is."""
-    return source.heard.ear() if source.live and source.heard is not None else None
+def track_of(info: SourceInfo) -> VideoTrack:
+    """Returns how the frames of a source are recorded: those of a live one at the times of their capture."""
+    if info.live:
+        return VideoTrack(info.size, info.rate, live=True, presentation=info.presentation)
+    return VideoTrack(info.size, info.rate, info.time_base, presentation=info.presentation)
+
+
+def _subscribe(info: SourceInfo, audio: AudioFeed | None) -> AudioQueue | None:
+    """Returns a queue of live audio, if the source is live and has any."""
+    return audio.subscribe() if info.live and audio is not None else None

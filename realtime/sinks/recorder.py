@@ -1,13 +1,13 @@
-"""Writes paintings into a video file through PyAV."""
+"""Records painted frames into a video file, through PyAV."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import av
 import av.error
@@ -15,31 +15,15 @@ import av.error
 from realtime.audio.copied_tracks import CopiedTracks
 from realtime.audio.feed import AudioQueue
 from realtime.audio.live_track import LiveAudioTrack
-from realtime.frames import Frame, Pixels, Presentation
-from realtime.media.color import FromRgb, picture_for
-from realtime.media.encoders import (
-    CONTAINERS,
-    ENCODERS,
-    Encoding,
-    add_encoder,
-    encoder_for,
-    encoder_options,
-    open_encoder,
-)
+from realtime.frames import ClipRange, Frame, Pixels
+from realtime.media.encoders import CONTAINERS, Container, Encoding, OutputError, encoder_for, open_encoder
 from realtime.media.image_sequence import is_image_sequence, numbered_files
 from realtime.media.rates import LIVE_TIME_BASE
-from realtime.sources.base import ClipRange, Size
-
-# a packet of any stream
-Packet: TypeAlias = "av.Packet[Any]"
-
-
-class OutputError(ValueError):
-    """An output cannot be written as asked: it exists, its folder is missing, or its format is unknown."""
+from realtime.media.video_encoder import Packet, VideoEncoder, VideoTrack
 
 
 class RecordingError(OSError):
-    """Writing failed in the middle: a full disk, say. What was written until then is kept."""
+    """Writing failed in the middle, e.g. because the disk is full. What was written until then is kept."""
 
 
 def check_output(
@@ -48,19 +32,27 @@ def check_output(
     source: str | None = None,
     encoding: Encoding = Encoding(),  # noqa: B008 - frozen
 ) -> None:
-    """Raises OutputError, saying what to type, where `path` cannot be recorded into, as when it is the input itself.
+    """Checks whether a video can be recorded into a file, before anything is opened.
 
-    Raises EncodingError where the encoding does not fit the file.
+    Args:
+        path: the file, or the common name of an image sequence.
+        overwrite: whether it may exist.
+        source: the input, which must be another file.
+        encoding: how it is to be encoded.
+
+    Raises:
+        OutputError: it cannot; the text says what to type.
+        EncodingError: the encoding does not go with the file's container.
     """
     if path.suffix.lower() not in CONTAINERS:
         endings = ", ".join(CONTAINERS)
-        raise OutputError(f"cannot write {path}: its format is unknown; wanted a name ending in {endings}")
+        raise OutputError(f"cannot write {path}: its format is unknown; expected a name ending in {endings}")
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; type: mkdir -p {path.parent}")
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
     if path.suffix.lower() == ".png" and not is_image_sequence(path):
-        raise OutputError(f"cannot write {path}: wanted a name with a place for numbers, as {path.stem}_%05d.png")
+        raise OutputError(f"cannot write {path}: expected a name with room for numbers, e.g. {path.stem}_%05d.png")
     if source is not None and _is_same(path, Path(source)):
         raise OutputError(f"cannot write {path}: it is the input itself; name another file")
     if (path.exists() or (is_image_sequence(path) and numbered_files(path))) and not overwrite:
@@ -75,7 +67,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def unused_path(folder: Path, stem: str, suffix: str) -> Path:
-    """Returns folder/stem.suffix, or with -2, -3 … before the suffix where that is taken."""
+    """Returns folder/stem.suffix, or with -2, -3 … before the suffix if that exists."""
     path, number = folder / f"{stem}{suffix}", 1
     while path.exists():
         number += 1
@@ -83,80 +75,55 @@ def unused_path(folder: Path, stem: str, suffix: str) -> Path:
     return path
 
 
-class Recorder:
+class FileRecorder:
     """A video file that grows frame by frame. A context manager: on leaving, the file is finished and playable.
 
-    size: width and height of the frames. time_base: the clock of the frames' own times; without it they are stamped
-    with the time of their capture. sound_of: what part of which file has the sound and subtitles that are copied as far
-    as the picture goes, and to their own end by `finish_sound`. ear: hears the sound that is recorded live, at the
-    times of the frames' capture. `notes` says what the format cannot hold. Raises OutputError or EncodingError when it
-    cannot begin, EncoderUnavailableError where the encoder does not run here, and RecordingError when writing fails.
+    Args:
+        path: the file, or the common name of an image sequence.
+        track: the frames.
+        encoding: how they are encoded.
+        copy_from: the part of a file whose audio, subtitles, chapters and tags are copied, as far as the video goes;
+            `finish_audio` copies them to their own end.
+        audio: live audio, at the times of the frames' capture.
+
+    `frame_count` counts the frames written. `notes` says what the container cannot hold, one line each.
+
+    Raises:
+        OutputError: the file cannot be created.
+        EncodingError: the encoding does not go with the file's container.
+        EncoderUnavailableError: the encoder does not run here.
     """
 
     def __init__(
         self,
         path: Path,
-        size: Size,
-        rate: Fraction,
-        time_base: Fraction | None,
+        track: VideoTrack,
         *,
-        fast: bool = False,
-        sound_of: ClipRange | None = None,
-        ear: AudioQueue | None = None,
         encoding: Encoding = Encoding(),  # noqa: B008 - frozen
-        presentation: Presentation = Presentation(),  # noqa: B008 - frozen
+        copy_from: ClipRange | None = None,
+        audio: AudioQueue | None = None,
     ) -> None:
         self.path, self.frame_count = path, 0
-        self._time_base, self._rate = time_base or LIVE_TIME_BASE, rate
-        self._stamped_by_capture = time_base is None
-        self._started_s = 0.0
-        self._last_pts: int | None = None
-        self._durations: dict[int, int] = {}
+        self._track = track
         self._closed = False
+        container = CONTAINERS[path.suffix.lower()]
         name = encoder_for(path, encoding)
-        self._picture = picture_for(ENCODERS[name], size, presentation)
-        self._from_rgb = FromRgb(self._picture)
         try:
-            self._container = self._open()
-            self._stream = self._add_stream(name, encoder_options(name, encoding, fast, rate))
-            self._soundtrack = None if sound_of is None else CopiedTracks(sound_of, self._container, self._stream)
-            self._ear, self._live_sound = ear, None if ear is None else self._add_live_sound()
+            self._container = av.open(str(path), "w", format=container.format, options=_muxer_options(container, track))
+            self._video = open_video_encoder(self._container, name, track, encoding, container)
+            self._copied = None if copy_from is None else CopiedTracks(copy_from, self._container, self._video.stream)
+            audible = audio is not None and bool(container.audio)
+            self._audio = audio
+            self._audio_track = LiveAudioTrack(self._container, container.audio) if audible else None
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
-        mute = (f"{path.suffix} holds no sound: what is heard is left out",) if ear and not self._live_sound else ()
-        left_out = () if self._soundtrack is None else self._soundtrack.left_out
-        self.notes = (*self._picture.notes, *left_out, *mute)
-
-    def _open(self) -> Any:
-        container = CONTAINERS[self.path.suffix.lower()]
-        options = dict(container.options)
-        if "movflags" in options:
-            # the film's own clock, by which it says when a stream begins: the pictures fall on it, and sound nearly
-            ticks_per_s = self._time_base.denominator
-            options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
-        return av.open(str(self.path), "w", format=container.format, options=options)
-
-    def _add_stream(self, name: str, options: dict[str, str]) -> Any:
-        stream = add_encoder(self._container, name, self._rate, options)
-        context, picture = stream.codec_context, self._picture
-        stream.width, stream.height = picture.size
-        stream.pix_fmt = picture.pixel_format
-        context.time_base = self._time_base
-        context.gop_size = max(1, round(2 * self._rate))
-        if "hybrid_fragmented" in CONTAINERS[self.path.suffix.lower()].options.get("movflags", ""):
-            # where pictures are stored out of order, FFmpeg's final edit list leaves out the last after a long pause
-            context.max_b_frames = 0
-        context.sample_aspect_ratio = picture.sample_aspect_ratio
-        context.color_range, context.colorspace = picture.range, picture.matrix
-        context.color_primaries, context.color_trc = picture.primaries, picture.transfer
-        open_encoder(name, context)
-        return stream
-
-    def _add_live_sound(self) -> LiveAudioTrack | None:
-        codec = CONTAINERS[self.path.suffix.lower()].sound
-        return LiveAudioTrack(self._container, codec) if codec else None
+        self.notes: Sequence[str] = (
+            *self._video.format.notes,
+            *(() if self._copied is None else self._copied.left_out),
+            *((f"live audio is left out: {path.suffix} cannot hold any",) if audio and not audible else ()),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -167,101 +134,132 @@ class Recorder:
         self.close()
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
-        """Adds a picture (H x W x 3 uint8 RGB) with the time of its frame."""
-        picture = self._from_rgb(pixels)
-        picture.time_base = self._time_base
-        picture.pts = self._pts(frame)
-        picture.duration = max(1, round((frame.duration or 1 / self._rate) / self._time_base))
+        """Adds a frame.
+
+        Args:
+            pixels: H x W x 3 uint8 RGB.
+            frame: the frame that they were painted from, which has their time.
+
+        Raises:
+            RecordingError: the file cannot be written any more.
+        """
         try:
-            if self._soundtrack is not None:
-                self._soundtrack.mux_until(picture.pts * self._time_base)
-            self._durations[picture.pts] = picture.duration
-            self._mux(picture)
-            self._mux_live_sound(frame.captured_at_s)
+            packets = self._video.encode(pixels, frame)
+            if self._copied is not None:
+                self._copied.mux_until((self._video.last_pts or 0) * self._track.time_base)
+            self._mux(packets)
+            self._write_audio(frame.captured_at_s)
         except (av.error.FFmpegError, OSError) as exc:
-            raise self._given_up(exc) from exc
+            raise self._abandon(exc) from exc
         self.frame_count += 1
 
-    def _mux_live_sound(self, until_s: float) -> None:
-        if self._live_sound is None or self._ear is None:
+    def _write_audio(self, until_s: float) -> None:
+        if self._audio_track is None or self._audio is None:
             return
-        self._live_sound.begin(until_s)
-        for piece in self._ear.take_until(until_s):
-            self._live_sound.write(piece)
-        self._live_sound.keep_up(until_s)
+        self._audio_track.begin(until_s)
+        for chunk in self._audio.take_until(until_s):
+            self._audio_track.write(chunk)
+        self._audio_track.keep_up(until_s)
 
     def append(self, packet: Packet) -> None:
-        """Adds a picture that another recorder has encoded in the same way, in the order of decoding."""
-        packet.stream = self._stream
+        """Adds a frame that was encoded before in the same way, in order of decoding.
+
+        Raises:
+            RecordingError: the file cannot be written any more.
+        """
+        packet.stream = self._video.stream
         try:
-            if self._soundtrack is not None and packet.dts is not None:
-                self._soundtrack.mux_until(packet.dts * self._time_base)
+            if self._copied is not None and packet.dts is not None:
+                self._copied.mux_until(packet.dts * self._track.time_base)
             self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as exc:
-            raise self._given_up(exc) from exc
+            raise self._abandon(exc) from exc
         self.frame_count += 1
 
-    def _keep(self, packet: Packet) -> None:
-        self._container.mux(packet)
+    def finish_audio(self) -> None:
+        """Copies audio that outlasts the video, for a source that was painted to its end.
 
-    def finish_sound(self) -> None:
-        """Copies the sound that outlasts the picture: for a picture that was painted to its end."""
-        if self._soundtrack is not None:
+        Raises:
+            RecordingError: the file cannot be written any more.
+        """
+        if self._copied is not None:
             try:
-                self._soundtrack.mux_rest()
+                self._copied.mux_rest()
             except (av.error.FFmpegError, OSError) as exc:
-                raise self._given_up(exc) from exc
+                raise self._abandon(exc) from exc
 
     def close(self) -> None:
-        """Finishes the file, or removes it where no picture came; after a RecordingError nothing is left to do."""
+        """Finishes the file, or removes it if no frame was written; after a RecordingError it does nothing.
+
+        Raises:
+            RecordingError: the file cannot be finished.
+        """
         if self._closed:
             return
         self._closed = True
         try:
-            self._mux(None)
-            if self._soundtrack is not None:
-                self._soundtrack.close()
-            if self._live_sound is not None:
-                self._live_sound.finish()
+            self._mux(self._video.flush())
+            if self._copied is not None:
+                self._copied.close()
+            if self._audio_track is not None:
+                self._audio_track.finish()
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            given_up = self._given_up(exc)
-            # not every format can be finished without a picture, and nothing is lost with it
+            error = self._abandon(exc)
+            # not every format can be finished without a frame, and nothing is lost with it
             if self.frame_count:
-                raise given_up from exc
+                raise error from exc
         if not self.frame_count:
             self.path.unlink(missing_ok=True)
 
-    def _mux(self, picture: av.VideoFrame | None) -> None:
-        for packet in self._stream.encode(picture):
-            # not every encoder hands them on, and a last one that is missing cuts the picture short
-            packet.duration = self._durations.pop(packet.pts, packet.duration)
-            self._keep(packet)
+    def _mux(self, packets: Sequence[Packet]) -> None:
+        for packet in packets:
+            self._container.mux(packet)
 
-    def _pts(self, frame: Frame) -> int:
-        if self._stamped_by_capture:
-            if self._last_pts is None:
-                self._started_s = frame.captured_at_s
-            at = Fraction(frame.captured_at_s - self._started_s)
-        else:
-            at = frame.time if frame.time is not None else frame.index / self._rate
-        pts = round(at / self._time_base)
-        # two pictures may not share a tick, and no encoder goes back in time
-        if self._last_pts is not None:
-            pts = max(pts, self._last_pts + 1)
-        self._last_pts = pts
-        return pts
-
-    def _given_up(self, exc: BaseException) -> RecordingError:
-        """Lets go of the file, since a muxer that has failed crashes when it is fed again; returns what to raise."""
+    def _abandon(self, exc: BaseException) -> RecordingError:
+        """Closes the file, since a muxer that has failed crashes if it is used again; returns what to raise."""
         self._closed = True
-        with contextlib.suppress(av.error.FFmpegError, OSError):  # `exc` was the first, and is the one that is told
+        with contextlib.suppress(av.error.FFmpegError, OSError):  # `exc` came first, and is the one to report
             self._container.close()
-        if self._soundtrack is not None:
-            self._soundtrack.close()
+        if self._copied is not None:
+            self._copied.close()
         full = getattr(exc, "errno", None) == errno.ENOSPC
         reason = "the disk is full" if full else getattr(exc, "strerror", None) or str(exc)
         return RecordingError(
             f"recording into {self.path} stopped after {self.frame_count} frames: {reason}; "
             "what was written before is kept"
         )
+
+
+def open_video_encoder(
+    container: Any, name: str, track: VideoTrack, encoding: Encoding, settings: Container
+) -> VideoEncoder:
+    """Returns the encoder of a file, open.
+
+    Args:
+        container: an output container of PyAV that has not been started.
+        name: a name in ENCODERS.
+        track: the frames.
+        encoding: how they are encoded.
+        settings: the kind of container that they end up in.
+
+    Raises:
+        EncoderUnavailableError: the encoder does not run here.
+    """
+    video = VideoEncoder(container, name, track, encoding)
+    context = video.stream.codec_context
+    if "hybrid_fragmented" in settings.options.get("movflags", ""):
+        # if frames are stored out of order, FFmpeg's final edit list leaves out the last one after a long pause
+        context.max_b_frames = 0
+    context.sample_aspect_ratio = video.format.sample_aspect_ratio
+    open_encoder(name, context)
+    return video
+
+
+def _muxer_options(container: Container, track: VideoTrack) -> dict[str, str]:
+    options = dict(container.options)
+    if "movflags" in options:
+        # the clock by which an MP4 says when a stream begins: frames fall on its ticks, and audio nearly does
+        ticks_per_s = track.time_base.denominator
+        options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
+    return options

@@ -1,4 +1,4 @@
-"""A stream to a server, live: it connects, reconnects after every failure, and tells how it stands."""
+"""A live stream to a server: it connects, reconnects after every failure, and reports its state."""
 
 from __future__ import annotations
 
@@ -13,63 +13,78 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from realtime.audio.feed import AudioQueue
-from realtime.child_process import Child
-from realtime.frames import Frame, Pixels
-from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, StreamFrame, StreamTarget, broadcast
+from realtime.child_process import ChildProcess
+from realtime.frames import Frame, Pixels, Size
+from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, StreamFrame, StreamTarget, send_stream
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
-# How long the last pictures may take when the show is over.
-_FAREWELL_S = 2.0
+# How long sending the last frames may take on leaving.
+_EXIT_TIMEOUT_S = 2.0
 # Pauses between attempts double from the first to the last.
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 1.0, 15.0
-# After a connection that held so long the next failure is a new one.
+# After a connection that lasted so long, pauses start again with the first.
 _GOOD_S = 10.0
-# A viewer's player gives up without pictures, so the last one is sent again after so long.
+# A viewer's player gives up without frames, so the last one is sent again after this time.
 REPEAT_S = 0.2
 
 
 class StreamError(ValueError):
-    """The address of a stream is none that can be served."""
+    """The URL of a stream is none that can be sent to."""
 
 
 def check_stream_url(url: str) -> None:
-    """Raises StreamError, saying what is wanted, where `url` cannot be streamed to."""
+    """Checks whether a stream can be sent to a URL.
+
+    Raises:
+        StreamError: it cannot; the text says what is expected.
+    """
     try:
         parts = urlsplit(url)
-        there = bool(parts.hostname)
-    except ValueError:  # half an IPv6 address, or a port that is no number
-        there = False
-    if not there or parts.scheme not in SERVICES:
-        # it is not repeated: there may be a key in it
-        wanted = ", ".join(f"{scheme}://" for scheme in SERVICES)
-        raise StreamError(f"cannot stream there; wanted an address as rtmp://HOST/APP/KEY, with one of {wanted}")
+        complete = bool(parts.hostname)
+    except ValueError:  # half an IPv6 address, or a port that is not a number
+        complete = False
+    if not complete or parts.scheme not in SERVICES:
+        # the URL is not repeated: it may contain a key
+        schemes = ", ".join(f"{scheme}://" for scheme in SERVICES)
+        raise StreamError(f"cannot stream to this address; expected e.g. rtmp://HOST/APP/KEY, with one of {schemes}")
 
 
 class Stream:
-    """A sink that sends to a server. A context manager; written to by a SinkQueue, since connecting takes its time.
+    """A sink that sends to a server. A context manager; a SinkQueue writes into it, since connecting takes time.
 
-    Nothing fails: while there is no connection pictures are passed over, and `status` says why. The address is named
-    by its host alone, since the rest is a secret as a rule. ear: hears the sound that goes with the pictures. bit_rate:
-    of the pictures, in bits a second; None for what suits their size.
+    It never fails: while there is no connection frames are dropped, and `status` says why. Messages contain only the
+    host of the URL, since the rest usually is a secret.
+
+    Args:
+        url: the address, which `check_stream_url` accepts.
+        size: width and height of the frames.
+        rate: frames per second.
+        audio: live audio, at the times of the frames' capture.
+        bit_rate: of the video, in bits per second; None for what suits its size.
+
+    `name` is the URL without its secrets; `connections` counts the connections so far.
+
+    Raises:
+        StreamError: the URL cannot be sent to.
     """
 
     def __init__(
         self,
         url: str,
-        size: tuple[int, int],
+        size: Size,
         rate: Fraction,
-        ear: AudioQueue | None = None,
+        audio: AudioQueue | None = None,
         bit_rate: int | None = None,
     ) -> None:
         check_stream_url(url)
-        self._target = StreamTarget(url, size, rate, with_sound=ear is not None, bit_rate=bit_rate)
-        self._ear = ear
+        self._target = StreamTarget(url, size, rate, with_audio=audio is not None, bit_rate=bit_rate)
+        self._audio = audio
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}"
         self.status = f"connecting to {self.name}"
         self.connections = 0
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
         self._live_since_s: float | None = None
         self._pause_s, self._retry_at_s = _FIRST_PAUSE_S, 0.0
         self._leave_by_s = math.inf
@@ -82,29 +97,34 @@ class Stream:
     ) -> None:
         self.hurry()
         if self._child is not None:
-            self._child.leave()  # after the farewell to the server
+            self._child.close()  # it says goodbye to the server first
 
     def hurry(self) -> None:
-        """Has a `write` that waits for the server give up soon; called from another thread."""
-        self._leave_by_s = time.monotonic() + _FAREWELL_S
+        """Makes a `write` that waits for the server give up soon; called from another thread."""
+        self._leave_by_s = time.monotonic() + _EXIT_TIMEOUT_S
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
-        """Sends a picture (H x W x 3 uint8 RGB) with the time of its capture, where there is a connection."""
-        sound = () if self._ear is None else self._ear.take_until(frame.captured_at_s)
+        """Sends a frame if there is a connection, and otherwise tries to connect.
+
+        Args:
+            pixels: H x W x 3 uint8 RGB.
+            frame: the frame that they were painted from, which has the time of capture.
+        """
+        chunks = () if self._audio is None else self._audio.take_until(frame.captured_at_s)
         if self._live_since_s is None:
-            self._connect()  # which takes its time: by then the picture is old
+            self._connect()  # this takes time: afterwards the frame is old
             return
         flat = np.ascontiguousarray(pixels).reshape(-1)
         self._ask(StreamFrame(frame.captured_at_s, pixels.shape), flat)
-        for piece in sound:
+        for chunk in chunks:
             if self._live_since_s is not None:
-                self._ask(piece)
+                self._ask(chunk)
 
     def _connect(self) -> None:
         if time.monotonic() < self._retry_at_s:
             return
         if self._child is None:
-            self._child = Child(broadcast, self._target, name="stream")
+            self._child = ChildProcess(send_stream, self._target, name="stream")
         answer = self._ask(Connect())
         if not isinstance(answer, Live):
             return
@@ -113,7 +133,7 @@ class Stream:
         self.status = f"on air at {self.name} ({answer.encoder})"
 
     def _ask(self, message: object, data: Any = None) -> Live | Failed | None:
-        """Returns the answer; what is no success ends the connection, and the process where it does not answer."""
+        """Sends a message and returns the answer; a failure ends the connection, and no answer ends the process too."""
         try:
             if self._child is None:
                 return None
@@ -153,4 +173,4 @@ class Stream:
     def _end_process(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            child.end()
+            child.kill()

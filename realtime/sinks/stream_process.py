@@ -1,7 +1,7 @@
-"""The sending half of a stream: encodes pictures and sound and sends them to a server, in a process of its own.
+"""The child process behind a stream: encodes video and audio and sends them to a server.
 
-PyAV connects with Python's lock held and without a limit of time: within the show, a server that does not answer would
-stop everything. A process can be ended instead. It does what it is told over a pipe, and answers every message.
+PyAV connects while it holds Python's lock, and without a time limit: inside the app, a server that does not answer
+would stop everything. A process can be killed instead. It answers every message that it gets through its pipe.
 """
 
 from __future__ import annotations
@@ -18,62 +18,78 @@ import av.error
 import numpy as np
 
 from realtime.audio.feed import AudioChunk
-from realtime.audio.live_track import PATIENCE_S, LiveAudioTrack
-from realtime.frames import Pixels
-from realtime.media import h264
+from realtime.audio.live_track import SILENCE_AFTER_S, LiveAudioTrack
+from realtime.frames import Frame, Pixels, Size
+from realtime.media.encoders import EncoderUnavailableError, Encoding, live_h264_encoder
+from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
 
-_KEY_EVERY_S = 2.0
-# Bits for a pixel: 2.8 Mbit/s for 1280 x 720 at 30 frames per second.
+# Video bits per pixel: 2.8 Mbit/s for 1280 x 720 at 30 frames per second.
 _BITS_PER_PIXEL = 0.1
 _MIN_BIT_RATE = 400_000
+# A stream is sent to many people, so it is worth more effort than a live recording.
+_PRESETS = {"libx264": "veryfast", "h264_nvenc": "p4"}
 
 
 @dataclass(frozen=True)
 class Service:
-    """How a kind of address is served: FFmpeg's container and its options.
+    """How a kind of URL is sent to.
 
-    silence: whether a stream without sound is sent with silence, since servers and players wait for some.
+    Args:
+        container: FFmpeg's name of the format.
+        options: options of the muxer.
+        url_option: an option that is added to the URL, unless it is there already.
+        silence: whether silence is sent if there is no audio, because servers and players wait for some.
     """
 
     container: str
     options: Mapping[str, str]
-    suffix: str = ""
+    url_option: str = ""
     silence: bool = False
 
 
-# max_interleave_delta, in microseconds: pictures do not wait longer for sound that is missing.
-_SOON = {"max_interleave_delta": "300000"}
+# In microseconds: frames wait no longer for audio that is missing.
+_INTERLEAVING = {"max_interleave_delta": "300000"}
 SERVICES: Mapping[str, Service] = {
-    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}, silence=True),
-    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_SOON}, silence=True),
-    "rtsp": Service("rtsp", {"rtsp_transport": "tcp", **_SOON}),
-    # seven packets of MPEG-TS fill a datagram that no network cuts in two
-    "udp": Service("mpegts", _SOON, suffix="pkt_size=1316"),
+    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_INTERLEAVING}, silence=True),
+    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_INTERLEAVING}, silence=True),
+    "rtsp": Service("rtsp", {"rtsp_transport": "tcp", **_INTERLEAVING}),
+    # seven packets of MPEG-TS fill a datagram that no network splits
+    "udp": Service("mpegts", _INTERLEAVING, url_option="pkt_size=1316"),
 }
 
 
 @dataclass(frozen=True)
 class StreamTarget:
-    """Where to and what: address, size and rate of the pictures, whether there is sound.
+    """What is sent where.
 
-    bit_rate: of the pictures, in bits a second; None for what suits their size.
+    Args:
+        url: the address.
+        size: width and height of the frames.
+        rate: frames per second.
+        with_audio: whether there is live audio.
+        bit_rate: of the video, in bits per second; None for what suits its size.
     """
 
     url: str
-    size: tuple[int, int]
+    size: Size
     rate: Fraction
-    with_sound: bool = False
+    with_audio: bool = False
     bit_rate: int | None = None
 
 
 @dataclass(frozen=True)
 class Connect:
-    """Asks to connect; the answer is Live."""
+    """Asks to connect."""
 
 
 @dataclass(frozen=True)
 class StreamFrame:
-    """Announces the bytes of an RGB picture; `at_s` is on the show's clock."""
+    """Announces a frame, whose bytes follow.
+
+    Args:
+        at_s: time of capture, on the monotonic clock, in seconds.
+        shape: H, W and 3.
+    """
 
     at_s: float
     shape: tuple[int, ...]
@@ -81,97 +97,111 @@ class StreamFrame:
 
 @dataclass(frozen=True)
 class Live:
-    """The answer to what was done."""
+    """The answer to what has worked."""
 
     encoder: str
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer to what could not be done; the next message has to be Connect."""
+    """The answer to what has failed; the next message must be Connect."""
 
     reason: str
 
 
-def broadcast(connection: Connection, target: StreamTarget) -> None:
-    """Obeys the messages of a stream until the pipe is closed; what a process of its own runs."""
+def send_stream(pipe: Connection, target: StreamTarget) -> None:
+    """Connects and sends what comes through the pipe, until that is closed; runs in a child process.
+
+    Args:
+        pipe: gives Connect, StreamFrame and AudioChunk, and takes Live or Failed for each.
+        target: what is sent where.
+    """
     output: Output | None = None
     with suppress(EOFError, OSError):
         while True:
-            message = connection.recv()
-            picture = np.frombuffer(connection.recv_bytes(), np.uint8) if isinstance(message, StreamFrame) else None
+            message = pipe.recv()
+            data = np.frombuffer(pipe.recv_bytes(), np.uint8) if isinstance(message, StreamFrame) else None
             try:
                 if isinstance(message, Connect):
                     output = Output(target)
-                elif output is not None and picture is not None:
-                    output.write(picture.reshape(message.shape), message.at_s)
+                elif output is not None and data is not None:
+                    output.write(data.reshape(message.shape), message.at_s)
                 elif output is not None:
-                    output.write_sound(message)
+                    output.write_audio(message)
                 answer: Live | Failed = Live(output.encoder if output is not None else "")
-            except (av.error.FFmpegError, OSError, ValueError) as exc:
+            except (av.error.FFmpegError, OSError, ValueError, EncoderUnavailableError) as exc:
                 if output is not None:
                     output.abandon()
                 output = None
                 answer = Failed(getattr(exc, "strerror", None) or str(exc))
-            connection.send(answer)
+            pipe.send(answer)
     if output is not None:
         output.close()
 
 
 class Output:
-    """A connection to a server, from its first picture on."""
+    """A connection to a server.
+
+    Args:
+        target: what is sent where.
+
+    `encoder` is the name of the video encoder. All methods but `close` and `abandon` raise what PyAV raises.
+    """
 
     def __init__(self, target: StreamTarget) -> None:
-        scheme, _, place = target.url.partition("://")
-        service = SERVICES[scheme.lower()]
-        url = f"{scheme.lower()}://{place}"
-        if service.suffix and service.suffix.partition("=")[0] not in url:
-            url += ("&" if "?" in url else "?") + service.suffix
-        self.encoder = h264.encoder_here()
-        self._size = target.size
-        self._started_s: float | None = None
-        self._last_pts = -1
-        self._container: Any = av.open(url, "w", format=service.container, options=dict(service.options))
-        usual = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
-        bits = target.bit_rate or usual
-        limits = {"b": str(bits), "maxrate": str(bits), "bufsize": str(bits)}
-        preset = {"preset": "veryfast"} if self.encoder == "libx264" else {}
-        self._pictures = h264.add_stream(
-            self._container,
-            target.size,
-            target.rate,
-            encoder=self.encoder,
-            key_every_s=_KEY_EVERY_S,
-            options={**limits, **preset},
+        service = SERVICES[target.url.partition("://")[0].lower()]
+        self.encoder = live_h264_encoder()
+        self._container: Any = av.open(
+            _url_for(target, service), "w", format=service.container, options=dict(service.options)
         )
-        self._sound: LiveAudioTrack | None = None
-        if target.with_sound or service.silence:
-            self._sound = LiveAudioTrack(self._container, patience_s=PATIENCE_S if target.with_sound else 0)
+        usual = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
+        self._video = VideoEncoder(
+            self._container,
+            self.encoder,
+            VideoTrack(target.size, target.rate, MILLISECOND, live=True),
+            Encoding(preset=_PRESETS[self.encoder], bit_rate=target.bit_rate or usual, low_latency=True),
+            exact=False,
+        )
+        self._audio: LiveAudioTrack | None = None
+        if target.with_audio or service.silence:
+            wait_s = SILENCE_AFTER_S if target.with_audio else 0
+            self._audio = LiveAudioTrack(self._container, silence_after_s=wait_s)
         self._container.start_encoding()
 
     def write(self, pixels: Pixels, at_s: float) -> None:
-        if self._started_s is None:
-            self._started_s = at_s
-        pts = max(self._last_pts + 1, round((at_s - self._started_s) / h264.CLOCK))
-        self._last_pts = pts
-        self._container.mux(self._pictures.encode(h264.yuv(pixels, self._size, pts)))
-        if self._sound is not None:
-            self._sound.begin(self._started_s)
-            self._sound.keep_up(at_s)
+        """Sends a frame.
 
-    def write_sound(self, sound: AudioChunk) -> None:
-        if self._sound is not None:
-            self._sound.write(sound)
+        Args:
+            pixels: H x W x 3 uint8 RGB.
+            at_s: time of capture, in seconds.
+        """
+        self._container.mux(self._video.encode(pixels, Frame(pixels, 0, at_s)))
+        if self._audio is not None:
+            self._audio.begin(at_s)
+            self._audio.keep_up(at_s)
+
+    def write_audio(self, chunk: AudioChunk) -> None:
+        """Sends audio."""
+        if self._audio is not None:
+            self._audio.write(chunk)
 
     def close(self) -> None:
-        """Sends what the encoders hold back, and takes leave of the server."""
+        """Sends what the encoders still hold, and disconnects."""
         with suppress(av.error.FFmpegError, OSError):
-            self._container.mux(self._pictures.encode(None))
-            if self._sound is not None:
-                self._sound.finish()
+            self._container.mux(self._video.flush())
+            if self._audio is not None:
+                self._audio.finish()
         self.abandon()
 
     def abandon(self) -> None:
-        """Closes the connection: a server refuses a second one of the same name as long as it has the first."""
+        """Disconnects: a server refuses a second connection with the same key while the first is open."""
         with suppress(av.error.FFmpegError, OSError):
             self._container.close()
+
+
+def _url_for(target: StreamTarget, service: Service) -> str:
+    scheme, _, rest = target.url.partition("://")
+    url = f"{scheme.lower()}://{rest}"
+    if service.url_option and service.url_option.partition("=")[0] not in url:
+        url += ("&" if "?" in url else "?") + service.url_option
+    return url

@@ -1,4 +1,4 @@
-"""A camera that is no device: Zoom, Teams, OBS and browsers list it, and it shows what is painted."""
+"""A virtual camera: Zoom, Teams, OBS and browsers list it like a device, and it shows what is painted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from realtime.frames import Frame, Pixels
+from realtime.frames import Frame, Pixels, Size
 
-# How a virtual camera comes to be, by the beginning of sys.platform.
+# How to get a virtual camera, by the beginning of sys.platform.
 _HELP: Mapping[str, str] = {
     "linux": 'type: sudo modprobe v4l2loopback exclusive_caps=1 card_label="nst-live" (package v4l2loopback-dkms)',
     "win": "install OBS Studio from https://obsproject.com and start its virtual camera once",
@@ -22,22 +22,28 @@ _HELP: Mapping[str, str] = {
 
 
 class VirtualCameraError(OSError):
-    """There is no virtual camera, or it is in use."""
+    """There is no virtual camera, or it is in use by another program."""
 
 
 class VirtualCameraGoneError(OSError):
-    """A virtual camera that was there no longer takes pictures."""
+    """A virtual camera that was open takes no more frames."""
 
 
 class VirtualCamera:
-    """A sink that other programs see as a camera. A context manager; written to by a SinkQueue.
+    """A sink that other programs see as a camera. A context manager; a SinkQueue writes into it.
 
-    size: width and height; of an odd side the last line is left out, since cameras have even ones. device: its name,
-    "" for any. `write` returns when the device's next picture is due, so that it keeps its own rate. Raises
-    VirtualCameraError when it cannot be opened, VirtualCameraGoneError when it takes no more pictures.
+    Args:
+        size: width and height of the frames; if a side is odd its last line is left out, since cameras have even ones.
+        rate: frames per second.
+        device: its name, "" for any.
+
+    `device` is the name of the device that was opened.
+
+    Raises:
+        VirtualCameraError: it cannot be opened; the text says what to type or install.
     """
 
-    def __init__(self, size: tuple[int, int], rate: Fraction, device: str = "") -> None:
+    def __init__(self, size: Size, rate: Fraction, device: str = "") -> None:
         self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
         try:
             import pyvirtualcam
@@ -46,11 +52,11 @@ class VirtualCamera:
                 'a virtual camera needs pyvirtualcam; type: pip install "nst-live[virtualcam]"'
             ) from exc
         try:
-            # RGB as we have it: the driver makes of it what it needs, without a copy on the way
+            # RGB as it is: the driver converts it to what it needs, without a copy on the way
             self._camera: Any = pyvirtualcam.Camera(
                 *self._size, float(rate), fmt=pyvirtualcam.PixelFormat.RGB, device=device or None
             )
-        except Exception as exc:  # drivers raise what they like
+        except Exception as exc:  # drivers raise anything
             wanted = f"the virtual camera {device}" if device else "a virtual camera"
             raise VirtualCameraError(f"cannot open {wanted}: {_one_line(exc)}; {_help_here()}") from exc
         self.device: str = self._camera.device
@@ -65,14 +71,18 @@ class VirtualCamera:
 
     @property
     def status(self) -> str:
-        """What there is to say of it."""
+        """One line that names the device."""
         return f"virtual camera: {self.device}"
 
     def write(self, pixels: Pixels, frame: Frame) -> None:  # noqa: ARG002 - the device has a clock of its own
-        """Shows a picture (H x W x 3 uint8 RGB) and waits until the next one is due."""
+        """Shows a frame, H x W x 3 uint8 RGB, and waits until the device's next one is due.
+
+        Raises:
+            VirtualCameraGoneError: the device takes no more frames.
+        """
         try:
             self._camera.send(np.ascontiguousarray(self._fitting(pixels)))
-        except Exception as exc:  # drivers raise what they like
+        except Exception as exc:  # drivers raise anything
             raise VirtualCameraGoneError(f"the virtual camera {self.device} is gone: {_one_line(exc)}") from exc
         self._camera.sleep_until_next_frame()
 

@@ -1,1 +1,1 @@
-"""Where pictures come from."""
+"""Where frames come from: cameras, video files, network streams, the bundled scene."""

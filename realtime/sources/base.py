@@ -1,65 +1,83 @@
-"""What a source is: the one thing that the loop knows of cameras, files, streams and the bundled scene."""
+"""What a source is: all that the rest of the app knows about cameras, files, streams and the bundled scene."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from realtime.audio.feed import AudioFeed
-from realtime.frames import Frame, Presentation
-
-Size = tuple[int, int]
-
-
-class SourceError(OSError):
-    """An input cannot be opened or read: no such camera, no such file, or not a video."""
+from realtime.frames import ClipRange, Presentation, Size
+from realtime.queues import RatedSource
 
 
 @dataclass(frozen=True)
-class ClipRange:
-    """A part of a file: what lies at `begins_s` of the file's clock is at 0 of the part's; to the end without `ends_s`.
+class SourceInfo:
+    """What is known about a source once it is open.
 
-    `cut`: whether what lies before its beginning is left out; a clock alone may begin anywhere.
+    Args:
+        name: what messages call it.
+        size: width and height of its frames.
+        rate: frames per second.
+        time_base: the smallest step between the timestamps of its frames, in seconds.
+        live: whether frames come at their own pace, whether or not anybody reads them.
+        endless: whether it goes on until it is stopped, although it is not live: the bundled scene, a loop.
+        frame_count: how many frames there will be, if that is known.
+        presentation: how the frames are to be shown.
+        clip: the part of a file that is read, whose audio and other tracks belong to the frames; None for no file.
+        audio: takes its audio as it is played, for those who stream or record it; None if it has none.
+        notes: what a person should know before it is painted, one line each.
     """
 
-    path: Path
-    begins_s: Fraction = Fraction(0)
-    ends_s: Fraction | None = None
-    cut: bool = False
-
-
-class Source(Protocol):
-    """Gives frames in order. A context manager; `live` sources go on whether or not anybody reads them."""
-
     name: str
-    live: bool
     size: Size
     rate: Fraction
-    frame_count: int | None
-    """How many frames there will be, where that is known."""
     time_base: Fraction
-    """The clock of the frames' own times: their smallest step, in seconds."""
-    sound: ClipRange | None
-    """Where the sound to the picture is, if there is any."""
-    heard: AudioFeed | None
-    """The sound as it is heard live, for those who stream or record it."""
-    presentation: Presentation
-    notes: Sequence[str]
-    """What a person should know before it is painted."""
+    live: bool = False
+    endless: bool = False
+    frame_count: int | None = None
+    presentation: Presentation = Presentation()  # noqa: RUF009 - frozen
+    clip: ClipRange | None = None
+    audio: AudioFeed | None = None
+    notes: Sequence[str] = ()
 
-    def frames(self) -> Iterator[Frame]: ...
 
-    def stop(self) -> None:
-        """Has `frames` end soon where it waits for a picture; called from another thread."""
+class Source(RatedSource, Protocol):
+    """Gives frames in order. A context manager that is open from the start and closes on leaving.
+
+    `info` never changes; the other properties may change while frames are read. `live`, `size` and `rate` are those of
+    `info`: all that the player asks for.
+    """
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the source."""
+
+    @property
+    def status(self) -> str:
+        """One line about what is being waited for, '' while frames come."""
+
+    @property
+    def backlog(self) -> str:
+        """How far it is behind: always '', as late frames are dropped."""
+
+    @property
+    def failure(self) -> str:
+        """Why it has given up: always '', as `frames` raises an error instead."""
 
     @property
     def shortfall(self) -> str | None:
-        """What could not be read, once `frames` has ended; None where all was."""
+        """What could not be read, once `frames` has ended; None if nothing is missing."""
+
+    @property
+    def clip_begins_s(self) -> Fraction:
+        """The time of the frames' clock at which `info.clip` begins, in seconds; a loop moves it on in each round."""
+
+    def close(self) -> None:
+        """Gives back what the source holds."""
 
     def __enter__(self) -> Self: ...
 
@@ -68,14 +86,51 @@ class Source(Protocol):
     ) -> None: ...
 
 
-class Closing:
-    """A source that has nothing to close and reads all there is; the others override what differs."""
+class BaseSource:
+    """A source that needs not be stopped or closed and can read everything; the others override what differs.
 
-    shortfall: str | None = None
-    sound: ClipRange | None = None
-    heard: AudioFeed | None = None
-    presentation: Presentation = Presentation()
-    notes: Sequence[str] = ()
+    Args:
+        info: what is known about the source.
+    """
+
+    backlog = failure = ""
+
+    def __init__(self, info: SourceInfo) -> None:
+        self._info = info
+
+    @property
+    def info(self) -> SourceInfo:
+        return self._info
+
+    @property
+    def live(self) -> bool:
+        return self._info.live
+
+    @property
+    def size(self) -> Size:
+        return self._info.size
+
+    @property
+    def rate(self) -> Fraction:
+        return self._info.rate
+
+    @property
+    def status(self) -> str:
+        return ""
+
+    @property
+    def shortfall(self) -> str | None:
+        return None
+
+    @property
+    def clip_begins_s(self) -> Fraction:
+        return Fraction(0)
+
+    def stop(self) -> None:
+        """Makes `frames` end soon if it is waiting for a frame."""
+
+    def close(self) -> None:
+        """Gives back what the source holds."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,26 +140,59 @@ class Closing:
     ) -> None:
         self.close()
 
+
+class Wrapper(BaseSource):
+    """A source around another one, which it owns: it passes on what the inner source reports.
+
+    Args:
+        inner: the source.
+        info: what is known about the wrapper, derived from `inner.info`.
+    """
+
+    def __init__(self, inner: Source, info: SourceInfo) -> None:
+        super().__init__(info)
+        self._inner = inner
+
+    @property
+    def status(self) -> str:
+        return self._inner.status
+
+    @property
+    def shortfall(self) -> str | None:
+        return self._inner.shortfall
+
+    @property
+    def clip_begins_s(self) -> Fraction:
+        return self._inner.clip_begins_s
+
     def stop(self) -> None:
-        """Has `frames` end soon where it waits."""
+        self._inner.stop()
 
     def close(self) -> None:
-        """Gives back what the source holds."""
+        self._inner.close()
 
 
-class Replacing(Closing):
-    """A source around another that it replaces in time; `_source` is None between two, `_stopped` set by `stop`."""
+class ReplacingWrapper(BaseSource):
+    """A source around another one that it closes and opens again.
 
-    def __init__(self, source: Source) -> None:
-        self._source: Source | None = source
+    Args:
+        inner: the first source.
+        info: what is known about the wrapper, derived from `inner.info`.
+
+    `_inner` is None while there is none; `_stopped` is set by `stop`.
+    """
+
+    def __init__(self, inner: Source, info: SourceInfo) -> None:
+        super().__init__(info)
+        self._inner: Source | None = inner
         self._stopped = threading.Event()
 
     def stop(self) -> None:
         self._stopped.set()
-        if (source := self._source) is not None:
-            source.stop()
+        if (inner := self._inner) is not None:
+            inner.stop()
 
     def close(self) -> None:
-        source, self._source = self._source, None
-        if source is not None:
-            source.__exit__(None, None, None)
+        inner, self._inner = self._inner, None
+        if inner is not None:
+            inner.close()

@@ -1,4 +1,4 @@
-"""Which cameras there are, by index, device path and name, and what each can give."""
+"""The cameras of this machine, by index, device path and name, and the modes that each offers."""
 
 from __future__ import annotations
 
@@ -13,23 +13,29 @@ from typing import Any
 
 import cv2
 
-# OpenCV can ask a camera for a size, but not which sizes it has: these are tried.
-_USUAL_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
-# Uncompressed pictures above this size do not fit through USB 2 at full rate.
+from realtime.frames import Size
+
+# OpenCV can ask a camera for a size, but cannot list its sizes: these are tried.
+_COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
+# Uncompressed frames above this size are too much for USB 2 at full rate.
 _LARGEST_UNCOMPRESSED = 640 * 480
 _CANNOT_LIST = "cameras cannot be listed here; type: pip install cv2-enumerate-cameras, or try --camera 1"
 _SYSFS = Path("/sys/class/video4linux")
 
-
-# A device path, or an index where there are none.
-Place = str | int
+# What tells cameras of the same name apart: a device path, or an index if there are no paths.
+CameraKey = str | int
 
 
 @dataclass(frozen=True)
 class CameraDevice:
-    """A camera as the system names it; `path` is empty where only its index is known, which is one of `backend`.
+    """A camera as the system names it.
 
-    `virtual`: a program's and no device, where the system tells.
+    Args:
+        index: OpenCV's index, among the cameras of `backend`.
+        name: its name, "" if the system does not say.
+        path: its device path, "" if only its index is known.
+        backend: the backend of OpenCV that opens it.
+        virtual: whether it belongs to a program instead of a device, if the system says so.
     """
 
     index: int
@@ -39,7 +45,8 @@ class CameraDevice:
     virtual: bool = False
 
     @property
-    def place(self) -> Place:
+    def key(self) -> CameraKey:
+        """Its device path, or its index."""
         return self.path or self.index
 
     def __str__(self) -> str:
@@ -47,16 +54,20 @@ class CameraDevice:
 
 
 def list_cameras(sysfs: Path = _SYSFS) -> Sequence[CameraDevice]:
-    """Returns the cameras of this machine, by index. Empty where there are none or the system does not tell."""
+    """Returns the cameras of this machine, by index; none if there are none or they cannot be listed.
+
+    Args:
+        sysfs: where Linux lists its cameras.
+    """
     if sys.platform.startswith("linux"):
         return _linux_cameras(sysfs)
     if importlib.util.find_spec("cv2_enumerate_cameras"):
         from cv2_enumerate_cameras import enumerate_cameras, supported_backends
 
-        # asked for one backend it counts from 0, as people do
+        # with a single backend it counts from 0, as people do
         first, *others = supported_backends
         cameras = [CameraDevice(info.index, info.name, backend=first) for info in enumerate_cameras(first)]
-        # what only another one knows, as virtual cameras of DirectShow: OpenCV takes index and backend as one number
+        # cameras that only another backend knows, e.g. virtual ones: OpenCV takes index and backend as one number
         for backend in others:
             known = {camera.name for camera in cameras}
             more = (info for info in enumerate_cameras(backend) if info.name not in known)
@@ -71,15 +82,21 @@ def cameras_can_be_listed() -> bool:
 
 
 def open_capture(camera: CameraDevice) -> cv2.VideoCapture:
-    """Returns OpenCV's capture of the camera, open or not."""
+    """Returns OpenCV's capture of the camera; `isOpened` says whether that worked."""
     return cv2.VideoCapture(camera.path) if camera.path else cv2.VideoCapture(camera.index, camera.backend)
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What a camera gives: size, pictures per second (0 where it does not say), and how they are coded."""
+    """What a camera gives.
 
-    size: tuple[int, int]
+    Args:
+        size: width and height.
+        fps: frames per second, 0 if it does not say.
+        coding: four letters for how frames are coded, e.g. "MJPG"; "" if it does not say.
+    """
+
+    size: Size
     fps: float = 0.0
     coding: str = ""
 
@@ -88,8 +105,14 @@ class Mode:
         return f"{self.size[0]}x{self.size[1]}{rate}" + (f" ({self.coding})" if self.coding else "")
 
 
-def ask_for(capture: Any, size: tuple[int, int], fps: float = 0.0) -> Mode:
-    """Asks an open `cv2.VideoCapture` for a size and a rate, and returns what it really gives."""
+def request_mode(capture: Any, size: Size, fps: float = 0.0) -> Mode:
+    """Asks a camera for a size and a rate, and returns what it really gives.
+
+    Args:
+        capture: an open `cv2.VideoCapture`.
+        size: width and height.
+        fps: frames per second; 0 for the camera's own.
+    """
     if size[0] * size[1] > _LARGEST_UNCOMPRESSED:
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
@@ -105,19 +128,19 @@ def ask_for(capture: Any, size: tuple[int, int], fps: float = 0.0) -> Mode:
 
 
 def list_modes(camera: CameraDevice) -> Sequence[Mode]:
-    """Returns which of the usual sizes a camera gives; empty where it cannot be opened. Its light goes on meanwhile."""
+    """Returns which of the common sizes a camera gives; none if it cannot be opened. Its light goes on meanwhile."""
     capture = open_capture(camera)
     try:
         if not capture.isOpened():
             return []
-        modes = [(size, ask_for(capture, size)) for size in _USUAL_SIZES]
+        modes = [(size, request_mode(capture, size)) for size in _COMMON_SIZES]
         return [mode for size, mode in modes if mode.size == size]
     finally:
         capture.release()
 
 
-def usual_camera() -> CameraDevice | None:
-    """Returns the camera that is taken where none is named: the first, one that is a device before a program's."""
+def default_camera() -> CameraDevice | None:
+    """Returns the first camera, but a virtual one only if there is no other; None if there is none."""
     cameras = list_cameras()
     if not cameras:
         return None if cameras_can_be_listed() else CameraDevice(0)
@@ -125,37 +148,39 @@ def usual_camera() -> CameraDevice | None:
 
 
 def find_camera(wanted: str) -> CameraDevice | None:
-    """Returns the camera with that index, device path or part of its name; None where there is none.
+    """Returns the camera with an index, a device path or a part of its name; None if there is none.
 
-    An index is believed where cameras cannot be listed; opening it will tell.
+    If cameras cannot be listed, any index is taken on trust until it is opened.
     """
     cameras = list_cameras()
     if wanted.isdecimal():
         index = int(wanted)
-        believed = None if cameras_can_be_listed() else CameraDevice(index)
-        return next((camera for camera in cameras if camera.index == index), believed)
+        trusted = None if cameras_can_be_listed() else CameraDevice(index)
+        return next((camera for camera in cameras if camera.index == index), trusted)
     if wanted.startswith("/dev/"):
         digits = re.search(r"\d+$", wanted)
         return CameraDevice(int(digits[0]) if digits else 0, path=wanted) if Path(wanted).exists() else None
     return next((camera for camera in cameras if wanted.casefold() in camera.name.casefold()), None)
 
 
-def twins_of(camera: CameraDevice) -> Set[Place]:
-    """Returns where other cameras of the same name are."""
-    return {each.place for each in list_cameras() if each.name == camera.name} - {camera.place}
+def twins_of(camera: CameraDevice) -> Set[CameraKey]:
+    """Returns the keys of other cameras of the same name."""
+    return {each.key for each in list_cameras() if each.name == camera.name} - {camera.key}
 
 
-def find_again(lost: CameraDevice, twins: Set[Place]) -> CameraDevice | None:
-    """Returns a camera that was lost as it is called now: plugged in again, it may have another number.
+def find_again(lost: CameraDevice, twins: Set[CameraKey]) -> CameraDevice | None:
+    """Returns a camera that was lost, which may have another number once it is plugged in again; None if it is not.
 
-    twins: where other cameras of that name were when it was opened, which is not where it is now.
+    Args:
+        lost: the camera as it was.
+        twins: the keys of the other cameras of that name when it was opened; it has none of them now.
     """
-    named = [each for each in list_cameras() if lost.name and each.name == lost.name and each.place not in twins]
-    return next((each for each in named if each.place == lost.place), named[0] if named else None)
+    named = [each for each in list_cameras() if lost.name and each.name == lost.name and each.key not in twins]
+    return next((each for each in named if each.key == lost.key), named[0] if named else None)
 
 
 def describe_cameras() -> str:
-    """Returns one line that tells which cameras there are."""
+    """Returns one line that lists the cameras."""
     cameras = list_cameras()
     if cameras:
         return "found: " + ", ".join(map(str, cameras))
@@ -165,7 +190,7 @@ def describe_cameras() -> str:
 def _linux_cameras(sysfs: Path) -> list[CameraDevice]:
     cameras = []
     for device in sorted(sysfs.glob("video*"), key=lambda path: int(re.sub(r"\D", "", path.name) or 0)):
-        # a camera's second and later nodes carry metadata, not pictures
+        # the second and later nodes of a camera carry metadata, not frames
         index_file = device / "index"
         if index_file.is_file() and index_file.read_text().strip() != "0":
             continue

@@ -1,4 +1,4 @@
-"""A file played over and over."""
+"""A file that is played over and over."""
 
 from __future__ import annotations
 
@@ -6,43 +6,52 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from realtime.frames import Frame, fitted
-from realtime.sources.base import Replacing, Source
+from realtime.frames import Frame, letterboxed
+from realtime.sources.base import ReplacingWrapper, Source
 
 
-class Looping(Replacing):
-    """A file that begins again where it ends: the indices and times of its frames go on.
+class Looping(ReplacingWrapper):
+    """A file that begins again when it ends; indices and timestamps of its frames go on.
 
-    open_again: opens the file anew; what was open is closed before. `zero_s`: where the 0 of the file's own clock lies,
-    in the round that is played. It ends only where a round has no pictures at all. Raises what `open_again` raises.
+    It ends only if a round has no frames at all.
+
+    Args:
+        source: the file, open.
+        open_again: opens the file again, for each further round; what it raises is raised by `frames`.
     """
 
-    live = False
-    frame_count: int | None = None
-
     def __init__(self, source: Source, open_again: Callable[[], Source]) -> None:
-        super().__init__(source)
-        self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
-        self.sound, self.presentation, self.notes = source.sound, source.presentation, source.notes
-        self.zero_s = Fraction(0)
+        super().__init__(source, replace(source.info, frame_count=None, endless=True))
         self._open_again = open_again
+        self._shortfall: str | None = None
+        self._round_begins_s = Fraction(0)
+
+    @property
+    def shortfall(self) -> str | None:
+        return self._shortfall
+
+    @property
+    def clip_begins_s(self) -> Fraction:
+        return self._round_begins_s
 
     def frames(self) -> Iterator[Frame]:
+        """Yields the frames of all rounds."""
         index = 0
-        while (source := self._source) is not None:
-            # many a file's clock does not begin at 0, but the next round begins where this one ends
+        while (source := self._inner) is not None:
+            # a file's clock may begin at any time, but each further round begins where the last one ended
             first_s = ends_at_s = None
             for frame in source.frames():
                 time_s = frame.index / self.rate if frame.time is None else frame.time
                 first_s = time_s if first_s is None else first_s
-                ends_at_s = self.zero_s + time_s + (frame.duration or 1 / self.rate)
-                yield replace(frame, pixels=fitted(frame.pixels, self.size), index=index, time=self.zero_s + time_s)
+                shown_at_s = self._round_begins_s + time_s
+                ends_at_s = shown_at_s + (frame.duration or 1 / self.rate)
+                yield replace(frame, pixels=letterboxed(frame.pixels, self.size), index=index, time=shown_at_s)
                 index += 1
-            self.shortfall = source.shortfall or self.shortfall
+            self._shortfall = source.shortfall or self._shortfall
             self.close()
             if first_s is None or ends_at_s is None or self._stopped.is_set():
                 return
-            self.zero_s, self._source = ends_at_s - first_s, self._open_again()
+            self._round_begins_s, self._inner = ends_at_s - first_s, self._open_again()
             if self._stopped.is_set():
-                # nobody waited for it
+                # `stop` came while it was being opened, and so did not reach it
                 self.close()

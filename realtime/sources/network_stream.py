@@ -1,4 +1,4 @@
-"""A live stream from the network: its pictures as they come, its sound on the same clock."""
+"""A live stream from the network: its frames as they arrive, its audio on the same clock."""
 
 from __future__ import annotations
 
@@ -7,121 +7,152 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import av.error
 
 from realtime.audio.feed import AudioChunk, AudioDecoder, AudioFeed
-from realtime.frames import Frame
+from realtime.frames import Frame, Size
 from realtime.media.color import ToRgb
-from realtime.media.decoding import picture_stream, rate_of, reason_of
-from realtime.media.packets import decode_packet
+from realtime.media.decoding import SourceError, decode_packet, frame_rate, open_video_stream, reason_of
 from realtime.media.rates import LIVE_TIME_BASE
-from realtime.sources.base import Closing, Size, SourceError
+from realtime.sources.base import BaseSource, SourceInfo
 
-# What is tried for this long is not there.
 _OPEN_TIMEOUT_S = 10.0
-# A read that takes longer is a broken stream; shorter than what closing waits for the reading thread.
+# A read that takes longer means that the stream is broken. Less than leaving waits for the reading thread.
 _READ_TIMEOUT_S = 4.0
-# FFmpeg's names of streams that come as files of many seconds each.
-_IN_PIECES = {"hls", "dash"}
-# The least delay is looked for in so many seconds; a clock that differs by more has begun anew.
+# FFmpeg's names of streams that come as files of several seconds each.
+_SEGMENTED = {"hls", "dash"}
+# The least delay is looked for within this time.
 _CLOCK_WINDOW_S = 4.0
+# A stream's clock that differs by more has been reset.
 _CLOCK_JUMP_S = 5.0
 
 
 class StreamClock:
-    """Where a stream's own clock stands on ours: as told by the picture of the last seconds that was least delayed.
+    """Where a stream's clock stands on ours, according to the frame of the last seconds that was delayed least.
 
-    A server that begins with what it has kept, or a network that stutters, delays pictures, and never hurries them.
+    A server that begins with what it has buffered, or a network that stutters, delays frames but never hurries them.
     """
 
     def __init__(self) -> None:
         self.began_s: float | None = None
-        """When on our clock the stream's own was at 0; None before the first picture."""
+        """When, on our clock, the stream's was at 0; None before the first frame."""
         self._begins: deque[tuple[float, float]] = deque()
 
-    def observe(self, own_s: float, now_s: float) -> None:
-        """Notes that the picture of `own_s` came now."""
-        begin_s = now_s - own_s
+    def observe(self, frame_time_s: float, now_s: float) -> None:
+        """Notes that a frame has arrived.
+
+        Args:
+            frame_time_s: its timestamp, in seconds.
+            now_s: the monotonic time, in seconds.
+        """
+        begin_s = now_s - frame_time_s
         if self.began_s is not None and abs(begin_s - self.began_s) > _CLOCK_JUMP_S:
             self._begins.clear()
         while self._begins and self._begins[0][0] < now_s - _CLOCK_WINDOW_S:
             self._begins.popleft()
-        # of two the later and smaller one counts for as long as the other, and longer
+        # an earlier and larger one can never be the least again
         while self._begins and self._begins[-1][1] >= begin_s:
             self._begins.pop()
         self._begins.append((now_s, begin_s))
         self.began_s = self._begins[0][1]
 
-    def early_s(self, own_s: float, now_s: float) -> float:
-        """Returns how long it is until the picture of `own_s` is due; 0 where the clock has jumped."""
-        early_s = 0.0 if self.began_s is None else self.began_s + own_s - now_s
+    def early_s(self, frame_time_s: float, now_s: float) -> float:
+        """Returns the seconds until a frame is due; 0 if it is late or the stream's clock has jumped."""
+        early_s = 0.0 if self.began_s is None else self.began_s + frame_time_s - now_s
         return early_s if 0 < early_s < _CLOCK_JUMP_S else 0.0
 
 
-class NetworkStream(Closing):
-    """A live stream (rtsp, http, udp, rtmp …) through PyAV. Raises SourceError when it cannot be opened or breaks.
+class NetworkStream(BaseSource):
+    """A live stream (rtsp, http, udp, rtmp …) through PyAV.
 
-    A file behind an address, and what comes in pieces of many seconds, is played at its own speed.
+    A file behind a URL, and a stream that comes in segments of several seconds, is played at its own speed.
 
-    heard: takes its sound, if it has any.
+    Args:
+        url: its address.
+        size: width and height to scale to; None for the stream's own.
+        audio: takes its audio, if it has any.
+
+    Raises:
+        SourceError: the stream cannot be opened.
     """
 
-    live = True
-    frame_count: int | None = None
-
-    def __init__(self, url: str, size: Size | None = None, heard: AudioFeed | None = None) -> None:
-        # who sees the screen need not see the password
-        self.name = re.sub(r"//[^/@]*@", "//", url)
-        scheme, colon, rest = url.partition(":")
-        url = scheme.lower() + colon + rest
-        # what was sent while the stream was examined is old by then; but what comes by HTTP may be a film
-        options = {} if url.startswith("http") else {"fflags": "nobuffer"}
-        if url.startswith("rtsp"):
-            options["rtsp_transport"] = "tcp"
-        try:
-            self._container = av.open(url, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S))
-        except (av.error.FFmpegError, OSError) as exc:
-            raise SourceError(f"cannot open the stream {self.name}: {reason_of(exc)}") from exc
-        self._stream = picture_stream(self._container, self.name, live=True)
-        self.size = size or (self._stream.codec_context.width, self._stream.codec_context.height)
-        self.rate = rate_of(self._stream)
-        self.time_base = LIVE_TIME_BASE
-        # a file behind an address has an end; whatever else stops was cut off
-        self._has_an_end = bool(self._container.duration) or self._container.size > 0
-        self._paced = self._has_an_end or self._container.format.name in _IN_PIECES
+    def __init__(self, url: str, size: Size | None = None, audio: AudioFeed | None = None) -> None:
+        # people who see the screen must not see the password
+        name = re.sub(r"//[^/@]*@", "//", url)
+        self._container = _open_container(url, name)
+        self._video = open_video_stream(self._container, name, live=True)
+        self._audio_streams = () if audio is None else tuple(self._container.streams.audio[:1])
+        # a file behind a URL has an end; anything else that stops was cut off
+        self._has_end = bool(self._container.duration) or self._container.size > 0
+        self._paced = self._has_end or self._container.format.name in _SEGMENTED
         self._stopped = threading.Event()
-        self._sound_streams = () if heard is None else tuple(self._container.streams.audio[:1])
-        self.heard = heard if self._sound_streams else None
+        super().__init__(
+            SourceInfo(
+                name=name,
+                size=size or (self._video.codec_context.width, self._video.codec_context.height),
+                rate=frame_rate(self._video),
+                time_base=LIVE_TIME_BASE,
+                live=True,
+                audio=audio if self._audio_streams else None,
+            )
+        )
 
     def frames(self) -> Iterator[Frame]:
-        index, to_rgb, sound, clock = 0, ToRgb(self.size), AudioDecoder(), StreamClock()
+        """Yields frames as they arrive, and puts audio into the feed.
+
+        Raises:
+            SourceError: the stream broke off.
+        """
+        name, index = self.info.name, 0
         try:
-            for packet in self._container.demux(self._stream, *self._sound_streams):
-                for decoded in decode_packet(packet):
-                    if isinstance(decoded, av.VideoFrame):
-                        own_s = float(decoded.time or 0)
-                        if self._paced and self._stopped.wait(clock.early_s(own_s, time.monotonic())):
-                            return
-                        now_s = time.monotonic()
-                        clock.observe(own_s, now_s)
-                        yield Frame(to_rgb(decoded), index, now_s)
-                        index += 1
-                    elif clock.began_s is not None and self.heard is not None:
-                        for piece in sound.pieces(decoded):
-                            self.heard.put(AudioChunk(clock.began_s + piece.at_s, piece.samples))
+            for frame in self._decode():
+                yield frame
+                index += 1
         except av.error.EOFError:
             pass
         except (av.error.FFmpegError, OSError) as exc:
-            raise SourceError(f"the stream {self.name} broke off: {reason_of(exc)}") from exc
+            raise SourceError(f"the stream {name} broke off: {reason_of(exc)}") from exc
+        if self._stopped.is_set():
+            return
         if index == 0:
-            raise SourceError(f"the stream {self.name} ended before its first picture")
-        if not self._has_an_end:
-            raise SourceError(f"the stream {self.name} stopped")
+            raise SourceError(f"the stream {name} ended before its first frame")
+        if not self._has_end:
+            raise SourceError(f"the stream {name} stopped")
+
+    def _decode(self) -> Iterator[Frame]:
+        index, to_rgb, audio_decoder, clock = 0, ToRgb(self.size), AudioDecoder(), StreamClock()
+        for packet in self._container.demux(self._video, *self._audio_streams):
+            for decoded in decode_packet(packet):
+                if isinstance(decoded, av.VideoFrame):
+                    time_s = float(decoded.time or 0)
+                    if self._paced and self._stopped.wait(clock.early_s(time_s, time.monotonic())):
+                        return
+                    now_s = time.monotonic()
+                    clock.observe(time_s, now_s)
+                    yield Frame(to_rgb(decoded), index, now_s)
+                    index += 1
+                elif clock.began_s is not None and self.info.audio is not None:
+                    for chunk in audio_decoder.chunks(decoded):
+                        self.info.audio.put(AudioChunk(clock.began_s + chunk.at_s, chunk.samples))
 
     def stop(self) -> None:
         self._stopped.set()
 
     def close(self) -> None:
         self._container.close()
+
+
+def _open_container(url: str, name: str) -> Any:
+    scheme, colon, rest = url.partition(":")
+    url = scheme.lower() + colon + rest
+    # frames that arrive while the stream is examined would be old by then; but what comes by HTTP may be a film
+    options = {} if url.startswith("http") else {"fflags": "nobuffer"}
+    if url.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
+    try:
+        return av.open(url, options=options, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S))
+    except (av.error.FFmpegError, OSError) as exc:
+        raise SourceError(f"cannot open the stream {name}: {reason_of(exc)}") from exc

@@ -1,4 +1,4 @@
-"""A file or the scene played at its own speed, as if it were a camera: for those who watch and cannot wait."""
+"""A file or the scene played at its own speed, as if it were a camera: for streams and virtual cameras."""
 
 from __future__ import annotations
 
@@ -9,43 +9,35 @@ from dataclasses import replace
 from fractions import Fraction
 
 from realtime.audio.feed import AudioChunk, AudioFeed, FileAudio
-from realtime.frames import Frame
-from realtime.sources.base import ClipRange, Closing, Source
-from realtime.sources.looping import Looping
+from realtime.frames import ClipRange, Frame
+from realtime.sources.base import Source, Wrapper
 
-# Who is later than that does not catch up in a hurry; the clock is set anew.
+# Playback that is later than this does not catch up; its clock is reset.
 _LATE_S = 1.0
-# Sound is read so far ahead of its picture, which takes its time to be painted.
-_SOUND_AHEAD_S = 0.2
+# Audio is read this far ahead of its frame, which takes time to be painted.
+_AUDIO_AHEAD_S = 0.2
 
 
-class RealTime(Closing):
-    """Another source whose frames come when they are due; what is not painted in time is dropped, as of a camera.
+class RealTime(Wrapper):
+    """A source whose frames come when they are due, so that the player drops what it cannot paint in time.
 
-    heard: takes the file's sound, if it has any.
+    Args:
+        source: a source that is not live.
+        audio: takes the audio of its file.
     """
 
-    live = True
-
-    def __init__(self, source: Source, heard: AudioFeed | None = None) -> None:
-        self.name, self.size, self.rate, self.time_base = source.name, source.size, source.rate, source.time_base
-        self.frame_count, self.sound = source.frame_count, source.sound
-        self.presentation, self.notes = source.presentation, source.notes
-        self._source = source
+    def __init__(self, source: Source, audio: AudioFeed | None = None) -> None:
+        clip = source.info.clip
+        self._file_audio = None if clip is None or audio is None else FileAudio(clip.path, float(clip.begins_s))
+        audible = self._file_audio is not None and self._file_audio.available
+        super().__init__(source, replace(source.info, live=True, audio=audio if audible else None))
         self._stopped = threading.Event()
-        self._sound_from_s = Fraction(0)
-        self._file_sound: FileAudio | None = None
-        if heard is not None and self.sound is not None:
-            self._file_sound = _open_sound(self.sound)
-            self.heard = heard if self._file_sound.there else None
-
-    @property
-    def shortfall(self) -> str | None:  # type: ignore[override]
-        return self._source.shortfall
+        self._audio_begins_s = Fraction(0)
 
     def frames(self) -> Iterator[Frame]:
+        """Yields each frame when it is due."""
         began_s: float | None = None
-        for frame in self._source.frames():
+        for frame in self._inner.frames():
             at_s = float(frame.time if frame.time is not None else frame.index / self.rate)
             now_s = time.monotonic()
             if began_s is None or now_s > began_s + at_s + _LATE_S:
@@ -53,32 +45,33 @@ class RealTime(Closing):
             due_s = began_s + at_s
             if self._stopped.wait(max(0.0, due_s - now_s)):
                 return
-            self._hear(began_s, at_s)
+            self._play_audio(began_s, at_s)
             yield replace(frame, captured_at_s=due_s)
 
-    def _hear(self, began_s: float, at_s: float) -> None:
-        if self.sound is None or self._file_sound is None or self.heard is None:
+    def _play_audio(self, began_s: float, at_s: float) -> None:
+        """Puts audio into the feed, until shortly after `at_s` of the frames' clock, which was 0 at `began_s`."""
+        clip, feed = self.info.clip, self.info.audio
+        if clip is None or feed is None or self._file_audio is None:
             return
-        if isinstance(self._source, Looping) and self._source.zero_s != self._sound_from_s:
-            self._file_sound.close()
-            self._file_sound, self._sound_from_s = _open_sound(self.sound), self._source.zero_s
-            # sound that outlasts its picture would be heard in the next round
-            self.heard.take_back(began_s + float(self._sound_from_s))
-        from_s = float(self._sound_from_s)
-        until_s = at_s + _SOUND_AHEAD_S - from_s
-        if self.sound.ends_s is not None:
-            until_s = min(until_s, float(self.sound.ends_s - self.sound.begins_s))
-        for piece in self._file_sound.until(until_s):
-            self.heard.put(AudioChunk(began_s + from_s + piece.at_s, piece.samples))
+        if self._inner.clip_begins_s != self._audio_begins_s:
+            self._file_audio.close()
+            self._file_audio = FileAudio(clip.path, float(clip.begins_s))
+            self._audio_begins_s = self._inner.clip_begins_s
+            # audio that outlasts its video would be heard in the next round
+            feed.discard_from(began_s + float(self._audio_begins_s))
+        begins_s = float(self._audio_begins_s)
+        for chunk in self._file_audio.read_until(_in_clip(clip, at_s + _AUDIO_AHEAD_S - begins_s)):
+            feed.put(AudioChunk(began_s + begins_s + chunk.at_s, chunk.samples))
 
     def stop(self) -> None:
         self._stopped.set()
 
     def close(self) -> None:
-        if self._file_sound is not None:
-            self._file_sound.close()
-        self._source.__exit__(None, None, None)
+        if self._file_audio is not None:
+            self._file_audio.close()
+        super().close()
 
 
-def _open_sound(part: ClipRange) -> FileAudio:
-    return FileAudio(part.path, float(part.begins_s))
+def _in_clip(clip: ClipRange, time_s: float) -> float:
+    """Returns a time of the clip's clock, but no later than its end."""
+    return time_s if clip.ends_s is None else min(time_s, float(clip.ends_s - clip.begins_s))

@@ -1,34 +1,49 @@
-"""The bundled scene: a sailing boat before a hilly coast, made in code, for whoever has no camera at hand.
+"""The bundled scene, for people without a camera at hand: a sailing boat off a hilly coast, drawn by code.
 
-Its layers are drawn once and then only shifted, so that a frame costs next to nothing beside painting it.
+Its layers are drawn once and then only shifted, so that a frame costs almost nothing compared with painting it.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.frames import Pixels
+from realtime.frames import Frame, Pixels, Size
+from realtime.sources.base import BaseSource, SourceInfo
 
 Floats = NDArray[np.float32]
 
+# What to type for the scene, and its name.
+TEST_SCENE = "test"
+# Frames per second.
+SCENE_RATE = Fraction(30)
 _SEED = 1810
-# Pictures after which every layer is back where it began.
+# After this many frames every layer is back where it began.
 LOOP_FRAMES = 600
 _WAVES = 5
 
 
 def _noise(height: int, width: int, cell: int, rng: np.random.Generator) -> Floats:
-    """Returns smooth noise of several octaves in 0..1 that joins left to right; its largest blobs are `cell` wide."""
+    """Returns height x width of smooth noise in 0..1 that wraps around left to right.
+
+    Args:
+        height: rows.
+        width: columns.
+        cell: width of its largest blobs, in pixels; each further octave is half as large.
+        rng: where random numbers come from.
+    """
     total = np.zeros((height, width), np.float32)
     weight, weights = 1.0, 0.0
     while cell >= 2:
         rows, columns = max(2, height // cell + 2), max(2, width // cell)
         grid = rng.random((rows, columns), dtype=np.float32)
-        # two columns of the other end on either side: cubic interpolation then joins without a seam
+        # two columns of the other end on either side, so that cubic interpolation leaves no seam
         grid = np.concatenate([grid[:, -2:], grid, grid[:, :2]], axis=1)
         whole = (round(width * (columns + 4) / columns), height)
         left = round(2 * width / columns)
@@ -41,37 +56,73 @@ def _noise(height: int, width: int, cell: int, rng: np.random.Generator) -> Floa
 
 def _gradient(height: int, width: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Floats:
     share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    colours = np.array(top, np.float32) * (1 - share) + np.array(bottom, np.float32) * share
-    return np.repeat(colours, width, axis=1).astype(np.float32)
+    colors = np.array(top, np.float32) * (1 - share) + np.array(bottom, np.float32) * share
+    return np.repeat(colors, width, axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """A strip as wide as its loop: pixels, where it is drawn (0 or 255), the row it starts at and its speed."""
+    """A strip that is shifted sideways and wraps around.
+
+    Args:
+        pixels: H x W x 3 uint8 RGB.
+        mask: H x W uint8, 255 where it is drawn; None for everywhere.
+        top: the row at which it starts.
+        loops: how often it wraps around in LOOP_FRAMES.
+    """
 
     pixels: Pixels
     mask: NDArray[np.uint8] | None
     top: int
     loops: int
 
-    def draw(self, picture: Pixels, index: int) -> None:
-        strip_width, width = self.pixels.shape[1], picture.shape[1]
+    def draw(self, canvas: Pixels, index: int) -> None:
+        """Draws the strip as it is in frame `index`."""
+        strip_width, width = self.pixels.shape[1], canvas.shape[1]
         shift = index * self.loops * strip_width // LOOP_FRAMES % strip_width
-        target = picture[self.top : self.top + self.pixels.shape[0]]
+        target = canvas[self.top : self.top + self.pixels.shape[0]]
         done = 0
         while done < width:
             start = (shift + done) % strip_width
             count = min(width - done, strip_width - start)
-            piece, window = self.pixels[:, start : start + count], target[:, done : done + count]
+            section, window = self.pixels[:, start : start + count], target[:, done : done + count]
             if self.mask is None:
-                window[:] = piece
+                window[:] = section
             else:
-                cv2.copyTo(piece, self.mask[:, start : start + count], window)
+                cv2.copyTo(section, self.mask[:, start : start + count], window)
             done += count
 
 
+class SceneSource(BaseSource):
+    """The bundled scene as a source, as fast as it is read.
+
+    Args:
+        size: width and height.
+        rate: frames per second.
+        frame_count: how many frames there are; None for no end.
+    """
+
+    def __init__(self, size: Size, rate: Fraction = SCENE_RATE, frame_count: int | None = None) -> None:
+        super().__init__(
+            SourceInfo(TEST_SCENE, size, rate, 1 / rate, endless=frame_count is None, frame_count=frame_count)
+        )
+        self._scene = Scene(*size)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yields the frames of the scene, at index / rate."""
+        index = 0
+        while self.info.frame_count is None or index < self.info.frame_count:
+            yield Frame(self._scene.draw(index), index, time.monotonic(), index / self.rate)
+            index += 1
+
+
 class Scene:
-    """The animated scene: `draw(index)` returns picture `index`, H x W x 3 uint8 RGB; it repeats after LOOP_FRAMES."""
+    """Draws the frames of the scene.
+
+    Args:
+        width: of the frames, in pixels.
+        height: of the frames, in pixels.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -82,14 +133,15 @@ class Scene:
         self._boat, self._boat_mask = _boat(max(8, height * 2 // 5))
 
     def draw(self, index: int) -> Pixels:
-        picture = np.empty((self.height, self.width, 3), np.uint8)
+        """Returns frame `index`, H x W x 3 uint8 RGB; frames repeat after LOOP_FRAMES."""
+        canvas = np.empty((self.height, self.width, 3), np.uint8)
         for layer in self._layers:
-            layer.draw(picture, index)
+            layer.draw(canvas, index)
         for row, wave in enumerate(self._waves):
             if row == 3:
-                self._draw_boat(picture, index)
-            wave.draw(picture, index)
-        return picture
+                self._draw_boat(canvas, index)
+            wave.draw(canvas, index)
+        return canvas
 
     def _strip_width(self) -> int:
         return max(16, self.width * 3 // 2)
@@ -119,13 +171,13 @@ class Scene:
         return self._horizon + round((self.height - self._horizon) * row / 5.5)
 
     def _crest(self, row: int) -> int:
-        """Returns how many rows lie between the highest and the lowest point of a wave."""
+        """Returns the number of rows between the highest and the lowest point of a wave."""
         return 2 + round(self.height * 0.012 * (row + 1))
 
     def _wave_row(self, rng: np.random.Generator, row: int) -> _Layer:
         width = self._strip_width()
         top = self._wave_top(row)
-        # no deeper than the next row's crests reach: what is covered need not be drawn
+        # only down to the crests of the next row, which hide the rest
         bottom = self.height if row == _WAVES - 1 else self._wave_top(row + 1) + self._crest(row + 1) + 1
         height = min(self.height, bottom) - top
         columns = np.linspace(0, 2 * np.pi, width, endpoint=False, dtype=np.float32)
@@ -139,7 +191,7 @@ class Scene:
         foamy = water * (1 - 0.8 * foam) + 235 * 0.8 * foam
         return _Layer(np.clip(foamy, 0, 255).astype(np.uint8), mask, top, (2, 3, 4, 5, 7)[row])
 
-    def _draw_boat(self, picture: Pixels, index: int) -> None:
+    def _draw_boat(self, canvas: Pixels, index: int) -> None:
         height, width = self._boat.shape[:2]
         phase = 2 * np.pi * index / LOOP_FRAMES
         left = round((self.width - width) * (0.5 + 0.45 * np.sin(phase)))
@@ -152,19 +204,19 @@ class Scene:
         )
         rows = slice(max(0, -top), height)
         columns = slice(max(0, -left), min(width, self.width - left))
-        window = picture[top + rows.start : bottom, left + columns.start : left + columns.stop]
+        window = canvas[top + rows.start : bottom, left + columns.start : left + columns.stop]
         cv2.copyTo(np.ascontiguousarray(boat[rows, columns]), np.ascontiguousarray(mask[rows, columns]), window)
 
 
 def _boat(height: int) -> tuple[Pixels, NDArray[np.uint8]]:
-    """Returns a sailing boat and its mask, `height` pixels high."""
+    """Returns a sailing boat, H x H x 3 uint8 RGB, and its mask, H x H uint8."""
     width = height
     boat = np.zeros((height, width, 3), np.uint8)
     mask = np.zeros((height, width), np.uint8)
 
-    def polygon(points: list[tuple[float, float]], colour: tuple[int, int, int]) -> None:
+    def polygon(points: list[tuple[float, float]], color: tuple[int, int, int]) -> None:
         corners = [np.array([(x * width, y * height) for x, y in points], np.int32)]
-        cv2.fillPoly(boat, corners, colour)
+        cv2.fillPoly(boat, corners, color)
         cv2.fillPoly(mask, corners, 255)
 
     polygon([(0.08, 0.8), (0.95, 0.78), (0.8, 0.98), (0.22, 0.98)], (120, 58, 34))

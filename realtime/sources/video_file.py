@@ -1,4 +1,4 @@
-"""A video file, or a row of numbered pictures, as a source: every picture once, with its own time."""
+"""A video file or an image sequence: every frame once, with its own timestamp."""
 
 from __future__ import annotations
 
@@ -17,27 +17,35 @@ import av
 import av.error
 from av.format import Flags as ContainerFormatFlags
 
-from realtime.frames import Frame
-from realtime.media.color import ToRgb, hdr_name, is_see_through, orientation_of, presentation_of
-from realtime.media.decoding import picture_stream, rate_of, reason_of
+from realtime.frames import ClipRange, Frame, Presentation, Size
+from realtime.media.color import Orientation, ToRgb, hdr_name, is_transparent, orientation_of, presentation_of
+from realtime.media.decoding import SourceError, frame_rate, open_video_stream, reason_of
 from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files
 from realtime.media.rates import clock_for
-from realtime.sources.base import ClipRange, Closing, Size, SourceError
+from realtime.sources.base import BaseSource, SourceInfo
 
-# FFmpeg takes any text by these names for drawings made of characters.
+# FFmpeg takes any text file with these formats' suffixes for drawings made of characters.
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
-# A file may end so much before its announced end: the last picture's duration is not always known.
+# A file may end this much before its announced end: the duration of the last frame is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
-# ReadOptions goes on behind so many failures in a row: there may be more behind a damaged place.
+# Reading gives up after this many failures in a row; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
-# In a transport stream a jump may end behind the key picture that was wanted, so it aims at so much earlier.
-_JUMP_MARGIN_S = 10
+# In a transport stream, seeking may end after the key frame that is needed, so it aims this much earlier.
+_SEEK_MARGIN_S = 10
+# Frames per second of an image sequence, which does not say.
 IMAGE_SEQUENCE_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What is read of a file: from `start_s` to before `end_s`, no side longer than `max_side`, scaled by `scale`."""
+    """Which part of a file is read, and how large.
+
+    Args:
+        start_s: where to begin, in seconds; None for the beginning of the file.
+        end_s: where to end, in seconds; None for the end of the file.
+        max_side: the longest side that the frames may have, in pixels; None for any.
+        scale: the factor by which their sides are multiplied; None for 1.
+    """
 
     start_s: Fraction | None = None
     end_s: Fraction | None = None
@@ -45,7 +53,7 @@ class ReadOptions:
     scale: Fraction | None = None
 
     def fitted(self, size: Size) -> Size:
-        """Returns the size to read at; where it is changed, both sides are even, as most encoders want them."""
+        """Returns the size at which frames of `size` are read; if it differs, its sides are even, as encoders want."""
         factor = self.scale or Fraction(1)
         if self.max_side is not None:
             factor = min(factor, Fraction(self.max_side, max(size)))
@@ -54,14 +62,19 @@ class ReadOptions:
         return (max(2, 2 * round(size[0] * factor / 2)), max(2, 2 * round(size[1] * factor / 2)))
 
 
-class VideoFile(Closing):
-    """A video file through PyAV: every frame once, upright, with its own timestamp. Raises SourceError.
+class VideoFile(BaseSource):
+    """A video file or an image sequence, through PyAV: every frame once, upright, with its own timestamp.
 
-    size: what to scale to, whatever the shape; a player is told to show it in its own. rate: of a row of numbered
-    pictures, which has none. `notes` says what is not as in the file.
+    Args:
+        path: the file, or the common name of an image sequence.
+        size: width and height to scale to; a sample aspect ratio makes players show the original shape. None for what
+            `reading` says.
+        reading: which part is read, and how large.
+        rate: frames per second of an image sequence; None for IMAGE_SEQUENCE_RATE.
+
+    Raises:
+        SourceError: the file cannot be read as a video.
     """
-
-    live = False
 
     def __init__(
         self,
@@ -70,116 +83,130 @@ class VideoFile(Closing):
         reading: ReadOptions = ReadOptions(),
         rate: Fraction | None = None,
     ) -> None:
-        self.name = str(path)
-        self.shortfall: str | None = None
-        self._reading, self._read, self._hidden, self._trouble = reading, 0, 0, ""
+        self._path, self._reading = path, reading
+        self._count, self._hidden, self._trouble = 0, 0, ""
+        self._shortfall: str | None = None
         self._container = _open_file(path, rate)
-        self._stream = picture_stream(self._container, self.name, live=False)
-        self.rate = rate_of(self._stream)
-        self._promised_end_s = _matroska_end_s(self._container, self._stream)
-        self.time_base = clock_for(self.rate, self._stream.time_base or 1 / self.rate)
-        self._clock_origin_s = _clock_origin_s(self._container)
-        self._origin_s = self._clock_origin_s + (reading.start_s or 0)
-        self._jump()
-        self._pictures = self._decode()
-        first = self._first_picture()
-        turn = orientation_of(first)
-        stored = (first.width, first.height)
-        upright = turn.size(stored)
-        self.size = size or reading.fitted(upright)
-        aspect = _square_or(self._stream.sample_aspect_ratio)
-        shown = presentation_of(first, aspect, turn)
-        self.presentation = replace(
-            shown, sample_aspect_ratio=_pixel_aspect(shown.sample_aspect_ratio, upright, self.size)
+        self._video = open_video_stream(self._container, str(path), live=False)
+        self._rate = frame_rate(self._video)
+        self._promised_end_s = _matroska_end_s(self._container, self._video)
+        self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
+        self._seek()
+        self._decoded = self._decode()
+        self._first = first = self._first_frame()
+        orientation = orientation_of(first)
+        upright = orientation.size((first.width, first.height))
+        shown_size = size or reading.fitted(upright)
+        super().__init__(
+            SourceInfo(
+                name=str(path),
+                size=shown_size,
+                rate=self._rate,
+                time_base=clock_for(self._rate, self._video.time_base or 1 / self._rate),
+                frame_count=self._expected_count(),
+                presentation=_presentation(first, self._video, orientation, (upright, shown_size)),
+                clip=None if is_image_sequence(path) else self._clip(),
+                notes=tuple(_notes(first, self._video, str(path))),
+            )
         )
-        self.notes = tuple(_notes(first, self._stream, self.name))
-        self._first, self._to_rgb = first, ToRgb(self.size, turn)
-        self.frame_count = self._count()
-        if not is_image_sequence(path):
-            end_s = None if reading.end_s is None else self._clock_origin_s + reading.end_s
-            self.sound = ClipRange(path, self._origin_s, end_s, cut=reading.start_s is not None)
+        self._to_rgb = ToRgb(shown_size, orientation)
+
+    @property
+    def shortfall(self) -> str | None:
+        return self._shortfall
 
     def frames(self) -> Iterator[Frame]:
+        """Yields the requested frames; one that cannot be decoded is skipped, and reported by `shortfall`."""
         end_s = Fraction(0)
-        for picture in chain([self._first], self._pictures):
-            at, duration = self._time(picture), self._duration_s(picture)
-            yield Frame(self._to_rgb(picture), self._read, time.monotonic(), at, duration)
-            self._read += 1
-            end_s = max(end_s, (at or 0) + duration)
-        self.shortfall = self._missing(end_s)
+        for decoded in chain([self._first], self._decoded):
+            at_s, duration_s = self._time(decoded), self._duration_s(decoded)
+            yield Frame(self._to_rgb(decoded), self._count, time.monotonic(), at_s, duration_s)
+            self._count += 1
+            end_s = max(end_s, (at_s or 0) + duration_s)
+        self._shortfall = self._missing(end_s)
 
     def close(self) -> None:
         # a file that hangs is still being read by its thread
         with suppress(ValueError):
-            self._pictures.close()
+            self._decoded.close()
         self._container.close()
 
-    def _jump(self) -> None:
-        """Goes to the last key picture before the beginning that is wanted; where that fails, all is read."""
+    def _clip(self) -> ClipRange:
+        start_s, end_s = self._reading.start_s, self._reading.end_s
+        ends_s = None if end_s is None else self._origin_s - (start_s or 0) + end_s
+        return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None)
+
+    def _seek(self) -> None:
+        """Seeks to the last key frame before the requested part; if that fails, all is read."""
         if self._reading.start_s:
-            aim_s = self._origin_s - (_JUMP_MARGIN_S if _has_free_clock(self._container) else 0)
+            aim_s = self._origin_s - (_SEEK_MARGIN_S if _has_free_clock(self._container) else 0)
             with suppress(av.error.FFmpegError):
                 self._container.seek(max(int(aim_s * av.time_base), 0))
 
-    def _first_picture(self) -> av.VideoFrame:
-        first = next(self._pictures, None)
+    def _first_frame(self) -> av.VideoFrame:
+        first = next(self._decoded, None)
         if first is None:
             self.close()
             trouble = f" ({self._trouble})" if self._trouble else ""
             if self._reading.start_s or self._reading.end_s:
-                raise SourceError(f"no picture of {self.name} lies between --start and --end{trouble}")
-            raise SourceError(f"no picture in {self.name} could be decoded{trouble}")
+                raise SourceError(f"no frame of {self._path} lies between --start and --end{trouble}")
+            raise SourceError(f"no frame in {self._path} could be decoded{trouble}")
         return first
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
-        """Yields the pictures that are wanted; one that cannot be decoded is passed over and remembered."""
+        """Yields the requested frames; one that cannot be decoded is skipped and remembered."""
         end_s = None if self._reading.end_s is None else self._reading.end_s - (self._reading.start_s or 0)
         for packet in self._packets():
-            # a cut made without encoding anew keeps pictures before its beginning that are not to be shown
+            # a file that was cut without encoding again has frames before its beginning that are not to be shown
             self._hidden += packet.is_discard
             try:
-                pictures = packet.decode()
+                frames = packet.decode()
             except av.error.FFmpegError as exc:
                 self._trouble = reason_of(exc)
                 continue
-            for picture in pictures:
-                at = self._time(picture)
-                if at is not None and end_s is not None and at >= end_s:
+            for decoded in frames:
+                at_s = self._time(decoded)
+                if at_s is not None and end_s is not None and at_s >= end_s:
                     return
-                if at is None or at >= 0 or self._reading.start_s is None:
-                    yield picture
+                if at_s is None or at_s >= 0 or self._reading.start_s is None:
+                    yield decoded
                 else:
-                    # what fails before the part that is wanted is no loss
+                    # what fails before the requested part does not matter
                     self._trouble = ""
 
     def _packets(self) -> Iterator[Any]:
-        """Yields the packets of the picture, and goes on behind damaged places."""
+        """Yields the packets of the video, and continues behind damaged places."""
         failures = 0
         while failures < _MAX_BAD_READS:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._container.demux(self._video):
                     failures = 0
                     yield packet
                 return
             except av.error.FFmpegError as exc:
                 self._trouble = reason_of(exc)
                 failures += 1
-        # an empty packet has the decoder give out what it holds
+        # an empty packet makes the decoder return what it still holds
         yield self._last_packet()
 
     def _last_packet(self) -> Any:
         packet = av.Packet()
-        packet.stream = self._stream
+        packet.stream = self._video
         return packet
 
     def _missing(self, end_s: Fraction) -> str | None:
+        """Returns what could not be read, if anything.
+
+        Args:
+            end_s: when the last frame ended, in seconds of the clip.
+        """
         trouble = f" ({self._trouble})" if self._trouble else ""
-        damaged = f"{self.name} is damaged or cut off: only {self._read}"
+        damaged = f"{self._path} is damaged or cut off: only {self._count}"
         whole = self._reading.start_s is None and self._reading.end_s is None
-        # an AVI counts pictures that were left out, too
-        counted = self._container.format.name != "avi" or _is_cut_avi(Path(self.name))
+        # an AVI also counts frames that were left out
+        counted = self._container.format.name != "avi" or _is_cut_avi(self._path)
         promised = self._promised_frames() - self._hidden if counted else 0
-        if whole and self._read < promised:
+        if whole and self._count < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
         if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
             times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"
@@ -187,56 +214,67 @@ class VideoFile(Closing):
         return f"{damaged} frames could be read{trouble}" if trouble else None
 
     def _promised_frames(self) -> int:
-        path = Path(self.name)
-        return len(numbered_files(path)) if is_image_sequence(path) else self._stream.frames
+        return len(numbered_files(self._path)) if is_image_sequence(self._path) else self._video.frames
 
-    def _count(self) -> int | None:
+    def _expected_count(self) -> int | None:
         """Returns how many frames there will be, as far as the file says."""
-        whole = self._promised_frames() or _count_from_duration(self._stream, self.rate, self._promised_end_s)
+        whole = self._promised_frames() or _count_from_duration(self._video, self._rate, self._promised_end_s)
         start_s, end_s = self._reading.start_s or 0, self._reading.end_s
         if whole is None or (not start_s and end_s is None):
             return whole
-        last = whole if end_s is None else min(whole, math.ceil(end_s * self.rate))
-        return max(1, last - math.ceil(start_s * self.rate))
+        last = whole if end_s is None else min(whole, math.ceil(end_s * self._rate))
+        return max(1, last - math.ceil(start_s * self._rate))
 
-    def _time(self, picture: av.VideoFrame) -> Fraction | None:
-        if picture.pts is None or picture.time_base is None:
+    def _time(self, decoded: av.VideoFrame) -> Fraction | None:
+        if decoded.pts is None or decoded.time_base is None:
             return None
-        return picture.pts * picture.time_base - self._origin_s
+        return decoded.pts * decoded.time_base - self._origin_s
 
-    def _duration_s(self, picture: av.VideoFrame) -> Fraction:
-        usual = 1 / self.rate
-        if not picture.duration or picture.time_base is None:
+    def _duration_s(self, decoded: av.VideoFrame) -> Fraction:
+        usual = 1 / self._rate
+        if not decoded.duration or decoded.time_base is None:
             return usual
-        told = picture.duration * picture.time_base
+        given = decoded.duration * decoded.time_base
         # a clock of milliseconds rounds
-        return usual if abs(told - usual) <= picture.time_base else told
+        return usual if abs(given - usual) <= decoded.time_base else given
 
 
-def _notes(picture: av.VideoFrame, stream: Any, name: str) -> Iterator[str]:
-    hdr = hdr_name(picture)
+def _notes(decoded: av.VideoFrame, stream: Any, name: str) -> Iterator[str]:
+    hdr = hdr_name(decoded)
     if hdr is not None:
-        yield f"{name} is of high dynamic range ({hdr}): it is mapped to the ordinary one, BT.709"
-    # WebM keeps alpha beside a picture, where the decoder does not look
-    if is_see_through(picture) or stream.metadata.get("alpha_mode") == "1":
-        yield f"{name} is transparent in places: its alpha is ignored"
+        yield f"{name} has high dynamic range ({hdr}): it is mapped to standard dynamic range, BT.709"
+    # WebM keeps alpha in a place that the decoder ignores
+    if is_transparent(decoded) or stream.metadata.get("alpha_mode") == "1":
+        yield f"{name} is partly transparent: its alpha channel is ignored"
 
 
-def _square_or(aspect: Fraction | None) -> Fraction:
-    return aspect if aspect is not None and aspect > 0 else Fraction(1)
+def _presentation(
+    decoded: av.VideoFrame, stream: Any, orientation: Orientation, sizes: tuple[Size, Size]
+) -> Presentation:
+    """Returns how the frames are to be shown.
+
+    Args:
+        decoded: the first frame.
+        stream: the video stream.
+        orientation: how frames become upright.
+        sizes: the upright size, and the size to which frames are scaled.
+    """
+    stored = stream.sample_aspect_ratio
+    shown = presentation_of(decoded, stored if stored is not None and stored > 0 else Fraction(1), orientation)
+    return replace(shown, sample_aspect_ratio=_scaled_aspect(shown.sample_aspect_ratio, *sizes))
 
 
-def _pixel_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
-    """Returns how wide pixels are shown after a change of size, so that the picture keeps its shape."""
+def _scaled_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
+    """Returns the sample aspect ratio that keeps the shape of a frame whose size changes."""
     stretched = Fraction(before[0] * after[1], before[1] * after[0])
-    # sides are whole numbers: what comes of rounding is nobody's wish
+    # sides are whole numbers: what comes of rounding is not intended
     if abs(stretched - 1) < Fraction(1, 50) or before == after:
         return aspect
     return (aspect * stretched).limit_denominator(255)
 
 
 def _has_free_clock(container: Any) -> bool:
-    """Returns whether a format's clock begins anywhere, like that of a broadcast."""
+    """Returns whether a format's clock may begin at any time, like that of a broadcast."""
     return bool(container.format.flags & ContainerFormatFlags.ts_discont.value)
 
 
@@ -253,7 +291,7 @@ def _open_file(path: Path, rate: Fraction | None = None) -> Any:
     elif not path.exists():
         raise SourceError(f"no file {path}; to see the bundled scene instead, type: nst-live -i test")
     elif path.is_dir():
-        raise SourceError(f"{path} is a folder; wanted a video file")
+        raise SourceError(f"{path} is a folder; expected a video file")
     elif path.stat().st_size == 0:
         raise SourceError(f"{path} is empty (0 bytes)")
     try:
@@ -279,12 +317,12 @@ def _is_cut_avi(path: Path) -> bool:
 
 
 def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
-    """Returns when the pictures of a Matroska or WebM file end by its own account, which counts no frames."""
+    """Returns when the video of a Matroska or WebM file ends by its own account, in seconds; it counts no frames."""
     if "matroska" not in container.format.name:
         return None
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if tag:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3])
-    # of several streams the longest counts there, which may be the sound
+    # with several streams it is the duration of the longest, which may be the audio
     alone = len(container.streams) == 1 and container.duration
     return Fraction(container.duration, av.time_base) if alone else None

@@ -45,7 +45,7 @@ class NetPipeline:
     """Runs nets on frames. A context manager; painters are opened when they are first needed and closed on leaving.
 
     `start` up to `depth` frames, then `finish` them. Each net has one painter per frame size; a change of style within
-    a net costs nothing. This class knows nothing of fades, colours and flicker: `Stylizer` does.
+    a net costs nothing. This class knows nothing of fades, colours and flicker: `FrameStylizer` does.
 
     Args:
         backend: what runs the nets.

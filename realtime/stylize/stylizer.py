@@ -57,7 +57,7 @@ class _InFlight:
     kept: Pixels | None = None
 
 
-class Stylizer:
+class FrameStylizer:
     """Paints the frames of one source. A context manager.
 
     `start` up to `depth` frames, then `finish` them in the same order. `look` may be replaced at any time: mirroring,
@@ -88,6 +88,11 @@ class Stylizer:
         """Closes the nets; frames in flight are lost."""
         self._in_flight.clear()
         self.pipeline.close()
+
+    def restart(self) -> None:
+        """Forgets the frames before: the next one begins another video."""
+        self._fader = Fader(self.fade_s)
+        self._stabilizer.forget()
 
     @property
     def backend(self) -> Backend:

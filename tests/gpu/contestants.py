@@ -85,7 +85,7 @@ def bare_pytorch(weights: Path, size: tuple[int, int], failed: dict[str, str]) -
 
     width, height = size
     net = pixel_net_from_weights(weights).cuda()
-    net.net.half()
+    net.halve()
     net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     frame = torch.zeros(1, height, width, 3, dtype=torch.uint8, device="cuda")
     style = None if net.style is not None else net.net.plain_style().cuda()

@@ -21,18 +21,18 @@ Draw = Callable[[int, tuple[int, int]], Pixels]
 
 
 def numbered(index: int, size: tuple[int, int] = SIZE) -> Pixels:
-    """Returns a grey picture that tells its number, modulo 40, even after it has been compressed."""
+    """Returns a grey frame from which its number, modulo 40, can be read even after compression."""
     return np.full((size[1], size[0], 3), _DARKEST + _STEP * (index % 40), np.uint8)
 
 
 def number_of(pixels: Pixels) -> int:
-    """Returns the number of a `numbered` picture."""
+    """Returns the number of a `numbered` frame."""
     # PyAV's own conversion to RGB, with which `read_clip` reads, rounds down a little
     return round((float(pixels.mean()) + 0.75 - _DARKEST) / _STEP)
 
 
 def colourful(index: int, size: tuple[int, int] = SIZE) -> Pixels:
-    """Returns a smooth picture with many colours, which moves to the left from one index to the next."""
+    """Returns a smooth frame with many colors, which moves to the left from one index to the next."""
     rows, columns = np.mgrid[: size[1], : size[0]]
     phase = 2 * np.pi * (columns + 2 * index) / size[0]
     red, green = 128 + 110 * np.sin(phase), 128 + 110 * np.cos(phase / 2 + rows / 9)
@@ -40,7 +40,7 @@ def colourful(index: int, size: tuple[int, int] = SIZE) -> Pixels:
 
 
 def noisy(index: int, size: tuple[int, int] = SIZE) -> Pixels:
-    """Returns a picture that no encoder makes small."""
+    """Returns a frame that no encoder can compress well."""
     return np.random.default_rng(index).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
 
 
@@ -57,7 +57,7 @@ def write_clip(
     codec_options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes a clip of `count` pictures, the k-th at k / rate or, where given, at ticks[k] / rate; returns its path."""
+    """Writes a clip of `count` frames, the k-th at k / rate or, if given, at ticks[k] / rate; returns its path."""
     with av.open(str(path), "w", options=dict(container_options or {})) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=dict(codec_options or {}))
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
@@ -71,7 +71,7 @@ def write_clip(
 
 
 def write_sound(path: Path) -> Path:
-    """Writes a file with sound and no pictures; returns its path."""
+    """Writes a file with audio and no video; returns its path."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("aac", rate=8000)
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
@@ -82,7 +82,7 @@ def write_sound(path: Path) -> Path:
 
 
 def cut_off(path: Path, share: float) -> Path:
-    """Writes the first `share` of a file beside it, as a download that stopped; returns the new path."""
+    """Writes the first `share` of a file beside it, like a download that stopped; returns the new path."""
     whole = path.read_bytes()
     cut = path.with_stem(f"cut_{path.stem}")
     cut.write_bytes(whole[: int(len(whole) * share)])
@@ -118,7 +118,7 @@ class Clip:
 
 
 def read_clip(path: Path) -> Clip:
-    """Returns all that a file shows; one that is cut off, up to there."""
+    """Returns all that a file shows, up to the end of one that is cut off."""
     times, pictures = [], []
     with av.open(str(path)) as container:
         stream: Any = container.streams.video[0]

@@ -1,4 +1,4 @@
-"""How fast is a show while its server is away? Type: python -m tests.realtime.outage (needs nginx with RTMP)."""
+"""Measures how fast a run is while its server is away: python -m tests.realtime.outage (needs nginx with RTMP)."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from realtime.app.progress import tell
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.status import Status
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.stream import REPEAT_S, Stream
-from realtime.sources.open import SceneSource
 from realtime.sources.real_time import RealTime
+from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import load_styles, network_for
-from realtime.stylize.stylizer import Stylizer
-from tests.realtime.servers import RtmpServer, why_no_nginx
+from realtime.stylize.stylizer import FrameStylizer
+from tests.realtime.servers import RtmpServer, no_nginx_reason
 
 SIZE = (160, 120)
 PHASES = ("on air", "server away")
 
 
 class _Counter:
-    """A null sink that counts what it gets."""
+    """A null sink that counts its frames."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -63,14 +63,16 @@ def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[
         source.stop()
 
     with (
-        Stylizer(backend) as stylizer,
+        FrameStylizer(backend) as stylizer,
         Stream(server.url, SIZE, source.rate) as stream,
-        SinkQueue(stream, "stream", repeat_s=REPEAT_S, hurry=stream.hurry, status=lambda: stream.status) as queue,
+        SinkQueue(
+            stream, "stream", QueuePolicy(repeat_s=REPEAT_S), hurry=stream.hurry, status=lambda: stream.status
+        ) as queue,
     ):
         conductor = threading.Thread(target=conduct, args=(stream,))
         conductor.start()
         status = Status(reporters=(queue,), print_line=tell)
-        outputs = Outputs(sinks=[queue, counter])
+        outputs = PlayerOutputs(sinks=[queue, counter])
         Player(source, stylizer, Controls.of_one_style(painting), status=status, outputs=outputs).run()
         conductor.join()
     server.kill()
@@ -88,7 +90,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of each phase in each round")
     args = parser.parse_args()
-    if (reason := why_no_nginx()) is not None:
+    if (reason := no_nginx_reason()) is not None:
         tell(reason)
         return 1
     with tempfile.TemporaryDirectory() as folder:

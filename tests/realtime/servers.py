@@ -43,8 +43,8 @@ rtmp {{
 """
 
 
-def why_no_nginx() -> str | None:
-    """Returns why nginx cannot serve RTMP here, None where it can."""
+def no_nginx_reason() -> str | None:
+    """Returns why nginx cannot serve RTMP here, None if it can."""
     if _nginx() is None or not MODULE.exists():
         return "nginx with its RTMP module is not installed; type: sudo apt-get install nginx libnginx-mod-rtmp"
     return None
@@ -55,7 +55,7 @@ def _nginx() -> str | None:
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Returns a port on which nobody listens."""
+    """Returns an unused port."""
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -63,13 +63,13 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 class RtmpServer:
-    """nginx on loopback that records what it is sent, one FLV file for every connection, into `folder`."""
+    """nginx on this machine that records what it receives into `folder`, one FLV file per connection."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self._log = folder / "error.log"
         self._process: subprocess.Popen[bytes] | None = None
-        # as root it would look for its files as nobody
+        # started as root, it would read its files as the user nobody
         user = "user root;" if hasattr(os, "geteuid") and os.geteuid() == 0 else ""
         text = _CONFIGURATION.format(user=user, folder=folder, module=MODULE, host=HOST, port=self.port)
         (folder / "nginx.conf").write_text(text)
@@ -92,18 +92,18 @@ class RtmpServer:
                 time.sleep(0.02)
 
     def kill(self) -> None:
-        """Ends it at once, master and worker, as a power cut would."""
+        """Kills it, master and worker, as a power cut would."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
-            self._log.write_text("")  # whom it served by then is no longer served
+            self._log.write_text("")  # the connections of before are gone
 
     def _connections(self, event: str) -> set[str]:
         return set(re.findall(rf" \*(\d+) {event}", self._log.read_text()))
 
     def recordings(self) -> list[Path]:
-        """What was received, a file for every connection, in their order, once nothing more is received."""
+        """Returns what was received, one file per connection, in order, once nothing more is coming."""
         deadline_s = time.monotonic() + _PATIENCE_S
         while self._connections("publish:") - self._connections("disconnect,"):
             assert time.monotonic() < deadline_s, self._log.read_text()
@@ -112,7 +112,7 @@ class RtmpServer:
 
 
 class TcpStream:
-    """Somebody who sends a clip to whoever connects, a piece at a time; can stall, be cut, and come back.
+    """A server that sends a clip to everybody who connects, bit by bit; it can stall, be cut, and come back.
 
     A context manager; on leaving it is cut for good.
     """
@@ -134,7 +134,7 @@ class TcpStream:
         self.cut()
 
     def start(self, clip: Path | None = None) -> None:
-        """Waits for players, with another clip if one is given."""
+        """Waits for connections, with another clip if one is given."""
         self._clip = clip or self._clip
         self._cut.clear()
         ready = threading.Event()
@@ -143,7 +143,7 @@ class TcpStream:
         assert ready.wait(_PATIENCE_S)
 
     def cut(self) -> None:
-        """Breaks every connection; nobody can connect until the next start."""
+        """Breaks all connections; nobody can connect until the next start."""
         self._cut.set()
         if self._thread is not None:
             self._thread.join()
@@ -159,25 +159,25 @@ class TcpStream:
 
     def _send(self, player: socket.socket, data: bytes) -> None:
         player.settimeout(0.2)
-        # a player wants a second or so before it knows what it is shown
-        piece = len(data) // 12
-        for begin in range(0, len(data), piece):
-            player.sendall(data[begin : begin + piece])
+        # a player needs a second or so to find out what it is playing
+        size = len(data) // 12
+        for begin in range(0, len(data), size):
+            player.sendall(data[begin : begin + size])
             if self._cut.wait(0.3):
                 return
             while not self.flowing.is_set() and not self._cut.is_set():
                 time.sleep(0.02)
 
 
-def why_no_room() -> str | None:
-    """Returns why nothing can be heard here, None where it can."""
+def no_room_reason() -> str | None:
+    """Returns why there can be no microphone here, None if there can."""
     if shutil.which("pulseaudio") is None or shutil.which("pacat") is None:
         return "PulseAudio is not installed; type: sudo apt-get install pulseaudio pulseaudio-utils libasound2-plugins"
     return None
 
 
 class Room:
-    """PulseAudio without a sound card: what is played into the room, its microphone hears. A context manager."""
+    """PulseAudio without a sound card: its microphone records what is played into it. A context manager."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
@@ -210,14 +210,14 @@ class Room:
             (self._folder / "native").unlink(missing_ok=True)
 
     def play(self, stereo: bytes, rate: int) -> Player:
-        """Plays float32 samples, left and right in turn, as they become due."""
+        """Plays interleaved float32 stereo samples in real time."""
         command = ["pacat", "-s", self.address, "--device=room", "--raw", "--format=float32le", f"--rate={rate}"]
         program = subprocess.Popen([*command, "--latency-msec=20"], stdin=subprocess.PIPE, env=self._environment)
         return Player(program, stereo, rate)
 
 
 class Player:
-    """Something that is played into a room. A context manager: on leaving it falls silent."""
+    """A sound that is played into a room, until it is left. A context manager."""
 
     _CHUNK_S = 0.02
 
@@ -226,7 +226,7 @@ class Player:
         self._size = 8 * round(self._CHUNK_S * rate)
         self._chunks = [stereo[begin : begin + self._size] for begin in range(0, len(stereo), self._size)]
         self.played_s = [0.0] * len(self._chunks)
-        """When each 20 ms of it were played."""
+        """When each 20 ms of it was played."""
         self._thread = threading.Thread(target=self._pour)
         self._thread.start()
 
@@ -246,13 +246,13 @@ class Player:
                 pipe.write(chunk)
                 pipe.flush()
                 self.played_s[place] = now_s = time.monotonic()
-                # what was held up is not caught up with, so nothing piles up on the way
+                # a delay is not made up for, so nothing piles up on the way
                 due_s = max(due_s + self._CHUNK_S, now_s)
                 time.sleep(due_s - now_s)
 
 
 class TlsFront:
-    """What stands before an RTMP server and speaks TLS, with a certificate of its own. A context manager."""
+    """A TLS proxy in front of an RTMP server, with its own certificate. A context manager."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.port = free_port()

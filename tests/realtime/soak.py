@@ -16,14 +16,16 @@ from pathlib import Path
 from realtime.app.progress import tell
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
+from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs, Sink
+from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
-from realtime.queues import SinkQueue
-from realtime.sinks.recorder import Recorder
-from realtime.sources.open import SceneSource
+from realtime.queues import QueuePolicy, SinkQueue
+from realtime.sinks.recorder import FileRecorder
+from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 
 SIZE = (64, 48)
 RATE = Fraction(30)
@@ -98,12 +100,12 @@ def soak(backend: Backend, style: LoadedStyle, frames: int, path: Path, report: 
 def _run(backend: Backend, style: LoadedStyle, frames: int, path: Path, *sinks: Sink) -> int:
     """Returns how many frames of a show were recorded."""
     with (
-        Stylizer(backend) as stylizer,
-        Recorder(path, SIZE, RATE, 1 / RATE, fast=True) as recorder,
-        SinkQueue(recorder, "recorder", lossless=True, essential=True) as queue,
+        FrameStylizer(backend) as stylizer,
+        FileRecorder(path, VideoTrack(SIZE, RATE, 1 / RATE), encoding=Encoding(low_latency=True)) as recorder,
+        SinkQueue(recorder, "recorder", QueuePolicy(lossless=True, essential=True)) as queue,
     ):
         source = SceneSource(SIZE, RATE, frames)
-        Player(source, stylizer, Controls.of_one_style(style), outputs=Outputs(sinks=[queue, *sinks])).run()
+        Player(source, stylizer, Controls.of_one_style(style), outputs=PlayerOutputs(sinks=[queue, *sinks])).run()
         queue.finish()
         return recorder.frame_count
 

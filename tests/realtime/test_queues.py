@@ -1,4 +1,4 @@
-"""A thread reads ahead of the loop: live sources are never behind, files lose nothing, errors and endings arrive."""
+"""A thread reads ahead of the player: live sources never lag, files lose nothing, errors and endings arrive."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 
 from realtime import queues as pacing
 from realtime.frames import Frame
+from realtime.media.decoding import SourceError
 from realtime.queues import FrameQueue, Metronome
-from realtime.sources.base import SourceError
 from tests.realtime.stand_ins import FewFrames
 
 PATIENCE_S = 30
 
 
 def taken(queue: FrameQueue) -> list[Frame]:
-    """Returns all that is left in a queue."""
+    """Returns all frames left in a queue."""
     return list(iter(lambda: queue.take(PATIENCE_S), None))
 
 
@@ -64,7 +64,7 @@ def test_a_live_source_gives_only_the_newest_frame_and_counts_the_others() -> No
         assert queue.ended
 
 
-def test_no_live_frame_is_given_twice_and_none_goes_back() -> None:
+def test_no_live_frame_is_given_twice_or_out_of_order() -> None:
     with FrameQueue(FewFrames(2000, live=True)) as queue:
         indices = [frame.index for frame in taken(queue)]
     assert indices == sorted(set(indices))
@@ -72,7 +72,7 @@ def test_no_live_frame_is_given_twice_and_none_goes_back() -> None:
     assert len(indices) + queue.dropped == 2000
 
 
-def test_a_live_frame_keeps_the_time_of_its_capture_and_a_file_s_counts_from_when_it_is_wanted() -> None:
+def test_the_age_of_a_live_frame_counts_from_its_capture_and_that_of_a_file_s_from_when_it_is_wanted() -> None:
     with FrameQueue(FewFrames(1, live=True)) as queue:
         live = queue.take(PATIENCE_S)
     assert live is not None
@@ -96,7 +96,7 @@ def test_an_error_crosses_the_thread_after_the_frames_before_it(live: bool) -> N
         assert queue.take(timeout_s=0) is None
 
 
-def test_an_error_that_is_not_yet_told_is_not_the_end() -> None:
+def test_a_queue_has_not_ended_while_an_error_is_still_to_be_raised() -> None:
     with FrameQueue(FewFrames(0, error=SourceError("gone"))) as queue:
         while source_threads():
             time.sleep(0.001)
@@ -115,7 +115,7 @@ def test_leaving_stops_the_thread_while_it_waits_for_room() -> None:
     assert source.closed
 
 
-def test_leaving_stops_the_thread_while_the_source_waits_for_a_picture() -> None:
+def test_leaving_stops_the_thread_while_the_source_waits_for_a_frame() -> None:
     waiting = threading.Event()
 
     def slow(index: int) -> None:
@@ -158,7 +158,7 @@ def test_a_source_that_waits_is_stopped_on_leaving() -> None:
 
 
 class HandClock:
-    """Stands for the module `time`: nothing passes but what is slept or worked."""
+    """Stands for the module `time`: time passes only by sleeping and working."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -172,7 +172,7 @@ class HandClock:
     def pictures(
         self, metronome: Metronome, work_s: list[float], times_s: Sequence[Fraction | None] = ()
     ) -> list[float]:
-        """Returns when each picture was shown, in s after the start, if it took so long to paint."""
+        """Returns when each frame was shown, in seconds from the start, if it took `work_s` to paint."""
         times = []
         for seconds, time_s in zip_longest(work_s, times_s):
             self.now_s += seconds
@@ -188,19 +188,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
     return hand_clock
 
 
-def test_a_metronome_keeps_the_beat_however_long_each_picture_took(clock: HandClock) -> None:
+def test_a_metronome_keeps_the_beat_however_long_each_frame_took(clock: HandClock) -> None:
     assert clock.pictures(Metronome(Fraction(10)), [0.02, 0.07, 0.0, 0.09]) == [0.02, 0.12, 0.22, 0.32]
 
 
-def test_a_picture_that_is_a_little_late_does_not_move_the_beat(clock: HandClock) -> None:
+def test_a_frame_that_is_a_little_late_does_not_move_the_beat(clock: HandClock) -> None:
     assert clock.pictures(Metronome(Fraction(10)), [0.0, 0.15, 0.0, 0.0]) == [0.0, 0.15, 0.2, 0.3]
 
 
-def test_after_a_long_pause_the_beat_starts_anew_and_does_not_hurry(clock: HandClock) -> None:
+def test_after_a_long_pause_the_beat_starts_again_and_does_not_hurry(clock: HandClock) -> None:
     assert clock.pictures(Metronome(Fraction(10)), [0.0, 5.0, 0.0, 0.0]) == [0.0, 5.0, 5.1, 5.2]
 
 
-def test_pictures_at_no_steady_rate_are_shown_at_their_times(clock: HandClock) -> None:
+def test_frames_at_a_variable_rate_are_shown_at_their_times(clock: HandClock) -> None:
     times_s = [Fraction(5), Fraction("5.5"), Fraction("5.6"), Fraction("7.1")]
     assert clock.pictures(Metronome(Fraction(2)), [0.1] * 4, times_s) == [0.1, 0.6, 0.7, 2.2]
 

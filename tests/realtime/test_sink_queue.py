@@ -1,4 +1,4 @@
-"""Sinks run beside the loop: a file gets every picture, a live sink the newest, and no sink slows another."""
+"""Sinks run beside the player: a file gets every frame, a live sink the newest, and no sink slows another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.recorder import RecordingError
 from tests.realtime.stand_ins import Collector, FewFrames
 
@@ -25,7 +25,7 @@ def sink_threads() -> list[threading.Thread]:
 
 
 class GatedSink(Collector):
-    """Writes nothing before `gate` opens; `reached` is set when its first picture waits there."""
+    """Writes nothing before `gate` opens; `reached` is set when its first frame waits there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,9 +37,9 @@ class GatedSink(Collector):
         super().write(pixels, frame)
 
 
-def test_a_lossless_sink_gets_every_picture_in_order_however_slow_it_is() -> None:
+def test_a_lossless_sink_gets_every_frame_in_order_however_slow_it_is() -> None:
     sink = GatedSink()
-    with SinkQueue(sink, "sink", lossless=True, capacity=2) as queue:
+    with SinkQueue(sink, "sink", QueuePolicy(lossless=True, capacity=2)) as queue:
         opener = threading.Timer(0.1, sink.gate.set)
         opener.start()
         for item in pictures(50):
@@ -49,15 +49,15 @@ def test_a_lossless_sink_gets_every_picture_in_order_however_slow_it_is() -> Non
     assert not sink_threads()
 
 
-def test_a_live_sink_that_is_slow_holds_up_nobody_and_keeps_the_newest() -> None:
+def test_a_live_sink_that_is_slow_holds_nothing_up_and_gets_the_newest() -> None:
     sink = GatedSink()
     first, *rest = pictures(50)
-    with SinkQueue(sink, "sink", capacity=3) as queue:
+    with SinkQueue(sink, "sink", QueuePolicy(capacity=3)) as queue:
         queue.write(*first)
         assert sink.reached.wait(PATIENCE_S)
         for item in rest:
             queue.write(*item)
-        assert queue.backlog == "3 waiting, 46 left out"
+        assert queue.backlog == "3 waiting, 46 dropped"
         sink.gate.set()
     assert sink.indices == [0, 47, 48, 49]
     assert queue.dropped == 46
@@ -65,7 +65,7 @@ def test_a_live_sink_that_is_slow_holds_up_nobody_and_keeps_the_newest() -> None
 
 def test_two_sinks_do_not_wait_for_each_other() -> None:
     slow, quick = GatedSink(), Collector()
-    with SinkQueue(slow, "sink") as one, SinkQueue(quick, "sink", lossless=True) as other:
+    with SinkQueue(slow, "sink") as one, SinkQueue(quick, "sink", QueuePolicy(lossless=True)) as other:
         for item in pictures(40):
             one.write(*item)
             other.write(*item)
@@ -86,7 +86,7 @@ def test_an_error_of_an_essential_sink_is_raised_where_it_is_written_to(lossless
     sink = Collector(fails_at=3, error=RecordingError("the disk is full"))
 
     def loop() -> None:
-        with SinkQueue(sink, "sink", lossless=lossless, essential=True, capacity=1000) as queue:
+        with SinkQueue(sink, "sink", QueuePolicy(lossless=lossless, essential=True, capacity=1000)) as queue:
             write_until_it_fails(queue)
             queue.finish()
 
@@ -97,9 +97,9 @@ def test_an_error_of_an_essential_sink_is_raised_where_it_is_written_to(lossless
 
 
 @pytest.mark.parametrize("lossless", [False, True])
-def test_any_other_sink_that_fails_ends_alone_and_says_why(lossless: bool) -> None:
+def test_any_other_sink_that_fails_ends_alone_and_reports_why(lossless: bool) -> None:
     sink = Collector(fails_at=3, error=RecordingError("the disk is full"))
-    with SinkQueue(sink, "sink", lossless=lossless, capacity=1000, status=lambda: "recording") as queue:
+    with SinkQueue(sink, "sink", QueuePolicy(lossless=lossless, capacity=1000), status=lambda: "recording") as queue:
         assert (queue.status, queue.failure) == ("recording", "")
         write_until_it_fails(queue)
         queue.finish()
@@ -113,7 +113,7 @@ def test_leaving_by_an_error_lets_it_pass_and_stops_the_thread() -> None:
     sink = Collector(error=RecordingError("later"), fails_at=0)
 
     def loop() -> None:
-        with SinkQueue(sink, "sink", essential=True) as queue:
+        with SinkQueue(sink, "sink", QueuePolicy(essential=True)) as queue:
             queue.write(*pictures(1)[0])
             raise ValueError("from the loop")
 
@@ -122,7 +122,7 @@ def test_leaving_by_an_error_lets_it_pass_and_stops_the_thread() -> None:
     assert not sink_threads()
 
 
-def test_the_last_picture_is_repeated_while_none_comes_as_if_it_came_now() -> None:
+def test_the_last_frame_is_repeated_while_none_comes_as_if_it_came_now() -> None:
     class Clocked(Collector):
         times_s: ClassVar[list[float]] = []
         enough = threading.Event()
@@ -134,7 +134,7 @@ def test_the_last_picture_is_repeated_while_none_comes_as_if_it_came_now() -> No
                 self.enough.set()
 
     sink = Clocked()
-    with SinkQueue(sink, "sink", repeat_s=0.01) as queue:
+    with SinkQueue(sink, "sink", QueuePolicy(repeat_s=0.01)) as queue:
         queue.write(*pictures(8)[7])
         assert sink.enough.wait(PATIENCE_S)
     assert set(sink.indices) == {7}
@@ -143,9 +143,9 @@ def test_the_last_picture_is_repeated_while_none_comes_as_if_it_came_now() -> No
     assert time.monotonic() - PATIENCE_S < repeated_s[0] <= repeated_s[-1] <= time.monotonic()
 
 
-def test_without_a_picture_there_is_nothing_to_repeat() -> None:
+def test_without_a_frame_there_is_nothing_to_repeat() -> None:
     sink = Collector()
-    with SinkQueue(sink, "sink", repeat_s=0):
+    with SinkQueue(sink, "sink", QueuePolicy(repeat_s=0)):
         time.sleep(0.05)
     assert sink.indices == []
 
@@ -170,9 +170,9 @@ def test_leaving_waits_for_a_sink_that_is_slow_however_live_it_is() -> None:
     assert not sink_threads()
 
 
-def test_a_sink_that_may_hang_is_left_alone_in_time() -> None:
+def test_a_sink_that_may_hang_is_abandoned_in_time() -> None:
     sink = GatedSink()
-    with SinkQueue(sink, "sink", leave_within_s=0.1) as queue:
+    with SinkQueue(sink, "sink", QueuePolicy(leave_within_s=0.1)) as queue:
         queue.write(*pictures(1)[0])
         assert sink.reached.wait(PATIENCE_S)
     assert sink.indices == []

@@ -115,7 +115,8 @@ def test_fp16_statistics_leave_fp32_islands_only_where_asked(save_net: SaveNet) 
         return {types[node.input[0]] for node in norms}
 
     assert norm_types(GraphOptions("fp16", "fp32")) == {onnx.TensorProto.FLOAT}
-    assert norm_types(GraphOptions("fp16", "fp16")) == {onnx.TensorProto.FLOAT16}
+    # the first one magnifies rounding most
+    assert norm_types(GraphOptions("fp16", "fp16")) == {onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT}
 
 
 def test_a_fixed_size_is_written_into_the_graph(save_net: SaveNet) -> None:
@@ -188,7 +189,7 @@ def test_a_change_of_what_is_written_counts_the_version_up() -> None:
                 written.update(repr((node.op_type, list(node.input), list(node.output), attributes)).encode())
             for tensor in graph.initializer:
                 written.update(tensor.name.encode() + tensor.raw_data)
-    assert (GRAPH_VERSION, written.hexdigest()[:16]) == (3, "3183511bbb5ba85a")
+    assert (GRAPH_VERSION, written.hexdigest()[:16]) == (4, "d4ab36ad4049d0a0")
 
 
 @pytest.mark.parametrize("weights", sorted(registry.SHIPPED_FOLDER.glob("*.safetensors")), ids=lambda path: path.stem)

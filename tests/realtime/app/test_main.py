@@ -216,7 +216,7 @@ def make_unreadable(kind: str, folder: Path) -> Path:
         ("missing", "no file "),
         ("empty", "is empty (0 bytes)"),
         ("text", "cannot be read as a video: Invalid data found when processing input"),
-        ("sound", "has no pictures in it; wanted a video"),
+        ("sound", "contains no video; expected a video file or stream"),
         ("headless", "cannot be read as a video: Invalid data found when processing input"),
     ],
 )
@@ -372,7 +372,7 @@ def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None
     [
         ("there.mp4", "there.mp4 exists; to overwrite it, add -y"),
         ("no/painted.mp4", "cannot write no/painted.mp4: there is no folder no; type: mkdir -p no"),
-        ("painted.wmv", "cannot write painted.wmv: its format is unknown; wanted a name ending in .mp4, "),
+        ("painted.wmv", "cannot write painted.wmv: its format is unknown; expected a name ending in .mp4, "),
         ("clip.mp4", "cannot write clip.mp4: it is the input itself; name another file"),
     ],
 )

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Presentation
-from realtime.media.encoders import Encoding
-from realtime.sinks.recorder import OutputError, Recorder
+from realtime.media.encoders import Encoding, OutputError
+from realtime.media.video_encoder import VideoTrack
+from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from tests.conftest import ROOT
 from tests.realtime.clips import colourful, read_clip, write_clip
@@ -39,11 +40,15 @@ class StoppedInTheMiddleError(Exception):
 def open_segmented(path: Path, encoder: str = "auto", **facts: str) -> ResumableRecorder:
     encoding, presentation = Encoding(encoder), Presentation()
     return ResumableRecorder(
-        path, SIZE, RATE, 1 / (2 * RATE), sound_of=None, encoding=encoding, presentation=presentation, facts=facts
+        path,
+        VideoTrack(SIZE, RATE, 1 / (2 * RATE), presentation=presentation),
+        encoding=encoding,
+        copy_from=None,
+        fingerprint=facts,
     )
 
 
-def record(recorder: Recorder | ResumableRecorder, numbers: Sequence[int]) -> None:
+def record(recorder: FileRecorder | ResumableRecorder, numbers: Sequence[int]) -> None:
     for number in numbers:
         picture = colourful(number, SIZE)
         recorder.write(picture, Frame(picture, number, 0.0, Fraction(TICKS[number]) / RATE, 1 / RATE))
@@ -66,7 +71,7 @@ def record_in_runs(path: Path, ends: Sequence[int], encoder: str = "auto") -> No
         record_and_stop(path, end, encoder)
     with open_segmented(path, encoder) as recorder:
         record(recorder, range(recorder.done, ends[-1]))
-        recorder.finish_sound()
+        recorder.finish_audio()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,7 @@ def test_a_file_made_in_several_runs_is_the_one_made_in_one(name: str, encoder: 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
 def test_times_and_size_are_those_of_a_file_without_segments(suffix: str, tmp_path: Path) -> None:
     record_in_runs(tmp_path / f"a.{suffix}", [50, COUNT])
-    with Recorder(tmp_path / f"b.{suffix}", SIZE, RATE, 1 / (2 * RATE)) as recorder:
+    with FileRecorder(tmp_path / f"b.{suffix}", VideoTrack(SIZE, RATE, 1 / (2 * RATE))) as recorder:
         record(recorder, range(COUNT))
     segmented, plain = read_clip(tmp_path / f"a.{suffix}"), read_clip(tmp_path / f"b.{suffix}")
     assert segmented.times == plain.times
@@ -223,7 +228,7 @@ def test_other_options_are_another_job(tmp_path: Path, identity: Path, nst_live:
     told = nst_live("-i", clip, "-o", "a.mp4", "--style", identity, "--resume")
     assert told.code == 2
     assert "a.mp4.parts was begun with another backend, another " in told.complaint
-    assert "begin anew with: rm -r a.mp4.parts" in told.complaint
+    assert "to start over, type: rm -r a.mp4.parts" in told.complaint
 
 
 def test_a_folder_that_is_resumed_goes_on_with_its_films(tmp_path: Path, nst_live: NstLive) -> None:

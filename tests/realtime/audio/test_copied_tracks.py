@@ -1,4 +1,4 @@
-"""Sound and subtitles reach the painted file as they are, packet by packet."""
+"""Audio and subtitles are copied to the painted file unchanged, packet by packet."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from realtime.frames import Frame
-from realtime.sinks.recorder import Recorder
-from realtime.sources.base import ClipRange
+from realtime.frames import ClipRange, Frame
+from realtime.media.video_encoder import VideoTrack
+from realtime.sinks.recorder import FileRecorder
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg, which makes the clips, is not installed"
@@ -24,7 +24,7 @@ SUBTITLES = "1\n00:00:00,200 --> 00:00:00,900\nA ship!\n"
 
 @pytest.fixture
 def talkie(tmp_path: Path) -> Path:
-    """A clip of one second with two sound tracks, one of them longer, and subtitles."""
+    """A clip of one second with two audio tracks, one of them longer, and subtitles."""
     (tmp_path / "words.srt").write_text(SUBTITLES)
     path = tmp_path / "talkie.mkv"
     picture = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=1"]
@@ -36,13 +36,13 @@ def talkie(tmp_path: Path) -> Path:
     return path
 
 
-def record(talkie: Path, output: Path, frames: int = 25, to_the_end: bool = True) -> Recorder:
-    with Recorder(output, (64, 48), RATE, 1 / RATE, sound_of=ClipRange(talkie)) as recorder:
+def record(talkie: Path, output: Path, frames: int = 25, to_the_end: bool = True) -> FileRecorder:
+    with FileRecorder(output, VideoTrack((64, 48), RATE, 1 / RATE), copy_from=ClipRange(talkie)) as recorder:
         for index in range(frames):
             picture = np.full((48, 64, 3), 8 * index, np.uint8)
             recorder.write(picture, Frame(picture, index, 0.0, index / RATE))
         if to_the_end:
-            recorder.finish_sound()
+            recorder.finish_audio()
     return recorder
 
 
@@ -58,7 +58,7 @@ def packets(path: Path, kind: str, number: int) -> list[tuple[Fraction, bytes]]:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 @pytest.mark.parametrize("track", [0, 1])
-def test_every_packet_of_sound_arrives_as_it_was(talkie: Path, tmp_path: Path, suffix: str, track: int) -> None:
+def test_every_packet_of_audio_arrives_unchanged(talkie: Path, tmp_path: Path, suffix: str, track: int) -> None:
     output = tmp_path / f"painted{suffix}"
     record(talkie, output)
     before, after = packets(talkie, "audio", track), packets(output, "audio", track)
@@ -67,12 +67,12 @@ def test_every_packet_of_sound_arrives_as_it_was(talkie: Path, tmp_path: Path, s
     assert all(abs(late - early) < Fraction(1, 500) for (late, _), (early, _) in zip(after, before, strict=True))
 
 
-def test_sound_may_outlast_the_picture(talkie: Path, tmp_path: Path) -> None:
+def test_audio_may_outlast_the_video(talkie: Path, tmp_path: Path) -> None:
     record(talkie, tmp_path / "painted.mkv")
     assert packets(tmp_path / "painted.mkv", "audio", 0)[-1][0] > Fraction(19, 10)
 
 
-def test_a_show_that_was_stopped_has_sound_only_as_far_as_its_picture(talkie: Path, tmp_path: Path) -> None:
+def test_a_recording_that_was_stopped_has_audio_only_as_far_as_its_video(talkie: Path, tmp_path: Path) -> None:
     record(talkie, tmp_path / "painted.mkv", frames=10, to_the_end=False)
     assert packets(tmp_path / "painted.mkv", "audio", 0)[-1][0] <= Fraction(10, 25)
 
@@ -93,6 +93,6 @@ def test_what_the_format_cannot_hold_is_named(talkie: Path, tmp_path: Path) -> N
     assert left_out(".webm") == ["audio aac (ger)", "audio ac3", "subtitle srt"]
 
 
-def test_subtitles_are_kept_where_they_can_be(talkie: Path, tmp_path: Path) -> None:
+def test_subtitles_are_kept_if_the_container_can_hold_them(talkie: Path, tmp_path: Path) -> None:
     record(talkie, tmp_path / "painted.mkv")
     assert packets(tmp_path / "painted.mkv", "subtitle", 0)[0][1] == b"A ship!"

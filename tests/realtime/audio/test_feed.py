@@ -1,4 +1,4 @@
-"""What is heard goes with what is seen: of a file and of a stream, at its time, and silence where there is none."""
+"""Live audio stays with its frames, in files and streams, with silence where there is none."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from realtime.audio.feed import RATE, AudioChunk, AudioDecoder, AudioFeed, FileAudio
+from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioDecoder, AudioFeed, FileAudio
 from realtime.sources.real_time import RealTime
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered
 from tests.realtime.conftest import NstLive
-from tests.realtime.servers import RtmpServer, TcpStream, why_no_nginx
+from tests.realtime.servers import RtmpServer, TcpStream, no_nginx_reason
 from tests.realtime.sinks.test_stream import server as server  # noqa: PLC0414 - a fixture
 
 PICTURE_RATE = Fraction(25)
-# The tone begins so long after the first picture.
+# The tone begins this long after the first frame.
 BEGINS_S = 1.0
 SECONDS = 6
-NEEDS_NGINX = pytest.mark.skipif(why_no_nginx() is not None, reason=str(why_no_nginx()))
+NEEDS_NGINX = pytest.mark.skipif(no_nginx_reason() is not None, reason=str(no_nginx_reason()))
 
 
 def write_talkie(path: Path, rate: int = 44_100, layout: str = "mono") -> Path:
@@ -51,94 +51,96 @@ def write_talkie(path: Path, rate: int = 44_100, layout: str = "mono") -> Path:
     return path
 
 
-def joined(pieces: list[AudioChunk]) -> tuple[float, NDArray[np.float32]]:
-    """Returns when pieces without gaps begin, and their left channel."""
-    for earlier, later in pairwise(pieces):
-        assert later.at_s == pytest.approx(earlier.at_s + earlier.samples.shape[1] / RATE, abs=0.002)
-    return pieces[0].at_s, np.concatenate([piece.samples[0] for piece in pieces])
+def joined(chunks: list[AudioChunk]) -> tuple[float, NDArray[np.float32]]:
+    """Returns when chunks without gaps begin, and their left channel."""
+    for earlier, later in pairwise(chunks):
+        assert later.at_s == pytest.approx(earlier.at_s + earlier.samples.shape[1] / SAMPLE_RATE, abs=0.002)
+    return chunks[0].at_s, np.concatenate([chunk.samples[0] for chunk in chunks])
 
 
 def pitch(samples: NDArray[np.float32]) -> float:
     """Returns the strongest frequency in Hz."""
     strength = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(np.argmax(strength)) * RATE / len(samples)
+    return float(np.argmax(strength)) * SAMPLE_RATE / len(samples)
 
 
 @pytest.mark.parametrize(("rate", "layout"), [(44_100, "mono"), (48_000, "stereo"), (22_050, "stereo")])
-def test_the_sound_of_a_file_is_stereo_at_our_rate_and_at_its_time(rate: int, layout: str, tmp_path: Path) -> None:
+def test_the_audio_of_a_file_is_stereo_at_our_sample_rate_and_at_its_time(
+    rate: int, layout: str, tmp_path: Path
+) -> None:
     sound = FileAudio(write_talkie(tmp_path / "talkie.mp4", rate, layout), 0)
-    assert sound.there
-    first = list(sound.until(0.5))
-    begins_s, samples = joined([*first, *sound.until(100)])
+    assert sound.available
+    first = list(sound.read_until(0.5))
+    begins_s, samples = joined([*first, *sound.read_until(100)])
     sound.close()
     assert begins_s == pytest.approx(0, abs=0.06)
     assert first[-1].at_s <= 0.5
-    assert len(samples) / RATE == pytest.approx(SECONDS, abs=0.15)
-    starts = int(np.argmax(np.abs(samples) > 0.1)) / RATE + begins_s
+    assert len(samples) / SAMPLE_RATE == pytest.approx(SECONDS, abs=0.15)
+    starts = int(np.argmax(np.abs(samples) > 0.1)) / SAMPLE_RATE + begins_s
     assert starts == pytest.approx(BEGINS_S, abs=0.05)
-    assert pitch(samples[2 * RATE : 4 * RATE]) == pytest.approx(440, abs=2)
+    assert pitch(samples[2 * SAMPLE_RATE : 4 * SAMPLE_RATE]) == pytest.approx(440, abs=2)
 
 
-def test_a_part_of_a_file_is_heard_from_its_own_beginning(tmp_path: Path) -> None:
+def test_the_audio_of_a_part_begins_with_the_part(tmp_path: Path) -> None:
     sound = FileAudio(write_talkie(tmp_path / "talkie.mp4"), BEGINS_S - 0.5)
-    begins_s, samples = joined(list(sound.until(100)))
+    begins_s, samples = joined(list(sound.read_until(100)))
     sound.close()
     assert 0 <= begins_s < 0.05
-    assert int(np.argmax(np.abs(samples) > 0.1)) / RATE + begins_s == pytest.approx(0.5, abs=0.05)
+    assert int(np.argmax(np.abs(samples) > 0.1)) / SAMPLE_RATE + begins_s == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_feed_that_nobody_takes_from_does_not_grow() -> None:
+def test_a_queue_that_nobody_takes_from_does_not_grow() -> None:
     feed = AudioFeed()
-    ear = feed.ear()
+    queue = feed.subscribe()
     for index in range(1000):
         feed.put(AudioChunk(index / 10, np.zeros((2, 4), np.float32)))
-    assert [piece.at_s for piece in ear.take_until(2000)] == [index / 10 for index in range(959, 1000)]
-    assert ear.take_until(2000) == []
+    assert [chunk.at_s for chunk in queue.take_until(2000)] == [index / 10 for index in range(959, 1000)]
+    assert queue.take_until(2000) == []
 
 
-def test_everyone_who_listens_hears_everything_until_it_is_muted() -> None:
+def test_all_subscribers_get_everything_until_the_feed_is_muted() -> None:
     feed = AudioFeed()
-    early, piece = feed.ear(), AudioChunk(0.0, np.zeros((2, 4), np.float32))
-    feed.put(piece)
-    late = feed.ear()
-    feed.put(piece)
+    early, chunk = feed.subscribe(), AudioChunk(0.0, np.zeros((2, 4), np.float32))
+    feed.put(chunk)
+    late = feed.subscribe()
+    feed.put(chunk)
     feed.muted = True
-    feed.put(piece)
+    feed.put(chunk)
     assert (len(early.take_until(1)), len(late.take_until(1))) == (2, 1)
     feed.muted = False
-    feed.forget(early)
-    feed.put(piece)
+    feed.unsubscribe(early)
+    feed.put(chunk)
     assert (len(early.take_until(1)), len(late.take_until(1))) == (0, 1)
 
 
-def test_a_file_that_is_played_is_heard_with_its_pictures(tmp_path: Path) -> None:
+def test_a_file_played_in_real_time_puts_out_its_audio_with_its_frames(tmp_path: Path) -> None:
     feed = AudioFeed()
-    ear = feed.ear()
+    queue = feed.subscribe()
     playback = RealTime(VideoFile(write_talkie(tmp_path / "talkie.mp4")), feed)
-    assert playback.heard is feed
-    heard: list[AudioChunk] = []
+    assert playback.info.audio is feed
+    chunks: list[AudioChunk] = []
     bright_at_s = None
     with playback:
         for frame in playback.frames():
-            heard.extend(ear.take_until(frame.captured_at_s))
+            chunks.extend(queue.take_until(frame.captured_at_s))
             if bright_at_s is None and frame.pixels.mean() > 100:
                 bright_at_s = frame.captured_at_s
             if frame.index == 2 * PICTURE_RATE:
                 break
-    begins_s, samples = joined(heard)
+    begins_s, samples = joined(chunks)
     assert bright_at_s is not None
-    assert int(np.argmax(np.abs(samples) > 0.1)) / RATE + begins_s == pytest.approx(bright_at_s, abs=0.06)
+    assert int(np.argmax(np.abs(samples) > 0.1)) / SAMPLE_RATE + begins_s == pytest.approx(bright_at_s, abs=0.06)
 
 
-def test_a_file_without_sound_has_none(tmp_path: Path) -> None:
+def test_a_file_without_audio_has_no_feed(tmp_path: Path) -> None:
     from tests.realtime.clips import write_clip
 
     with RealTime(VideoFile(write_clip(tmp_path / "silent.mp4")), AudioFeed()) as playback:
-        assert playback.heard is None
+        assert playback.info.audio is None
 
 
 def received(recording: Path) -> tuple[float, float, NDArray[np.float32]]:
-    """Returns when the picture becomes bright, when the tone begins, and the sound from then on."""
+    """Returns when the video becomes bright, when the tone begins, and the samples from then on."""
     with av.open(str(recording)) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
         bright_at_s = next(
@@ -148,24 +150,24 @@ def received(recording: Path) -> tuple[float, float, NDArray[np.float32]]:
         )
     with av.open(str(recording)) as container:
         decoder = AudioDecoder()
-        pieces = [piece for frame in container.decode(audio=0) for piece in decoder.pieces(frame)]
-    begins_s, samples = joined(pieces)
+        chunks = [chunk for frame in container.decode(audio=0) for chunk in decoder.chunks(frame)]
+    begins_s, samples = joined(chunks)
     first = int(np.argmax(np.abs(samples) > 0.1))
-    return bright_at_s, begins_s + first / RATE, samples[first:]
+    return bright_at_s, begins_s + first / SAMPLE_RATE, samples[first:]
 
 
 @NEEDS_NGINX
 @pytest.mark.parametrize("kind", ["file", "stream"])
-def test_sound_arrives_at_a_server_with_its_picture(
+def test_audio_arrives_at_a_server_with_its_video(
     kind: str, server: RtmpServer, tmp_path: Path, identity: Path, nst_live: NstLive
 ) -> None:
     options = ["--style", identity, "--no-window", "--stream", server.url]
     if kind == "file":
-        told = nst_live("-i", write_talkie(tmp_path / "talkie.mp4"), *options)
+        result = nst_live("-i", write_talkie(tmp_path / "talkie.mp4"), *options)
     else:
         with TcpStream(write_talkie(tmp_path / "talkie.ts")) as sender:
-            told = nst_live("-i", sender.url, *options, "--frames", "100")
-    assert told.code == 0, told.err
+            result = nst_live("-i", sender.url, *options, "--frames", "100")
+    assert result.code == 0, result.err
     bright_at_s, tone_at_s, samples = received(server.recordings()[-1])
     assert tone_at_s == pytest.approx(bright_at_s, abs=0.25)
-    assert pitch(samples[:RATE]) == pytest.approx(440, abs=3)
+    assert pitch(samples[:SAMPLE_RATE]) == pytest.approx(440, abs=3)

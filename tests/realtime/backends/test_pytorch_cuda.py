@@ -10,9 +10,11 @@ import torch
 
 from build_engines.onnx.pixel_net import pixel_net_from_weights
 from build_engines.quality import FLOOR_DB, psnr_db, sample_frames
+from build_engines.tensorrt.engines import BuildSource, styles_of
 from realtime.backends import BackendUnavailableError, Net, pytorch
 from styles.architecture import CONFIGS
 from styles.network import TransformNet
+from styles.registry import list_networks
 from styles.weights import save_network
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here: tests/gpu measures it")
@@ -28,9 +30,20 @@ def weights(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("path", list_networks().values(), ids=list_networks())
+def test_the_shipped_nets_in_half_precision_paint_every_frame_like_the_exact_ones(path: Path) -> None:
+    torch.set_num_threads(1)
+    exact, half = pixel_net_from_weights(path), pixel_net_from_weights(path).halve()
+    for name, vector in styles_of(BuildSource(path.stem, path)).items():
+        style = None if vector is None else torch.from_numpy(vector)
+        for number, frame in enumerate(sample_frames(96, 64)):
+            with torch.inference_mode():
+                one, other = (net(torch.from_numpy(frame)[None], style)[0].numpy() for net in (exact, half))
+            assert psnr_db(one, other) >= FLOOR_DB, f"{name}, frame {number}"
+
+
 def test_the_net_that_cuda_runs_in_half_precision_is_near_the_exact_one(weights: Path) -> None:
-    exact, half = (pixel_net_from_weights(weights) for _ in range(2))
-    half.net.half()
+    exact, half = pixel_net_from_weights(weights), pixel_net_from_weights(weights).halve()
     style = exact.net.plain_style()
     for frame in sample_frames(64, 48):
         with torch.inference_mode():

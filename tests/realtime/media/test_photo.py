@@ -1,4 +1,4 @@
-"""Pictures are read upright and in sRGB, and written with all that belongs to them."""
+"""Pictures are read upright and in sRGB, and written with all their metadata."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from realtime.frames import Pixels
+from realtime.media.encoders import OutputError
 from realtime.media.photo import PHOTO_FORMATS, Photo, PhotoError, photo_size, read_photo, resized, write_photo
-from realtime.sinks.recorder import OutputError
 from tests.realtime.clips import colourful
 
 SIZE = (48, 32)
-# What EXIF calls the eight ways to hold a camera, and how numpy turns a stored picture upright.
+# EXIF's eight orientations, and how NumPy turns a stored picture upright.
 ORIENTATIONS: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
@@ -41,7 +41,7 @@ def test_a_picture_is_read_upright(orientation: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(photo.pixels, ORIENTATIONS[orientation](stored))
     write_photo(tmp_path / "b.jpg", photo)
     with Image.open(tmp_path / "b.jpg") as written:
-        assert written.getexif().get(ExifTags.Base.Orientation, 1) == 1, "turned once is enough"
+        assert written.getexif().get(ExifTags.Base.Orientation, 1) == 1, "it must not be turned twice"
         assert written.getexif()[ExifTags.Base.Artist] == "somebody"
         assert written.size == photo.pixels.shape[1::-1]
 
@@ -61,7 +61,7 @@ def test_when_and_where_a_picture_was_taken_is_kept(suffix: str, tmp_path: Path)
         assert float(kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime]) == pytest.approx(0.01)
 
 
-def test_a_tiff_of_another_size_is_laid_out_anew(tmp_path: Path) -> None:
+def test_a_tiff_of_another_size_gets_a_new_layout(tmp_path: Path) -> None:
     Image.fromarray(colourful(0, SIZE)).save(tmp_path / "a.tif", compression="tiff_lzw", software="a camera")
     write_photo(tmp_path / "b.tif", resized(read_photo(tmp_path / "a.tif"), (20, 10)))
     assert read_photo(tmp_path / "b.tif").pixels.shape == (10, 20, 3)
@@ -70,7 +70,7 @@ def test_a_tiff_of_another_size_is_laid_out_anew(tmp_path: Path) -> None:
 
 
 def swapped_profile() -> bytes:
-    """Returns a profile in which red and blue have changed places."""
+    """Returns a profile in which red and blue are swapped."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = (data.index(name, 128) for name in (b"rXYZ", b"bXYZ"))
     data[red : red + 4], data[blue : blue + 4] = b"bXYZ", b"rXYZ"
@@ -78,7 +78,7 @@ def swapped_profile() -> bytes:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_colour_profile_is_honoured_and_the_result_says_srgb(mode: str, tmp_path: Path) -> None:
+def test_a_color_profile_is_applied_and_the_result_says_srgb(mode: str, tmp_path: Path) -> None:
     picture = Image.new(mode, (8, 8), (250, 10, 10))
     picture.save(tmp_path / "a.png", icc_profile=swapped_profile())
     photo = read_photo(tmp_path / "a.png")
@@ -90,17 +90,17 @@ def test_a_colour_profile_is_honoured_and_the_result_says_srgb(mode: str, tmp_pa
         assert "sRGB" in ImageCms.getProfileDescription(profile)
 
 
-def test_srgb_itself_is_left_alone(tmp_path: Path) -> None:
+def test_srgb_itself_is_not_converted(tmp_path: Path) -> None:
     picture = colourful(1, SIZE)
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(picture).save(tmp_path / "a.png", icc_profile=srgb)
     np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, picture)
 
 
-def test_a_profile_that_cannot_be_read_is_ignored_with_a_word(tmp_path: Path) -> None:
+def test_a_profile_that_cannot_be_read_is_ignored_with_a_note(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), (250, 10, 10)).save(tmp_path / "a.jpg", quality=100, icc_profile=b"no profile" * 20)
     photo = read_photo(tmp_path / "a.jpg")
-    assert "colour profile cannot be read" in photo.note
+    assert "color profile cannot be read" in photo.note
     assert np.abs(photo.pixels[0, 0].astype(int) - (250, 10, 10)).max() < 4
 
 
@@ -127,7 +127,7 @@ def test_alpha_is_kept(mode: str, suffix: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.alpha, alpha)
 
 
-def test_a_palette_with_a_transparent_colour_has_alpha(tmp_path: Path) -> None:
+def test_a_palette_with_a_transparent_color_has_alpha(tmp_path: Path) -> None:
     picture = Image.new("P", (4, 4), 1)
     picture.putpalette([255, 0, 0, 0, 0, 255])
     picture.putpixel((0, 0), 0)
@@ -161,16 +161,16 @@ def test_sixteen_bits_of_either_byte_order_are_read(tmp_path: Path) -> None:
     assert np.abs(pixels[:, :, 0].astype(float) - deep.astype(float) / 257).max() <= 1
 
 
-def test_the_pictures_of_telephones_are_read(tmp_path: Path) -> None:
+def test_heic_pictures_are_read(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.from_bytes("RGB", SIZE, colourful(0, SIZE).tobytes()).save(tmp_path / "a.heic", quality=95)
     assert np.abs(read_photo(tmp_path / "a.heic").pixels.astype(int) - colourful(0, SIZE)).mean() < 6
 
 
-def test_without_their_package_it_is_said_what_to_type(tmp_path: Path, missing: Callable[[str], None]) -> None:
+def test_without_pillow_heif_the_error_says_what_to_type(tmp_path: Path, missing: Callable[[str], None]) -> None:
     missing("pillow_heif")
     (tmp_path / "a.heic").write_bytes(b"anything")
-    with pytest.raises(PhotoError, match=r"a\.heic needs a package to be read; type: pip install pillow-heif"):
+    with pytest.raises(PhotoError, match=r"a\.heic cannot be read without pillow-heif; type: pip install pillow-heif"):
         read_photo(tmp_path / "a.heic")
 
 
@@ -185,7 +185,7 @@ def test_every_format_that_is_written_is_read_again(suffix: str, tmp_path: Path)
     assert photo_size(tmp_path / f"a{suffix}") == SIZE
 
 
-def test_a_change_of_size_is_one_of_the_alpha_too() -> None:
+def test_resizing_resizes_alpha_too() -> None:
     photo = resized(Photo(colourful(0, SIZE), np.full((32, 48), 7, np.uint8)), (24, 16))
     assert photo.pixels.shape == (16, 24, 3)
     assert photo.alpha is not None
@@ -196,7 +196,7 @@ def test_a_change_of_size_is_one_of_the_alpha_too() -> None:
     ("content", "words"),
     [(b"", "it is empty"), (b"just text", "its format is unknown")],
 )
-def test_what_is_no_picture_is_said_to_be_none(content: bytes, words: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_picture_is_an_error(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(PhotoError, match=f"a.jpg cannot be read as a picture: {words}"):

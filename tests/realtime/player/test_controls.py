@@ -10,7 +10,7 @@ import pytest
 
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.session import (
@@ -25,7 +25,7 @@ from realtime.session import (
     toggle_original,
     toggle_recording,
 )
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.stand_ins import Collector, FewFrames, controls_of, shade, shade_backend
 
 DARK, LIGHT = shade("dark", 50), shade("light", 200)
@@ -160,8 +160,8 @@ def test_a_show_without_a_window_heeds_commands(live: bool, tmp_path: Path) -> N
     gate = threading.Event()
     # a live source waits, or its frames would be over before the first one is painted
     source = FewFrames(40, live=live, between=lambda _index: gate.wait(0.01) if live else None)
-    with Stylizer(shade_backend()) as stylizer:
-        outcome = Player(source, stylizer, controls, outputs=Outputs(sinks=[sink], captures=tmp_path)).run()
+    with FrameStylizer(shade_backend()) as stylizer:
+        outcome = Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)).run()
     assert sink.shades[:4] == [50] * 4
     assert sink.shades[6:] == [200] * len(sink.shades[6:])
     assert 21 <= outcome.frame_count <= 24
@@ -170,8 +170,10 @@ def test_a_show_without_a_window_heeds_commands(live: bool, tmp_path: Path) -> N
 def test_two_requests_for_a_snapshot_in_a_row_give_two_snapshots(tmp_path: Path) -> None:
     controls = controls_of(Session(NAMES), DARK, LIGHT)
     sink = Sending(controls, {5: [Request.SNAPSHOT, Request.SNAPSHOT], 9: [Request.SNAPSHOT]})
-    with Stylizer(shade_backend()) as stylizer:
-        outcome = Player(FewFrames(15), stylizer, controls, outputs=Outputs(sinks=[sink], captures=tmp_path)).run()
+    with FrameStylizer(shade_backend()) as stylizer:
+        outcome = Player(
+            FewFrames(15), stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)
+        ).run()
     assert len(outcome.saved) == len(set(outcome.saved)) == 3
     assert sorted(tmp_path.glob("*.png")) == sorted(outcome.saved)
 
@@ -188,8 +190,10 @@ def test_the_session_says_whether_a_recording_runs(tmp_path: Path) -> None:
                 seen.append(self._controls.session.recording)  # noqa: B023 - run in this round
 
         sink = Watching(controls, {5: [toggle_recording], 10: [toggle_recording]})
-        with Stylizer(shade_backend()) as stylizer:
-            outcome = Player(FewFrames(15), stylizer, controls, outputs=Outputs(sinks=[sink], captures=folder)).run()
+        with FrameStylizer(shade_backend()) as stylizer:
+            outcome = Player(
+                FewFrames(15), stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=folder)
+            ).run()
         assert any(seen[6:10]) is records
         assert not seen[-1] or not records
         assert bool(outcome.saved) is records
@@ -198,7 +202,7 @@ def test_the_session_says_whether_a_recording_runs(tmp_path: Path) -> None:
 def test_where_there_is_no_sound_there_is_nothing_to_mute() -> None:
     controls = controls_of(Session(NAMES), DARK, LIGHT)
     controls.send(toggle_muted)
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         Player(FewFrames(3), stylizer, controls).run()
     assert not controls.session.muted
     assert controls.session.notice.startswith("there is no sound here")

@@ -15,12 +15,12 @@ from realtime.backends import Backend, BackendUnavailableError, Net
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.player.controls import Controls
 from realtime.player.engine_upgrade import Upgrade
-from realtime.player.parts import Outcome, Outputs, PlayerOptions
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.status import Status
 from realtime.screen.display import Screen
 from realtime.session import Session
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import (
@@ -81,13 +81,13 @@ def show_with(
     print_line: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Outcome, list[int], TypingDisplay]:
     collector, display = Collector(), TypingDisplay()
-    with Stylizer(shade_backend()) as stylizer, Upgrade(better, build.argv, lambda _argv: build) as upgrade:
+    with FrameStylizer(shade_backend()) as stylizer, Upgrade(better, build.argv, lambda _argv: build) as upgrade:
         outcome = Player(
             FewFrames(frames, rate=FewFrames(0).rate / 5),
             stylizer,
             Controls.of_one_style(shade("dark", 10)),
             status=Status("stand-in", print_line=print_line),
-            outputs=Outputs(sinks=[collector], screen=Screen(display)),
+            outputs=PlayerOutputs(sinks=[collector], screen=Screen(display)),
             options=PlayerOptions(upgrade=upgrade),
         ).run()
     assert collector.indices == list(range(frames))
@@ -129,8 +129,8 @@ def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
 
     collector, display = Collector(), TypingDisplay({100: "n"})
     controls = controls_of(Session(("bright", "dark")), shade("bright", 200), replace(shade("dark", 10), net=other))
-    with Stylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
-        outputs = Outputs(sinks=[collector], screen=Screen(display))
+    with FrameStylizer(Backend("stand-in", lambda: None, open_one)) as stylizer:
+        outputs = PlayerOutputs(sinks=[collector], screen=Screen(display))
         Player(FewFrames(200, rate=FewFrames(0).rate / 5), stylizer, controls, outputs=outputs).run()
     assert collector.shades == [200] * 200
     assert controls.session.style_name == "bright"

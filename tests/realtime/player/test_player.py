@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 
 from realtime.frames import Frame, Pixels
-from realtime.player.parts import Outcome, Outputs, PlayerOptions
+from realtime.media.decoding import SourceError
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.status import Reporter, Status
 from realtime.screen.display import Screen
 from realtime.session import Session
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.replay import Replay
-from realtime.sources.base import SourceError
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from tests.realtime.clips import read_clip
 from tests.realtime.stand_ins import Collector, FewFrames, TypingDisplay, controls_of, shade, shade_backend
 
@@ -51,8 +51,8 @@ class Stage:
         """Runs a show in the style `dark` while `typed[k]` is typed at picture k; without `typed` nobody watches."""
         self.collector = collector or self.collector
         self.display = None if typed is None else TypingDisplay(typed)
-        with Stylizer(shade_backend()) as stylizer:
-            outputs = Outputs(
+        with FrameStylizer(shade_backend()) as stylizer:
+            outputs = PlayerOutputs(
                 sinks=[self.collector, *([] if replay is None else [replay])],
                 screen=None if self.display is None else Screen(self.display),
                 captures=self.captures,

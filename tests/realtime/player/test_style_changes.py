@@ -13,17 +13,18 @@ import pytest
 from realtime.backends import Backend, Vector
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import RatedSource
 from realtime.screen.display import Screen
 from realtime.session import Session
-from realtime.sinks.recorder import Recorder
+from realtime.sinks.open import track_of
+from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.weights import WeightsError
 from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.stand_ins import (
@@ -57,7 +58,7 @@ def shades_of_show(
     load: Callable[[], Sequence[LoadedStyle]] | None = None,
 ) -> list[int]:
     """Returns the shades that a show of DARK and LIGHT hands out."""
-    with Stylizer(shade_backend(), fade_s=fade_s) as stylizer:
+    with FrameStylizer(shade_backend(), fade_s=fade_s) as stylizer:
         controls = Controls(session, StyleSwitcher([DARK, LIGHT], playlist, load))
         collector = played(TimedFrames(count), stylizer, controls, display)
     assert collector.indices == list(range(count))
@@ -65,12 +66,12 @@ def shades_of_show(
 
 
 def played(
-    source: RatedSource, stylizer: Stylizer, controls: Controls, display: TypingDisplay | None = None
+    source: RatedSource, stylizer: FrameStylizer, controls: Controls, display: TypingDisplay | None = None
 ) -> Collector:
     """Plays a show, and returns what it handed out."""
     collector = Collector()
     screen = None if display is None else Screen(display)
-    Player(source, stylizer, controls, outputs=Outputs(sinks=[collector], screen=screen)).run()
+    Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[collector], screen=screen)).run()
     return collector
 
 
@@ -107,10 +108,10 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
     clip, count = tmp_path / "clip.mp4", 60
     write_clip(clip, count, rate=Fraction(60))
     output, typed = tmp_path / "painted.mkv", {5: "2", 20: "n", 30: "2", 31: "1", 40: "x2", 50: "0"}
-    with VideoFile(clip) as source, Stylizer(shade_backend(), fade_s=fade_s) as stylizer:
+    with VideoFile(clip) as source, FrameStylizer(shade_backend(), fade_s=fade_s) as stylizer:
         times = [frame.time for frame in VideoFile(clip).frames()]
-        with Recorder(output, source.size, source.rate, source.time_base) as recorder:
-            outputs = Outputs(sinks=[recorder], screen=Screen(TypingDisplay(typed)))
+        with FileRecorder(output, track_of(source.info)) as recorder:
+            outputs = PlayerOutputs(sinks=[recorder], screen=Screen(TypingDisplay(typed)))
             player = Player(source, stylizer, controls_of(Session(("dark", "light")), DARK, LIGHT), outputs=outputs)
             assert player.run().complete
     painted = read_clip(output)
@@ -132,7 +133,7 @@ def test_a_mix_by_key_is_between_its_styles_and_numbers_add_and_take_away() -> N
 def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:
     baked = LoadedStyle("baked", "Baked", "", replace(LIGHT.net, name="another"), LIGHT.vector)
     controls = controls_of(Session(("dark", "baked")), DARK, baked)
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         collector = played(TimedFrames(12), stylizer, controls, TypingDisplay({3: "x2"}))
     assert set(collector.shades) == {0}
     assert "different nets" in controls.session.notice
@@ -153,7 +154,7 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
     other = replace(LIGHT, net=replace(LIGHT.net, name="other"))
     controls = controls_of(Session(("dark", "light")), DARK, other)
     backend = Backend("stand-in", lambda: None, lambda net, _width, _height: Counted(net.name))
-    with Stylizer(backend, fade_s=1.0) as stylizer:
+    with FrameStylizer(backend, fade_s=1.0) as stylizer:
         collector = played(TimedFrames(30), stylizer, controls, TypingDisplay({3: "2"}))
     walk = [value for value in collector.shades if 0 < value < 200]
     assert walk == sorted(walk)
@@ -218,9 +219,9 @@ def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_si
 
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
     controls = Controls.of_one_style(DARK)
-    with Stylizer(backend) as stylizer:
+    with FrameStylizer(backend) as stylizer:
         display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
-        outputs = Outputs(sinks=[Sizes()], screen=Screen(display))
+        outputs = PlayerOutputs(sinks=[Sizes()], screen=Screen(display))
         Player(TimedFrames(100_000), stylizer, controls, outputs=outputs).run()
     assert set(sizes) == {(64, 48), (32, 24)}
     assert sizes[-1] == (64, 48)
@@ -253,8 +254,8 @@ def test_a_mirrored_frame_is_painted_mirrored() -> None:
         def write(self, pixels: Pixels, frame: Frame) -> None:
             seen.append(pixels)
 
-    with Stylizer(shade_backend()) as stylizer:
+    with FrameStylizer(shade_backend()) as stylizer:
         session = Session(("dark",), original=True, mirrored=True)
-        Player(HalfLight(1), stylizer, controls_of(session, DARK), outputs=Outputs(sinks=[Keeper()])).run()
+        Player(HalfLight(1), stylizer, controls_of(session, DARK), outputs=PlayerOutputs(sinks=[Keeper()])).run()
     assert seen[0][0, 0, 0] == 0
     assert seen[0][0, -1, 0] == 255

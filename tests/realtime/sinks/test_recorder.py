@@ -1,4 +1,4 @@
-"""What is recorded can be played: all of it, at its size and speed, in its colours, and after a crash up to there."""
+"""Recordings can be played: all of them, at their size and speed, in their colors, and after a crash up to there."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
+from realtime.media.encoders import OutputError
 from realtime.media.rates import LIVE_TIME_BASE
-from realtime.sinks.recorder import (
-    OutputError,
-    Recorder,
-    RecordingError,
-    check_output,
-    unused_path,
-)
+from realtime.media.video_encoder import VideoTrack
+from realtime.sinks.recorder import FileRecorder, RecordingError, check_output, unused_path
 from tests.conftest import ROOT
 from tests.realtime.clips import NTSC, SIZE, Clip, colourful, noisy, numbered, read_clip, top_boxes
 
@@ -38,9 +34,9 @@ def frame(index: int, at: Fraction | None = None, captured_at_s: float = 0.0) ->
 
 
 def recorded(path: Path, pictures: list[Pixels], rate: Fraction = NTSC) -> Clip:
-    """Records pictures as the frames of a file of that rate, and returns what plays."""
+    """Records pixels as the frames of a file of that rate, and returns what plays."""
     height, width = pictures[0].shape[:2]
-    with Recorder(path, (width, height), rate, 1 / rate) as recorder:
+    with FileRecorder(path, VideoTrack((width, height), rate, 1 / rate)) as recorder:
         for index, picture in enumerate(pictures):
             recorder.write(picture, frame(index, index / rate))
     assert recorder.frame_count == len(pictures)
@@ -48,12 +44,12 @@ def recorded(path: Path, pictures: list[Pixels], rate: Fraction = NTSC) -> Clip:
 
 
 def psnr(one: Pixels, other: Pixels) -> float:
-    """Returns the peak signal to noise ratio of two pictures in dB."""
+    """Returns the peak signal-to-noise ratio of two frames in dB."""
     return float(10 * np.log10(255**2 / np.mean((one.astype(float) - other) ** 2)))
 
 
 @EVERY_FORMAT
-def test_every_picture_plays_once_at_its_time_in_every_format(suffix: str, tmp_path: Path) -> None:
+def test_every_frame_plays_once_at_its_time_in_every_format(suffix: str, tmp_path: Path) -> None:
     clip = recorded(tmp_path / f"clip{suffix}", [numbered(index) for index in range(40)])
     assert clip.numbers == list(range(40))
     assert clip.size == SIZE
@@ -67,7 +63,7 @@ def test_every_picture_plays_once_at_its_time_in_every_format(suffix: str, tmp_p
 
 
 @EVERY_FORMAT
-def test_one_picture_is_a_recording_too(suffix: str, tmp_path: Path) -> None:
+def test_one_frame_can_be_recorded(suffix: str, tmp_path: Path) -> None:
     assert recorded(tmp_path / f"clip{suffix}", [numbered(7)]).numbers == [7]
 
 
@@ -75,7 +71,7 @@ def test_one_picture_is_a_recording_too(suffix: str, tmp_path: Path) -> None:
 def test_colours_survive(suffix: str, tmp_path: Path) -> None:
     pictures = [colourful(index, (96, 64)) for index in range(8)]
     clip = recorded(tmp_path / f"clip{suffix}", pictures)
-    # halved colours alone cost this picture down to 39 dB; swapped channels or a wrong matrix leave less than 25
+    # chroma at half the resolution alone takes this down to 39 dB; swapped channels or a wrong matrix give less than 25
     assert min(psnr(got, wanted) for got, wanted in zip(clip.pictures, pictures, strict=True)) > 32
 
 
@@ -99,9 +95,9 @@ def test_an_odd_side_is_kept_or_its_last_line_repeated(suffix: str, size: tuple[
     assert psnr(clip.pictures[0][: size[1], : size[0]], pictures[0]) > 25
 
 
-def test_a_picture_of_another_size_is_fitted_into_the_file(tmp_path: Path) -> None:
+def test_a_frame_of_another_size_is_scaled_to_that_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    with Recorder(path, SIZE, NTSC, 1 / NTSC) as recorder:
+    with FileRecorder(path, VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
         for index in range(4):
             recorder.write(numbered(index, (96, 80) if index % 2 else SIZE), frame(index, index / NTSC))
     clip = read_clip(path)
@@ -109,9 +105,9 @@ def test_a_picture_of_another_size_is_fitted_into_the_file(tmp_path: Path) -> No
     assert clip.numbers == [0, 1, 2, 3]
 
 
-def test_frames_at_no_steady_rate_keep_their_times(tmp_path: Path) -> None:
+def test_frames_at_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
     ticks = [0, 1, 5, 6, 30, 31]
-    with Recorder(tmp_path / "clip.mp4", SIZE, Fraction(25), Fraction(1, 25)) as recorder:
+    with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(25), Fraction(1, 25))) as recorder:
         for index, tick in enumerate(ticks):
             recorder.write(numbered(index), frame(index, Fraction(tick, 25)))
     clip = read_clip(tmp_path / "clip.mp4")
@@ -120,8 +116,8 @@ def test_frames_at_no_steady_rate_keep_their_times(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("times", [[0, 0.04, 0.5, 2, 2.04], [0, 2, 4, 6, 8], [0, 0.04, 0.5, 2]], ids=str)
 @EVERY_FORMAT
-def test_pauses_cost_no_picture(times: list[float], suffix: str, tmp_path: Path) -> None:
-    with Recorder(tmp_path / f"clip{suffix}", SIZE, Fraction(25), Fraction(1, 100)) as recorder:
+def test_pauses_lose_no_frame(times: list[float], suffix: str, tmp_path: Path) -> None:
+    with FileRecorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, Fraction(25), Fraction(1, 100))) as recorder:
         for index, at_s in enumerate(times):
             recorder.write(numbered(index), frame(index, Fraction(round(100 * at_s), 100)))
     clip = read_clip(tmp_path / f"clip{suffix}")
@@ -131,7 +127,7 @@ def test_pauses_cost_no_picture(times: list[float], suffix: str, tmp_path: Path)
 
 def test_live_frames_are_stamped_with_the_time_of_their_capture(tmp_path: Path) -> None:
     captured_at_s = [1000.0, 1000.04, 1000.5, 1002.0]
-    with Recorder(tmp_path / "clip.mp4", SIZE, Fraction(30), time_base=None) as recorder:
+    with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(30), live=True)) as recorder:
         for index, at_s in enumerate(captured_at_s):
             recorder.write(numbered(index), frame(index, captured_at_s=at_s))
     clip = read_clip(tmp_path / "clip.mp4")
@@ -144,8 +140,8 @@ def test_live_frames_are_stamped_with_the_time_of_their_capture(tmp_path: Path) 
     [[Fraction(0)] * 5, [Fraction(k, 25) for k in (0, 3, 2, 1, 4)], [Fraction(k, 1000) for k in range(5)]],
     ids=["all at once", "backwards", "faster than the clock"],
 )
-def test_times_only_ever_go_on(times: list[Fraction], tmp_path: Path) -> None:
-    with Recorder(tmp_path / "clip.mp4", SIZE, Fraction(25), Fraction(1, 25)) as recorder:
+def test_times_always_increase(times: list[Fraction], tmp_path: Path) -> None:
+    with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, Fraction(25), Fraction(1, 25))) as recorder:
         for index, at in enumerate(times):
             recorder.write(numbered(index), frame(index, at))
     clip = read_clip(tmp_path / "clip.mp4")
@@ -153,15 +149,15 @@ def test_times_only_ever_go_on(times: list[Fraction], tmp_path: Path) -> None:
     assert all(earlier < later for earlier, later in pairwise(clip.times))
 
 
-def test_a_finished_mp4_is_an_ordinary_one_and_no_row_of_fragments(tmp_path: Path) -> None:
+def test_a_finished_mp4_is_an_ordinary_one_without_fragments(tmp_path: Path) -> None:
     recorded(tmp_path / "clip.mp4", [noisy(index) for index in range(70)])
     boxes = top_boxes(tmp_path / "clip.mp4")
     assert b"moov" in boxes
     assert b"moof" not in boxes
 
 
-def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "clip.mp4", SIZE, NTSC, 1 / NTSC)
+def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
+    recorder = FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC))
     recorder.write(numbered(3), frame(0, Fraction(0)))
     recorder.close()
     recorder.close()
@@ -170,7 +166,7 @@ def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
 
 def test_an_error_in_the_loop_leaves_a_finished_file(tmp_path: Path) -> None:
     def loop() -> None:
-        with Recorder(tmp_path / "clip.mp4", SIZE, NTSC, 1 / NTSC) as recorder:
+        with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
             recorder.write(numbered(3), frame(0, Fraction(0)))
             raise ValueError("from the loop")
 
@@ -186,11 +182,12 @@ RECORD_FOR_EVER = """
     from fractions import Fraction
     from pathlib import Path
     from realtime.frames import Frame
-    from realtime.sinks.recorder import Recorder, RecordingError
+    from realtime.media.video_encoder import VideoTrack
+    from realtime.sinks.recorder import FileRecorder, RecordingError
     from tests.realtime.clips import noisy
 
     rate = Fraction(30)
-    with Recorder(Path(sys.argv[1]), (64, 48), rate, 1 / rate) as recorder:
+    with FileRecorder(Path(sys.argv[1]), VideoTrack((64, 48), rate, 1 / rate)) as recorder:
         for index in itertools.count():
             recorder.write(noisy(index), Frame(noisy(0), index, 0.0, index / rate))
 """
@@ -217,7 +214,7 @@ def test_a_recording_whose_process_is_killed_plays_up_to_there(suffix: str, tmp_
         wait_for_size(path, 250_000, process)
         process.send_signal(signal.SIGKILL)
     clip = read_clip(path)
-    # the second that was not yet written as a fragment is lost, and what the encoder still looked at
+    # the second that was not yet written as a fragment is lost, and what the encoder still held
     assert len(clip.pictures) >= 30
     assert psnr(clip.pictures[10], noisy(10)) > psnr(clip.pictures[10], noisy(11)) + 2
 
@@ -227,11 +224,14 @@ RECORD_A_STILL = """
     from fractions import Fraction
     from pathlib import Path
     from realtime.frames import Frame
-    from realtime.sinks.recorder import Recorder
+    from realtime.media.encoders import Encoding
+    from realtime.media.video_encoder import VideoTrack
+    from realtime.sinks.recorder import FileRecorder
     from tests.realtime.clips import numbered
 
     rate, live = Fraction(sys.argv[3]), sys.argv[2] == "live"
-    with Recorder(Path(sys.argv[1]), (64, 48), rate, None if live else 1 / rate, fast=live) as recorder:
+    track = VideoTrack((64, 48), rate, live=live) if live else VideoTrack((64, 48), rate, 1 / rate)
+    with FileRecorder(Path(sys.argv[1]), track, encoding=Encoding(low_latency=live)) as recorder:
         for index in itertools.count():
             recorder.write(numbered(7), Frame(numbered(7), index, float(index / rate), index / rate))
             print(index, file=sys.stderr, flush=True)
@@ -245,7 +245,7 @@ def test_a_recording_that_is_killed_plays_to_within_two_seconds_of_its_end(
     suffix: str, kind: str, rate: int, tmp_path: Path
 ) -> None:
     path = tmp_path / f"clip{suffix}"
-    # a still takes so few bytes that none of them is written before it must be
+    # a still takes so few bytes that they would be buffered for long
     with python(RECORD_A_STILL, path, kind, rate) as process:
         assert process.stderr is not None
         written = 0
@@ -266,9 +266,9 @@ def test_a_file_that_may_not_grow_ends_the_recording_and_plays_up_to_there(suffi
     path = tmp_path / f"clip{suffix}"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, 250_000))\n"
     with python(RECORD_FOR_EVER, path, prelude=limit) as process:
-        told = process.communicate()[1]
+        result = process.communicate()[1]
     assert process.returncode == 1
-    last = told.strip().splitlines()[-1]
+    last = result.strip().splitlines()[-1]
     assert last.startswith(f"realtime.sinks.recorder.RecordingError: recording into {path} stopped after ")
     assert last.endswith(": File too large; what was written before is kept")
     assert len(read_clip(path).pictures) >= 30
@@ -289,7 +289,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(path: Path) -> Exception:
-    """Records until the disk is full, and returns what is said."""
+    """Records until the disk is full, and returns the error."""
     with pytest.raises((RecordingError, OutputError)) as caught:
         recorded(path, [noisy(index) for index in range(150)])
     return caught.value
@@ -306,15 +306,15 @@ def test_a_disk_that_fills_up_ends_the_recording_and_the_file_plays_up_to_there(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
-def test_a_disk_that_is_full_from_the_beginning_is_said_and_crashes_nothing(suffix: str, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_from_the_beginning_is_reported_and_crashes_nothing(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"clip{suffix}"
     path.symlink_to("/dev/full")
     assert re.search("the disk is full|No space left", str(fill(path)))
 
 
-def test_a_disk_that_fills_up_with_the_last_picture_is_said_on_closing(small_disk: Path) -> None:
+def test_a_disk_that_fills_up_with_the_last_frame_is_reported_on_closing(small_disk: Path) -> None:
     (small_disk / "nearly all").write_bytes(bytes(220_000))
-    recorder = Recorder(small_disk / "clip.mp4", (320, 240), NTSC, 1 / NTSC)
+    recorder = FileRecorder(small_disk / "clip.mp4", VideoTrack((320, 240), NTSC, 1 / NTSC))
     recorder.write(noisy(0, (320, 240)), frame(0, Fraction(0)))
     with pytest.raises(RecordingError, match="stopped after 1 frames: the disk is full"):
         recorder.close()
@@ -324,14 +324,14 @@ def test_a_disk_that_fills_up_with_the_last_picture_is_said_on_closing(small_dis
 # where to -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_output_that_cannot_be_written_is_told_with_what_to_type(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_gives_an_error_with_what_to_type(tmp_path: Path) -> None:
     there, folder = tmp_path / "there.mp4", tmp_path / "folder.mp4"
     there.touch()
     folder.mkdir()
     cases = {
         tmp_path
-        / "clip.wmv": "its format is unknown; wanted a name ending in .mp4, .m4v, .mov, .mkv, .webm, .gif, .png",
-        tmp_path / "clip": "its format is unknown; wanted a name ending in .mp4, .m4v, .mov, .mkv, .webm, .gif, .png",
+        / "clip.wmv": "its format is unknown; expected a name ending in .mp4, .m4v, .mov, .mkv, .webm, .gif, .png",
+        tmp_path / "clip": "its format is unknown; expected a name ending in .mp4, .m4v, .mov, .mkv, .webm, .gif, .png",
         tmp_path / "no" / "clip.mp4": f"there is no folder {tmp_path / 'no'}; type: mkdir -p {tmp_path / 'no'}",
         folder: "it is a folder",
     }
@@ -364,15 +364,15 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
-def test_a_recording_without_a_picture_leaves_no_file(suffix: str, tmp_path: Path) -> None:
-    with Recorder(tmp_path / f"clip{suffix}", SIZE, NTSC, None):
+def test_a_recording_without_a_frame_leaves_no_file(suffix: str, tmp_path: Path) -> None:
+    with FileRecorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, NTSC, live=True)):
         assert (tmp_path / f"clip{suffix}").exists()
     assert not (tmp_path / f"clip{suffix}").exists()
 
 
-def test_a_place_that_cannot_be_written_to_is_told_before_the_first_frame(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_to_is_reported_before_the_first_frame(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*clip\.mp4: No such file or directory"):
-        Recorder(tmp_path / "gone" / "clip.mp4", SIZE, NTSC, None)
+        FileRecorder(tmp_path / "gone" / "clip.mp4", VideoTrack(SIZE, NTSC, live=True))
 
 
 def test_an_unused_path_counts_up_from_2(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The last seconds are there when they are asked for: as long as wanted, in order, playable, again and again."""
+"""The last seconds can be saved at any time: as many as wanted, in order, playable, again and again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame
-from realtime.sinks.recorder import OutputError
+from realtime.media.encoders import OutputError
 from realtime.sinks.replay import Replay
 from tests.realtime.clips import SIZE, colourful, numbered, read_clip
 
@@ -36,7 +36,7 @@ def test_a_replay_is_the_last_seconds_and_at_most_one_more(tmp_path: Path) -> No
     assert (clip.size, clip.codec, clip.pixel_format) == (SIZE, "h264", "yuv420p")
 
 
-def test_of_a_source_slower_than_it_says_no_more_is_kept(tmp_path: Path) -> None:
+def test_a_source_that_is_slower_than_it_says_does_not_make_a_replay_longer(tmp_path: Path) -> None:
     with Replay(SIZE, RATE, seconds=4) as replay:
         remember(replay, range(30), rate=Fraction(2))
         length_s = replay.save(tmp_path / "replay.mp4")
@@ -44,14 +44,14 @@ def test_of_a_source_slower_than_it_says_no_more_is_kept(tmp_path: Path) -> None
     assert len(read_clip(tmp_path / "replay.mp4").numbers) == 2 * length_s + 1
 
 
-def test_a_show_that_has_just_begun_is_saved_whole(tmp_path: Path) -> None:
+def test_a_run_that_has_just_begun_is_saved_whole(tmp_path: Path) -> None:
     with Replay(SIZE, RATE, seconds=15) as replay:
         remember(replay, range(7))
         replay.save(tmp_path / "replay.mp4")
     assert read_clip(tmp_path / "replay.mp4").numbers == list(range(7))
 
 
-def test_a_replay_can_be_saved_again_and_goes_on_meanwhile(tmp_path: Path) -> None:
+def test_a_replay_can_be_saved_again_and_continues_meanwhile(tmp_path: Path) -> None:
     with Replay(SIZE, RATE, seconds=1) as replay:
         remember(replay, range(30))
         replay.save(tmp_path / "one.mp4")
@@ -73,7 +73,7 @@ def test_what_is_too_old_is_forgotten() -> None:
     assert kept[-1] == kept[-2]
 
 
-def test_a_replay_has_the_colours_of_the_show_and_even_sides(tmp_path: Path) -> None:
+def test_a_replay_has_the_right_colors_and_even_sides(tmp_path: Path) -> None:
     size = (65, 49)
     with Replay(size, RATE, seconds=1) as replay:
         for index in range(5):
@@ -84,7 +84,7 @@ def test_a_replay_has_the_colours_of_the_show_and_even_sides(tmp_path: Path) -> 
     assert np.abs(clip.pictures[4][:49, :65].astype(int) - colourful(4, size)).mean() < 8
 
 
-def test_nothing_to_replay_and_nowhere_to_save_it_are_said(tmp_path: Path) -> None:
+def test_an_empty_replay_and_a_folder_that_does_not_exist_are_errors(tmp_path: Path) -> None:
     with Replay(SIZE, RATE, seconds=1) as replay:
         with pytest.raises(OutputError, match="there is nothing to replay yet"):
             replay.save(tmp_path / "replay.mp4")

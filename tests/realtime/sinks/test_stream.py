@@ -1,4 +1,4 @@
-"""A stream arrives as it is painted, survives every outage of its server, and holds up nobody."""
+"""A stream arrives as it is painted, survives every outage of its server, and holds nothing up."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks import stream as stream_module
 from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
 from realtime.sinks.stream_process import Output, StreamTarget
 from realtime.sources.scene import LOOP_FRAMES, Scene
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
 from tests.realtime.conftest import NstLive
-from tests.realtime.servers import HOST, RtmpServer, TlsFront, free_port, why_no_nginx
+from tests.realtime.servers import HOST, RtmpServer, TlsFront, free_port, no_nginx_reason
 
 PATIENCE_S = 60
 RATE = Fraction(25)
-NEEDS_NGINX = pytest.mark.skipif(why_no_nginx() is not None, reason=str(why_no_nginx()))
+NEEDS_NGINX = pytest.mark.skipif(no_nginx_reason() is not None, reason=str(no_nginx_reason()))
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ def server(tmp_path: Path) -> Iterator[RtmpServer]:
 
 
 class OnAir:
-    """A camera before a stream: a thread that writes numbered pictures at RATE through a queue, until left."""
+    """A live source for a stream: a thread that writes numbered frames at RATE through a queue, until left."""
 
     def __init__(self, url: str, draw: Callable[[int, tuple[int, int]], Pixels] = numbered) -> None:
         self.stream = Stream(url, SIZE, RATE)
-        self.queue = SinkQueue(self.stream, "stream", repeat_s=REPEAT_S, hurry=self.stream.hurry)
-        self.heard: list[str] = []
+        self.queue = SinkQueue(self.stream, "stream", QueuePolicy(repeat_s=REPEAT_S), hurry=self.stream.hurry)
+        self.statuses: list[str] = []
         self.index = 0
         self._draw = draw
         self._leaving = threading.Event()
@@ -71,19 +71,19 @@ class OnAir:
         while not self._leaving.wait(float(1 / RATE)):
             pixels = self._draw(self.index, SIZE)
             self.queue.write(pixels, Frame(pixels, self.index, time.monotonic()))
-            if self.stream.status not in self.heard[-1:]:
-                self.heard.append(self.stream.status)
+            if self.stream.status not in self.statuses[-1:]:
+                self.statuses.append(self.stream.status)
             self.index += 1
 
     def film(self, count: int) -> None:
-        """Waits until so many more pictures were taken."""
+        """Waits until `count` more frames were written."""
         target = self.index + count
         self.until(lambda: self.index >= target)
 
     def until(self, condition: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
         while not condition():
-            assert time.monotonic() < deadline_s, self.heard
+            assert time.monotonic() < deadline_s, self.statuses
             time.sleep(0.01)
 
     def until_live(self, connections: int = 1) -> None:
@@ -91,26 +91,26 @@ class OnAir:
 
 
 def in_turn(numbers: list[int]) -> bool:
-    """Whether numbers, which begin anew after 39, go on by few at a time."""
+    """Returns whether numbers, which start again after 39, increase by a few at a time."""
     return all((later - earlier) % 40 <= 5 for earlier, later in pairwise(numbers))
 
 
 @NEEDS_NGINX
-def test_what_a_server_receives_is_the_painting_in_its_size_rate_and_colours(
+def test_a_server_receives_the_painted_frames_in_their_size_rate_and_colors(
     server: RtmpServer, negative: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
     size = (96, 64)
-    told = nst_live(
+    result = nst_live(
         "-i", "test", "--size", "96x64", "--style", negative, "--no-window", "--stream", server.url, "--frames", "150"
     )
-    assert told.code == 0
-    assert f"on air at rtmp://{HOST} (" in told.err
-    assert "secret-key" not in told.err
+    assert result.code == 0
+    assert f"on air at rtmp://{HOST} (" in result.err
+    assert "secret-key" not in result.err
     (recording,) = server.recordings()
     clip = read_clip(recording)
     assert (clip.codec, clip.size) == ("h264", size)
     assert len(clip.pictures) > 30
-    # each picture has the time at which it was due, at 30 a second; one that was painted too late is missing
+    # each frame has the time at which it was due, at 30 a second; one that was painted too late is missing
     steps = np.array([float(later - earlier) for earlier, later in pairwise(clip.times)]) * 30
     assert np.median(np.abs(steps - np.maximum(1, np.round(steps)))) < 0.05
     scene = Scene(*size)
@@ -118,7 +118,7 @@ def test_what_a_server_receives_is_the_painting_in_its_size_rate_and_colours(
     assert min(np.abs(clip.pictures[-1] - painted).mean() for painted in wanted) < 9
     with av.open(str(recording)) as container:
         (sound,) = container.streams.audio
-        assert sound.codec_context.name == "aac", "what has no sound is sent with silence"
+        assert sound.codec_context.name == "aac", "without audio, silence is sent"
 
 
 @NEEDS_NGINX
@@ -137,19 +137,19 @@ def test_a_server_that_is_killed_and_comes_back_costs_no_more_than_the_outage(se
     first, second = (read_clip(path).numbers for path in server.recordings())
     assert in_turn(first)
     assert in_turn(second)
-    # nginx keeps a second or so in memory before it writes it down
+    # nginx buffers a second or so before it writes it
     assert (killed_at - first[-1]) % 40 < 39
     assert len(second) >= 40
     assert (show.index - second[-1]) % 40 <= 3
-    # what waited in the queue when the connection stood is sent as well
+    # what waited in the queue while it connected is sent as well
     assert (second[0] - back_at + 10) % 40 <= 14
-    assert any("Broken pipe" in text or "reset" in text.lower() for text in show.heard)
-    assert "secret-key" not in "".join(show.heard)
+    assert any("Broken pipe" in text or "reset" in text.lower() for text in show.statuses)
+    assert "secret-key" not in "".join(show.statuses)
 
 
 @NEEDS_NGINX
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_a_server_behind_tls_is_sent_to(server: RtmpServer, tmp_path: Path) -> None:
+def test_a_server_behind_tls_is_streamed_to(server: RtmpServer, tmp_path: Path) -> None:
     with TlsFront(tmp_path, server.port) as front, OnAir(f"rtmps://{HOST}:{front.port}/live/secret-key") as show:
         show.until_live()
         assert show.stream.status.startswith(f"on air at rtmps://{HOST} (")
@@ -158,7 +158,7 @@ def test_a_server_behind_tls_is_sent_to(server: RtmpServer, tmp_path: Path) -> N
 
 
 @NEEDS_NGINX
-def test_a_show_begins_before_its_server_and_goes_on_air_when_that_is_there(server: RtmpServer) -> None:
+def test_a_stream_begins_before_its_server_and_connects_once_that_is_up(server: RtmpServer) -> None:
     server.kill()
     with OnAir(server.url) as show:
         show.until(lambda: "Connection refused" in show.stream.status)
@@ -170,9 +170,9 @@ def test_a_show_begins_before_its_server_and_goes_on_air_when_that_is_there(serv
 
 
 @NEEDS_NGINX
-def test_while_no_picture_comes_the_last_one_is_sent_again(server: RtmpServer) -> None:
+def test_while_no_frame_comes_the_last_one_is_sent_again(server: RtmpServer) -> None:
     sent = numbered(7)
-    with Stream(server.url, SIZE, RATE) as stream, SinkQueue(stream, "stream", repeat_s=0.05) as queue:
+    with Stream(server.url, SIZE, RATE) as stream, SinkQueue(stream, "stream", QueuePolicy(repeat_s=0.05)) as queue:
         queue.write(sent, Frame(sent, 0, time.monotonic()))
         deadline_s = time.monotonic() + PATIENCE_S
         while not stream.connections:
@@ -186,18 +186,20 @@ def test_while_no_picture_comes_the_last_one_is_sent_again(server: RtmpServer) -
 
 
 @NEEDS_NGINX
-def test_a_second_picture_that_comes_late_breaks_nothing(server: RtmpServer) -> None:
+def test_a_second_frame_that_comes_late_breaks_nothing(server: RtmpServer) -> None:
     with Stream(server.url, SIZE, RATE) as stream:
         for index, after_s in enumerate((0, 0, 0.8, 0.04, 1.5)):
             time.sleep(after_s)
             stream.write(numbered(index), Frame(numbered(index), index, time.monotonic()))
             assert stream.status.startswith("on air"), stream.status
     (recording,) = server.recordings()
-    assert read_clip(recording).numbers == [1, 2, 3, 4], "the first picture was old when the connection stood"
+    assert read_clip(recording).numbers == [1, 2, 3, 4], "the first frame was old once it had connected"
 
 
 @NEEDS_NGINX
-def test_after_a_failure_the_old_connection_is_closed_so_that_the_server_takes_the_new_one(server: RtmpServer) -> None:
+def test_after_a_failure_the_old_connection_is_closed_so_that_the_server_accepts_the_new_one(
+    server: RtmpServer,
+) -> None:
     with OnAir(server.url) as show:
         show.until_live()
         show.film(10)
@@ -209,7 +211,7 @@ def test_after_a_failure_the_old_connection_is_closed_so_that_the_server_takes_t
 
 
 def receive(url: str, count: int, options: dict[str, str] | None = None) -> list[Pixels]:
-    """Returns so many pictures of a stream, as a player would see them."""
+    """Returns `count` frames of a stream, as a player would show them."""
     with av.open(url, options=options or {}, timeout=(PATIENCE_S, PATIENCE_S)) as container:
         stream: Any = container.streams.video[0]
         assert (stream.codec_context.width, stream.codec_context.height) == SIZE
@@ -221,7 +223,7 @@ def receive(url: str, count: int, options: dict[str, str] | None = None) -> list
         return pictures
 
 
-def test_mpeg_ts_over_udp_arrives_and_a_receiver_may_leave_and_come_back() -> None:
+def test_a_receiver_of_mpeg_ts_over_udp_may_leave_and_come_back() -> None:
     url = f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"
     with OnAir(url) as show:
         first = [number_of(picture) for picture in receive(url, 30)]
@@ -233,7 +235,7 @@ def test_mpeg_ts_over_udp_arrives_and_a_receiver_may_leave_and_come_back() -> No
     assert in_turn(second)
 
 
-def test_noise_takes_the_bit_rate_that_was_asked_for() -> None:
+def test_noise_takes_the_requested_bit_rate() -> None:
     size, rate, seconds = (320, 240), Fraction(30), 4
     rng = np.random.default_rng(0)
     noise = [np.ascontiguousarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)) for _ in range(10)]
@@ -256,7 +258,7 @@ def test_noise_takes_the_bit_rate_that_was_asked_for() -> None:
     assert 2_500_000 < sent[1] < 6_000_000
 
 
-def test_colours_arrive_over_udp() -> None:
+def test_colors_arrive_over_udp() -> None:
     url = f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"
     still = colourful(0)
     with OnAir(url, draw=lambda _index, _size: still):
@@ -264,7 +266,7 @@ def test_colours_arrive_over_udp() -> None:
     assert np.abs(received.astype(int) - still).mean() < 9
 
 
-def test_a_server_for_rtsp_is_recorded_to() -> None:
+def test_an_rtsp_server_receives_the_stream() -> None:
     url = f"rtsp://{HOST}:{free_port()}/live"
     received: list[Pixels] = []
     listen = {"rtsp_flags": "listen", "rtsp_transport": "tcp", "listen_timeout": str(PATIENCE_S)}
@@ -277,7 +279,7 @@ def test_a_server_for_rtsp_is_recorded_to() -> None:
     assert len(received) == 20
 
 
-def test_a_server_that_does_not_answer_is_given_up_and_the_show_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_given_up_and_the_run_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "_ANSWER_TIMEOUT_S", 1.0)
     with socket.create_server((HOST, 0)) as silent:
         with OnAir(f"rtmp://{HOST}:{silent.getsockname()[1]}/live/key") as show:
@@ -287,7 +289,7 @@ def test_a_server_that_does_not_answer_is_given_up_and_the_show_goes_on(monkeypa
         assert begun is None or begun.pipe.closed
 
 
-def test_a_show_is_left_at_once_while_the_server_does_not_answer() -> None:
+def test_leaving_is_immediate_while_the_server_does_not_answer() -> None:
     with socket.create_server((HOST, 0)) as silent:
         with OnAir(f"rtmp://{HOST}:{silent.getsockname()[1]}/live/key") as show:
             show.until(lambda: show.stream._child is not None)
@@ -302,15 +304,15 @@ def test_a_sending_process_that_dies_is_started_again() -> None:
         assert show.stream._child is not None
         show.stream._child.process.kill()
         show.until_live(connections=2)
-    assert any("the sending process died" in text for text in show.heard)
+    assert any("the sending process died" in text for text in show.statuses)
 
 
 @pytest.mark.parametrize("url", ["http://host/secret-key", "rtmp:/secret-key", "live", "", "rtmp://", "file:///tmp/x"])
-def test_an_address_that_cannot_be_served_is_told_with_those_that_can(url: str, nst_live: NstLive) -> None:
+def test_a_url_that_cannot_be_streamed_to_gives_an_error_with_those_that_can(url: str, nst_live: NstLive) -> None:
     with pytest.raises(StreamError):
         check_stream_url(url)
-    told = nst_live("-i", "test", "--no-window", "--stream", url)
-    assert told.code == 2
-    wanted = "wanted an address as rtmp://HOST/APP/KEY, with one of rtmp://, rtmps://, rtsp://, udp://"
-    assert told.complaint == f"nst-live: cannot stream there; {wanted}"
-    assert "secret" not in told.err
+    result = nst_live("-i", "test", "--no-window", "--stream", url)
+    assert result.code == 2
+    expected = "expected e.g. rtmp://HOST/APP/KEY, with one of rtmp://, rtmps://, rtsp://, udp://"
+    assert result.complaint == f"nst-live: cannot stream to this address; {expected}"
+    assert "secret" not in result.err

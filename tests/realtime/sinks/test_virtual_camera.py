@@ -1,4 +1,4 @@
-"""Other programs see every painting, in its colours, at the device's pace; what a device refuses is one clear line."""
+"""Other programs see every painted frame, in its colors, at the device's pace; what fails gives one clear line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.queues import SinkQueue
+from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.virtual_camera import VirtualCamera, VirtualCameraError
 from tests.realtime.clips import SIZE, colourful, numbered, read_clip, write_clip
 from tests.realtime.conftest import NstLive
@@ -28,7 +28,7 @@ PATIENCE_S = 30
 
 
 class Device:
-    """A device for pyvirtualcam's registry that keeps what it is sent, and when."""
+    """A backend for pyvirtualcam that keeps what it is sent, and when."""
 
     devices: ClassVar[tuple[str, ...]] = ("/dev/video9",)
     busy = False
@@ -78,14 +78,14 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Device]]:
     monkeypatch.setattr(camera, "BACKENDS", {})
     pyvirtualcam.register_backend("test", Fresh)
     yield Fresh
-    assert all(each.closed for each in Fresh.opened), "a device is given back"
+    assert all(each.closed for each in Fresh.opened), "devices are closed"
 
 
 def frame(pixels: Pixels, index: int = 0) -> Frame:
     return Frame(pixels, index, time.monotonic())
 
 
-def test_every_picture_arrives_once_in_order_and_in_its_colours(device: type[Device]) -> None:
+def test_every_frame_arrives_once_in_order_and_in_its_colors(device: type[Device]) -> None:
     pictures = [colourful(index) for index in range(12)]
     with VirtualCamera(SIZE, Fraction(200)) as camera:
         for index, pixels in enumerate(pictures):
@@ -99,7 +99,7 @@ def test_every_picture_arrives_once_in_order_and_in_its_colours(device: type[Dev
         np.testing.assert_array_equal(got, wanted)
 
 
-def test_a_picture_reaches_the_driver_without_a_copy(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_reaches_the_driver_without_a_copy(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, shared = colourful(0), []
     monkeypatch.setattr(device, "send", lambda _self, sent: shared.append(np.shares_memory(sent, pixels)))
     with VirtualCamera(SIZE, Fraction(100)) as camera:
@@ -117,14 +117,17 @@ def test_an_odd_side_loses_its_last_line(size: tuple[int, int], device: type[Dev
     np.testing.assert_array_equal(opened.pictures[0], pixels[:48, :64])
 
 
-def test_a_picture_of_another_size_is_fitted(device: type[Device]) -> None:
+def test_a_frame_of_another_size_is_scaled(device: type[Device]) -> None:
     with VirtualCamera(SIZE, Fraction(100)) as camera:
         camera.write(numbered(3, (128, 96)), frame(numbered(3)))
     np.testing.assert_array_equal(device.opened[0].pictures[0], numbered(3))
 
 
-def test_the_device_is_fed_at_its_own_pace_and_the_last_picture_is_held(device: type[Device]) -> None:
-    with VirtualCamera(SIZE, Fraction(50)) as camera, SinkQueue(camera, "camera", capacity=2, repeat_s=0) as queue:
+def test_the_device_is_fed_at_its_own_pace_and_the_last_frame_is_held(device: type[Device]) -> None:
+    with (
+        VirtualCamera(SIZE, Fraction(50)) as camera,
+        SinkQueue(camera, "camera", QueuePolicy(capacity=2, repeat_s=0)) as queue,
+    ):
         for index in range(3):
             queue.write(numbered(index), frame(numbered(index), index))
         deadline_s = time.monotonic() + PATIENCE_S
@@ -132,7 +135,7 @@ def test_the_device_is_fed_at_its_own_pace_and_the_last_picture_is_held(device: 
             assert time.monotonic() < deadline_s, "nothing is repeated"
             time.sleep(0.01)
     times_s = [at_s for at_s, _ in device.opened[0].sent]
-    # a device that is busy may be later, but none is flooded
+    # a busy device may be later, but none is flooded
     assert times_s[29] - times_s[0] > 0.7 * 29 / 50
     np.testing.assert_array_equal(device.opened[0].pictures[-1], numbered(2))
 
@@ -140,12 +143,14 @@ def test_the_device_is_fed_at_its_own_pace_and_the_last_picture_is_held(device: 
 # the command ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_show_is_a_camera_for_others(device: type[Device], negative: Path, nst_live: NstLive) -> None:
-    told = nst_live(
+def test_other_programs_see_the_painted_frames_as_a_camera(
+    device: type[Device], negative: Path, nst_live: NstLive
+) -> None:
+    result = nst_live(
         "-i", "test", "--size", "64x48", "--style", negative, "--no-window", "--frames", "20", "--virtual-cam"
     )
-    assert told.code == 0
-    assert "virtual camera: /dev/video9\n" in told.err
+    assert result.code == 0
+    assert "virtual camera: /dev/video9\n" in result.err
     (opened,) = device.opened
     assert opened.size == (64, 48)
     assert opened.fps == 30
@@ -156,7 +161,7 @@ def test_a_show_is_a_camera_for_others(device: type[Device], negative: Path, nst
     assert all(any((got == painted).all() for painted in wanted) for got in opened.pictures)
 
 
-def test_camera_recording_and_stream_get_the_same_show(
+def test_camera_recording_and_stream_get_the_same_frames(
     device: type[Device], identity: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
     clip, port = write_clip(tmp_path / "clip.mp4", 120), free_port(socket.SOCK_DGRAM)
@@ -170,9 +175,9 @@ def test_camera_recording_and_stream_get_the_same_show(
     player = threading.Thread(target=receive)
     player.start()
     outputs = ["-o", "painted.mp4", "--virtual-cam", "/dev/video9", "--stream", f"udp://127.0.0.1:{port}"]
-    told = nst_live("-i", clip, "--style", identity, *outputs)
+    result = nst_live("-i", clip, "--style", identity, *outputs)
     player.join()
-    assert told.code == 0, told.err
+    assert result.code == 0, result.err
     assert read_clip(tmp_path / "painted.mp4").numbers == [index % 40 for index in range(120)]
     assert len(device.opened[0].sent) >= 40
     assert len(received) == 20
@@ -187,15 +192,15 @@ HINTS = {
 
 
 @pytest.mark.parametrize("platform", HINTS)
-def test_without_a_device_each_system_is_told_how_to_get_one(
+def test_without_a_device_the_error_says_how_to_get_one_on_each_system(
     platform: str, device: type[Device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "devices", ())
     monkeypatch.setattr(sys, "platform", platform)
     with pytest.raises(VirtualCameraError) as caught:
         VirtualCamera(SIZE, Fraction(30))
-    told = f"cannot open a virtual camera: 'test' backend: no loopback device found; {HINTS[platform]}"
-    assert str(caught.value) == told
+    expected = f"cannot open a virtual camera: 'test' backend: no loopback device found; {HINTS[platform]}"
+    assert str(caught.value) == expected
 
 
 def make_busy(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +221,7 @@ def make_missing(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_a_device_that_cannot_be_had_is_4_and_one_line(
+def test_a_device_that_cannot_be_opened_gives_one_line_and_exit_code_4(
     break_it: Callable[[type[Device], pytest.MonkeyPatch], None],
     words: str,
     device: type[Device],
@@ -224,45 +229,45 @@ def test_a_device_that_cannot_be_had_is_4_and_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     break_it(device, monkeypatch)
-    told = nst_live("-i", "test", "--size", "64x48", "--no-window", "--virtual-cam", "/dev/video9")
-    assert told.code == 4
-    assert told.complaint.startswith(f"nst-live: {words}")
+    result = nst_live("-i", "test", "--size", "64x48", "--no-window", "--virtual-cam", "/dev/video9")
+    assert result.code == 4
+    assert result.complaint.startswith(f"nst-live: {words}")
 
 
-def test_without_pyvirtualcam_it_is_4_and_says_what_to_type(
+def test_without_pyvirtualcam_the_error_says_what_to_type_and_the_exit_code_is_4(
     nst_live: NstLive, missing: Callable[[str], None], identity: Path
 ) -> None:
     missing("pyvirtualcam")
-    told = nst_live("-i", "test", "--size", "64x48", "--no-window", "--virtual-cam", "--style", identity)
-    assert told.code == 4
+    result = nst_live("-i", "test", "--size", "64x48", "--no-window", "--virtual-cam", "--style", identity)
+    assert result.code == 4
     wanted = 'nst-live: a virtual camera needs pyvirtualcam; type: pip install "nst-live[virtualcam]"'
-    assert told.complaint == wanted
+    assert result.complaint == wanted
 
 
-def test_a_device_that_vanishes_ends_a_show_that_has_nothing_else(
+def test_a_device_that_vanishes_ends_a_run_that_has_no_other_output(
     device: type[Device], identity: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "gone_after", 5)
-    told = nst_live("-i", "test", "--size", "64x48", "--style", identity, "--no-window", "--virtual-cam")
-    assert told.code == 1
-    assert told.complaint.startswith("nst-live: the virtual camera /dev/video9 is gone: No such device")
+    result = nst_live("-i", "test", "--size", "64x48", "--style", identity, "--no-window", "--virtual-cam")
+    assert result.code == 1
+    assert result.complaint.startswith("nst-live: the virtual camera /dev/video9 is gone: No such device")
 
 
-def test_a_device_that_vanishes_does_not_end_a_show_that_is_recorded(
+def test_a_device_that_vanishes_does_not_end_a_run_that_is_recorded(
     device: type[Device], identity: Path, tmp_path: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "gone_after", 5)
     clip = write_clip(tmp_path / "clip.mp4", 40)
-    told = nst_live("-i", clip, "--style", identity, "-o", "painted.mp4", "--virtual-cam")
-    assert told.code == 1
-    assert told.complaint == "nst-live: the virtual camera /dev/video9 is gone: No such device"
+    result = nst_live("-i", clip, "--style", identity, "-o", "painted.mp4", "--virtual-cam")
+    assert result.code == 1
+    assert result.complaint == "nst-live: the virtual camera /dev/video9 is gone: No such device"
     assert read_clip(tmp_path / "painted.mp4").numbers == [index % 40 for index in range(40)]
 
 
-def test_a_slow_device_does_not_hold_up_the_show(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_device_does_not_hold_up_the_run(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = threading.Event()
     monkeypatch.setattr(device, "send", lambda *_: stuck.wait(PATIENCE_S))
-    with VirtualCamera(SIZE, Fraction(30)) as camera, SinkQueue(camera, "camera", capacity=2) as queue:
+    with VirtualCamera(SIZE, Fraction(30)) as camera, SinkQueue(camera, "camera", QueuePolicy(capacity=2)) as queue:
         for index in range(50):
             queue.write(numbered(index), frame(numbered(index), index))
         assert queue.dropped >= 47

@@ -1,6 +1,6 @@
-"""Awkward files made with ffmpeg go through the whole command: what ffprobe finds in them it finds in the painting.
+"""Awkward files made with ffmpeg go through the whole command: ffprobe finds the same in the input and in the output.
 
-A net that paints everything as it is shows, besides, that colours and orientation survive.
+A net that returns its input also shows that colors and orientation survive.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def film(
     filters: str = "",
     more: str = "",
 ) -> str:
-    """Returns ffmpeg's arguments for moving pictures; `more`: further inputs."""
+    """Returns ffmpeg's arguments for a test video; `more`: further inputs."""
     return f"{PICTURE.format(size=size, rate=rate, seconds=seconds, filters=filters)} {more} {rest}"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file and what becomes of it. `says`: what the command tells about it, as every other thing is kept.
+    """A file and what becomes of it. `says`: what the command reports about it; everything else is kept.
 
     before: a command for a file that the making needs. size: the painting's where it differs; alike:
     whether the one can then be laid on the other.
@@ -151,7 +151,7 @@ CASES: Mapping[str, Case] = {
     "subtitles that MP4 cannot hold": Case(
         film(f"{X264} -c:s srt -pix_fmt yuv420p", more="-i words.srt"),
         "source.mkv",
-        says=["subtitle srt is left out: mp4 cannot hold it; mkv holds most"],
+        says=["subtitle srt is left out: mp4 cannot hold it; mkv can hold most"],
     ),
     "chapters and tags": Case(
         film(f"{X264} -map_metadata 1 {TAGS} -pix_fmt yuv420p", more="-i chapters.txt"), "source.mkv", "painted.mkv"
@@ -177,7 +177,7 @@ CASES: Mapping[str, Case] = {
             filters=",colorchannelmixer=aa=0.5",
         ),
         "source.webm",
-        says=["its alpha is ignored"],
+        says=["its alpha channel is ignored"],
     ),
     "AV1": Case(film("-c:v libaom-av1 -cpu-used 8 -crf 10 -pix_fmt yuv420p"), "source.mkv", "painted.mkv"),
     "ProRes": Case(film("-c:v prores_ks -profile:v 2 -pix_fmt yuv422p10le"), "source.mov", "painted.mov"),
@@ -185,7 +185,7 @@ CASES: Mapping[str, Case] = {
         film("-c:v prores_ks -profile:v 4444 -pix_fmt yuva444p10le", filters=",format=rgba,colorchannelmixer=aa=0.5"),
         "source.mov",
         "painted.mov",
-        says=["its alpha is ignored"],
+        says=["its alpha channel is ignored"],
     ),
     "MJPEG in AVI": Case(
         film("-c:v mjpeg -q:v 1 -c:a pcm_s16le -pix_fmt yuvj422p", more=SOUND), "source.avi", "painted.mkv"
@@ -219,7 +219,7 @@ START=200
 END=400
 title=Storm
 """
-# Tags that describe the file they stand in.
+# Tags that describe the file itself.
 OWN_TAGS = {"encoder", "duration", "major_brand", "minor_version", "compatible_brands", "vendor_id", "handler_name"}
 
 
@@ -254,11 +254,11 @@ class Found:
 
     @cached_property
     def times(self) -> list[Fraction]:
-        """The time of each frame, in s; a broadcast's from the beginning of the file."""
+        """The time of each frame, in seconds; in a broadcast, from the beginning of the file."""
         times: list[Fraction] = []
         for frame in self.parts("frame", self.video):
             stamp = frame.get("best_effort_timestamp")
-            # AVI says nothing of the frames that a decoder holds back; there one tick is one frame
+            # AVI has no time for frames that a decoder holds back; there one tick is one frame
             times.append(times[-1] + self.tick if stamp is None else int(stamp) * self.tick - self.origin_s)
         return times
 
@@ -270,7 +270,7 @@ class Found:
 
     @property
     def ends_s(self) -> list[Fraction]:
-        """When the pictures end: by the last frame's account and by the stream's, which edit lists make differ."""
+        """When the video ends, according to the last frame and to the stream, which edit lists make differ."""
         ends = []
         last = self.parts("frame", self.video)[-1]
         if "pkt_duration" in last:
@@ -301,7 +301,7 @@ class Found:
         ]
 
     def pictures(self, size: tuple[int, int]) -> Pixels:
-        """N x H x W x 3, upright, cut to a size."""
+        """N x H x W x 3 uint8, upright, cropped to a size."""
         exact = "scale=flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp:in_h_chr_pos=0"
         decode = ["ffmpeg", "-loglevel", "error", "-i", str(self.path), "-map", "0:v:0", "-vsync", "passthrough"]
         raw = subprocess.run(
@@ -325,13 +325,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def paint(case: Case, folder: Path, nst_live: NstLive, identity: Path) -> tuple[Found, Found, str]:
-    """Makes a file and paints it; returns what is found in both, and what was told."""
+    """Makes a file and paints it; returns what is found in both, and what was printed."""
     for arguments in case.before:
         ffmpeg(folder, arguments)
     ffmpeg(folder, f"-y {case.make} {case.name}")
-    told = nst_live("-i", folder / case.name, "-o", case.painted, "--style", identity, "--steady", 0)
-    assert told.code == 0, told.err
-    return Found(folder / case.name), Found(Path.cwd() / case.painted), told.err
+    result = nst_live("-i", folder / case.name, "-o", case.painted, "--style", identity, "--steady", 0)
+    assert result.code == 0, result.err
+    return Found(folder / case.name), Found(Path.cwd() / case.painted), result.err
 
 
 def psnr(one: Pixels, other: Pixels) -> float:
@@ -342,10 +342,10 @@ def psnr(one: Pixels, other: Pixels) -> float:
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_lost(name: str, folder: Path, nst_live: NstLive, identity: Path) -> None:
     case = CASES[name]
-    source, painted, told = paint(case, folder, nst_live, identity)
-    said = [line for line in told.splitlines() if " into " not in line and "backend" not in line]
-    assert len(said) == len(case.says), told
-    assert all(words in told for words in case.says), told
+    source, painted, printed = paint(case, folder, nst_live, identity)
+    notes = [line for line in printed.splitlines() if " into " not in line and "backend" not in line]
+    assert len(notes) == len(case.says), printed
+    assert all(words in printed for words in case.says), printed
     tick = max(source.tick, painted.tick)
     assert len(painted.times) == len(source.times)
     assert all(abs(one - other) <= tick for one, other in zip(painted.times, source.times, strict=True))
@@ -353,14 +353,14 @@ def test_nothing_is_lost(name: str, folder: Path, nst_live: NstLive, identity: P
     size = case.size or (source.video["width"], source.video["height"])
     assert (painted.video["width"], painted.video["height"]) == size
     assert shown_aspect(painted) == pytest.approx(shown_aspect(source), rel=0.02)
-    assert_the_rest_is_kept(source, painted, told)
+    assert_the_rest_is_kept(source, painted, printed)
     shared = (65, 49) if size == (66, 50) else size
     assert not case.alike or psnr(source.pictures(shared), painted.pictures(shared)) >= 40
 
 
-def assert_the_rest_is_kept(source: Found, painted: Found, told: str) -> None:
+def assert_the_rest_is_kept(source: Found, painted: Found, printed: str) -> None:
     for kind in ("audio", "subtitle"):
-        kept = [stream for stream in source.streams(kind) if stream["codec_name"] not in left_out(told)]
+        kept = [stream for stream in source.streams(kind) if stream["codec_name"] not in left_out(printed)]
         assert len(painted.streams(kind)) == len(kept)
         for before, after in zip(kept, painted.streams(kind), strict=True):
             assert after["codec_name"] == before["codec_name"]
@@ -373,8 +373,8 @@ def assert_the_rest_is_kept(source: Found, painted: Found, told: str) -> None:
     assert [stream["tags"]["filename"] for stream in painted.streams("attachment")] == attached
 
 
-def left_out(told: str) -> list[str]:
-    codecs = [line.split()[2] for line in told.splitlines() if " is left out" in line]
+def left_out(printed: str) -> list[str]:
+    codecs = [line.split()[2] for line in printed.splitlines() if " is left out" in line]
     return [{"srt": "subrip"}.get(codec, codec) for codec in codecs]
 
 
@@ -385,10 +385,10 @@ def language(stream: Any) -> str:
 def assert_packets_are_kept(source: Found, before: Any, painted: Found, after: Any) -> None:
     earlier, later = source.packets(before), painted.packets(after)
     if before["codec_name"] == "mov_text":
-        # where MP4's subtitles end it has an empty one
+        # in MP4 an empty subtitle marks the end of the one before
         later = later[: len(earlier)]
     broadcast_aac = source.path.suffix == ".ts" and before["codec_name"] == "aac"
-    # MP4 has no place for the heads of a broadcast's packets
+    # MP4 drops the headers of a broadcast's packets
     assert broadcast_aac or [data for _, data in later] == [data for _, data in earlier]
     assert len(later) == len(earlier) > 0
     tick = max(Fraction(before["time_base"]), Fraction(after["time_base"]))
@@ -396,20 +396,22 @@ def assert_packets_are_kept(source: Found, before: Any, painted: Found, after: A
 
 
 def shown_aspect(found: Found) -> float:
-    """How wide the upright picture is shown, in heights."""
+    """Returns width by height of the upright frame as it is shown."""
     pixel = found.video.get("sample_aspect_ratio", "1:1").replace(":", "/")
     aspect = found.video["width"] / found.video["height"] * Fraction(pixel)
     rotations = [int(data.get("rotation", 0)) for data in found.video.get("side_data_list", [])]
     return float(1 / aspect if any(rotation % 180 for rotation in rotations) else aspect)
 
 
-def test_a_film_of_high_dynamic_range_looks_like_its_ordinary_self(
+def test_high_dynamic_range_looks_like_the_same_video_in_standard_range(
     folder: Path, nst_live: NstLive, identity: Path
 ) -> None:
     ffmpeg(folder, film("-y source.mp4", filters=HDR.format("smpte2084")))
     ffmpeg(folder, film(f"{X264} -pix_fmt yuv420p -y plain.mp4"))
-    told = nst_live("-i", folder / "source.mp4", "-o", "painted.mp4", "--style", identity, "--steady", 0, "--frames", 2)
-    assert "high dynamic range (PQ): it is mapped to the ordinary one, BT.709" in told.err
+    result = nst_live(
+        "-i", folder / "source.mp4", "-o", "painted.mp4", "--style", identity, "--steady", 0, "--frames", 2
+    )
+    assert "high dynamic range (PQ): it is mapped to standard dynamic range, BT.709" in result.err
     painted, plain = Found(Path("painted.mp4")), Found(folder / "plain.mp4")
     assert [painted.video[key] for key in ("color_transfer", "color_primaries")] == ["bt709", "bt709"]
     before, after = plain.pictures((128, 96))[:2], painted.pictures((128, 96))
@@ -417,7 +419,7 @@ def test_a_film_of_high_dynamic_range_looks_like_its_ordinary_self(
 
 
 @pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG"), ("bt709", None)])
-def test_high_dynamic_range_is_known_by_its_transfer(transfer: str, name: str | None, folder: Path) -> None:
+def test_high_dynamic_range_is_recognized_by_its_transfer(transfer: str, name: str | None, folder: Path) -> None:
     ffmpeg(folder, film(f"{X264} -color_trc {transfer} -pix_fmt yuv420p -y source.mp4", seconds="0.04"))
     with av.open(str(folder / "source.mp4")) as container:
         assert hdr_name(next(container.decode(video=0))) == name
@@ -427,7 +429,7 @@ def test_high_dynamic_range_is_known_by_its_transfer(transfer: str, name: str | 
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi", ".webm"])
-def test_of_a_film_that_was_cut_off_is_painted_what_there_is(
+def test_what_is_left_of_a_file_that_was_cut_off_is_painted(
     suffix: str, folder: Path, nst_live: NstLive, identity: Path
 ) -> None:
     codecs = {".webm": "-c:v libvpx-vp9 -cpu-used 8 -c:a libopus"}.get(suffix, f"{X264} -g 5 -c:a aac")
@@ -435,11 +437,11 @@ def test_of_a_film_that_was_cut_off_is_painted_what_there_is(
     ffmpeg(folder, film(f"{codecs} {moov_first} -pix_fmt yuv420p -y whole{suffix}", more=SOUND, seconds="2"))
     whole = (folder / f"whole{suffix}").read_bytes()
     (folder / f"cut{suffix}").write_bytes(whole[: len(whole) * 6 // 10])
-    told = nst_live("-i", folder / f"cut{suffix}", "-o", "painted.mkv", "--style", identity, "--steady", 0)
+    result = nst_live("-i", folder / f"cut{suffix}", "-o", "painted.mkv", "--style", identity, "--steady", 0)
     assert 10 < len(Found(Path("painted.mkv")).times) < 50
-    # nothing in a transport stream says how long it was to be
-    assert told.code == (0 if suffix == ".ts" else 3), told.err
-    assert suffix == ".ts" or "damaged or cut off: only" in told.complaint
+    # a transport stream does not say how long it should be
+    assert result.code == (0 if suffix == ".ts" else 3), result.err
+    assert suffix == ".ts" or "damaged or cut off: only" in result.complaint
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4"])
@@ -451,16 +453,16 @@ def test_what_lies_behind_a_damaged_place_is_painted_too(
     middle, damage = len(data) // 2, 2000
     data[middle : middle + damage] = np.random.default_rng(1).bytes(damage)
     (folder / f"damaged{suffix}").write_bytes(data)
-    told = nst_live("-i", folder / f"damaged{suffix}", "-o", "painted.mkv", "--style", identity, "--steady", 0)
-    assert told.code in {0, 3}, told.err
+    result = nst_live("-i", folder / f"damaged{suffix}", "-o", "painted.mkv", "--style", identity, "--steady", 0)
+    assert result.code in {0, 3}, result.err
     assert Found(Path("painted.mkv")).times[-1] == Fraction(49, 25)
 
 
-def test_no_video_is_one_line_and_3(tmp_path: Path, nst_live: NstLive) -> None:
+def test_a_file_that_is_not_a_video_gives_one_line_and_exit_code_3(tmp_path: Path, nst_live: NstLive) -> None:
     Path("empty.mp4").touch()
     Path("text.mp4").write_text("These are no pictures.\n" * 100)
     for name, words in {"empty.mp4": "is empty (0 bytes)", "text.mp4": "cannot be read as a video"}.items():
-        told = nst_live("-i", name, "-o", "painted.mp4")
-        assert told.code == 3
-        assert words in told.complaint
+        result = nst_live("-i", name, "-o", "painted.mp4")
+        assert result.code == 3
+        assert words in result.complaint
         assert not Path("painted.mp4").exists()

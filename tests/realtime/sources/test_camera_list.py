@@ -1,4 +1,4 @@
-"""Cameras are found by index, path and name, and where there is none the message says what there is."""
+"""Cameras are found by index, path and name, and an error says which ones exist."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from types import ModuleType
 import cv2
 import pytest
 
+from realtime.media.decoding import SourceError
 from realtime.sources import camera_list as cameras
-from realtime.sources.base import SourceError
 from realtime.sources.camera_list import (
     CameraDevice,
+    default_camera,
     describe_cameras,
     find_again,
     find_camera,
     list_cameras,
     twins_of,
-    usual_camera,
 )
 from realtime.sources.open import open_source
 
@@ -39,7 +39,7 @@ def plug_in(sysfs: Path, node: str, name: str, index: str = "0") -> None:
 
 @pytest.fixture
 def sysfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like Linux's own, with no camera in it yet, in which the code looks for them."""
+    """A folder like the one in which Linux lists cameras, empty, where the code looks for them."""
     folder = tmp_path / "video4linux"
     monkeypatch.setattr(cameras, "list_cameras", partial(list_cameras, folder))
     return folder
@@ -81,27 +81,27 @@ def test_a_camera_is_found_by_index_or_part_of_its_name(wanted: str, found: Came
     assert find_camera(wanted) == found
 
 
-def test_where_no_camera_is_named_the_first_device_is_taken_and_not_a_program(sysfs: Path, tmp_path: Path) -> None:
-    assert usual_camera() is None
+def test_by_default_the_first_device_is_taken_and_not_a_virtual_camera(sysfs: Path, tmp_path: Path) -> None:
+    assert default_camera() is None
     loopback = tmp_path / "devices" / "virtual" / "video4linux"
     plug_in(loopback, "video0", "Dummy video device")
     sysfs.mkdir()
     (sysfs / "video0").symlink_to(loopback / "video0")
-    made_by_a_program = usual_camera()
+    made_by_a_program = default_camera()
     assert made_by_a_program is not None
     assert made_by_a_program.name == "Dummy video device"
     plug_in(sysfs, "video2", "C920")
-    assert usual_camera() == CameraDevice(2, "C920", "/dev/video2")
+    assert default_camera() == CameraDevice(2, "C920", "/dev/video2")
 
 
-def test_where_cameras_cannot_be_listed_nobody_says_that_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_cameras_cannot_be_listed_nothing_claims_that_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert usual_camera() == CameraDevice(0)
+    assert default_camera() == CameraDevice(0)
     assert describe_cameras().startswith("cameras cannot be listed here; type: pip install cv2-enumerate-cameras")
 
 
-def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
+def test_of_two_identical_cameras_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
     plug_in(sysfs, "video0", "C920")
     plug_in(sysfs, "video2", "C920")
     lost = find_camera("2")
@@ -109,12 +109,12 @@ def test_of_two_alike_the_one_that_was_lost_is_found_again(sysfs: Path) -> None:
     twins = twins_of(lost)
     assert find_again(lost, twins) == lost
     shutil.rmtree(sysfs / "video2")
-    assert find_again(lost, twins) is None, "the other one is in its place still"
+    assert find_again(lost, twins) is None, "the other one is still in its place"
     plug_in(sysfs, "video4", "C920")
     assert find_again(lost, twins) == CameraDevice(4, "C920", "/dev/video4")
 
 
-def test_elsewhere_than_on_linux_a_camera_is_listed_once(
+def test_outside_linux_each_camera_is_listed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Info:
@@ -126,38 +126,38 @@ def test_elsewhere_than_on_linux_a_camera_is_listed_once(
     monkeypatch.setattr(package, "supported_backends", (cv2.CAP_MSMF, cv2.CAP_DSHOW), raising=False)
     found = {
         cv2.CAP_MSMF: [Info(0, "FaceTime"), Info(1, "Brio")],
-        cv2.CAP_DSHOW: [Info(0, "Brio"), Info(1, "OBS Virtual CameraDevice")],
+        cv2.CAP_DSHOW: [Info(0, "Brio"), Info(1, "OBS Virtual Camera")],
     }
     monkeypatch.setattr(package, "enumerate_cameras", lambda backend: found[backend], raising=False)
     monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", package)
     monkeypatch.setattr(sys, "platform", "win32")
     assert find_camera("0") == CameraDevice(0, "FaceTime", backend=cv2.CAP_MSMF)
     assert find_camera("brio") == CameraDevice(1, "Brio", backend=cv2.CAP_MSMF)
-    assert find_camera("obs") == CameraDevice(cv2.CAP_DSHOW + 1, "OBS Virtual CameraDevice")
+    assert find_camera("obs") == CameraDevice(cv2.CAP_DSHOW + 1, "OBS Virtual Camera")
 
 
-def test_a_device_path_is_believed_where_it_exists() -> None:
+def test_a_device_path_is_trusted_if_it_exists() -> None:
     assert find_camera("/dev/null") == CameraDevice(0, path="/dev/null")
 
 
 @pytest.mark.usefixtures("two_cameras")
-def test_the_cameras_there_are_told_in_one_line() -> None:
+def test_the_cameras_are_described_in_one_line() -> None:
     assert describe_cameras() == ("found: 0 (Integrated CameraDevice: HD) /dev/video0, 10 (Logitech BRIO) /dev/video10")
 
 
 @pytest.mark.usefixtures("sysfs")
-def test_no_camera_is_told_with_what_to_type_instead() -> None:
+def test_if_there_is_no_camera_the_error_says_what_to_type_instead() -> None:
     with pytest.raises(SourceError) as caught:
         open_source()
     assert str(caught.value) == ("no camera here; found no camera at all; without a camera, type: nst-live -i test")
 
 
 @pytest.mark.usefixtures("two_cameras")
-def test_a_name_that_matches_nothing_is_told_with_the_names_there_are() -> None:
+def test_a_name_that_matches_no_camera_gives_an_error_with_the_names_that_exist() -> None:
     with pytest.raises(SourceError, match=r"no camera 'Nikon' here; found: 0 \(Integrated CameraDevice: HD\)"):
         open_source(camera="Nikon")
 
 
-def test_a_device_that_is_no_camera_is_said_to_be_unusable(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*does another program use it"):
+def test_a_device_that_is_not_a_camera_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"cannot open camera 0 /dev/null; found .*is another program using it"):
         open_source(camera="/dev/null")

@@ -1,4 +1,4 @@
-"""A file played over and over: pictures, times and sound go on from one round to the next."""
+"""A file is played over and over: frames, times and audio continue from one round to the next."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.audio.feed import RATE, AudioChunk, AudioFeed
+from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioFeed
 from realtime.frames import Frame
-from realtime.sources.base import SourceError
+from realtime.media.decoding import SourceError
 from realtime.sources.looping import Looping
 from realtime.sources.open import open_source
 from realtime.sources.real_time import RealTime
@@ -42,18 +42,18 @@ def frames_of(source: Looping, count: int) -> list[Frame]:
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.avi", "frame_%03d.png"])
-def test_the_last_picture_is_followed_by_the_first_in_time(name: str, tmp_path: Path) -> None:
+def test_the_last_frame_is_followed_by_the_first_without_a_gap(name: str, tmp_path: Path) -> None:
     codec, pixel_format = _CODECS.get(Path(name).suffix, ("libx264", "yuv420p"))
     path = write_clip(tmp_path / name, 5, rate=Fraction(25), codec=codec, pixel_format=pixel_format)
     source = looped(path)
-    assert source.frame_count is None
+    assert source.info.frame_count is None
     frames = frames_of(source, 13)
     assert [number_of(frame.pixels) for frame in frames] == [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]
     assert [frame.index for frame in frames] == list(range(13))
     assert [frame.time for frame in frames] == [Fraction(index, 25) for index in range(13)]
 
 
-def test_a_part_of_a_file_is_a_loop_too(tmp_path: Path) -> None:
+def test_a_part_of_a_file_can_be_looped(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 25, rate=Fraction(25))
     part = ReadOptions(start_s=Fraction(8, 25), end_s=Fraction(11, 25))
     frames = frames_of(looped(path, part), 8)
@@ -61,7 +61,7 @@ def test_a_part_of_a_file_is_a_loop_too(tmp_path: Path) -> None:
     assert [frame.time for frame in frames] == [Fraction(index, 25) for index in range(8)]
 
 
-def test_a_clock_that_begins_late_delays_the_beginning_alone(tmp_path: Path) -> None:
+def test_a_clock_that_begins_late_delays_only_the_first_round(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mkv", 4, rate=Fraction(25), ticks=[250, 251, 252, 253])
     frames = frames_of(looped(path), 10)
     assert [number_of(frame.pixels) for frame in frames] == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
@@ -75,7 +75,7 @@ def test_at_another_rate_the_loop_keeps_its_length(tmp_path: Path) -> None:
     assert [frame.time for frame in frames] == [Fraction(index, 5) for index in range(12)]
 
 
-def test_a_damaged_file_goes_on_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_damaged_file_keeps_looping_and_reports_what_is_missing(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mkv", 60, rate=NTSC)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     source = looped(path)
@@ -85,7 +85,7 @@ def test_a_damaged_file_goes_on_and_says_what_is_missing(tmp_path: Path) -> None
     assert "damaged or cut off" in source.shortfall
 
 
-def test_another_file_of_that_name_is_fitted_into_the_picture(tmp_path: Path) -> None:
+def test_another_file_of_the_same_name_is_letterboxed(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 3)
     source = looped(path)
     with source:
@@ -98,7 +98,7 @@ def test_another_file_of_that_name_is_fitted_into_the_picture(tmp_path: Path) ->
     assert number_of(later[0].pixels[:, 12:-12]) == 0
 
 
-def test_what_is_opened_while_one_leaves_is_closed(tmp_path: Path) -> None:
+def test_a_file_that_is_opened_while_the_loop_stops_is_closed(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 3)
     opened: list[VideoFile] = []
 
@@ -113,7 +113,7 @@ def test_what_is_opened_while_one_leaves_is_closed(tmp_path: Path) -> None:
     assert list(late.frames())[1:] == []
 
 
-def test_a_file_that_is_gone_when_it_begins_again_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_in_the_next_round_is_an_error(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 5)
     source = looped(path)
     with source:
@@ -124,31 +124,31 @@ def test_a_file_that_is_gone_when_it_begins_again_is_an_error(tmp_path: Path) ->
             next(frames)
 
 
-def test_its_sound_begins_again_with_its_pictures(tmp_path: Path) -> None:
+def test_audio_begins_again_with_the_frames(tmp_path: Path) -> None:
     path = write_talkie(tmp_path / "talkie.mp4")
     feed = AudioFeed()
-    ear = feed.ear()
-    # dark and silent to 1 s, then bright with a tone: 0.4 s of each
+    queue = feed.subscribe()
+    # dark and silent until 1 s, then bright with a tone: 0.4 s of each
     reading = ReadOptions(start_s=Fraction(3, 5), end_s=Fraction(7, 5))
-    heard: list[AudioChunk] = []
+    chunks: list[AudioChunk] = []
     bright_at_s: list[float] = []
     with RealTime(looped(path, reading), feed) as playback:
         was_bright = False
         for frame in islice(playback.frames(), 60):
-            heard.extend(ear.take_until(frame.captured_at_s))
+            chunks.extend(queue.take_until(frame.captured_at_s))
             bright = frame.pixels.mean() > 100
             if bright and not was_bright:
                 bright_at_s.append(frame.captured_at_s)
             was_bright = bright
     assert len(bright_at_s) == 3
     for at_s in bright_at_s:
-        assert _loudness(heard, at_s - 0.3, at_s - 0.1) < 0.01
-        assert _loudness(heard, at_s + 0.1, at_s + 0.3) > 0.2
+        assert _loudness(chunks, at_s - 0.3, at_s - 0.1) < 0.01
+        assert _loudness(chunks, at_s + 0.1, at_s + 0.3) > 0.2
 
 
-def test_sound_that_outlasts_its_picture_is_not_heard_in_the_next_round(tmp_path: Path) -> None:
+def test_audio_that_outlasts_the_video_is_not_heard_in_the_next_round(tmp_path: Path) -> None:
     path = tmp_path / "long.mkv"
-    # 0.4 s of picture to a second of silence and tone
+    # 0.4 s of video with two seconds of silence and tone
     talkie = write_talkie(tmp_path / "talkie.mp4")
     with av.open(str(talkie)) as source, av.open(str(path), "w") as target:
         copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
@@ -158,28 +158,28 @@ def test_sound_that_outlasts_its_picture_is_not_heard_in_the_next_round(tmp_path
                 packet.stream = copies[packet.stream.index]
                 target.mux(packet)
     feed = AudioFeed()
-    ear = feed.ear()
+    queue = feed.subscribe()
     with RealTime(looped(path), feed) as playback:
         frames = list(islice(playback.frames(), 21))
-    heard = [piece.at_s for piece in ear.take_until(frames[-1].captured_at_s)]
-    assert heard == sorted(heard)
-    assert heard[-1] - heard[0] == pytest.approx(0.8, abs=0.05)
+    chunks = [chunk.at_s for chunk in queue.take_until(frames[-1].captured_at_s)]
+    assert chunks == sorted(chunks)
+    assert chunks[-1] - chunks[0] == pytest.approx(0.8, abs=0.05)
 
 
-def _loudness(pieces: list[AudioChunk], begins_s: float, ends_s: float) -> float:
-    """Returns the root mean square of what is heard in that time."""
-    inside = list(_samples(pieces, begins_s, ends_s))
-    assert sum(map(len, inside)) / RATE == pytest.approx(ends_s - begins_s, abs=0.01)
+def _loudness(chunks: list[AudioChunk], begins_s: float, ends_s: float) -> float:
+    """Returns the root mean square of the audio in that time."""
+    inside = list(_samples(chunks, begins_s, ends_s))
+    assert sum(map(len, inside)) / SAMPLE_RATE == pytest.approx(ends_s - begins_s, abs=0.01)
     return float(np.sqrt(np.mean(np.concatenate(inside) ** 2)))
 
 
-def _samples(pieces: list[AudioChunk], begins_s: float, ends_s: float) -> Iterator[np.ndarray]:
-    for piece in pieces:
-        at_s = piece.at_s + np.arange(piece.samples.shape[1]) / RATE
-        yield piece.samples[0][(at_s >= begins_s) & (at_s < ends_s)]
+def _samples(chunks: list[AudioChunk], begins_s: float, ends_s: float) -> Iterator[np.ndarray]:
+    for chunk in chunks:
+        at_s = chunk.at_s + np.arange(chunk.samples.shape[1]) / SAMPLE_RATE
+        yield chunk.samples[0][(at_s >= begins_s) & (at_s < ends_s)]
 
 
-def test_so_many_frames_of_a_loop_can_be_wanted(nst_live: NstLive, tmp_path: Path) -> None:
+def test_a_loop_can_be_limited_to_a_number_of_frames(nst_live: NstLive, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 4)
     run = nst_live("-i", str(clip), "--loop", "--no-window", "--frames", "11")
     assert run.code == 0
@@ -207,7 +207,7 @@ def test_a_loop_that_would_never_end_is_refused(
     assert words in run.err
 
 
-def test_without_a_screen_a_loop_of_so_many_frames_is_not_recorded(
+def test_without_a_screen_a_limited_loop_is_not_recorded(
     nst_live: NstLive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -218,7 +218,7 @@ def test_without_a_screen_a_loop_of_so_many_frames_is_not_recorded(
     assert "painted 6 frames in" in run.err
 
 
-def test_a_loop_is_on_air_with_its_sound(nst_live: NstLive, tmp_path: Path) -> None:
+def test_a_loop_is_streamed_with_its_audio(nst_live: NstLive, tmp_path: Path) -> None:
     talkie = write_talkie(tmp_path / "talkie.mp4")
     received = tmp_path / "received.ts"
     with received.open("wb") as file, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:

@@ -23,8 +23,8 @@ needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg
 
 
 def painted(nst_live: NstLive, identity: Path, clip: Path, output: str, *options: object) -> Clip:
-    told = nst_live("-i", clip, "-o", output, "--style", identity, "--steady", 0, *options)
-    assert told.code == 0, told.err
+    result = nst_live("-i", clip, "-o", output, "--style", identity, "--steady", 0, *options)
+    assert result.code == 0, result.err
     return read_clip(Path(output))
 
 
@@ -46,13 +46,13 @@ def test_a_part_of_a_file_is_painted_and_begins_at_0(
     clip = write_clip(Path(f"clip{suffix}"), 30, rate=RATE, codec_options={"g": "12"})
     part = painted(nst_live, identity, clip, "painted.mp4", *options)
     assert part.numbers == list(PARTS[options])
-    # 0.5 s is half a picture before the thirteenth
+    # 0.5 s is half a frame before the thirteenth
     begins_s = Fraction(options[1]) if options[0] == "--start" else Fraction(0)
     assert part.times == [number / RATE - begins_s for number in PARTS[options]]
 
 
 @needs_ffmpeg
-def test_the_sound_of_a_part_goes_with_its_picture(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_the_audio_of_a_part_stays_with_its_video(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     picture = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=3"]
     sound = ["-f", "lavfi", "-i", "sine=440:duration=3", "-c:a", "aac"]
     subprocess.run(["ffmpeg", "-loglevel", "error", *picture, *sound, "clip.mp4"], check=True, cwd=tmp_path)
@@ -66,28 +66,28 @@ def test_the_sound_of_a_part_goes_with_its_picture(tmp_path: Path, identity: Pat
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--start", "5"], 3, "no picture of clip.mp4 lies between --start and --end"),
+        (["--start", "5"], 3, "no frame of clip.mp4 lies between --start and --end"),
         (["--start", "0.4", "--end", "0.4"], 2, "--end is not after --start"),
     ],
 )
-def test_a_part_that_is_empty_is_one_line(
+def test_an_empty_part_gives_one_line(
     options: list[str], code: int, words: str, identity: Path, nst_live: NstLive
 ) -> None:
     write_clip(Path("clip.mp4"), 12)
-    told = nst_live("-i", "clip.mp4", "-o", "painted.mp4", "--style", identity, *options)
-    assert told.code == code
-    assert words in told.complaint
+    result = nst_live("-i", "clip.mp4", "-o", "painted.mp4", "--style", identity, *options)
+    assert result.code == code
+    assert words in result.complaint
     assert not Path("painted.mp4").exists()
 
 
-def test_a_part_of_what_is_no_file_is_refused(nst_live: NstLive) -> None:
-    told = nst_live("-i", "test", "--start", "1")
-    assert told.code == 2
-    assert "wanted -i FILE" in told.complaint
+def test_a_part_of_something_that_is_not_a_file_is_refused(nst_live: NstLive) -> None:
+    result = nst_live("-i", "test", "--start", "1")
+    assert result.code == 2
+    assert "wanted -i FILE" in result.complaint
 
 
 @pytest.mark.parametrize("time", ["soon", "-1", "1:2:3:4", "1,5"])
-def test_a_time_that_is_none_says_what_is_wanted(time: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_time_says_what_is_expected(time: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["-i", "clip.mp4", f"--start={time}"])
     assert caught.value.code == 2
@@ -121,7 +121,9 @@ def test_a_file_is_painted_no_larger_than_asked_for(tmp_path: Path, identity: Pa
     assert painted(nst_live, identity, clip, "half.mp4", "--scale", "1/2").size == (64, 48)
 
 
-def test_a_size_of_another_shape_is_shown_in_the_old_one(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_a_size_of_another_shape_is_shown_in_the_original_shape(
+    tmp_path: Path, identity: Path, nst_live: NstLive
+) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2, size=(128, 64))
     assert painted(nst_live, identity, clip, "painted.mp4", "--size", "64x64").size == (64, 64)
     with av.open("painted.mp4") as container:
@@ -156,7 +158,7 @@ def test_every_encoder_keeps_number_time_and_colours(
         assert np.abs(before.astype(int) - after).mean() < 3
 
 
-def test_ffv1_is_the_painting_bit_by_bit(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_ffv1_holds_exactly_what_was_painted(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     for index in range(1, 4):
         save(tmp_path / f"frame_{index:03d}.png", colourful(index))
     result = painted(nst_live, identity, tmp_path / "frame_%03d.png", "painted.mkv", "--encoder", "ffv1")
@@ -186,44 +188,44 @@ def test_a_lower_crf_makes_a_better_and_larger_file(tmp_path: Path, identity: Pa
         (
             "p.webm",
             ["--encoder", "libx264"],
-            ".webm does not hold libx264; wanted a name ending in .mp4",
+            ".webm cannot hold libx264; expected a name ending in .mp4",
         ),
         ("p.mkv", ["--encoder", "ffv1", "--crf", "3"], "ffv1 is lossless and takes no --crf"),
-        ("p.mp4", ["--crf", "60"], "--crf 60 is too much for libx264; wanted 0 (best) to 51"),
-        ("p.mp4", ["--preset", "quick"], "libx264 has no preset 'quick'; wanted one of ultrafast, superfast"),
+        ("p.mp4", ["--crf", "60"], "--crf 60 is too high for libx264; expected 0 (best) to 51"),
+        ("p.mp4", ["--preset", "quick"], "libx264 has no preset 'quick'; expected one of ultrafast, superfast"),
     ],
 )
-def test_what_does_not_go_together_is_2(
+def test_options_that_do_not_go_together_give_exit_code_2(
     output: str, options: list[str], words: str, identity: Path, nst_live: NstLive
 ) -> None:
     write_clip(Path("clip.mp4"), 2)
-    told = nst_live("-i", "clip.mp4", "-o", output, "--style", identity, *options)
-    assert told.code == 2
-    assert words in told.complaint
+    result = nst_live("-i", "clip.mp4", "-o", output, "--style", identity, *options)
+    assert result.code == 2
+    assert words in result.complaint
     assert not Path(output).exists()
 
 
-def test_an_encoder_that_does_not_run_here_is_4(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_an_encoder_that_does_not_run_here_gives_exit_code_4(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     if Path("/dev/nvidia0").exists():
         pytest.skip("an NVIDIA card may well run it")
     write_clip(tmp_path / "clip.mp4", 2)
-    told = nst_live("-i", "clip.mp4", "-o", "p.mp4", "--style", identity, "--encoder", "h264_nvenc")
-    assert told.code == 4
-    assert "h264_nvenc does not start here" in told.complaint
-    assert "it needs an NVIDIA card with its driver" in told.complaint
+    result = nst_live("-i", "clip.mp4", "-o", "p.mp4", "--style", identity, "--encoder", "h264_nvenc")
+    assert result.code == 4
+    assert "h264_nvenc does not start here" in result.complaint
+    assert "it needs an NVIDIA card with its driver" in result.complaint
     assert not Path("p.mp4").exists()
 
 
-def test_the_presets_are_those_of_the_encoders(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_presets_are_those_of_each_encoder(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2)
     for name in ("libx264", "libx265", "libsvtav1"):
         painted(nst_live, identity, clip, f"{name}.mp4", "--encoder", name, "--preset", ENCODERS[name].presets[-2])
 
 
-# rows of pictures, GIF ------------------------------------------------------------------------------------------------
+# image sequences, GIF ------------------------------------------------------------------------------------------------
 
 
-def test_a_row_of_pictures_is_a_film_at_the_rate_asked_for(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_an_image_sequence_is_a_video_at_the_requested_rate(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     for index in range(7, 12):
         save(tmp_path / f"in_{index:04d}.png", numbered(index))
     result = painted(nst_live, identity, tmp_path / "in_%04d.png", "painted.mp4", "--fps", "10")
@@ -231,10 +233,10 @@ def test_a_row_of_pictures_is_a_film_at_the_rate_asked_for(tmp_path: Path, ident
     assert result.times == [Fraction(index, 10) for index in range(5)]
 
 
-def test_a_film_becomes_a_row_of_pictures(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_a_video_becomes_an_image_sequence(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 12)
-    told = nst_live("-i", clip, "-o", "out_%03d.png", "--style", identity, "--steady", 0)
-    assert told.code == 0, told.err
+    result = nst_live("-i", clip, "-o", "out_%03d.png", "--style", identity, "--steady", 0)
+    assert result.code == 0, result.err
     pictures = sorted(tmp_path.glob("out_*.png"))
     assert [picture.name for picture in pictures] == [f"out_{index:03d}.png" for index in range(1, 13)]
     assert [number_of(read_clip(picture).pictures[0]) for picture in pictures] == list(range(12))
@@ -243,18 +245,18 @@ def test_a_film_becomes_a_row_of_pictures(tmp_path: Path, identity: Path, nst_li
     assert "exists; to overwrite it, add -y" in again.complaint
 
 
-def test_a_row_that_is_not_there_says_how_one_is_named(nst_live: NstLive) -> None:
-    told = nst_live("-i", "in_%04d.png", "-o", "painted.mp4")
-    assert told.code == 3
-    assert "no file is named like in_%04d.png; wanted numbered pictures, as frame_00001.png" in told.complaint
+def test_an_image_sequence_that_does_not_exist_says_how_one_is_named(nst_live: NstLive) -> None:
+    result = nst_live("-i", "in_%04d.png", "-o", "painted.mp4")
+    assert result.code == 3
+    assert "no file matches in_%04d.png; expected numbered images, e.g. frame_00001.png" in result.complaint
 
 
-def test_a_gap_in_a_row_is_told(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_a_gap_in_an_image_sequence_is_reported(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     for index in (1, 2, 9):
         save(tmp_path / f"in_{index:04d}.png", numbered(index))
-    told = nst_live("-i", "in_%04d.png", "-o", "painted.mp4", "--style", identity)
-    assert told.code == 3
-    assert "only 2 of 3 frames could be read" in told.complaint
+    result = nst_live("-i", "in_%04d.png", "-o", "painted.mp4", "--style", identity)
+    assert result.code == 3
+    assert "only 2 of 3 frames could be read" in result.complaint
 
 
 def test_gif_keeps_times_and_colours(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
@@ -266,7 +268,7 @@ def test_gif_keeps_times_and_colours(tmp_path: Path, identity: Path, nst_live: N
 
 
 @needs_ffmpeg
-def test_the_cover_of_a_film_is_kept_or_named(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+def test_the_cover_of_a_video_is_kept_or_named(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     save(tmp_path / "cover.png", colourful(3))
     film = "-f lavfi -i testsrc=size=64x48:rate=25:duration=0.4 -i cover.png -map 0 -map 1 -c:v:0 libx264"
     cover = "-pix_fmt:v:0 yuv420p -c:v:1 copy -disposition:v:1 attached_pic clip.mp4"
@@ -275,5 +277,5 @@ def test_the_cover_of_a_film_is_kept_or_named(tmp_path: Path, identity: Path, ns
     with av.open("painted.mkv") as container:
         (packet, *_) = container.demux(video=1)
         assert bytes(packet) == Path("cover.png").read_bytes()
-    told = nst_live("-i", "clip.mp4", "-o", "painted.mp4", "--style", identity)
-    assert "cover png is left out: mp4 cannot hold it" in told.err
+    result = nst_live("-i", "clip.mp4", "-o", "painted.mp4", "--style", identity)
+    assert "cover png is left out: mp4 cannot hold it" in result.err

@@ -1,4 +1,4 @@
-"""A camera or stream that stalls, breaks off or changes is waited for, told about, and shown again when it is back."""
+"""A camera or stream that stalls, breaks off or changes is waited for, reported, and shown again when it is back."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.frames import Frame, Pixels, fitted
+from realtime.frames import Frame, Pixels, letterboxed
+from realtime.media.decoding import SourceError
 from realtime.queues import FrameQueue
 from realtime.sources import camera_list as cameras
 from realtime.sources import network_stream
 from realtime.sources import reconnecting as recovery
-from realtime.sources.base import SourceError
+from realtime.sources.camera import CameraSource
 from realtime.sources.camera_list import CameraDevice
-from realtime.sources.open import CameraSource, open_source
+from realtime.sources.open import open_source
 from realtime.sources.reconnecting import Reconnecting
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, write_clip
 from tests.realtime.conftest import NstLive
@@ -39,13 +40,13 @@ def clip_of(folder: Path, size: tuple[int, int] = SIZE, count: int = 300) -> Pat
 
 @pytest.fixture
 def stream(tmp_path: Path) -> Iterator[TcpStream]:
-    """Somebody who streams to us from this machine."""
+    """A server on this machine that streams a clip."""
     with TcpStream(clip_of(tmp_path)) as sender:
         yield sender
 
 
 class Viewer:
-    """Reads a source through its queue, as the loop does."""
+    """Reads a source through its queue, as the player does."""
 
     def __init__(self, source: Reconnecting) -> None:
         self.source = source
@@ -61,7 +62,7 @@ class Viewer:
         self.source.__exit__(None, None, None)
 
     def see(self, count: int) -> list[Frame]:
-        """Returns so many new frames."""
+        """Returns `count` new frames."""
         begin = len(self.frames)
         self.until(lambda: len(self.frames) >= begin + count)
         return self.frames[begin:]
@@ -81,7 +82,7 @@ def viewer(url: str) -> Viewer:
     return Viewer(source)
 
 
-def test_a_stream_that_is_cut_is_told_waited_for_and_seen_again(stream: TcpStream) -> None:
+def test_a_stream_that_is_cut_is_reported_waited_for_and_shown_again(stream: TcpStream) -> None:
     with viewer(stream.url) as show:
         show.see(5)
         assert show.source.status == ""
@@ -96,7 +97,7 @@ def test_a_stream_that_is_cut_is_told_waited_for_and_seen_again(stream: TcpStrea
     assert {frame.size for frame in after} == {SIZE}
 
 
-def test_a_stream_that_comes_back_in_another_size_keeps_the_size_of_the_show(stream: TcpStream, tmp_path: Path) -> None:
+def test_a_stream_that_comes_back_in_another_size_keeps_its_first_size(stream: TcpStream, tmp_path: Path) -> None:
     with viewer(stream.url) as show:
         show.see(3)
         stream.cut()
@@ -104,25 +105,27 @@ def test_a_stream_that_comes_back_in_another_size_keeps_the_size_of_the_show(str
         stream.start(clip_of(tmp_path, size=(48, 96)))
         after = show.see(5)
     assert {frame.size for frame in after} == {SIZE}
-    # higher than wide, it stands between black bars, 24 pixels wide
+    # it is taller than wide, so there is a black bar of 24 pixels on either side
     pixels = after[-1].pixels
     assert pixels[:, :18].max() < 20
     assert pixels[:, -18:].max() < 20
     assert pixels[:, 22:42].mean() > 60
 
 
-def test_a_stream_that_stalls_is_told_before_it_is_given_up(stream: TcpStream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_stalls_is_reported_before_it_is_given_up(
+    stream: TcpStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recovery, "_STALL_S", 0.5)
     with viewer(stream.url) as show:
         show.see(3)
         stream.flowing.clear()
-        show.until(lambda: show.source.status == f"no picture from {stream.url}, waiting")
+        show.until(lambda: show.source.status == f"no frame from {stream.url}, waiting")
         stream.flowing.set()
         show.until(lambda: show.source.status == "")
         show.see(3)
 
 
-def test_a_stream_that_stalls_for_good_is_opened_anew(stream: TcpStream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_stalls_for_good_is_opened_again(stream: TcpStream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_stream, "_READ_TIMEOUT_S", 0.7)
     with viewer(stream.url) as show:
         show.see(3)
@@ -132,7 +135,7 @@ def test_a_stream_that_stalls_for_good_is_opened_anew(stream: TcpStream, monkeyp
         show.see(3)
 
 
-def test_who_waits_can_leave(stream: TcpStream) -> None:
+def test_waiting_for_a_stream_can_be_stopped(stream: TcpStream) -> None:
     with viewer(stream.url) as show:
         show.see(3)
         stream.cut()
@@ -140,12 +143,12 @@ def test_who_waits_can_leave(stream: TcpStream) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "source"]
 
 
-def test_a_stream_that_never_worked_is_an_error_and_not_waited_for() -> None:
+def test_a_stream_that_never_worked_is_an_error_and_is_not_waited_for() -> None:
     with pytest.raises(SourceError, match="Connection refused"):
         open_source(url=f"tcp://{HOST}:1")
 
 
-def test_a_show_lives_through_an_outage_of_five_seconds(
+def test_a_run_survives_an_outage_of_five_seconds(
     stream: TcpStream, identity: Path, tmp_path: Path, nst_live: NstLive
 ) -> None:
     seen_some, done = threading.Event(), threading.Event()
@@ -158,11 +161,11 @@ def test_a_show_lives_through_an_outage_of_five_seconds(
 
     trouble = threading.Thread(target=outage)
     trouble.start()
-    told = nst_live("-i", stream.url, "--style", identity, "--no-window", "-o", "seen.mkv", "--frames", "120")
+    result = nst_live("-i", stream.url, "--style", identity, "--no-window", "-o", "seen.mkv", "--frames", "120")
     done.set()
     trouble.join()
-    assert told.code == 0, told.err
-    lines = told.err.splitlines()
+    assert result.code == 0, result.err
+    lines = result.err.splitlines()
     assert f"{stream.url} lost, waiting" in lines
     assert lines[-1].startswith("painted 120 frames into seen.mkv")
 
@@ -171,7 +174,7 @@ def test_a_show_lives_through_an_outage_of_five_seconds(
 
 
 class FakeCapture:
-    """Stands for OpenCV's capture of a device: gives what `script` says, picture by picture; then it is unplugged."""
+    """Stands for OpenCV's capture of a device: gives what `script` says, frame by frame; then it is unplugged."""
 
     scripts: list[list[Pixels | None]]
 
@@ -199,7 +202,7 @@ class FakeCapture:
 
 @pytest.fixture
 def unreliable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Reconnecting]:
-    """Returns `unreliable(script, script …)`: a camera that plays one script each time that it is opened."""
+    """Returns `unreliable(script, script …)`: a camera that plays one script each time it is opened."""
     (tmp_path / "v4l" / "video0").mkdir(parents=True)
     (tmp_path / "v4l" / "video0" / "name").write_text("Cheap Camera")
     listed = cameras.list_cameras
@@ -226,16 +229,16 @@ def first_frames(source: Reconnecting, count: int) -> list[Frame]:
     return frames
 
 
-def test_what_a_camera_really_gives_is_said(unreliable: Callable[..., Reconnecting]) -> None:
-    assert unreliable([numbered(0)]).notes == ("camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps",)
+def test_what_a_camera_really_gives_is_reported(unreliable: Callable[..., Reconnecting]) -> None:
+    assert unreliable([numbered(0)]).info.notes == ("camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps",)
 
 
-def test_a_size_that_a_camera_refuses_is_said(unreliable: Callable[..., Reconnecting]) -> None:
+def test_a_size_that_a_camera_refuses_is_reported(unreliable: Callable[..., Reconnecting]) -> None:
     unreliable([numbered(0)], [numbered(1)])
     source = open_source(size=(1920, 1080))
     assert source.size == SIZE
-    (note,) = source.notes
-    assert note == "camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps, not the 1920x1080 that was asked for"
+    (note,) = source.info.notes
+    assert note == "camera 0 (Cheap Camera) /dev/video0 gives 64x48 at 25 fps, not 1920x1080 as requested"
 
 
 class ManySizes(FakeCapture):
@@ -262,10 +265,10 @@ def test_cameras_are_listed_with_the_sizes_and_rates_they_give(
 ) -> None:
     monkeypatch.setattr(cv2, "VideoCapture", ManySizes)
     monkeypatch.setattr("realtime.app.listings.list_cameras", cameras.list_cameras)
-    told = nst_live("--list-cameras")
-    assert told.code == 0
+    result = nst_live("--list-cameras")
+    assert result.code == 0
     wanted = "0 (Cheap Camera) /dev/video0: 640x480 at 29.97 fps (YUYV), 1280x720 at 15 fps (MJPG)\n"
-    assert told.out == wanted
+    assert result.out == wanted
 
 
 def test_a_camera_that_is_in_use_is_listed_as_such(
@@ -273,28 +276,28 @@ def test_a_camera_that_is_in_use_is_listed_as_such(
 ) -> None:
     monkeypatch.setattr(FakeCapture, "scripts", [], raising=False)
     monkeypatch.setattr("realtime.app.listings.list_cameras", cameras.list_cameras)
-    told = nst_live("--list-cameras")
-    assert told.out == "0 (Cheap Camera) /dev/video0: cannot be opened; is another program using it?\n"
+    result = nst_live("--list-cameras")
+    assert result.out == "0 (Cheap Camera) /dev/video0: cannot be opened; is another program using it?\n"
 
 
-def test_empty_pictures_of_a_camera_are_passed_over(unreliable: Callable[..., Reconnecting]) -> None:
+def test_empty_frames_of_a_camera_are_skipped(unreliable: Callable[..., Reconnecting]) -> None:
     nothing = np.empty((0, 0, 3), np.uint8)
     source = unreliable([numbered(0), nothing, None, numbered(1), None, nothing, numbered(2)])
     assert [number_of(frame.pixels) for frame in first_frames(source, 3)] == [0, 1, 2]
 
 
-def test_a_camera_that_gives_nothing_any_more_is_opened_again(unreliable: Callable[..., Reconnecting]) -> None:
+def test_a_camera_that_stops_giving_frames_is_opened_again(unreliable: Callable[..., Reconnecting]) -> None:
     source = unreliable([numbered(0), numbered(1)], [numbered(2), numbered(3)])
     frames = first_frames(source, 4)
     assert [number_of(frame.pixels) for frame in frames] == [0, 1, 2, 3]
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
 
 
-def test_a_camera_that_changes_its_size_is_shown_in_the_first(unreliable: Callable[..., Reconnecting]) -> None:
+def test_a_camera_that_changes_its_size_is_letterboxed_into_the_first(unreliable: Callable[..., Reconnecting]) -> None:
     wide = np.full((48, 128, 3), 200, np.uint8)
     frames = first_frames(unreliable([numbered(0), wide, numbered(2)]), 3)
     assert [frame.size for frame in frames] == [SIZE] * 3
-    assert (frames[1].pixels[:12] == 0).all(), "wider than the show, it lies between black bars"
+    assert (frames[1].pixels[:12] == 0).all(), "a wider frame is between black bars"
     assert (frames[1].pixels[12:36] == 200).all()
     assert number_of(frames[2].pixels) == 2
 
@@ -308,7 +311,7 @@ def test_a_camera_that_is_plugged_in_elsewhere_is_found_by_its_name(
     assert [number_of(frame.pixels) for frame in frames] == [0, 1]
 
 
-def test_a_camera_that_is_unplugged_says_so(unreliable: Callable[..., Reconnecting], tmp_path: Path) -> None:
+def test_a_camera_that_is_unplugged_is_reported(unreliable: Callable[..., Reconnecting], tmp_path: Path) -> None:
     source = unreliable([numbered(0)], [numbered(1)])
     (tmp_path / "v4l" / "video0").rename(tmp_path / "away")
     with Viewer(source) as show:
@@ -331,10 +334,10 @@ def test_opencv_reads_a_camera_that_is_cut_and_comes_back(stream: TcpStream) -> 
     assert {frame.size for frame in after} == {SIZE}
 
 
-def test_a_picture_is_fitted_whole_and_undistorted() -> None:
+def test_a_letterboxed_frame_is_whole_and_undistorted() -> None:
     square = np.full((40, 40, 3), 255, np.uint8)
-    wide = fitted(square, (80, 40))
+    wide = letterboxed(square, (80, 40))
     assert wide.shape == (40, 80, 3)
     assert (wide[:, 20:60] == 255).all()
     assert wide.sum() == square.sum()
-    assert fitted(square, (40, 40)) is square
+    assert letterboxed(square, (40, 40)) is square

@@ -1,4 +1,4 @@
-"""The bundled scene has something to paint in it at every size, moves, and comes round without a seam."""
+"""The bundled scene has something to paint at every size, moves, and repeats without a seam."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZES = [(16, 16), (17, 16), (16, 61), (64, 48), (333, 77), (640, 480)]
 
 
 def difference(one: Pixels, other: Pixels) -> float:
-    """Returns the mean difference of two pictures, 0 to 255."""
+    """Returns the mean difference of two frames, 0 to 255."""
     return float(np.abs(one.astype(int) - other.astype(int)).mean())
 
 
@@ -40,7 +40,7 @@ def test_two_scenes_are_the_same_to_the_last_pixel() -> None:
         np.testing.assert_array_equal(one.draw(index), other.draw(index))
 
 
-def test_a_picture_does_not_depend_on_which_were_drawn_before() -> None:
+def test_a_frame_does_not_depend_on_those_drawn_before() -> None:
     scene = Scene(64, 48)
     first = scene.draw(7).copy()
     for index in range(20):
@@ -48,7 +48,7 @@ def test_a_picture_does_not_depend_on_which_were_drawn_before() -> None:
     np.testing.assert_array_equal(scene.draw(7), first)
 
 
-def test_a_drawn_picture_is_never_drawn_over() -> None:
+def test_a_drawn_frame_is_never_drawn_over() -> None:
     scene = Scene(64, 48)
     kept = scene.draw(0)
     copy = kept.copy()
@@ -56,7 +56,7 @@ def test_a_drawn_picture_is_never_drawn_over() -> None:
     np.testing.assert_array_equal(kept, copy)
 
 
-def test_the_scene_comes_round_as_smoothly_as_it_moves() -> None:
+def test_the_scene_repeats_as_smoothly_as_it_moves() -> None:
     scene = Scene(96, 72)
     np.testing.assert_array_equal(scene.draw(0), scene.draw(LOOP_FRAMES))
     usual = [difference(scene.draw(index), scene.draw(index + 1)) for index in range(0, LOOP_FRAMES - 1, 23)]
@@ -68,7 +68,7 @@ def test_everything_moves_all_the_time(size: tuple[int, int]) -> None:
     scene = Scene(*size)
     pictures = [scene.draw(index) for index in range(0, LOOP_FRAMES, 20)]
     assert min(difference(one, other) for one, other in pairwise(pictures)) > 2
-    # sky, hills and sea alike, not only a part of the picture
+    # sky, hills and sea alike, not only a part of the frame
     changed = np.mean([one != other for one, other in pairwise(pictures)], axis=(0, 2, 3))
     assert changed.min() > 0.2
 
@@ -84,9 +84,9 @@ def test_the_scene_has_colours_light_and_texture() -> None:
 
 
 @pytest.mark.parametrize("rows", [slice(0, 30), slice(110, 120)], ids=["sky", "sea"])
-def test_nothing_shows_where_a_layer_begins_again(rows: slice) -> None:
+def test_there_is_no_seam_where_a_layer_wraps_around(rows: slice) -> None:
     # these rows are above and below the boat, and over a loop every column of their strips passes
     scene = Scene(160, 120)
     steps = [steps_between_columns(scene.draw(index)[rows]) for index in range(0, LOOP_FRAMES, 10)]
-    # a seam would be one column that stands out in the pictures that have it
+    # a seam would be one column that stands out in the frames that have it
     assert max(np.sort(step)[-1] / np.sort(step)[-9] for step in steps) < 1.6

@@ -1,4 +1,4 @@
-"""Files, streams and the scene give every picture with its time, and say plainly what they cannot read."""
+"""Files, streams and the scene give every frame with its time, and say plainly what they cannot read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ import pytest
 
 from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame
-from realtime.media.decoding import picture_stream
+from realtime.media.decoding import SourceError, open_video_stream
 from realtime.queues import FrameQueue
 from realtime.sources import network_stream
-from realtime.sources.base import Source, SourceError
+from realtime.sources.base import Source
 from realtime.sources.network_stream import NetworkStream, StreamClock
-from realtime.sources.open import Resampled, SceneSource, open_source
+from realtime.sources.open import open_source
+from realtime.sources.resampled import Resampled
+from realtime.sources.scene import SceneSource
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import (
     NTSC,
@@ -48,9 +50,9 @@ FORMATS: dict[str, dict[str, Any]] = {
     "ts": {"codec": "libx264"},
 }
 SERVER = "127.0.0.1"
-# What a stream carries before its size and rate are known is not shown: it is old by then.
+# Frames that come before size and rate of a stream are known are not shown: they are old by then.
 PROBED = 60
-OFTEN = {"g": "10"}  # a player that joins in the middle waits for the next key picture
+OFTEN = {"g": "10"}  # a player that joins in the middle waits for the next key frame
 
 
 def read(source: Source) -> list[Frame]:
@@ -81,7 +83,7 @@ class Folder(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[str]:
-    """The address of a web server on this machine that serves `tmp_path`."""
+    """The URL of a web server on this machine that serves `tmp_path`."""
     handler = functools.partial(Folder, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer((SERVER, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -112,7 +114,7 @@ def stream_source(folder: Path, web: str) -> Source:
 
 
 @pytest.mark.parametrize("make", [scene_source, file_source, resampled_source, stream_source])
-def test_every_source_gives_rgb_pictures_of_its_size_in_order(
+def test_every_source_gives_rgb_frames_of_its_size_in_order(
     make: Callable[[Path, str], Source], tmp_path: Path, web: str
 ) -> None:
     source = make(tmp_path, web)
@@ -121,7 +123,7 @@ def test_every_source_gives_rgb_pictures_of_its_size_in_order(
     before_s = time.monotonic()
     frames = read(source)
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    assert len(frames) == source.frame_count or (source.live and len(frames) >= 9)
+    assert len(frames) == source.info.frame_count or (source.live and len(frames) >= 9)
     assert source.shortfall is None
     for frame in frames:
         assert frame.size == SIZE
@@ -130,7 +132,7 @@ def test_every_source_gives_rgb_pictures_of_its_size_in_order(
         assert before_s <= frame.captured_at_s <= time.monotonic()
     if not source.live:
         assert all(later - earlier == 1 / source.rate for earlier, later in pairwise(times(frames)))
-    # a picture is the caller's to keep: no two share memory, and none has become another
+    # callers may keep a frame: no two share memory, and none has become another
     assert not any(np.shares_memory(one.pixels, two.pixels) for one, two in pairwise(frames))
     assert all((one.pixels != two.pixels).any() for one, two in pairwise(frames))
 
@@ -138,10 +140,10 @@ def test_every_source_gives_rgb_pictures_of_its_size_in_order(
 # the scene ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_scene_is_what_test_opens_in_the_size_and_rate_asked_for() -> None:
+def test_the_scene_is_opened_by_test_at_the_requested_size_and_rate() -> None:
     source = open_source(url="test", size=(32, 24), rate=Fraction(12))
     assert isinstance(source, SceneSource)
-    assert (source.size, source.rate, source.frame_count) == ((32, 24), Fraction(12), None)
+    assert (source.size, source.rate, source.info.frame_count) == ((32, 24), Fraction(12), None)
     assert not source.live
     assert times(list(islice(source.frames(), 3))) == [0, Fraction(1, 12), Fraction(2, 12)]
 
@@ -150,12 +152,12 @@ def test_the_scene_is_what_test_opens_in_the_size_and_rate_asked_for() -> None:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_file_gives_every_picture_once_with_its_own_time(suffix: str, tmp_path: Path) -> None:
+def test_a_file_gives_every_frame_once_with_its_own_time(suffix: str, tmp_path: Path) -> None:
     options = FORMATS[suffix]
     source = VideoFile(write_clip(tmp_path / f"clip.{suffix}", 20, **options))
     assert source.size == SIZE
     assert source.rate == Fraction(30000, 1001)
-    assert source.frame_count == 20
+    assert source.info.frame_count == 20
     frames = read(source)
     assert numbers(frames) == list(range(20))
     assert source.shortfall is None
@@ -165,7 +167,7 @@ def test_a_file_gives_every_picture_once_with_its_own_time(suffix: str, tmp_path
         assert abs(at - began_at - frame.index / NTSC) <= Fraction(1, 1000)
 
 
-def test_a_file_keeps_the_times_of_pictures_that_come_at_no_steady_rate(tmp_path: Path) -> None:
+def test_a_file_of_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     ticks = [0, 1, 5, 6, 20, 21]
     for name in ("clip.mp4", "clip.mkv"):
         source = VideoFile(write_clip(tmp_path / name, 6, rate=Fraction(25), ticks=ticks))
@@ -187,7 +189,7 @@ def test_colours_are_read_as_red_green_and_blue(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(32, 24), (160, 100), (17, 33)])
-def test_a_file_is_scaled_to_the_size_asked_for(size: tuple[int, int], tmp_path: Path) -> None:
+def test_a_file_is_scaled_to_the_requested_size(size: tuple[int, int], tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 3, draw=colourful)
     source = open_source(url=str(clip), size=size)
     assert source.size == size
@@ -198,7 +200,7 @@ def test_a_file_is_scaled_to_the_size_asked_for(size: tuple[int, int], tmp_path:
         assert frames[0].pixels[..., channel].mean() == pytest.approx(plain, abs=8)
 
 
-def test_a_still_picture_is_a_video_of_one_frame(tmp_path: Path) -> None:
+def test_an_image_is_a_video_of_one_frame(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.fromarray(colourful(0)).save(tmp_path / "still.png")
@@ -223,12 +225,12 @@ def test_at_another_rate_frames_are_repeated_or_left_out_and_the_speed_is_kept(
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 4, rate=Fraction(10))
     source = open_source(url=str(clip), rate=rate)
-    assert source.frame_count == len(expected)
+    assert source.info.frame_count == len(expected)
     assert source.rate == rate
     frames = read(source)
     assert len(frames) == len(expected)
     assert times(frames) == [index / rate for index in range(len(expected))]
-    # each is the picture that is on the screen at that time, or the next where it is due within the same tick
+    # each is the frame that is on the screen at that time, or the next one if it is due within the same tick
     assert numbers(frames)[0] == 0
     assert all(abs(number - float(at * 10)) <= 1 for number, at in zip(numbers(frames), times(frames), strict=True))
 
@@ -246,7 +248,7 @@ def test_the_clock_of_a_broadcast_begins_at_0(tmp_path: Path) -> None:
     assert times(read(VideoFile(clip)))[0] == 0
 
 
-def test_a_shortfall_is_told_at_another_rate_as_well(tmp_path: Path) -> None:
+def test_a_shortfall_is_reported_at_another_rate_as_well(tmp_path: Path) -> None:
     whole = write_clip(tmp_path / "clip.avi", 20, draw=noisy, codec="mpeg4")
     source = open_source(url=str(cut_off(whole, 0.6)), rate=Fraction(5))
     read(source)
@@ -258,31 +260,31 @@ def test_a_shortfall_is_told_at_another_rate_as_well(tmp_path: Path) -> None:
 
 
 def refused(path: Path) -> str:
-    """Returns what is said of a file that cannot be opened, or of which nothing can be read."""
+    """Returns the error for a file that cannot be opened, or of which nothing can be read."""
     with pytest.raises(SourceError) as caught:
         read(open_source(url=str(path)))
     return str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_told_with_what_to_type(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_gives_an_error_with_what_to_type(tmp_path: Path) -> None:
     path = tmp_path / "none.mp4"
     assert refused(path) == f"no file {path}; to see the bundled scene instead, type: nst-live -i test"
 
 
-def test_an_empty_file_a_folder_and_a_text_are_told_for_what_they_are(tmp_path: Path) -> None:
+def test_an_empty_file_a_folder_and_a_text_are_called_what_they_are(tmp_path: Path) -> None:
     empty, text, notes = tmp_path / "empty.mp4", tmp_path / "text.mp4", tmp_path / "notes.txt"
     empty.touch()
     text.write_text("no video\n" * 100)
     notes.write_text("no video\n" * 100)
     assert refused(empty) == f"{empty} is empty (0 bytes)"
-    assert refused(tmp_path) == f"{tmp_path} is a folder; wanted a video file"
+    assert refused(tmp_path) == f"{tmp_path} is a folder; expected a video file"
     assert refused(text) == f"{text} cannot be read as a video: Invalid data found when processing input"
     assert refused(notes) == f"{notes} cannot be read as a video: it is text"
 
 
-def test_a_file_with_sound_alone_has_no_pictures(tmp_path: Path) -> None:
+def test_a_file_with_only_audio_contains_no_video(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "sound.mp4")
-    assert refused(sound) == f"{sound} has no pictures in it; wanted a video"
+    assert refused(sound) == f"{sound} contains no video; expected a video file or stream"
 
 
 def test_a_file_that_lacks_its_table_of_contents_cannot_be_read(tmp_path: Path) -> None:
@@ -290,9 +292,9 @@ def test_a_file_that_lacks_its_table_of_contents_cannot_be_read(tmp_path: Path) 
     assert refused(cut) == f"{cut} cannot be read as a video: Invalid data found when processing input"
 
 
-def test_a_file_cut_off_before_its_first_picture_gives_none(tmp_path: Path) -> None:
+def test_a_file_cut_off_before_its_first_frame_gives_none(tmp_path: Path) -> None:
     cut = cut_off(write_clip(tmp_path / "clip.mkv", draw=noisy), 0.08)
-    assert refused(cut) == f"no picture in {cut} could be decoded"
+    assert refused(cut) == f"no frame in {cut} could be decoded"
 
 
 @pytest.mark.parametrize(
@@ -307,13 +309,13 @@ def test_a_file_that_is_cut_off_is_read_up_to_there_and_says_how_far(
     source = VideoFile(cut)
     frames = read(source)
     assert 10 < len(frames) < 30
-    # decoders of several threads do not say why
+    # decoders with several threads do not say why
     assert str(source.shortfall).startswith(
         f"{cut} is damaged or cut off: only {len(frames)} of 40 frames could be read"
     )
 
 
-def test_an_avi_from_which_pictures_were_left_out_is_whole(tmp_path: Path) -> None:
+def test_an_avi_from_which_frames_were_left_out_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "clip.avi"
     subprocess.run(
         [
@@ -328,7 +330,7 @@ def test_an_avi_from_which_pictures_were_left_out_is_whole(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("name", "codec"), [("clip.mkv", "libx264"), ("clip.webm", "libvpx-vp9")], ids=["mkv", "webm"])
-def test_a_matroska_file_that_is_cut_off_says_it_by_its_time(name: str, codec: str, tmp_path: Path) -> None:
+def test_a_matroska_file_that_is_cut_off_reports_it_by_its_duration(name: str, codec: str, tmp_path: Path) -> None:
     options = {"g": "10"} if codec == "libx264" else {"g": "10", "deadline": "realtime", "cpu-used": "8"}
     limits = {"cluster_time_limit": "500"}
     clip = write_clip(
@@ -342,7 +344,7 @@ def test_a_matroska_file_that_is_cut_off_says_it_by_its_time(name: str, codec: s
     assert source.shortfall.endswith(f"only {len(frames)} frames, {read_s:.1f} of 4.0 s, could be read")
 
 
-def test_a_damaged_picture_does_not_end_the_file(tmp_path: Path) -> None:
+def test_a_damaged_frame_does_not_end_the_file(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.avi", 30, draw=noisy, codec="mpeg4", codec_options={"g": "5"})
     data = bytearray(clip.read_bytes())
     middle = len(data) // 2
@@ -351,7 +353,7 @@ def test_a_damaged_picture_does_not_end_the_file(tmp_path: Path) -> None:
     assert read(VideoFile(clip))[-1].index >= 20
 
 
-def test_a_cut_made_without_encoding_anew_is_no_damage(tmp_path: Path) -> None:
+def test_a_cut_made_without_encoding_again_is_not_damage(tmp_path: Path) -> None:
     whole, trimmed = write_clip(tmp_path / "whole.mp4", 20), tmp_path / "trimmed.mp4"
     with av.open(str(whole)) as source, av.open(str(trimmed), "w") as target:
         stream: Any = target.add_stream_from_template(source.streams.video[0])
@@ -378,7 +380,7 @@ def free_udp_port() -> int:
 
 @pytest.fixture
 def sender() -> Iterator[tuple[str, threading.Event]]:
-    """The address of a stream that somebody sends here over UDP, and what stops the sending."""
+    """The URL of a stream that is sent over UDP on this machine, and the event that stops it."""
     url, stop = f"udp://{SERVER}:{free_udp_port()}", threading.Event()
 
     def send() -> None:
@@ -399,7 +401,7 @@ def sender() -> Iterator[tuple[str, threading.Event]]:
     thread.join()
 
 
-def test_a_stream_over_udp_is_live_and_says_when_it_breaks_off(
+def test_a_stream_over_udp_is_live_and_reports_when_it_breaks_off(
     sender: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network_stream, "_READ_TIMEOUT_S", 0.5)
@@ -410,13 +412,13 @@ def test_a_stream_over_udp_is_live_and_says_when_it_breaks_off(
         for _ in range(5):
             frame = queue.take(30)
             assert frame is not None
-            assert frame.pixels.std() < 5, "the pictures sent are of one grey"
+            assert frame.pixels.std() < 5, "each frame that is sent is of one grey"
         stop.set()
-        with pytest.raises(SourceError, match=rf"the stream {url} broke off: nothing came in time"):
+        with pytest.raises(SourceError, match=rf"the stream {url} broke off: nothing arrived in time"):
             list(iter(lambda: queue.take(30), None))
 
 
-def test_a_film_behind_an_address_plays_at_its_own_speed_from_its_beginning(web: str, tmp_path: Path) -> None:
+def test_a_file_behind_a_url_plays_at_its_own_speed_from_its_beginning(web: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "film.mp4", 30, rate=Fraction(20), container_options={"movflags": "faststart"})
     began_s = time.monotonic()
     with NetworkStream(f"{web}/film.mp4") as stream, FrameQueue(stream) as queue:
@@ -425,7 +427,7 @@ def test_a_film_behind_an_address_plays_at_its_own_speed_from_its_beginning(web:
     assert time.monotonic() - began_s > 29 / 20
 
 
-def test_who_leaves_a_film_behind_an_address_does_not_wait_for_its_next_picture(web: str, tmp_path: Path) -> None:
+def test_stopping_a_file_behind_a_url_does_not_wait_for_its_next_frame(web: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "film.mp4", 4, rate=Fraction(1, 3), container_options={"movflags": "faststart"})
     source = open_source(url=f"{web}/film.mp4")
     with source, FrameQueue(source) as queue:
@@ -434,7 +436,7 @@ def test_who_leaves_a_film_behind_an_address_does_not_wait_for_its_next_picture(
     assert time.monotonic() - began_s < 2.5
 
 
-def test_a_lost_piece_of_sound_does_not_end_the_stream(tmp_path: Path) -> None:
+def test_a_lost_packet_of_audio_does_not_end_the_stream(tmp_path: Path) -> None:
     path = tmp_path / "clip.ts"
     subprocess.run(
         [
@@ -443,35 +445,37 @@ def test_a_lost_piece_of_sound_does_not_end_the_stream(tmp_path: Path) -> None:
         ],
         check=True,
     )
-    heard = AudioFeed()
-    ear = heard.ear()
-    with NetworkStream(str(path), heard=heard) as stream:
+    feed = AudioFeed()
+    queue = feed.subscribe()
+    with NetworkStream(str(path), audio=feed) as stream:
         assert len(list(stream.frames())) >= 90
-    assert ear.take_until(float("inf")), "some of it is whole"
+    assert queue.take_until(float("inf")), "some of it is undamaged"
 
 
 @pytest.mark.parametrize("burst_s", [0.0, 0.4, 1.9])
-def test_the_clock_of_a_stream_is_that_of_its_least_delayed_picture(burst_s: float) -> None:
+def test_the_clock_of_a_stream_is_that_of_its_least_delayed_frame(burst_s: float) -> None:
     clock = StreamClock()
     for index in range(250):
         own_s = index / 25
-        # what the server has kept comes at once
+        # what the server has buffered comes at once
         clock.observe(own_s, max(100 + burst_s, 100 + own_s) + (0.03 if index % 3 else 0.0))
     assert clock.began_s == pytest.approx(100, abs=0.001)
-    assert clock.early_s(own_s=10.2, now_s=110) == pytest.approx(0.2, abs=0.001)
+    assert clock.early_s(frame_time_s=10.2, now_s=110) == pytest.approx(0.2, abs=0.001)
     clock.observe(5000.0, 111.0)
-    assert clock.began_s == pytest.approx(111 - 5000), "a clock that jumps has begun anew"
-    assert clock.early_s(own_s=0.0, now_s=112) == 0
+    assert clock.began_s == pytest.approx(111 - 5000), "a clock that jumps has been reset"
+    assert clock.early_s(frame_time_s=0.0, now_s=112) == 0
 
 
-def test_every_picture_of_a_live_stream_is_decoded_before_the_next_one_comes(tmp_path: Path) -> None:
+def test_every_frame_of_a_live_stream_is_decoded_before_the_next_one_comes(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 9, codec_options={"bf": "0"})
     with av.open(str(path)) as container:
-        packets = container.demux(picture_stream(container, "clip", live=True))
+        packets = container.demux(open_video_stream(container, "clip", live=True))
         assert [len(packet.decode()) for packet in packets if packet.size] == [1] * 9
 
 
-def test_a_stream_that_hangs_can_be_left(sender: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_hangs_can_be_stopped(
+    sender: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(network_stream, "_READ_TIMEOUT_S", 1.0)
     url, stop = sender
     with NetworkStream(url) as stream, FrameQueue(stream) as queue:
@@ -489,12 +493,12 @@ def test_a_stream_over_http_ends_when_it_is_over(web: str, tmp_path: Path) -> No
     ]
 
 
-def test_a_stream_is_scaled_to_the_size_asked_for(web: str, tmp_path: Path) -> None:
+def test_a_stream_is_scaled_to_the_requested_size(web: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.ts", PROBED + 3, codec_options=OFTEN)
     assert {frame.size for frame in read(open_source(url=f"{web}/clip.ts", size=(32, 24)))} == {(32, 24)}
 
 
-def test_a_stream_that_breaks_off_within_a_picture_fails_after_what_came(web: str, tmp_path: Path) -> None:
+def test_a_stream_that_breaks_off_within_a_frame_fails_after_those_before(web: str, tmp_path: Path) -> None:
     write_clip(tmp_path / "broken.ts", PROBED + 15, codec_options=OFTEN)
     frames: list[Frame] = []
     with NetworkStream(f"{web}/broken.ts") as source, pytest.raises(SourceError, match=r"broken\.ts broke off: "):
@@ -502,26 +506,26 @@ def test_a_stream_that_breaks_off_within_a_picture_fails_after_what_came(web: st
     assert len(frames) >= 9
 
 
-def test_a_stream_that_is_over_before_its_first_picture_is_no_success(web: str, tmp_path: Path) -> None:
+def test_a_stream_that_ends_before_its_first_frame_is_an_error(web: str, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 9, container_options={"movflags": "faststart"})
     head, mark, pictures = path.read_bytes().partition(b"mdat")
     path.write_bytes(head + mark + bytes(len(pictures)))
-    with pytest.raises(SourceError, match=r"the stream .*clip\.mp4 ended before its first picture"):
+    with pytest.raises(SourceError, match=r"the stream .*clip\.mp4 ended before its first frame"):
         read(open_source(url=f"{web}/clip.mp4"))
 
 
-def test_a_stream_that_is_not_there_is_told_with_its_address(web: str) -> None:
+def test_a_stream_that_does_not_exist_gives_an_error_with_its_url(web: str) -> None:
     with pytest.raises(SourceError, match=rf"cannot open the stream {web}/none.ts: .*404"):
         open_source(url=f"{web}/none.ts")
     with pytest.raises(SourceError, match=r"cannot open the stream tcp://127\.0\.0\.1:1: Connection refused"):
         open_source(url="tcp://127.0.0.1:1")
 
 
-def test_a_password_in_an_address_is_used_and_never_shown() -> None:
+def test_a_password_in_a_url_is_used_and_never_shown() -> None:
     with pytest.raises(SourceError, match=r"^cannot open the stream rtsp://127\.0\.0\.1:1/live: Connection refused"):
         open_source(url="rtsp://user:secret@127.0.0.1:1/live")
 
 
-def test_a_web_page_is_no_stream(web: str) -> None:
+def test_a_web_page_is_not_a_stream(web: str) -> None:
     with pytest.raises(SourceError, match=rf"cannot open the stream {web}/: Invalid data"):
         open_source(url=f"{web}/")

@@ -15,13 +15,13 @@ import pytest
 
 from realtime.backends import Backend, Vector, choose_backend
 from realtime.frames import Frame, Pixels
-from realtime.player.parts import Outputs
+from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.screen.display import Screen
 from realtime.session import DEFAULT_STEADINESS, Session
 from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import load_styles
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from styles.evaluation.steadiness import measure_steadiness, ssim, video_frames
 from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import FewFrames, controls_of, press, shade
@@ -258,8 +258,8 @@ def run_show(session: Session, typed: Mapping[int, str], count: int = 14) -> lis
     """Returns what a show of the styles of textures 21 and 22 shows."""
     watcher, controls = Watcher(typed), controls_of(session, shade("one", 21), shade("two", 22))
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: TexturePainter())
-    with Stylizer(backend) as stylizer:
-        outputs = Outputs(sinks=[watcher], screen=Screen(watcher))
+    with FrameStylizer(backend) as stylizer:
+        outputs = PlayerOutputs(sinks=[watcher], screen=Screen(watcher))
         Player(StillScene(count), stylizer, controls, outputs=outputs).run()
     return watcher.pictures
 
@@ -316,7 +316,7 @@ def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: s
     height, width = (side // 16 * 16 for side in frames[0].shape[:2])
     frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
     paintings, chosen = load_styles("wreck", "fast")
-    with Stylizer(choose_backend("auto").backend) as stylizer:
+    with FrameStylizer(choose_backend("auto").backend) as stylizer:
         plain = []
         for index, frame in enumerate(frames):
             stylizer.start(Frame(frame, index, 0.0), paintings[chosen])

@@ -12,7 +12,7 @@ import pytest
 
 from realtime.frames import Frame, Pixels
 from realtime.stylize.styles import LoadedStyle
-from realtime.stylize.stylizer import DEFAULT_LOOK, Look, Stylizer
+from realtime.stylize.stylizer import DEFAULT_LOOK, FrameStylizer, Look
 from tests.realtime.stand_ins import shade, shade_backend
 
 DARK, LIGHT = shade("dark", 0), shade("light", 200)
@@ -27,12 +27,12 @@ def frame(index: int, pixels: Pixels | None = None) -> Frame:
 
 
 @pytest.fixture
-def stylizer() -> Iterator[Stylizer]:
-    with Stylizer(shade_backend()) as entered:
+def stylizer() -> Iterator[FrameStylizer]:
+    with FrameStylizer(shade_backend()) as entered:
         yield entered
 
 
-def shades(stylizer: Stylizer, styles: Sequence[LoadedStyle], first: int = 0) -> list[int]:
+def shades(stylizer: FrameStylizer, styles: Sequence[LoadedStyle], first: int = 0) -> list[int]:
     """Returns the shade of a frame in each style, one frame after the other."""
     painted = []
     for index, style in enumerate(styles, start=first):
@@ -41,7 +41,7 @@ def shades(stylizer: Stylizer, styles: Sequence[LoadedStyle], first: int = 0) ->
     return painted
 
 
-def test_a_frame_is_painted_in_the_style_and_frames_come_in_order(stylizer: Stylizer) -> None:
+def test_a_frame_is_painted_in_the_style_and_frames_come_in_order(stylizer: FrameStylizer) -> None:
     stylizer.start(frame(7), DARK)
     stylizer.start(frame(8), LIGHT)
     assert (stylizer.in_flight, stylizer.depth) == (2, 2)
@@ -51,7 +51,7 @@ def test_a_frame_is_painted_in_the_style_and_frames_come_in_order(stylizer: Styl
 
 
 def test_a_change_of_style_is_a_fade_by_the_time_of_the_frames() -> None:
-    with Stylizer(shade_backend(), fade_s=1.0) as stylizer:
+    with FrameStylizer(shade_backend(), fade_s=1.0) as stylizer:
         walk = shades(stylizer, [DARK] * 3 + [LIGHT] * 12)
     assert walk[:3] == [0, 0, 0]
     assert walk[3:] == sorted(walk[3:])
@@ -59,7 +59,7 @@ def test_a_change_of_style_is_a_fade_by_the_time_of_the_frames() -> None:
     assert walk[12:] == [200, 200, 200]
 
 
-def test_strength_and_colours_hold_from_the_next_frame_that_is_finished(stylizer: Stylizer) -> None:
+def test_strength_and_colours_hold_from_the_next_frame_that_is_finished(stylizer: FrameStylizer) -> None:
     for index in range(2):
         stylizer.start(frame(100 + index), LIGHT)
     stylizer.look = Look(strength=0.5)
@@ -68,7 +68,7 @@ def test_strength_and_colours_hold_from_the_next_frame_that_is_finished(stylizer
     assert int(stylizer.finish().pixels[0, 0, 0]) == 200
 
 
-def test_the_original_passes_as_it_is_in_its_turn(stylizer: Stylizer) -> None:
+def test_the_original_passes_as_it_is_in_its_turn(stylizer: FrameStylizer) -> None:
     stylizer.start(frame(1), LIGHT)
     stylizer.look = Look(original=True, strength=0.5)
     original = frame(2)
@@ -79,7 +79,7 @@ def test_the_original_passes_as_it_is_in_its_turn(stylizer: Stylizer) -> None:
     assert second.pixels is original.pixels
 
 
-def test_mirroring_swaps_the_frame_and_the_painting(stylizer: Stylizer) -> None:
+def test_mirroring_swaps_the_frame_and_the_painting(stylizer: FrameStylizer) -> None:
     pixels = np.zeros((48, 64, 3), np.uint8)
     pixels[:, :32] = 255
     stylizer.look = Look(original=True, mirrored=True)
@@ -89,7 +89,7 @@ def test_mirroring_swaps_the_frame_and_the_painting(stylizer: Stylizer) -> None:
     np.testing.assert_array_equal(painted.frame.pixels, pixels[:, ::-1])
 
 
-def test_frames_that_are_withdrawn_can_be_started_again_in_another_look(stylizer: Stylizer) -> None:
+def test_frames_that_are_withdrawn_can_be_started_again_in_another_look(stylizer: FrameStylizer) -> None:
     stylizer.look = Look(mirrored=True)
     given = [frame(1), frame(2)]
     for each in given:
@@ -102,7 +102,7 @@ def test_frames_that_are_withdrawn_can_be_started_again_in_another_look(stylizer
     assert [int(each.pixels[0, 0, 0]) for each in stylizer.drain()] == [200, 200]
 
 
-def test_the_next_frame_is_started_while_the_oldest_is_composed(stylizer: Stylizer) -> None:
+def test_the_next_frame_is_started_while_the_oldest_is_composed(stylizer: FrameStylizer) -> None:
     stylizer.start(frame(0), DARK)
     counts = []
 
@@ -142,7 +142,7 @@ class Echo:
 def echoed(look: Look, pictures: Sequence[Pixels], skipped: int = 0, kept: Pixels | None = None) -> list[Pixels]:
     """Returns the pictures behind the skipped ones as they come out of a net that changes nothing."""
     results = []
-    with Stylizer(replace(shade_backend(), open=lambda _net, _width, _height: Echo()), look) as stylizer:
+    with FrameStylizer(replace(shade_backend(), open=lambda _net, _width, _height: Echo()), look) as stylizer:
         for index, pixels in enumerate(pictures):
             if index < skipped:
                 stylizer.skip(frame(index, pixels), DARK, kept=kept if index == skipped - 1 else None)
@@ -166,7 +166,7 @@ def test_flicker_is_held_only_if_the_look_says_so() -> None:
 
 def test_a_run_that_goes_on_paints_what_one_without_a_break_paints() -> None:
     pictures, at = scene(), 5
-    with Stylizer(replace(shade_backend(), open=lambda _net, _width, _height: Echo()), STEADY) as stylizer:
+    with FrameStylizer(replace(shade_backend(), open=lambda _net, _width, _height: Echo()), STEADY) as stylizer:
         for index in range(at):
             stylizer.start(frame(index, pictures[index]), DARK)
             stylizer.finish()

@@ -17,7 +17,7 @@ from realtime.backends import Net, Vector, load_backend
 from realtime.frames import Frame, Pixels
 from realtime.sources.scene import Scene
 from realtime.stylize.styles import load_styles
-from realtime.stylize.stylizer import Stylizer
+from realtime.stylize.stylizer import FrameStylizer
 from realtime.stylize.tiled import BandError, paint_in_bands
 from styles.architecture import CONFIGS
 from styles.support.openvino_core import openvino_core
@@ -79,7 +79,7 @@ def test_the_statistics_are_those_of_the_whole_picture() -> None:
 def test_a_picture_of_an_odd_size_is_painted_as_the_stylizer_paints_it() -> None:
     paintings, chosen = load_styles("wave", "fast")
     painting, picture = paintings[chosen], patchwork(203, 331)
-    with Stylizer(load_backend("openvino")) as stylizer:
+    with FrameStylizer(load_backend("openvino")) as stylizer:
         stylizer.start(Frame(picture, 0, 0.0), painting)
         expected = stylizer.finish().pixels
     banded = paint_in_bands(painting.net, picture, painting.vector, band_pixels=203 * 64)

@@ -1,0 +1,75 @@
+"""Files, streams and replays are encoded by the same rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from realtime.frames import Frame, Pixels, Size
+from realtime.media.encoders import Encoding, encoder_options
+from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
+from realtime.sinks.recorder import FileRecorder
+from realtime.sinks.replay import Replay
+
+RATE = Fraction(25)
+# Of ITU-T H.273.
+BT709, BT601 = 1, 6
+
+
+def as_file(path: Path, pixels: Pixels, size: Size) -> None:
+    with FileRecorder(path, VideoTrack(size, RATE, 1 / RATE)) as recorder:
+        recorder.write(pixels, Frame(pixels, 0, 0.0))
+
+
+def as_replay(path: Path, pixels: Pixels, size: Size) -> None:
+    with Replay(size, RATE, seconds=1) as replay:
+        replay.write(pixels, Frame(pixels, 0, 0.0))
+        replay.save(path)
+
+
+def as_stream(path: Path, pixels: Pixels, size: Size) -> None:
+    with av.open(str(path), "w", format="mpegts") as container:
+        track, encoding = VideoTrack(size, RATE, MILLISECOND, live=True), Encoding(low_latency=True, bit_rate=4_000_000)
+        video = VideoEncoder(container, "libx264", track, encoding, exact=False)
+        for packet in [*video.encode(pixels, Frame(pixels, 0, 0.0)), *video.flush()]:
+            container.mux(packet)
+
+
+@pytest.mark.parametrize("write", [as_file, as_replay, as_stream])
+@pytest.mark.parametrize(
+    ("size", "matrix"), [((1280, 640), BT709), ((640, 640), BT709), ((1024, 576), BT601), ((64, 48), BT601)], ids=str
+)
+def test_the_color_matrix_depends_on_the_size_alone(
+    size: Size, matrix: int, write: Callable[[Path, Pixels, Size], None], tmp_path: Path
+) -> None:
+    red = np.full((size[1], size[0], 3), (200, 30, 40), np.uint8)
+    write(tmp_path / "clip.mp4", red, size)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        decoded = next(container.decode(video=0))
+        assert (decoded.colorspace, decoded.color_primaries, decoded.color_trc) == (matrix, matrix, matrix)
+        assert np.abs(decoded.to_ndarray(format="rgb24").astype(int) - red).max() <= 5
+
+
+@pytest.mark.parametrize("name", ["libx264", "h264_nvenc"])
+def test_a_bit_rate_takes_the_place_of_a_quality(name: str) -> None:
+    options = encoder_options(name, Encoding(low_latency=True, bit_rate=2_000_000), RATE)
+    assert {options[key] for key in ("b", "maxrate", "bufsize")} == {"2000000"}
+    assert not {"crf", "cq"} & options.keys()
+
+
+def test_live_frames_are_stamped_from_the_first_one_on(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        track = VideoTrack((64, 48), RATE, MILLISECOND, live=True)
+        video = VideoEncoder(container, "libx264", track, Encoding(low_latency=True))
+        pixels = np.zeros((48, 64, 3), np.uint8)
+        times = []
+        for captured_at_s in (100.0, 100.04, 100.04, 100.0, 101.5):
+            container.mux(list(video.encode(pixels, Frame(pixels, 0, captured_at_s))))
+            times.append(video.last_pts)
+        container.mux(list(video.flush()))
+    assert times == [0, 40, 41, 42, 1500]
