@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from styles.architecture import NetworkConfig
+from styles.support.atomic_file import write_atomically
 
 Arrays = Mapping[str, NDArray[np.floating]]
 
@@ -132,10 +133,6 @@ def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]
 
 
 def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
-    """Writes under a temporary name first: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
     # bytes, not save_file: that would leave a file that only its owner may read
-    partial.write_bytes(save(halves, metadata=dict(metadata)))
-    partial.replace(path)
+    write_atomically(path, save(halves, metadata=dict(metadata)))

@@ -1,30 +1,43 @@
-"""The README says what the code does: the same keys, the same options, the same styles."""
+"""README and reference say what the code does: the same options, the same keys, the same styles."""
 
 from __future__ import annotations
 
 import re
 import shlex
 
-from realtime.app.options import build_parser
+import pytest
+
+from realtime.app.options import TABLE
 from realtime.session import key_help
 from styles.cli.main import parse
 from styles.registry import PICTURES
 from tests.conftest import ROOT
+from tools.make_reference import reference_page
 
 README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 
 
-def test_the_readme_has_the_keys_of_the_table() -> None:
-    section = README.split("Keys in the window:")[1].split("Options of")[0]
+def test_the_reference_is_the_one_that_the_tables_make() -> None:
+    assert reference_page(REFERENCE) == REFERENCE, "type: python -m tools.make_reference"
+
+
+def test_a_reference_without_marks_is_not_written() -> None:
+    with pytest.raises(ValueError, match="lacks a mark"):
+        reference_page("# Reference\n")
+
+
+def test_the_reference_has_the_keys_of_the_table() -> None:
+    section = REFERENCE.split("### Keys in the window")[1].split("## ")[0]
     rows = re.findall(r"^\| (.+?) \| (.+?) \|$", section, flags=re.MULTILINE)
     assert tuple(rows[2:]) == key_help()
 
 
-def test_the_readme_has_every_option_and_no_other() -> None:
-    section = README.split("Options of")[1].split("Exit codes")[0]
-    described = set(re.findall(r"`(--?[a-zA-Z][\w-]*)", section))
-    options = {option for action in build_parser()._actions for option in action.option_strings}
-    assert described == options - {"-h", "--help"}
+def test_the_reference_has_every_option_of_nst_live_and_no_other() -> None:
+    section = REFERENCE.split("## nst-live\n")[1].split("### Keys")[0]
+    cells = re.findall(r"^\| (`.*?) \| ", section, flags=re.MULTILINE)
+    described = {flag for cell in cells for flag in re.findall(r"`(--?[a-zA-Z][\w-]*)", cell)}
+    assert described == {flag for each in TABLE.values() for flag in each.flags}
 
 
 def test_the_readme_names_every_picture() -> None:

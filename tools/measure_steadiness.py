@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.app.progress import tell
-from realtime.app.readers import parse_count, parse_share
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
@@ -28,6 +26,8 @@ from realtime.stylize.styles import LoadedStyle, load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
 from styles.evaluation.evaluation import style_grams, video_gram_sum
 from styles.evaluation.steadiness import measure_steadiness, video_frames
+from styles.support.readers import parse_count, parse_share
+from styles.support.terminal import print_line
 from styles.training.loss_network import load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.pictures import read_picture, resize_short_side, style_picture
@@ -150,7 +150,7 @@ def main() -> None:
             if stills:
                 found.append(still_row(stylizer, stills, painting, args.steady))
             for row in found:
-                tell("  ".join(f"{key} {_written(value)}" for key, value in row.items()), sys.stdout)
+                print_line("  ".join(f"{key} {_written(value)}" for key, value in row.items()), sys.stdout)
             rows += found
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")

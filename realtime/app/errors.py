@@ -1,11 +1,8 @@
-"""What each error means to a shell, and how it is said in one line."""
+"""What each error of `nst-live` means to a shell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
-from realtime.app.readers import UsageError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
@@ -15,40 +12,28 @@ from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
 from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
-from styles.registry import StyleMismatchError, UnknownStyleError
-from styles.weights import WeightsError
+from styles import exit_codes as styles
+from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
 
-UNREADABLE = 3
-INTERRUPTED = 130
-
-# What is said in one line, and the exit code that goes with it.
-EXIT_CODES: Sequence[tuple[type[Exception], int]] = (
-    (UnknownStyleError, 2),
-    (OutputError, 2),
-    (EncodingError, 2),
-    (UsageError, 2),
-    (MixError, 2),
-    (PlaylistError, 2),
-    (BandError, 2),
-    (StreamError, 2),
-    (SourceError, 3),
-    (StyleMismatchError, 3),
-    (WeightsError, 3),
-    (OnnxFileError, 3),
-    (FileNotFoundError, 3),
-    (BackendUnavailableError, 4),
-    (EncoderUnavailableError, 4),
-    (VirtualCameraError, 4),
-    (NoExporterError, 4),
-    (RecordingError, 1),
-)
+EXIT_CODES: ExitCodes = {
+    **styles.EXIT_CODES,
+    OutputError: USAGE,
+    EncodingError: USAGE,
+    MixError: USAGE,
+    PlaylistError: USAGE,
+    BandError: USAGE,
+    StreamError: USAGE,
+    SourceError: UNREADABLE,
+    OnnxFileError: UNREADABLE,
+    NoExporterError: UNAVAILABLE,
+    BackendUnavailableError: UNAVAILABLE,
+    EncoderUnavailableError: UNAVAILABLE,
+    VirtualCameraError: UNAVAILABLE,
+    RecordingError: FAILED,
+}
 
 
-def explained(error: Exception) -> tuple[int, str]:
-    """Returns the exit code of an error and the line that says what happened."""
-    code = next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
-    if isinstance(error, LookupError) and error.args:
-        return code, str(error.args[0])
-    text = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-    named = getattr(error, "filename", None)
-    return code, text if named is None else f"{named}: {text}"
+def explain_file(error: Exception) -> tuple[int, str]:
+    """Returns the exit code of an error that stops one of several files, and the line that says what happened."""
+    code, text = explain(error, EXIT_CODES)
+    return code, text_of(error) if text is None else text

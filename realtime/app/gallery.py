@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,26 +11,51 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from realtime.app.batch import check_photo_output
-from realtime.app.jobs import Job, check_jobs
-from realtime.app.progress import progress_bar, tell
-from realtime.app.readers import parse_count, parse_share
-from realtime.backends import BACKENDS, FOR_ONE_SIZE, choose_backend
+from realtime.app.jobs import Job, check_jobs, check_photo_output
+from realtime.app.options import BACKEND, KEEP_COLORS, NET, OVERWRITE, STRENGTH
+from realtime.backends import FOR_ONE_SIZE, choose_backend
 from realtime.frames import Pixels
 from realtime.media.photo import Photo, read_photo, resized, write_photo
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import load_catalog, network_for
+from realtime.stylize.styles import load_all_styles, network_for
 from styles.registry import UnknownStyleError
+from styles.support.options import CommandParser, Option, build_parser, option, read_options
+from styles.support.progress import progress_bar
+from styles.support.readers import parse_count
+from styles.support.terminal import print_line
 
 _PAPER, _INK, _PALE = (250, 249, 246), (30, 30, 30), (110, 110, 110)
 _CELL_WIDTH = 480
-# A sheet is about so many times as wide as it is high.
+# A sheet is about this many times as wide as it is high.
 _SHEET_ASPECT = 1.5
+
+
+@dataclass(frozen=True)
+class GalleryOptions:
+    """The options of `nst-live gallery`."""
+
+    photo: Path = option(Option("the photograph", read=Path, metavar="PHOTO", positional=True, required=True))
+    output: Path = option(Option("the sheet: jpg, png, webp …", read=Path, metavar="FILE", short="-o", required=True))
+    overwrite: bool = option(OVERWRITE)
+    columns: int | None = option(
+        Option("pictures in a row", read=parse_count, default_text="depends on their number", metavar="N")
+    )
+    width: int = option(Option("width of each picture, in pixels", read=parse_count, default=_CELL_WIDTH, metavar="N"))
+    strength: float = option(STRENGTH)
+    keep_colors: bool = option(KEEP_COLORS)
+    net: str = option(NET)
+    backend: str = option(BACKEND)
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A picture and the two lines below it."""
+    """A picture on a sheet.
+
+    Args:
+        pixels: H x W x 3 uint8 RGB.
+        name: the first line below it.
+        title: the second line below it, "" for none.
+    """
 
     pixels: Pixels
     name: str
@@ -40,18 +64,33 @@ class Cell:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code; errors pass to `realtime.app.main`."""
-    args = _parser().parse_args(argv)
-    check_photo_output(args.output)
-    check_jobs([Job(args.photo, args.output)], args.overwrite, resume=False)
-    cells = _cells(args, read_photo(args.photo))
-    sheet = contact_sheet(cells, args.columns)
-    write_photo(args.output, Photo(sheet))
-    tell(f"painted {args.photo} in {len(cells) - 1} styles on {args.output} ({sheet.shape[1]}x{sheet.shape[0]})")
+    options = read_options(GalleryOptions, gallery_parser().typed(argv))
+    photo, output = options.photo, options.output
+    check_photo_output(output)
+    check_jobs([Job(photo, output)], options.overwrite, resume=False)
+    cells = _cells(options, read_photo(photo))
+    sheet = contact_sheet(cells, options.columns)
+    write_photo(output, Photo(sheet))
+    print_line(f"painted {photo} in {len(cells) - 1} styles on {output} ({sheet.shape[1]}x{sheet.shape[0]})")
     return 0
 
 
+def gallery_parser() -> CommandParser:
+    """Returns what parses the command line of `nst-live gallery`."""
+    return build_parser(
+        {"": GalleryOptions},
+        prog="nst-live gallery",
+        description="Paint one photograph in every style and put all on one labelled sheet.",
+    )
+
+
 def contact_sheet(cells: Sequence[Cell], columns: int | None = None) -> Pixels:
-    """Returns a sheet, H x W x 3 uint8, with the cells in rows; all cells are of one size."""
+    """Returns a sheet, H x W x 3 uint8 RGB, with cells in rows.
+
+    Args:
+        cells: all of one size.
+        columns: how many stand in a row; None for as many as suit the sheet.
+    """
     height, width = cells[0].pixels.shape[:2]
     large, small = ImageFont.load_default(max(10, width // 20)), ImageFont.load_default(max(8, width // 30))
     margin = max(4, width // 30)
@@ -70,28 +109,28 @@ def contact_sheet(cells: Sequence[Cell], columns: int | None = None) -> Pixels:
     return np.array(sheet)
 
 
-def _cells(args: argparse.Namespace, photo: Photo) -> Sequence[Cell]:
+def _cells(options: GalleryOptions, photo: Photo) -> Sequence[Cell]:
     """Returns the photograph itself and its paintings."""
     height, width = photo.pixels.shape[:2]
-    photo = resized(photo, (args.width, max(1, round(height * args.width / width))))
-    choice = choose_backend(args.backend, FOR_ONE_SIZE)
-    network = network_for(args.net, choice.backend.name)
-    paintings = load_catalog(network, tell)
-    if not paintings:
+    photo = resized(photo, (options.width, max(1, round(height * options.width / width))))
+    choice = choose_backend(options.backend, FOR_ONE_SIZE)
+    network = network_for(options.net, choice.backend.name)
+    styles = load_all_styles(network, print_line)
+    if not styles:
         raise UnknownStyleError(f"the net {network!r} has no styles")
-    painter = PhotoPainter(choice.backend, PhotoLook(args.strength, args.keep_colors))
-    cells = [Cell(photo.pixels, "original", args.photo.name)]
-    with closing(painter), progress_bar(args.photo.name, len(paintings), "styles") as report:
-        for painting in paintings:
-            title = "" if painting.caption == painting.name else painting.caption
-            cells.append(Cell(painter.paint(photo, painting).pixels, painting.name, title))
+    painter = PhotoPainter(choice.backend, PhotoLook(options.strength, options.keep_colors))
+    cells = [Cell(photo.pixels, "original", options.photo.name)]
+    with closing(painter), progress_bar(options.photo.name, len(styles), "styles") as report:
+        for style in styles:
+            title = "" if style.caption == style.name else style.caption
+            cells.append(Cell(painter.paint(photo, style).pixels, style.name, title))
             if report is not None:
                 report(len(cells) - 1)
     return cells
 
 
 def _columns(count: int, width: int, height: int) -> int:
-    """Returns as many as make the sheet nearly of its aspect, and of those near it the one that leaves fewest gaps."""
+    """Returns how many cells in a row come near to the sheet's aspect and, of two, leave fewer gaps."""
     wanted = math.sqrt(_SHEET_ASPECT * count * height / width)
     near = [columns for columns in (math.floor(wanted), math.ceil(wanted)) if 0 < columns <= count] or [count]
     return min(near, key=lambda columns: -count % columns)
@@ -103,31 +142,3 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, wi
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
     return text.rstrip(" ,") + "…"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nst-live gallery", description="Paint one photograph in every style and put all on one labelled sheet."
-    )
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="the photograph")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the sheet: jpg, png, webp …")
-    parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
-    parser.add_argument("--columns", type=parse_count, metavar="N", help="so many in a row (default: by their number)")
-    parser.add_argument(
-        "--width",
-        type=parse_count,
-        default=_CELL_WIDTH,
-        metavar="N",
-        help="of each picture (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
-    )
-    parser.add_argument("--keep-colors", action="store_true", help="the style's brightness in the photograph's colours")
-    parser.add_argument(
-        "--net", default="auto", metavar="auto|full|fast", help="which net paints (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--backend", default="auto", choices=("auto", *BACKENDS), help="what runs the net (default: %(default)s)"
-    )
-    return parser

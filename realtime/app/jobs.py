@@ -1,4 +1,4 @@
-"""Which files are to be painted into which: one, several, a glob, a folder tree."""
+"""Which files are painted into which: one, several, a glob, a folder tree."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime.app.options import Use
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
 from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
 from realtime.sources.open import is_file
 
-# What is looked for in folders. Of these, what we do not write becomes JPEG, PNG or MP4.
+# What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4.
 PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, *HEIF_SUFFIXES, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
 VIDEO_SUFFIXES = frozenset(
     {*CONTAINERS, ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv", ".3gp"}
@@ -23,7 +24,7 @@ VIDEO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Job:
-    """A file to be painted, and the file that it is painted into."""
+    """A file that is painted, and the file that it is painted into."""
 
     source: Path
     output: Path
@@ -37,8 +38,22 @@ def is_photo(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES
 
 
+def use_of(inputs: Sequence[str], output: Path | None) -> Use:
+    """Returns what kind of work was asked for.
+
+    Args:
+        inputs: files, folders, globs, or one of them or a URL; empty for a camera.
+        output: a file or a folder; None for none.
+    """
+    if is_for_folder(inputs, output):
+        return Use.SEVERAL
+    if not inputs or not is_file(inputs[0]):
+        return Use.LIVE
+    return Use.PHOTO if is_photo(Path(inputs[0])) and Path(inputs[0]).is_file() else Use.FILE
+
+
 def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
-    """Returns whether what was typed is a matter of several files, or of a folder to write into."""
+    """Returns whether there are several files to paint, or a folder to write into; arguments as for `use_of`."""
     if len(inputs) != 1:
         return bool(inputs)
     (text,) = inputs
@@ -48,17 +63,33 @@ def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
-    """Raises SourceError where a file or folder is not there; what globs and rows hold is looked at later."""
+    """Raises SourceError if a file or folder does not exist; globs and image sequences are looked at later."""
     for text in inputs:
         path = Path(text)
         if is_file(text) and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
             raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
 
 
-def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:
-    """Returns what is to be painted into `folder`, by name; trees stay trees.
+def check_photo_output(path: Path) -> None:
+    """Raises OutputError, saying what to type, if no picture can be written to a path."""
+    if path.suffix.lower() not in PHOTO_FORMATS:
+        raise OutputError(f"cannot write {path} of a picture; expected a name ending in {', '.join(PHOTO_FORMATS)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}; type: mkdir -p {path.parent}")
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder")
 
-    inputs: files, folders (searched to the bottom) and globs. Raises SourceError where there is nothing to paint.
+
+def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:
+    """Returns what is painted into a folder, by name; trees stay trees.
+
+    Args:
+        inputs: files, folders, which are searched to the bottom, and globs.
+        folder: what is written into.
+
+    Raises:
+        SourceError: there is nothing to paint.
+        OutputError: two files would be painted into one.
     """
     jobs: dict[Path, Job] = {}
     found = sorted(_found(inputs, folder), key=lambda pair: (_writable(pair[1]) != pair[1], pair))
@@ -74,11 +105,20 @@ def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:
 
 
 def check_jobs(jobs: Sequence[Job], overwrite: bool, resume: bool) -> Sequence[Job]:
-    """Returns those that are still to be done. Raises OutputError where outputs exist and nobody said what to do."""
+    """Returns the jobs that are left to do.
+
+    Args:
+        jobs: all of them.
+        overwrite: do also those whose outputs exist.
+        resume: leave out those whose outputs exist.
+
+    Raises:
+        OutputError: outputs exist and it is neither, or an output is its own input.
+    """
     done = [job for job in jobs if job.output.exists()]
     for job in done:
         if job.output.samefile(job.source):
-            raise OutputError(f"cannot write {job.output}: it is the input itself; name something else")
+            raise OutputError(f"cannot write {job.output}: it is the input itself; name another file")
     if overwrite or not done:
         return jobs
     if resume:
@@ -103,14 +143,14 @@ def _found(inputs: Sequence[str], folder: Path) -> Iterator[tuple[Path, Path]]:
         if path.is_dir():
             found = [(file, file.relative_to(path)) for file in _below(path, folder)]
             if not found:
-                raise SourceError(f"nothing to paint in {path}; wanted pictures or videos")
+                raise SourceError(f"nothing to paint in {path}; expected pictures or videos")
             yield from found
         elif glob.has_magic(text):
             # Path.glob takes no absolute pattern
             matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
-            matches = [match for match in matches if match.is_file() and _is_wanted(match)]
+            matches = [match for match in matches if match.is_file() and _is_paintable(match)]
             if not matches:
-                raise SourceError(f"no picture or video fits {text}")
+                raise SourceError(f"no picture or video matches {text}")
             root = _common_folder(matches)
             yield from ((match, match.absolute().relative_to(root)) for match in matches)
         else:
@@ -122,7 +162,7 @@ def _common_folder(files: Sequence[Path]) -> Path:
 
 
 def _below(top: Path, folder: Path) -> Iterator[Path]:
-    """Yields the pictures and videos of a tree, without hidden ones and without what was painted into it before."""
+    """Yields the pictures and videos of a tree, without hidden ones and without what was painted before."""
     for root, folders, names in os.walk(top):
         here = Path(root)
         folders[:] = sorted(
@@ -130,16 +170,16 @@ def _below(top: Path, folder: Path) -> Iterator[Path]:
         )
         for name in names:
             path = here / name
-            if not name.startswith(".") and _is_wanted(path):
+            if not name.startswith(".") and _is_paintable(path):
                 yield path
 
 
-def _is_wanted(path: Path) -> bool:
+def _is_paintable(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _writable(relative: Path) -> Path:
-    """Returns the path, with another suffix where files of this kind are not written."""
+    """Returns the path, with another suffix if files of this kind are not written."""
     suffix = relative.suffix.lower()
     if suffix in PHOTO_FORMATS or suffix in CONTAINERS:
         return relative

@@ -1,222 +1,521 @@
-"""What can be typed after `nst-live`: the options, their help and their defaults."""
+"""The options of `nst-live`, as one table: each field of the classes here is an option with all that is known of it.
+
+The command line, the settings file, the environment, --help, the reference page, --print-config and the rules of what
+goes together are all read from here.
+"""
 
 from __future__ import annotations
 
-import argparse
-from argparse import BooleanOptionalAction
+import re
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from enum import Enum
+from fractions import Fraction
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from realtime import __version__
-from realtime.app.readers import (
-    parse_count,
-    parse_level,
-    parse_mix,
-    parse_rate,
-    parse_scale,
-    parse_seconds,
-    parse_share,
-    parse_size,
-    parse_target,
-    parse_time,
-)
+from realtime.app.readers import parse_mix, parse_rate, parse_scale, parse_target, parse_time
 from realtime.backends import BACKENDS
+from realtime.frames import Size
 from realtime.media.encoders import CRF, ENCODERS
 from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.sources.video_file import ReadOptions
 from realtime.stylize.styles import DEFAULT_STYLE
+from styles.support.options import CommandParser, Kind, Option, build_parser, option, options_of, read_options
+from styles.support.readers import parse_count, parse_number, parse_share, parse_size, parse_whole_number
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser: every option with its reading, its help and its default."""
-    parser = argparse.ArgumentParser(
+class Use(Enum):
+    """What is painted."""
+
+    LIVE = "live"  # a camera, a network stream, the bundled scene
+    FILE = "a video"  # also an image sequence
+    PHOTO = "a picture"
+    SEVERAL = "several files"
+
+
+_FILES = frozenset({Use.FILE, Use.PHOTO, Use.SEVERAL})
+_VIDEO = frozenset({Use.LIVE, Use.FILE, Use.SEVERAL})
+_ONE_VIDEO = frozenset({Use.LIVE, Use.FILE})
+_PASSWORD = re.compile(r"//[^/@]*@")
+
+
+@dataclass(frozen=True)
+class LiveOption(Option):
+    """An option of `nst-live`.
+
+    Args:
+        uses: where it means something.
+        refused: typed elsewhere it is an error, and as a setting it waits; otherwise it is ignored there.
+        needs: names of options without which it is refused in the same way.
+        not_with: names of options with which it is refused in the same way, each with the reason.
+        rivals: the name of a set of options; those that are set nearest to the command line put aside the others.
+        secret: returns why a value must not be printed, "" if it can be.
+        changes_pixels: whether the pixels of a painted file depend on it.
+        once: it is a command and no setting.
+    """
+
+    uses: frozenset[Use] = frozenset(Use)
+    refused: bool = False
+    needs: tuple[str, ...] = ()
+    not_with: Mapping[str, str] | None = None
+    rivals: str = ""
+    secret: Callable[[Any], str] = lambda _value: ""
+    changes_pixels: bool = False
+    once: bool = False
+
+
+def _password_in(urls: tuple[str, ...]) -> str:
+    return "it holds a password" if any(_PASSWORD.search(url) for url in urls) else ""
+
+
+# Options that other commands have too.
+STYLE = LiveOption(
+    "a style by name, or a .safetensors or .onnx file",
+    default=DEFAULT_STYLE,
+    metavar="NAME|FILE",
+    rivals="style",
+    changes_pixels=True,
+)
+NET = LiveOption("which net paints", default="auto", metavar="auto|full|fast")
+BACKEND = LiveOption("what runs the net", default="auto", choices=("auto", *BACKENDS))
+STRENGTH = LiveOption("how strongly to paint", read=parse_share, default=1.0, metavar="0..1", changes_pixels=True)
+KEEP_COLORS = LiveOption(
+    "keep the colors of the source and take only the brightness from the style",
+    Kind.SWITCH,
+    default=False,
+    changes_pixels=True,
+)
+OVERWRITE = LiveOption("overwrite the output if it exists", Kind.FLAG, default=False, short="-y")
+DEBUG = LiveOption("show the traceback of an error", Kind.FLAG, default=False, once=True)
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What is painted: where it comes from, how much of it, how large and how fast."""
+
+    camera: str | None = option(
+        LiveOption(
+            "a camera, by index, device or part of its name",
+            default_text="the first",
+            metavar="N|PATH|NAME",
+            one_of="source",
+            uses=frozenset({Use.LIVE}),
+        )
+    )
+    input: tuple[str, ...] = option(
+        LiveOption(
+            "a video or a picture; several of them, a glob or a folder; numbered pictures, e.g. frame_%05d.png; "
+            "a network stream (rtsp://, http://, udp:// …); or test for the bundled scene",
+            Kind.VALUES,
+            default=(),
+            metavar="FILE|FOLDER|URL|test",
+            short="-i",
+            one_of="source",
+            secret=_password_in,
+        )
+    )
+    size: Size | None = option(
+        LiveOption(
+            "size to paint at; a file is shown in its own shape all the same",
+            read=parse_size,
+            default_text="640x480 for cameras, otherwise the input's own",
+            metavar="WxH",
+            one_of="size",
+            changes_pixels=True,
+        )
+    )
+    max_size: int | None = option(
+        LiveOption(
+            "paint a file with no side above N pixels",
+            read=parse_count,
+            metavar="N",
+            one_of="size",
+            uses=_FILES,
+            refused=True,
+            changes_pixels=True,
+        )
+    )
+    scale: Fraction | None = option(
+        LiveOption(
+            "paint a file at F times its size, e.g. 0.5 or 1/3",
+            read=parse_scale,
+            metavar="F",
+            one_of="size",
+            uses=_FILES,
+            refused=True,
+            changes_pixels=True,
+        )
+    )
+    start: Fraction | None = option(
+        LiveOption(
+            "where to start in a file, e.g. 90, 1:30 or 0:01:30.5",
+            read=parse_time,
+            metavar="TIME",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+            refused=True,
+            changes_pixels=True,
+        )
+    )
+    end: Fraction | None = option(
+        LiveOption(
+            "where to end in a file",
+            read=parse_time,
+            metavar="TIME",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+            refused=True,
+            changes_pixels=True,
+        )
+    )
+    loop: bool = option(
+        LiveOption(
+            "play a file again and again, in the window or, with its sound, on air",
+            Kind.SWITCH,
+            default=False,
+            uses=frozenset({Use.FILE}),
+            refused=True,
+            not_with={"output": "the file would never end; the key r records what is shown"},
+        )
+    )
+    fps: Fraction | None = option(
+        LiveOption(
+            "frames per second, e.g. 25, 29.97 or 30000/1001",
+            read=parse_rate,
+            default_text="the input's own",
+            metavar="F",
+            uses=_VIDEO,
+            refused=True,
+            changes_pixels=True,
+        )
+    )
+    frames: int | None = option(
+        LiveOption("stop after N frames", read=parse_count, metavar="N", uses=_VIDEO, refused=True, changes_pixels=True)
+    )
+
+    @property
+    def reading(self) -> ReadOptions:
+        """Which part of a file is read, and how large."""
+        return ReadOptions(self.start, self.end, self.max_size, self.scale)
+
+    @property
+    def url(self) -> str | None:
+        """The first input; None for a camera."""
+        return self.input[0] if self.input else None
+
+
+@dataclass(frozen=True)
+class StyleOptions:
+    """How it is painted: in which styles, by which net, and what is done to the result."""
+
+    style: str = option(STYLE)
+    mix: Mapping[str, float] | None = option(
+        LiveOption(
+            "a mix of styles, e.g. wave:0.6,udnie:0.4",
+            read=parse_mix,
+            metavar="NAME:W,NAME:W",
+            rivals="style",
+            changes_pixels=True,
+        )
+    )
+    playlist: str | None = option(
+        LiveOption(
+            "styles in turn, each with its seconds, e.g. wreck:20,wave:20",
+            metavar="NAME:S,NAME:S",
+            uses=_VIDEO,
+            rivals="style",
+            changes_pixels=True,
+        )
+    )
+    fade: float = option(
+        LiveOption(
+            "seconds from one style to the next, 0 for a cut",
+            read=parse_number,
+            default=0.5,
+            metavar="S",
+            uses=_VIDEO,
+            changes_pixels=True,
+        )
+    )
+    strength: float = option(STRENGTH)
+    keep_colors: bool = option(KEEP_COLORS)
+    steady: float = option(
+        LiveOption(
+            "how firmly to hold the painting against flicker, 0 for not at all",
+            read=parse_share,
+            default=DEFAULT_STEADINESS,
+            metavar="0..1",
+            uses=_VIDEO,
+            changes_pixels=True,
+        )
+    )
+    mirror: bool = option(
+        LiveOption("mirror the frames, left to right", Kind.SWITCH, default=False, changes_pixels=True)
+    )
+    net: str = option(NET)
+    backend: str = option(BACKEND)
+    target_fps: float | None = option(
+        LiveOption(
+            "rate to hold by letting the net paint smaller frames, 0 for none",
+            read=parse_target,
+            default_text="the camera's own; none for files",
+            metavar="F",
+            uses=_VIDEO,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """The file or folder that is written, and how it is encoded."""
+
+    output: Path | None = option(
+        LiveOption(
+            "record into this file (mp4, mkv, mov, webm, gif, frame_%05d.png; of a picture jpg, png, webp, tif, bmp) "
+            "or into this folder",
+            read=Path,
+            metavar="FILE|FOLDER",
+            short="-o",
+        )
+    )
+    overwrite: bool = option(OVERWRITE)
+    resume: bool = option(
+        LiveOption(
+            "keep what is done when interrupted; the same command continues from there",
+            Kind.FLAG,
+            default=False,
+            uses=_FILES,
+            refused=True,
+            needs=("output",),
+            not_with={
+                "target_fps": "no two runs would paint the same pixels",
+                "stream": "a stream cannot be interrupted and continued",
+                "virtual_cam": "a camera cannot be interrupted and continued",
+            },
+        )
+    )
+    workers: int | None = option(
+        LiveOption(
+            "paint N of several files at once",
+            read=parse_count,
+            default_text="depends on the number of cores",
+            metavar="N",
+            uses=frozenset({Use.SEVERAL}),
+        )
+    )
+    encoder: str = option(
+        LiveOption(
+            "what encodes a video", default="auto", choices=("auto", *ENCODERS), uses=_VIDEO, changes_pixels=True
+        )
+    )
+    crf: int | None = option(
+        LiveOption(
+            "quality of a video, 0 is best; larger numbers make smaller files",
+            read=parse_whole_number,
+            default_text=str(CRF),
+            metavar="N",
+            uses=_VIDEO,
+            changes_pixels=True,
+        )
+    )
+    preset: str | None = option(
+        LiveOption(
+            "the encoder's preset: veryfast and the like for H.264 and H.265, 0 to 8 for VP9, 0 to 13 for AV1",
+            metavar="NAME",
+            uses=_VIDEO,
+            changes_pixels=True,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class OnAirOptions:
+    """Who else sees it while it is painted, and what they hear."""
+
+    stream: str | None = option(
+        LiveOption(
+            "go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)",
+            metavar="URL",
+            uses=_ONE_VIDEO,
+            refused=True,
+            secret=lambda _url: "it holds a key",
+        )
+    )
+    bitrate: int | None = option(
+        LiveOption(
+            "bit rate of the stream's video in kbit/s, e.g. 4500",
+            read=parse_count,
+            default_text="what suits its size",
+            metavar="KBIT",
+            uses=_ONE_VIDEO,
+        )
+    )
+    virtual_cam: str | None = option(
+        LiveOption(
+            "be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
+            Kind.OPTIONAL_VALUE,
+            metavar="DEVICE",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    microphone: str | None = option(
+        LiveOption(
+            "hear this microphone, or the one that the system chooses, on air and in recordings",
+            Kind.OPTIONAL_VALUE,
+            default_text="the sound of the input, if it has any",
+            metavar="N|NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+
+    @property
+    def is_on_air(self) -> bool:
+        """Whether somebody else sees it."""
+        return self.stream is not None or self.virtual_cam is not None
+
+
+@dataclass(frozen=True)
+class ScreenOptions:
+    """The window, and what is saved by key."""
+
+    hud: str = option(
+        LiveOption(
+            "what is written over the frames on the screen, never in recordings and streams",
+            default=HUDS[0],
+            choices=HUDS,
+            uses=_ONE_VIDEO,
+        )
+    )
+    fullscreen: bool = option(
+        LiveOption("begin with a window as large as the screen", Kind.SWITCH, default=False, uses=_ONE_VIDEO)
+    )
+    no_window: bool | None = option(
+        LiveOption(
+            "open no window, or open one also with -i FILE -o FILE",
+            Kind.SWITCH,
+            default_text="no window with -i FILE -o FILE",
+            opposite="--window",
+            uses=_ONE_VIDEO,
+        )
+    )
+    replay: float = option(
+        LiveOption(
+            "seconds that the key b saves, 0 for none",
+            read=parse_number,
+            default=15.0,
+            metavar="S",
+            uses=_ONE_VIDEO,
+        )
+    )
+    captures: Path | None = option(
+        LiveOption(
+            "folder for snapshots, replays and recordings by key",
+            read=Path,
+            default_text="your videos folder",
+            metavar="DIR",
+            uses=_ONE_VIDEO,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """Where styles and engines are."""
+
+    styles: Path | None = option(
+        LiveOption("folder of your own styles", read=Path, default_text="in your data folder", metavar="DIR")
+    )
+    engines: Path | None = option(
+        LiveOption("folder of TensorRT engines", read=Path, default_text="in your cache folder", metavar="DIR")
+    )
+
+
+@dataclass(frozen=True)
+class CommandOptions:
+    """What is done once instead of painting, and how the command itself behaves."""
+
+    config: Path | None = option(
+        LiveOption(
+            'a settings file with lines like style = "wave"',
+            read=Path,
+            default_text="config.toml in your settings folder",
+            metavar="FILE",
+            once=True,
+        )
+    )
+    print_config: bool = option(
+        LiveOption(
+            "print all settings, and where each comes from, as a settings file", Kind.FLAG, default=False, once=True
+        )
+    )
+    list_styles: bool = option(LiveOption("print the styles that there are", Kind.FLAG, default=False, once=True))
+    list_cameras: bool = option(
+        LiveOption("print the cameras that there are, and their sizes", Kind.FLAG, default=False, once=True)
+    )
+    list_microphones: bool = option(
+        LiveOption("print the microphones that there are", Kind.FLAG, default=False, once=True)
+    )
+    list_backends: bool = option(
+        LiveOption("print what can run the nets here, and why the rest cannot", Kind.FLAG, default=False, once=True)
+    )
+    debug: bool = option(DEBUG)
+    version: bool = option(LiveOption("print the version", Kind.VERSION, default=False, short="-V", once=True))
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options of a run of `nst-live`."""
+
+    source: SourceOptions = SourceOptions()
+    look: StyleOptions = StyleOptions()
+    output: OutputOptions = OutputOptions()
+    on_air: OnAirOptions = OnAirOptions()
+    screen: ScreenOptions = ScreenOptions()
+    folders: FolderOptions = FolderOptions()
+    command: CommandOptions = CommandOptions()
+
+
+# The classes of options by the name of their field, and their headings in the help and on the reference page.
+SECTIONS: Mapping[str, type] = {each.name: get_type_hints(Options)[each.name] for each in fields(Options)}
+HEADINGS: Mapping[str, str] = {
+    "source": "source",
+    "look": "style",
+    "output": "output",
+    "on_air": "on air",
+    "screen": "window",
+    "folders": "folders",
+    "command": "command",
+}
+# All options of nst-live by name, in the order of the help.
+TABLE: Mapping[str, LiveOption] = {
+    each.name: each for kind in SECTIONS.values() for each in options_of(kind) if isinstance(each, LiveOption)
+}
+
+
+def live_parser() -> CommandParser:
+    """Returns what parses the command line of `nst-live`."""
+    return build_parser(
+        {HEADINGS[name]: kind for name, kind in SECTIONS.items()},
+        version=f"nst-live {__version__}",
         prog="nst-live",
+        usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
         epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
         "nst-live doctor says what this machine can run; each has its own --help\n\nkeys in the window:\n"
         + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RawDescriptionHelpFormatter,
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--camera", metavar="N|PATH|NAME", help="a camera, by index, device or part of its name (default: the first)"
-    )
-    source.add_argument(
-        "-i",
-        "--input",
-        nargs="+",
-        metavar="FILE|FOLDER|URL|test",
-        help="a video or a picture, several of them or a folder, numbered pictures as frame_%%05d.png, "
-        "a network stream, or the bundled scene",
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE|FOLDER",
-        help="record into this file (mp4, mkv, mov, webm, gif, frame_%%05d.png; of a picture jpg, png, webp, tif, bmp) "
-        "or into this folder",
-    )
-    _add_on_air(parser)
-    parser.add_argument("-y", "--overwrite", action="store_true", help="overwrite the output if it exists")
-    parser.add_argument(
-        "--resume", action="store_true", help="keep what is done when interrupted; the same command goes on from there"
-    )
-    parser.add_argument(
-        "--workers",
-        type=parse_count,
-        metavar="N",
-        help="so many of several files at once (default: by the cores)",
-    )
-    parser.add_argument(
-        "--style",
-        default=DEFAULT_STYLE,
-        metavar="NAME|FILE",
-        help="a style by name, or a .safetensors or .onnx file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--net", default="auto", metavar="auto|full|fast", help="which net paints (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--backend", default="auto", choices=("auto", *BACKENDS), help="what runs the net (default: %(default)s)"
-    )
-    parser.add_argument("--mix", type=parse_mix, metavar="NAME:W,NAME:W", help="a mix of styles, as wave:0.6,udnie:0.4")
-    parser.add_argument(
-        "--playlist", metavar="NAME:S,NAME:S", help="styles in turn, each for so many seconds, as wreck:20,wave:20"
-    )
-    parser.add_argument(
-        "--fade",
-        type=parse_seconds,
-        default=0.5,
-        metavar="S",
-        help="seconds from one style to the next, 0 for a cut (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--strength", type=parse_share, default=1.0, metavar="0..1", help="how strongly to paint (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--keep-colors",
-        action=BooleanOptionalAction,
-        default=False,
-        help="the style's brightness in the camera's colours",
-    )
-    parser.add_argument(
-        "--steady",
-        type=parse_share,
-        default=DEFAULT_STEADINESS,
-        metavar="0..1",
-        help="how firmly to hold the painting against flicker, 0 for not at all (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--mirror", action=BooleanOptionalAction, default=False, help="mirror the picture, left to right"
-    )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--size",
-        type=parse_size,
-        metavar="WxH",
-        help="size to paint at (default: 640x480 for cameras, else the input's own)",
-    )
-    size.add_argument("--max-size", type=parse_count, metavar="N", help="paint a file with no side above N pixels")
-    size.add_argument("--scale", type=parse_scale, metavar="F", help="paint a file at F times its size, as 0.5 or 1/3")
-    parser.add_argument("--start", type=parse_time, metavar="TIME", help="begin there in a file: 90, 1:30 or 0:01:30.5")
-    parser.add_argument("--end", type=parse_time, metavar="TIME", help="end there in a file")
-    parser.add_argument(
-        "--loop",
-        action=BooleanOptionalAction,
-        default=False,
-        help="play a file over and over, in the window or, with its sound, on air",
-    )
-    parser.add_argument(
-        "--encoder", default="auto", choices=("auto", *ENCODERS), help="what encodes the output (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--crf",
-        type=parse_level,
-        metavar="N",
-        help=f"quality of the output, 0 the best; larger numbers make smaller files (default: {CRF})",
-    )
-    parser.add_argument("--preset", metavar="NAME", help="the encoder's preset, as veryfast for libx264 or 8 for AV1")
-    parser.add_argument(
-        "--fps",
-        type=parse_rate,
-        metavar="F",
-        help="frames per second, as 25, 29.97 or 30000/1001 (default: the input's own)",
-    )
-    parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after so many frames")
-    parser.add_argument(
-        "--target-fps",
-        type=parse_target,
-        metavar="F",
-        help="rate to hold by painting smaller, 0 for none (default: the camera's own; for files none)",
-    )
-    parser.add_argument(
-        "--hud", default=HUDS[0], choices=HUDS, help="what is written over the picture (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--fullscreen", action=BooleanOptionalAction, default=False, help="begin with a window as large as the screen"
-    )
-    parser.add_argument(
-        "--no-window", action="store_true", default=None, help="open no window (the default with -i FILE -o FILE)"
-    )
-    parser.add_argument("--window", dest="no_window", action="store_false", help="open one, also with -i FILE -o FILE")
-    parser.add_argument(
-        "--replay",
-        type=parse_seconds,
-        default=15.0,
-        metavar="S",
-        help="seconds that the key b saves, 0 for none (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--captures",
-        type=Path,
-        metavar="DIR",
-        help="folder for snapshots, replays and recordings by key (default: your videos folder)",
-    )
-    parser.add_argument(
-        "--styles", type=Path, metavar="DIR", help="folder of your own styles (default: in your data folder)"
-    )
-    parser.add_argument(
-        "--engines", type=Path, metavar="DIR", help="folder of TensorRT engines (default: in your cache folder)"
-    )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help='settings, as style = "wave" (default: config.toml in your settings folder); $NST_LIVE_STYLE before it',
-    )
-    parser.add_argument("--print-config", action="store_true", help="tell all settings, as a settings file, and stop")
-    parser.add_argument("--list-styles", action="store_true", help="tell which styles there are")
-    parser.add_argument("--list-cameras", action="store_true", help="tell which cameras there are, and their sizes")
-    parser.add_argument("--list-microphones", action="store_true", help="tell which microphones there are")
-    parser.add_argument(
-        "--list-backends", action="store_true", help="tell what can run the nets here, and why the rest cannot"
-    )
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    parser.add_argument("-V", "--version", action="version", version=f"nst-live {__version__}")
-    return parser
 
 
-def _add_on_air(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--stream", metavar="URL", help="go on air at this server: rtmp://, rtmps://, rtsp:// or udp:// (MPEG-TS)"
-    )
-    parser.add_argument(
-        "--bitrate",
-        type=parse_count,
-        metavar="KBIT",
-        help="of the stream's pictures, in kbit/s, as 4500 (default: what suits their size)",
-    )
-    parser.add_argument(
-        "--virtual-cam",
-        nargs="?",
-        const="",
-        metavar="DEVICE",
-        help="be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
-    )
-    parser.add_argument(
-        "--microphone",
-        nargs="?",
-        const="",
-        metavar="N|NAME",
-        help="hear this microphone, or the system's own choice, on air and in recordings (default: the sound of the "
-        "input, if it has any)",
-    )
+def options_from(values: Mapping[str, Any]) -> Options:
+    """Returns the options of a run; what `values`, by name, does not have is at its default."""
+    return Options(**{name: read_options(kind, values) for name, kind in SECTIONS.items()})
+
+
+def values_of(options: Options) -> dict[str, Any]:
+    """Returns the value of every option by name."""
+    sections = [getattr(options, name) for name in SECTIONS]
+    return {each.name: getattr(section, each.name) for section in sections for each in options_of(type(section))}

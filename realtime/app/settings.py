@@ -2,199 +2,229 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import json
-import re
+import os
 import tomllib
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from realtime.app.readers import UsageError, parse_time
-from realtime.sources.open import is_file
+from build_engines.tensorrt.cache import FOLDER_VARIABLE
+from realtime.app.jobs import use_of
+from realtime.app.options import TABLE, LiveOption, Options, live_parser, options_from, values_of
+from realtime.app.readers import parse_time
+from realtime.app.rules import refused_beside, refused_for
+from styles.registry import USER_FOLDER_VARIABLE
+from styles.support.errors import UsageError
+from styles.support.options import Kind
 
 PREFIX = "NST_LIVE_"
-# Variables of that name that belong to the other commands.
+# Variables with that prefix that belong to the other commands.
 _FOREIGN = {"LOSS_NETWORK"}
-# What is done once and is no setting.
-_COMMANDS = {
-    "help",
-    "version",
-    "config",
-    "print_config",
-    "list_styles",
-    "list_cameras",
-    "list_microphones",
-    "list_backends",
-    "debug",
-}
-# Typed together they complete one another; but who types a style wants no mix from the settings file.
-_RIVALS = {"style", "mix", "playlist"}
-# Of files alone: as settings they wait for the next file while something else is played.
-_OF_FILES = ("start", "end", "max_size", "scale", "resume", "loop")
+# How the environment says where the folders are, which the processes that build engines read too.
+_FOLDER_VARIABLES = {"styles": USER_FOLDER_VARIABLE, "engines": FOLDER_VARIABLE}
 _TYPED = "command line"
-# Such addresses have a key in them.
-_SECRET = ("stream",)
 _SWITCHES = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-_UNSET = object()
+_SETTINGS: Mapping[str, LiveOption] = {name: each for name, each in TABLE.items() if not each.once}
 
-# Values by option, each with where it was found, for people.
-Layer = dict[str, tuple[Any, str]]
+
+@dataclass(frozen=True)
+class _Found:
+    """A value, and where it was found, for people."""
+
+    value: Any
+    origin: str
+
+
+# By the names of options.
+_Layer = dict[str, _Found]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run, and where each that is not at its default was set."""
+
+    options: Options
+    origins: Mapping[str, str]
 
 
 def default_file() -> Path:
-    """Returns the settings file that is read where none is named, if it is there."""
+    """Returns the settings file that is read if none is named and it exists."""
     return platformdirs.user_config_path("nst-live") / "config.toml"
 
 
-def read_settings(
-    parser: argparse.ArgumentParser, argv: Sequence[str], environment: Mapping[str, str]
-) -> tuple[argparse.Namespace, Mapping[str, str]]:
-    """Returns the options, and for each that is not at its default where it was set.
+def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Returns the options of a run.
 
     The command line comes before $NST_LIVE_…, that before the settings file. Of options that exclude one another the
-    one that is nearest to the command line counts. For a camera or a stream, what is of files alone counts only if
-    typed, and so does `loop` where a file is written. Raises UsageError; what is wrong in argv, argparse says itself.
+    one that is nearest to the command line counts. What does not fit what is painted, or the other options, waits if
+    it comes from the environment or the file; if it was typed, `rules.check_options` refuses it.
+
+    Args:
+        argv: the command line, without the name of the command. What is wrong there, argparse reports itself.
+        environment: the environment variables.
+
+    Raises:
+        UsageError: something is wrong in the environment or the settings file.
     """
-    actions = _actions(parser)
-    given = parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(actions, _UNSET)))
-    typed = {name: (value, _TYPED) for name in actions if (value := getattr(given, name)) is not _UNSET}
-    layers = [typed, _from_environment(actions, environment), _from_file(actions, _settings_file(given, environment))]
-    found: Layer = {}
+    typed = {name: _Found(value, _TYPED) for name, value in live_parser().typed(argv).items()}
+    layers = [typed, _from_environment(environment), _from_file(_settings_file(typed, environment))]
+    found: _Layer = {}
     for layer in layers:
-        groups = (*_exclusive(parser), _RIVALS)
-        barred = {name for group in groups if group & set(found) for name in group}
-        _check_exclusive(parser, layer)
+        _check_exclusive(layer)
+        barred = {rival for name in found for rival in _rivals(name)}
         found |= {name: item for name, item in layer.items() if name not in found and name not in barred}
-    inputs, _ = found.get("input", ((), ""))
-    waiting = {"loop"} if "output" in found else set()
-    if not any(is_file(url) for url in inputs or ()):
-        waiting = set(_OF_FILES)
-    if not given.print_config:
-        found = {name: item for name, item in found.items() if name not in waiting or item[1] == _TYPED}
-    for name, action in actions.items():
-        setattr(given, name, found[name][0] if name in found else action.default)
-    return given, {name: where for name, (_, where) in found.items()}
+    if "print_config" not in typed:
+        found = _fitting(found)
+    values = {name: item.value for name, item in found.items()}
+    return Settings(options_from(values), {name: item.origin for name, item in found.items()})
 
 
-def written_settings(
-    parser: argparse.ArgumentParser, args: argparse.Namespace, origins: Mapping[str, str]
-) -> Sequence[str]:
-    """Returns the lines of a settings file that says what `args` says, each with where it comes from."""
+def written_settings(settings: Settings) -> Sequence[str]:
+    """Returns the lines of a settings file that says the same, each with where it comes from."""
+    values = values_of(settings.options)
     lines = [f"# settings of nst-live; read from {default_file()} or the file after --config"]
-    for name, action in _actions(parser).items():
-        key, value = name.replace("_", "-"), getattr(args, name)
-        if action.type is parse_time and value is not None:
-            value = float(value)
-        if value is None:
-            lines.append(f"# {key} is not set")
-        elif name in _SECRET:
-            lines.append(f"# {key} is set and not told, since it holds a key  # {origins.get(name, 'default')}")
-        elif name == "input" and any(re.search(r"//[^/@]*@", url) for url in value):
-            lines.append(f"# {key} is set and not told, since it holds a password  # {origins.get(name, 'default')}")
+    for name, each in _SETTINGS.items():
+        value, origin = values[name], settings.origins.get(name, "default")
+        secret = each.secret(value) if value is not None else ""
+        if value in (None, ()):
+            lines.append(f"# {each.key} is not set")
+        elif secret:
+            lines.append(f"# {each.key} is set and not printed, since {secret}  # {origin}")
         else:
-            lines.append(f"{key} = {_toml(value)}  # {origins.get(name, 'default')}")
+            lines.append(f"{each.key} = {_toml(each, value)}  # {origin}")
     return lines
 
 
-def _actions(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Action]:
-    """Returns what can be set, by name; of two options that set the same, the first."""
-    actions: dict[str, argparse.Action] = {}
-    for action in parser._actions:
-        if action.dest not in _COMMANDS:
-            actions.setdefault(action.dest, action)
-    return actions
+def export_folders(options: Options) -> None:
+    """Sets the environment variables of the folders, for this process and those that it starts."""
+    for name, variable in _FOLDER_VARIABLES.items():
+        folder: Path | None = getattr(options.folders, name)
+        if folder is not None:
+            os.environ[variable] = str(folder)
 
 
-def _settings_file(given: argparse.Namespace, environment: Mapping[str, str]) -> Path | None:
-    named = given.config or environment.get(f"{PREFIX}CONFIG")
+def bare_environment() -> Mapping[str, str]:
+    """Returns the environment without settings, except for where styles and engines are."""
+    kept = set(_FOLDER_VARIABLES.values())
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name in kept}
+
+
+def _fitting(found: _Layer) -> _Layer:
+    """Returns what was found without the settings that have to wait."""
+    inputs, output = (found[name].value if name in found else None for name in ("input", "output"))
+    use = use_of(inputs or (), output)
+    found = {name: item for name, item in found.items() if item.origin == _TYPED or not refused_for(TABLE[name], use)}
+    values = {name: item.value for name, item in found.items()}
+    return {
+        name: item for name, item in found.items() if item.origin == _TYPED or not refused_beside(TABLE[name], values)
+    }
+
+
+def _settings_file(typed: _Layer, environment: Mapping[str, str]) -> Path | None:
+    named = typed["config"].value if "config" in typed else environment.get(f"{PREFIX}CONFIG")
     if named is not None:
         if not Path(named).is_file():
-            raise UsageError(f"no settings file {named}; to see what could be in it, type: nst-live --print-config")
+            raise UsageError(f"no settings file {named}; to see what can be in it, type: nst-live --print-config")
         return Path(named)
     return default_file() if default_file().is_file() else None
 
 
-def _from_environment(actions: Mapping[str, argparse.Action], environment: Mapping[str, str]) -> Layer:
-    layer: Layer = {}
+def _from_environment(environment: Mapping[str, str]) -> _Layer:
+    layer: _Layer = {}
     for variable, text in environment.items():
-        option = variable.removeprefix(PREFIX)
-        if option == variable or option in _FOREIGN or option == "CONFIG":
+        word = variable.removeprefix(PREFIX)
+        if word == variable or word in _FOREIGN or word == "CONFIG":
             continue
-        name = option.lower()
-        if name not in actions:
-            raise UsageError(f"${variable} sets nothing{_nearest(option, (known.upper() for known in actions))}")
+        name = word.lower()
+        if name not in _SETTINGS:
+            raise UsageError(f"${variable} sets nothing{_nearest(word, (known.upper() for known in _SETTINGS))}")
         where = f"${variable}"
-        layer[name] = _value(actions[name], _SWITCHES.get(text.lower(), text), text, where), where
+        layer[name] = _Found(_value(_SETTINGS[name], _SWITCHES.get(text.lower(), text), text, where), where)
     return layer
 
 
-def _from_file(actions: Mapping[str, argparse.Action], path: Path | None) -> Layer:
+def _from_file(path: Path | None) -> _Layer:
     if path is None:
         return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path} is no TOML: {exc}") from exc
-    layer: Layer = {}
+        raise UsageError(f"{path} is not valid TOML: {exc}") from exc
+    layer: _Layer = {}
     for key, value in content.items():
         name = key.replace("-", "_")
-        if name not in actions:
-            known = (other.replace("_", "-") for other in actions)
-            raise UsageError(f"{path} sets {key!r}, which is no setting{_nearest(key, known)}")
-        layer[name] = _value(actions[name], value, value, f"{key} in {path}"), str(path)
+        if name not in _SETTINGS:
+            known = (each.key for each in _SETTINGS.values())
+            raise UsageError(f"{path} sets {key!r}, which is not a setting{_nearest(key, known)}")
+        layer[name] = _Found(_value(_SETTINGS[name], value, value, f"{key} in {path}"), str(path))
     return layer
 
 
-def _value(action: argparse.Action, switch: object, value: object, where: str) -> Any:
-    """Returns what the option makes of a value; `switch` is it as a bool, where it can be read as one."""
-    if action.nargs == 0:
+def _value(each: LiveOption, switch: object, value: object, where: str) -> Any:
+    """Returns the value of an option.
+
+    Args:
+        each: the option.
+        switch: what was set, as a bool if it can be read as one.
+        value: what was set.
+        where: it was set, for people.
+    """
+    if each.is_bare:
         if not isinstance(switch, bool):
-            raise UsageError(f"{where} is {value!r}; wanted true or false")
+            raise UsageError(f"{where} is {value!r}; expected true or false")
         return switch
-    if action.nargs == "?" and isinstance(switch, bool):
-        return action.const if switch else action.default
-    if action.nargs == "+":
-        return [str(item) for item in (value if isinstance(value, list) else [value])]
+    if each.kind is Kind.OPTIONAL_VALUE and isinstance(switch, bool):
+        return "" if switch else each.default
+    if each.kind is Kind.VALUES:
+        return tuple(str(item) for item in (value if isinstance(value, list) else [value]))
     if isinstance(value, bool | list | dict):
-        raise UsageError(f"{where} is {json.dumps(value)}; wanted {action.metavar or 'text'}")
+        raise UsageError(f"{where} is {json.dumps(value)}; expected {each.value_text}")
     try:
-        converted = action.type(str(value)) if callable(action.type) else str(value)
-    except (argparse.ArgumentTypeError, ValueError) as exc:
+        converted = each.read(str(value))
+    except (ArgumentTypeError, ValueError) as exc:
         raise UsageError(f"{where}: {exc}") from exc
-    if action.choices is not None and converted not in action.choices:
-        raise UsageError(f"{where} is {value!r}; wanted one of {', '.join(map(str, action.choices))}")
+    if each.choices and converted not in each.choices:
+        raise UsageError(f"{where} is {value!r}; expected one of {', '.join(map(str, each.choices))}")
     return converted
 
 
-def _exclusive(parser: argparse.ArgumentParser) -> Iterable[set[str]]:
-    return ({action.dest for action in group._group_actions} for group in parser._mutually_exclusive_groups)
+def _rivals(name: str) -> Iterable[str]:
+    """Returns the names of the options that one, set nearer to the command line, puts aside; itself among them."""
+    each = TABLE[name]
+    for other in TABLE.values():
+        if (each.one_of and other.one_of == each.one_of) or (each.rivals and other.rivals == each.rivals):
+            yield other.name
 
 
-def _check_exclusive(parser: argparse.ArgumentParser, layer: Layer) -> None:
-    for group in _exclusive(parser):
-        both = sorted(group & set(layer))
+def _check_exclusive(layer: _Layer) -> None:
+    for one_of in {TABLE[name].one_of for name in layer} - {""}:
+        both = sorted(name for name in layer if TABLE[name].one_of == one_of)
         if len(both) > 1:
-            raise UsageError(f"{' and '.join(both)} exclude one another; both are set in {layer[both[0]][1]}")
+            raise UsageError(f"{' and '.join(both)} exclude one another; both are set in {layer[both[0]].origin}")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else "; to see what there is, type: nst-live --print-config"
+    return f"; did you mean {close[0]}?" if close else "; to see all settings, type: nst-live --print-config"
 
 
-def _toml(value: object) -> str:
-    """Returns a value as TOML, in the words in which it could have been typed."""
+def _toml(each: LiveOption, value: object) -> str:
+    """Returns a value as TOML, as it could have been typed."""
+    if each.read is parse_time and isinstance(value, Fraction):
+        return json.dumps(float(value))
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    if isinstance(value, list):
+    if each.kind is Kind.VALUES and isinstance(value, tuple):
         return json.dumps([str(item) for item in value], ensure_ascii=False)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return json.dumps(",".join(f"{name}:{weight:g}" for name, weight in value.items()), ensure_ascii=False)
     if isinstance(value, tuple):
         return json.dumps("x".join(map(str, value)))
-    return json.dumps(str(value) if isinstance(value, Fraction | Path) else value, ensure_ascii=False)
+    return json.dumps(str(value), ensure_ascii=False)

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +18,17 @@ from realtime.session import ESCAPE
 TITLE = "nst-live"
 
 
-def no_screen_reason() -> str | None:
-    """Returns why no window can be opened here, None if one can; Qt itself would end the whole process."""
+def no_screen_reason(environment: Mapping[str, str]) -> str | None:
+    """Returns why no window can be opened here, None if one can; Qt itself would end the whole process.
+
+    Args:
+        environment: the variables of the process, of which DISPLAY names the screen.
+    """
     if not sys.platform.startswith("linux"):
         return None
-    display = os.environ.get("DISPLAY", "")
+    display = environment.get("DISPLAY", "")
     if not display:
-        wayland = ", and OpenCV's windows need X11, e.g. Xwayland" if os.environ.get("WAYLAND_DISPLAY") else ""
+        wayland = ", and OpenCV's windows need X11, e.g. Xwayland" if environment.get("WAYLAND_DISPLAY") else ""
         return f"no screen (DISPLAY is not set{wayland})"
     try:
         x11 = ctypes.CDLL("libX11.so.6")
@@ -31,7 +36,7 @@ def no_screen_reason() -> str | None:
         # OpenCV's wheel has one of its own, which cannot be asked
         return None
     x11.XOpenDisplay.restype, x11.XCloseDisplay.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-    connection = x11.XOpenDisplay(None)
+    connection = x11.XOpenDisplay(display.encode())
     if not connection:
         return f"no screen (nothing answers at DISPLAY {display}, or access is denied)"
     x11.XCloseDisplay(connection)

@@ -81,15 +81,15 @@ def load_styles(
     cannot be loaded.
     """
     if Path(chosen).suffix == ".onnx":
-        found, others = _foreign_style(Path(chosen)), load_catalog(network, report)
+        found, others = _foreign_style(Path(chosen)), load_all_styles(network, report)
     else:
         style = _find(chosen, network)
-        found, others = _loaded(style), load_catalog(network, report, without=style.path)
+        found, others = _loaded(style), load_all_styles(network, report, without=style.path)
     styles = sorted([found, *others], key=lambda style: style.name)
     return styles, styles.index(found)
 
 
-def load_catalog(
+def load_all_styles(
     network: str, report: Callable[[str], None] = lambda _line: None, without: Path | None = None
 ) -> Sequence[LoadedStyle]:
     """Returns all styles of a net, by name.

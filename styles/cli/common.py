@@ -7,12 +7,9 @@ from collections.abc import Collection, Sequence
 
 import torch
 
+from styles.support.errors import UsageError
 from styles.training.loss_network import SMALLEST_SIDE
 from styles.training.loss_weights import LossWeights
-
-
-class UsageError(ValueError):
-    """The options do not go together."""
 
 
 def check_style_scale(args: argparse.Namespace) -> None:

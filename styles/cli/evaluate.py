@@ -12,12 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from styles.cli.common import UsageError, check_style_scale, device_named
+from styles.cli.common import check_style_scale, device_named
 from styles.evaluation.artefacts import SMALLEST_PICTURE
 from styles.evaluation.evaluation import evaluate, evaluation_photos, style_grams, video_gram_sum
 from styles.evaluation.painter import Painter, network_painter, onnx_painter
 from styles.evaluation.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
 from styles.registry import find_style, network_sha256, onnx_path
+from styles.support.errors import UsageError
 from styles.training.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.pictures import read_picture, style_picture

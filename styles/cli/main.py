@@ -5,42 +5,41 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
-import os
 import shlex
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from styles.support.errors import INTERRUPTED, UNAVAILABLE, run_command
+from styles.support.readers import parse_count as _count
+from styles.support.readers import parse_named_number as _named_weight
+from styles.support.readers import parse_number as _weight
+from styles.support.readers import parse_positive_number as _positive
+from styles.support.readers import parse_whole_number as _seed
+from styles.support.terminal import closable_output, print_line
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS as _USUAL
-
-NO_TORCH, STOPPED = 4, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs `nst-train` and returns its exit code: 0, 2 usage, 3 unreadable input, 4 no torch, 130 stopped, else 1."""
     name, args = parse(sys.argv[1:] if argv is None else argv)
     if importlib.util.find_spec("torch") is None:
-        return _say('this needs PyTorch; install it with: pip install "nst-live[train]"', NO_TORCH)
+        return _fail('this needs PyTorch; install it with: pip install "nst-live[train]"', UNAVAILABLE)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     try:
         from styles.cli import commands
     except KeyboardInterrupt:
-        return _say("stopped", STOPPED)
+        return _fail("stopped", INTERRUPTED)
     except (ImportError, OSError) as exc:
-        return _say(f"PyTorch, or what else this needs, is installed and does not load: {exc}", NO_TORCH)
-    try:
-        print(commands.COMMANDS[name](args), flush=True)
-    except BrokenPipeError:
-        # whoever reads has seen enough, as head has; Python flushes once more as it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        return _say("stopped", STOPPED)
-    except Exception as exc:
-        if args.debug:
-            traceback.print_exc()
-        return _say(*commands.told(exc))
-    return 0
+        return _fail(f"PyTorch, or something else that this needs, is installed but does not load: {exc}", UNAVAILABLE)
+
+    def run() -> int:
+        result = commands.run(name, args)
+        with closable_output():
+            print_line(result, sys.stdout)
+        return 0
+
+    return run_command("nst-train", run, commands.EXIT_CODES, debug=args.debug)
 
 
 def parse(words: Sequence[str]) -> tuple[str, argparse.Namespace]:
@@ -51,8 +50,8 @@ def parse(words: Sequence[str]) -> tuple[str, argparse.Namespace]:
     return name, args
 
 
-def _say(text: str, code: int) -> int:
-    print(f"nst-train: {text}", file=sys.stderr)
+def _fail(text: str, code: int) -> int:
+    print_line(f"nst-train: {text}")
     return code
 
 
@@ -202,40 +201,6 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
 def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str, usual: float) -> None:
     help_ = f"{text} (default: {usual:g})"
     parser.add_argument(option, type=_named_weight, action="append", default=[], metavar="[NAME=]W", help=help_)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    value = _weight(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return value
-
-
-def _weight(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
-    return value
-
-
-def _named_weight(text: str) -> tuple[str, float]:
-    name, _, weight = text.rpartition("=")
-    return name, _weight(weight)
 
 
 # By first word; the empty one is for anything else, which is a style picture.

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from styles.cli.common import UsageError, check_style_scale, device_named, loss_weights
+from styles.cli.common import check_style_scale, device_named, loss_weights
 from styles.evaluation.evaluation import style_grams
+from styles.support.errors import UsageError
 from styles.support.progress import progress_display
 from styles.training.gatys import PictureLoss, noise_picture, paint_slowly
 from styles.training.loss_network import SMALLEST_SIDE, load_loss_network

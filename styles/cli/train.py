@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from styles.architecture import CONFIGS
-from styles.cli.common import UsageError, check_style_scale, device_named, loss_weights
+from styles.cli.common import check_style_scale, device_named, loss_weights
 from styles.cli.evaluate import UNPAINTED
 from styles.registry import (
     SHIPPED_FOLDER,
@@ -20,6 +20,7 @@ from styles.registry import (
     network_path,
     user_folder,
 )
+from styles.support.errors import UsageError
 from styles.training.loss_network import SMALLEST_SIDE
 from styles.training.loss_network_file import find_loss_network
 from styles.training.run import Result, TrainingJob, check, train

@@ -10,7 +10,7 @@ from typing import Any
 def openvino_core() -> Any:
     """Returns the core, made when it is first asked for and kept to the end.
 
-    OpenVINO's CPU plugin gives the thread a signal stack of its own and unmaps it with the last core: where that
+    OpenVINO's CPU plugin gives the thread a signal stack of its own and unmaps it with the last core: if that
     happens in another thread, the next Ctrl-C ends the process with a segmentation fault, not with a finished file.
     """
     import openvino

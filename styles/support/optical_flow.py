@@ -1,4 +1,4 @@
 """What OpenCV's DIS optical flow (Kroeger et al. 2016) can be given. Needs no torch."""
 
-# Of smaller pictures it makes no pyramid, and of small and wide ones it writes past their end.
+# It makes no pyramid of smaller frames, and writes past the end of frames that are low and wide.
 LEAST_SIDES = 32, 96

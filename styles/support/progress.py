@@ -1,44 +1,170 @@
-"""How far a long computation is, for the eye: a bar on a terminal, plain lines in a log."""
+"""How far long work is: bars on a terminal, and plain lines or nothing in a log."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from styles.support.terminal import print_line
 
 LINE_EVERY_STEPS = 100
 
+# Takes the step, what is done from 0 to 1, and figures by name.
 Report = Callable[[int, float, Mapping[str, float]], None]
+# Returns what stands in the line of a bar.
+Columns = Callable[[], tuple[ProgressColumn, ...]]
 
 
-@contextlib.contextmanager
-def progress_display(unit: str = "step") -> Iterator[Report]:
-    """Gives `report(step, fraction, figures)`, to be called after every step; `fraction` is what is done, 0..1."""
-    clock = _Clock()
-    if not sys.stderr.isatty():
-        yield lambda step, fraction, figures: _line(unit, step, fraction, figures, clock)
+class BarReport(Protocol):
+    """Takes how much is done, of the total of its bar; and what is being done now, if that changes."""
+
+    def __call__(self, done: float, name: str | None = None) -> None: ...
+
+
+class _SpeedColumn(ProgressColumn):
+    """Frames per second, or files per minute; nothing for other units."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.speed or 0
+        return Text({"files": f"{60 * speed:.1f}/min", "frames": f"{speed:.1f} fps"}.get(task.fields["unit"], ""))
+
+
+def _counted() -> tuple[ProgressColumn, ...]:
+    eta = TextColumn("ETA"), TimeRemainingColumn()
+    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _SpeedColumn(), *eta
+
+
+def _percent() -> tuple[ProgressColumn, ...]:
+    return TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
+
+
+def _steps() -> tuple[ProgressColumn, ...]:
+    return BarColumn(), TextColumn("{task.percentage:3.0f} % {task.description}")
+
+
+class Bars:
+    """Bars on stderr, one for each task that runs; nothing without a terminal.
+
+    Args:
+        progress: draws them; None for nothing.
+    """
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a terminal that shows them."""
+        return self._progress is not None
+
+    @contextmanager
+    def task(self, name: str, total: float | None, unit: str = "", *, remove: bool = False) -> Iterator[BarReport]:
+        """Shows a bar, and yields `report(done, name=…)`.
+
+        Args:
+            name: what is done.
+            total: when it is done; None if nobody knows.
+            unit: "frames" and "files" show their speed.
+            remove: take the bar away at the end of the block, and not only with all others.
+        """
+        progress = self._progress
+        if progress is None:
+            yield _report_nothing
+            return
+        task = progress.add_task(name, total=total, unit=unit)
+
+        def report(done: float, name: str | None = None) -> None:
+            progress.update(task, completed=done, description=name)
+
+        try:
+            yield report
+        finally:
+            if remove:
+                progress.remove_task(task)
+
+
+@contextmanager
+def open_bars(columns: Columns = _counted, *, transient: bool = True) -> Iterator[Bars]:
+    """Opens the terminal for bars.
+
+    Args:
+        columns: what stands in a line.
+        transient: take all bars away at the end.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Bars(None)
         return
-    columns = BarColumn(), TextColumn("{task.percentage:3.0f} % {task.description}")
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda step, fraction, figures: bar.update(
-            task, completed=fraction, description=_text(unit, step, figures, clock.read(step, fraction))
-        )
+    with Progress(*columns(), console=console, transient=transient) as progress:
+        yield Bars(progress)
+
+
+@contextmanager
+def progress_bar(name: str, total: float | None, unit: str = "frames") -> Iterator[BarReport | None]:
+    """Yields `report(done)`, to be called with how much is done; None if no terminal shows it.
+
+    Args:
+        name: what is done.
+        total: when it is done; None if nobody knows.
+        unit: of both; "frames" and "files" show their speed.
+    """
+    with open_bars() as bars, bars.task(name, total, unit) as report:
+        yield report if bars.shown else None
+
+
+@contextmanager
+def percent_bar(name: str) -> Iterator[BarReport]:
+    """Yields `report(share, name=…)`, to be called with what is done, from 0 to 1, and what is being done now."""
+    with open_bars(_percent) as bars, bars.task(name, 1.0) as report:
+        yield report
+
+
+@contextmanager
+def progress_display(unit: str = "step") -> Iterator[Report]:
+    """Yields `report(step, fraction, figures)`, to be called after every step; `fraction` is what is done, 0..1.
+
+    Without a terminal it prints a line every LINE_EVERY_STEPS steps.
+    """
+    clock = _Clock()
+    with open_bars(_steps, transient=False) as bars, bars.task("", 1.0) as show:
+
+        def report(step: int, fraction: float, figures: Mapping[str, float]) -> None:
+            text = _step_text(unit, step, figures, clock.read(step, fraction))
+            if bars.shown:
+                show(fraction, text)
+            elif step % LINE_EVERY_STEPS == 0 or fraction >= 1:
+                print_line(f"{100 * fraction:3.0f} % {text}")
+
+        yield report
+
+
+def _report_nothing(done: float, name: str | None = None) -> None: ...
 
 
 class _Clock:
-    """Speed and time left, measured from the first report of this run (a resumed one does not begin at 0)."""
+    """Speed and time left, measured from the first report of this run: a resumed one does not begin at 0."""
 
     def __init__(self) -> None:
         self.first: tuple[float, int, float] | None = None
 
     def read(self, step: int, fraction: float) -> tuple[float, float] | None:
-        """Returns steps per second and the seconds left, or None as long as nothing can be said."""
+        """Returns steps per second and the seconds left, or None as long as nothing is known."""
         now_s = time.monotonic()
         if self.first is None:
             self.first = now_s, step, fraction
@@ -49,14 +175,7 @@ class _Clock:
         return (step - first_step) / elapsed_s, elapsed_s * (1 - fraction) / (fraction - first_fraction)
 
 
-def _line(unit: str, step: int, fraction: float, figures: Mapping[str, float], clock: _Clock) -> None:
-    pace = clock.read(step, fraction)
-    if step % LINE_EVERY_STEPS == 0 or fraction >= 1:
-        sys.stderr.write(f"{100 * fraction:3.0f} % {_text(unit, step, figures, pace)}\n")
-        sys.stderr.flush()
-
-
-def _text(unit: str, step: int, figures: Mapping[str, float], pace: tuple[float, float] | None) -> str:
+def _step_text(unit: str, step: int, figures: Mapping[str, float], pace: tuple[float, float] | None) -> str:
     parts = [f"{unit} {step}"]
     if pace is not None:
         parts += [f"{pace[0]:.3g} {unit}s/s", f"{timedelta(seconds=round(pace[1]))} left"]

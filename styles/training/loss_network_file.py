@@ -11,6 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
+from styles.support.atomic_file import atomic_path
 from styles.support.progress import progress_display
 
 LOSS_NETWORK_VARIABLE = "NST_LIVE_LOSS_NETWORK"
@@ -53,16 +54,15 @@ def find_loss_network(given: Path | None, download: bool = False) -> Path:
 def download_file(url: str, path: Path, sha256_prefix: str) -> None:
     """Writes what `url` holds to `path`; a half or wrong file is never left there. Raises DownloadError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        sha256 = _fetch(url, partial)
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
-        partial.unlink(missing_ok=True)
-        raise DownloadError(f"cannot download {url}: {exc}; get the file by other means and put it at {path}") from exc
-    if not sha256.startswith(sha256_prefix):
-        partial.unlink()
-        raise DownloadError(f"{url} has the sha256 {sha256[:16]}…, expected {sha256_prefix}…: not the file we want")
-    partial.replace(path)
+    with atomic_path(path) as partial:
+        try:
+            sha256 = _fetch(url, partial)
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
+            raise DownloadError(
+                f"cannot download {url}: {exc}; get the file by other means and put it at {path}"
+            ) from exc
+        if not sha256.startswith(sha256_prefix):
+            raise DownloadError(f"{url} has the sha256 {sha256[:16]}…, expected {sha256_prefix}…: not the file we want")
 
 
 def _fetch(url: str, path: Path) -> str:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styles.network import TransformNet
+from styles.support.atomic_file import atomic_path
 from styles.training.loss_network import SMALLEST_SIDE, LossNetwork, first_line
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS, LossWeights
 from styles.training.losses import content_loss, lattice_loss, style_loss, temporal_loss, total_variation_loss
@@ -177,20 +178,17 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Writes a checkpoint, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        torch.save(
-            {
-                **self._settings(),
-                "net": self.net.state_dict(),
-                "vectors": self.vectors.data,
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "elapsed_s": self.elapsed_s,
-                "losses": self.losses,
-            },
-            partial,
-        )
-        partial.replace(path)
+        state = {
+            **self._settings(),
+            "net": self.net.state_dict(),
+            "vectors": self.vectors.data,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+            "losses": self.losses,
+        }
+        with atomic_path(path) as partial:
+            torch.save(state, partial)
 
     def load(self, path: Path) -> None:
         """Goes on from a checkpoint. Raises CheckpointError, or SettingsError where another command has made it."""

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from realtime.app.progress import tell
 from realtime.backends import choose_backend
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
@@ -25,6 +24,7 @@ from realtime.sources.real_time import RealTime
 from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
+from styles.support.terminal import print_line
 from tests.realtime.servers import RtmpServer, no_nginx_reason
 
 SIZE = (160, 120)
@@ -71,7 +71,7 @@ def measure(rounds: int, seconds: float, folder: Path) -> Mapping[str, Sequence[
     ):
         conductor = threading.Thread(target=conduct, args=(stream,))
         conductor.start()
-        status = Status(reporters=(queue,), print_line=tell)
+        status = Status(reporters=(queue,), print_line=print_line)
         outputs = PlayerOutputs(sinks=[queue, counter])
         Player(source, stylizer, Controls.of_one_style(painting), status=status, outputs=outputs).run()
         conductor.join()
@@ -91,13 +91,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4, help="of each phase in each round")
     args = parser.parse_args()
     if (reason := no_nginx_reason()) is not None:
-        tell(reason)
+        print_line(reason)
         return 1
     with tempfile.TemporaryDirectory() as folder:
         rates = measure(args.rounds, args.seconds, Path(folder))
     medians = {phase: statistics.median(values) for phase, values in rates.items()}
     told = "; ".join(f"{phase} " + ", ".join(f"{rate:.1f}" for rate in values) for phase, values in rates.items())
-    tell(f"fps {told}; ratio of the medians {medians[PHASES[1]] / medians[PHASES[0]]:.3f}")
+    print_line(f"fps {told}; ratio of the medians {medians[PHASES[1]] / medians[PHASES[0]]:.3f}")
     return 0
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from realtime.app.progress import tell
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.encoders import Encoding
@@ -26,6 +25,7 @@ from realtime.sinks.recorder import FileRecorder
 from realtime.sources.scene import SceneSource
 from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
+from styles.support.terminal import print_line
 
 SIZE = (64, 48)
 RATE = Fraction(30)
@@ -122,10 +122,12 @@ def main() -> int:
     choice = choose_backend("auto")
     styles, chosen = load_styles(args.style, network_for("auto", choice.backend.name))
     with tempfile.TemporaryDirectory() as folder:
-        result = soak(choice.backend, styles[chosen], args.frames, Path(folder) / f"soak.{args.format}", tell)
-    tell(f"{args.frames} frames at {result.fps:.0f} fps, memory {100 * result.growth:+.2f} % after the first tenth")
+        result = soak(choice.backend, styles[chosen], args.frames, Path(folder) / f"soak.{args.format}", print_line)
+    print_line(
+        f"{args.frames} frames at {result.fps:.0f} fps, memory {100 * result.growth:+.2f} % after the first tenth"
+    )
     for name in ("before", "settled", "most", "after"):
-        tell(f"{name:<8} {getattr(result, name)}")
+        print_line(f"{name:<8} {getattr(result, name)}")
     return 0 if result.growth <= 0.02 and not result.leaks and result.recorded == args.frames else 1
 
 

@@ -48,5 +48,5 @@ def test_leaving_cancels_and_leaves_nothing(save_net: SaveNet, tmp_path: Path, r
     with BackgroundBuild(words(save_net("full"), engines)) as build:
         wait_for(lambda: build.progress.fraction > 0)
     assert build.done is False
-    assert build.error == "interrupted"
+    assert build.error == "stopped"
     assert not list(engines.glob("*.engine"))

@@ -259,7 +259,7 @@ def test_a_bad_word_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as caught:
         nst_build("--size", "big")
     assert caught.value.code == 2
-    assert "wanted something like 1280x720" in capsys.readouterr().err
+    assert "'big' is not a size; expected WxH, e.g. 640x480" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(no_gpu_reason() is None, reason="there is a GPU here")
@@ -344,7 +344,7 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
     assert process.returncode == code, error
     assert not list(engines.glob("*.engine"))
     if stop == signal.SIGINT:
-        assert error.strip() == "nst-build: interrupted"
+        assert error.strip() == "nst-build: stopped"
     assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0
     assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]
 

@@ -94,7 +94,7 @@ def test_a_format_that_holds_no_alpha_is_named(tmp_path: Path, identity: Path, n
     write_photo(tmp_path / "photo.png", Photo(colourful(0, (40, 24)), np.zeros((24, 40), np.uint8)))
     told = nst_live("-i", tmp_path / "photo.png", "-o", "painted.jpg", "--style", identity)
     assert told.code == 0
-    assert "painted.jpg holds no transparency" in told.err
+    assert "painted.jpg cannot hold transparency" in told.err
 
 
 def test_a_picture_too_large_for_its_format_is_refused_before_it_is_painted(
@@ -110,12 +110,12 @@ def test_a_picture_too_large_for_its_format_is_refused_before_it_is_painted(
     ("output", "words"),
     [
         ([], "a picture is painted into a file; add -o painted.png"),
-        (["-o", "a.mp4"], "cannot write a.mp4 of a picture; wanted a name ending in .jpg, "),
+        (["-o", "a.mp4"], "cannot write a.mp4 of a picture; expected a name ending in .jpg, "),
         (["-o", "no/a.png"], "cannot write no/a.png: there is no folder no; type: mkdir -p no"),
         (["-o", "photo.png", "-y"], "cannot write photo.png: it is the input itself"),
         (["-o", "there.png"], "there.png exists; to overwrite it, add -y"),
-        (["-o", "a.png", "--start", "5"], "--start, --end, --frames and --fps are for moving pictures"),
-        (["-o", "a.png", "--microphone"], "--stream, --virtual-cam and --microphone are for moving pictures"),
+        (["-o", "a.png", "--start", "5"], "--start is for video, not for a photograph"),
+        (["-o", "a.png", "--microphone"], "--microphone is for video, not for a photograph"),
     ],
 )
 def test_a_picture_that_cannot_be_written_is_refused_before_it_is_painted(
@@ -240,9 +240,9 @@ def test_what_was_painted_into_the_tree_itself_is_not_painted_again(
         (["tree", "-o", "file.png"], 2, "cannot write into file.png: it is a file"),
         (["tree", "-o", "painted.mp4"], 2, "painted.mp4 is named like a file"),
         (["tree", "nothing", "-o", "out"], 3, "no file or folder nothing"),
-        (["*.jpg", "-o", "out"], 3, "no picture or video fits *.jpg"),
-        (["bare", "-o", "out"], 3, "nothing to paint in bare; wanted pictures or videos"),
-        (["tree", "-o", "out", "--virtual-cam"], 2, "--stream, --virtual-cam and --microphone take one input"),
+        (["*.jpg", "-o", "out"], 3, "no picture or video matches *.jpg"),
+        (["bare", "-o", "out"], 3, "nothing to paint in bare; expected pictures or videos"),
+        (["tree", "-o", "out", "--virtual-cam"], 2, "--virtual-cam takes one input, not several files"),
         (["tree", "-o", "out", "--style", "nobody"], 2, "no style of the net 'fast' called 'nobody'"),
     ],
 )

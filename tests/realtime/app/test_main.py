@@ -51,7 +51,7 @@ def no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no camera is plugged in."""
     nothing = partial(cameras.list_cameras, tmp_path / "video4linux")
     monkeypatch.setattr("realtime.sources.camera_list.list_cameras", nothing)
-    monkeypatch.setattr("realtime.app.main.list_cameras", nothing)
+    monkeypatch.setattr("realtime.app.inputs.list_cameras", nothing)
     monkeypatch.setattr("realtime.app.listings.list_cameras", nothing)
 
 
@@ -437,14 +437,14 @@ def test_a_graph_without_weights_cannot_run_on_pytorch_and_is_4(clip: Path, iden
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--size", "640"], "argument --size: '640' is no size; wanted WxH, as 640x480"),
-        (["--size", "0x480"], "argument --size: '0x480' is no size; wanted WxH, as 640x480"),
-        (["--fps", "fast"], "argument --fps: 'fast' is no frame rate; wanted 25, 29.97 or 30000/1001"),
-        (["--fps", "0"], "argument --fps: '0' is no frame rate"),
+        (["--size", "640"], "argument --size: '640' is not a size; expected WxH, e.g. 640x480"),
+        (["--size", "0x480"], "argument --size: '0x480' is not a size; expected WxH, e.g. 640x480"),
+        (["--fps", "fast"], "argument --fps: 'fast' is not a frame rate; expected e.g. 25, 29.97 or 30000/1001"),
+        (["--fps", "0"], "argument --fps: '0' is not a frame rate"),
         (["--fps", "-5"], "argument --fps: "),
-        (["--fps", "1/0"], "argument --fps: '1/0' is no frame rate"),
-        (["--frames", "0"], "argument --frames: '0' is no whole number from 1"),
-        (["--frames", "1.5"], "argument --frames: '1.5' is no whole number from 1"),
+        (["--fps", "1/0"], "argument --fps: '1/0' is not a frame rate"),
+        (["--frames", "0"], "argument --frames: '0' is not a whole number of at least 1"),
+        (["--frames", "1.5"], "argument --frames: '1.5' is not a whole number of at least 1"),
         (["--backend", "direct3d"], "argument --backend: invalid choice: 'direct3d'"),
         (["--camera", "0", "-i", "test"], "argument -i/--input: not allowed with argument --camera"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
@@ -462,10 +462,10 @@ def test_an_error_that_nobody_expected_is_1_and_points_to_debug(
     def fail(**_: object) -> None:
         raise RuntimeError("what is this")
 
-    monkeypatch.setattr("realtime.app.main.open_source", fail)
+    monkeypatch.setattr("realtime.app.inputs.open_source", fail)
     told = nst_live("-i", clip, "-o", "painted.mp4")
     assert told.code == 1
-    assert told.err == "nst-live: what is this (more with --debug)\n"
+    assert told.err == "nst-live: unexpected RuntimeError: what is this (--debug shows where)\n"
 
 
 def test_debug_shows_where_an_error_came_from(nst_live: NstLive) -> None:
@@ -546,7 +546,7 @@ def test_ctrl_c_once_or_twice_is_130_and_leaves_a_finished_file(
     told = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == 130, told
     assert "Traceback" not in told
-    assert told.splitlines()[-1] in ("stopped", "finishing the file …")
+    assert told.splitlines()[-1] in ("nst-live: stopped", "finishing the file …")
     assert b"moof" not in top_boxes(output), "a finished file has no fragments"
     assert len(read_clip(output).pictures) > 30
 

@@ -8,16 +8,29 @@ from fractions import Fraction
 
 import pytest
 
-from realtime.app.readers import parse_count, parse_mix, parse_rate, parse_seconds, parse_share, parse_size
+from realtime.app.readers import parse_mix, parse_rate, parse_scale, parse_time
 from realtime.media.rates import clock_for, exact_rate
+from styles.support.readers import (
+    parse_count,
+    parse_named_number,
+    parse_number,
+    parse_share,
+    parse_size,
+    parse_whole_number,
+)
 
 
 def test_what_people_type_is_understood() -> None:
     assert parse_size("640x480") == (640, 480)
     assert parse_size("1280X720") == (1280, 720)
     assert parse_count("12") == 12
-    assert parse_seconds("0") == 0
+    assert parse_whole_number("0") == 0
+    assert parse_number("0") == 0
     assert parse_share("0.25") == 0.25
+    assert parse_scale("1/3") == Fraction(1, 3)
+    assert parse_time("0:01:30.5") == Fraction(181, 2)
+    assert parse_named_number("wave=0.5") == ("wave", 0.5)
+    assert parse_named_number("2") == ("", 2)
     assert parse_mix("wave:0.6, udnie") == {"wave": 0.6, "udnie": 1.0}
 
 
@@ -51,9 +64,15 @@ def test_a_rate_is_the_one_that_is_meant(typed: str, meant: Fraction) -> None:
         (parse_count, "0"),
         (parse_count, "-3"),
         (parse_count, "many"),
-        (parse_seconds, "-1"),
-        (parse_seconds, "nan"),
+        (parse_number, "-1"),
+        (parse_number, "nan"),
         (parse_share, "1.5"),
+        (parse_share, "nan"),
+        (parse_scale, "0"),
+        (parse_scale, "17"),
+        (parse_time, "1:2:3:4"),
+        (parse_whole_number, "-1"),
+        (parse_named_number, "wave="),
         (parse_mix, "wave,wave"),
         (parse_mix, "wave:0"),
         (parse_mix, ":1"),

@@ -191,7 +191,7 @@ def test_a_film_that_is_killed_again_and_again_becomes_the_one_that_was_not(tmp_
     assert not (tmp_path / "killed.mp4.parts").exists()
     told = nst_live(*options, "-o", "killed.mp4")
     assert told.code == 0
-    assert "killed.mp4 is there, so it is taken as painted already; to paint it anew, add -y" in told.err
+    assert "killed.mp4 exists, so it counts as painted; to paint it again, add -y" in told.err
 
 
 def test_a_film_is_steadied_across_the_end_of_a_run(tmp_path: Path, nst_live: NstLive) -> None:
@@ -206,12 +206,12 @@ def test_a_film_is_steadied_across_the_end_of_a_run(tmp_path: Path, nst_live: Ns
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-i", "test", "-o", "a.mp4"], "--resume is for files into files"),
-        (["-i", "clip.mp4"], "--resume is for files into files"),
+        (["-i", "test", "-o", "a.mp4"], "--resume is for files; expected -i FILE"),
+        (["-i", "clip.mp4"], "--resume needs --output"),
         (["-i", "clip.mp4", "-o", "a_%05d.png"], "--resume is for mp4, mkv, mov and webm"),
         (["-i", "clip.mp4", "-o", "clip.mp4"], "it is the input itself"),
         (["-i", "clip.mp4", "-o", "a.mp4", "--target-fps", "25"], "--resume does not go with --target-fps"),
-        (["-i", "clip.mp4", "-o", "a.mp4", "--virtual-cam"], "--resume does not go with --stream and --virtual-cam"),
+        (["-i", "clip.mp4", "-o", "a.mp4", "--virtual-cam"], "--resume does not go with --virtual-cam"),
     ],
 )
 def test_what_cannot_be_resumed_is_refused(options: list[str], words: str, tmp_path: Path, nst_live: NstLive) -> None:

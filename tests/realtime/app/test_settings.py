@@ -8,23 +8,24 @@ import tomllib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from realtime.app.options import build_parser
-from realtime.app.readers import UsageError
+from realtime.app.options import TABLE, options_from, values_of
 from realtime.app.settings import read_settings, written_settings
+from styles.support.errors import UsageError
 from tests.realtime.conftest import NstLive
 
 
 def settings(*argv: str, environment: Mapping[str, str] | None = None) -> Any:
-    return read_settings(build_parser(), argv, environment or {})[0]
+    """Returns the values of all options by name, as attributes."""
+    return SimpleNamespace(**values_of(read_settings(argv, environment or {}).options))
 
 
-def told(*argv: str, environment: Mapping[str, str] | None = None) -> list[str]:
-    parser = build_parser()
-    return list(written_settings(parser, *read_settings(parser, argv, environment or {})))
+def printed(*argv: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    return list(written_settings(read_settings(argv, environment or {})))
 
 
 @pytest.fixture
@@ -37,9 +38,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_without_any_settings_everything_is_as_argparse_has_it() -> None:
-    plain = build_parser().parse_args([])
-    assert vars(settings()) == vars(plain)
+def test_without_any_settings_everything_is_at_its_default() -> None:
+    assert vars(settings()) == values_of(options_from({})) == {name: each.default for name, each in TABLE.items()}
 
 
 def test_a_file_sets_options_of_every_kind(file: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_file_sets_options_of_every_kind(file: Path) -> None:
     assert args.fps == Fraction(30000, 1001)
     assert args.virtual_cam == ""
     assert args.mix == {"wave": 0.6, "udnie": 0.4}
-    assert args.input == ["film.mp4"]
+    assert args.input == ("film.mp4",)
 
 
 def test_the_environment_comes_before_the_file_and_the_command_line_before_both(file: Path) -> None:
@@ -60,11 +60,13 @@ def test_the_environment_comes_before_the_file_and_the_command_line_before_both(
 def test_what_is_of_files_alone_waits_in_the_settings_for_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("max-size = 640\nresume = true\nstart = 2\n")
-    camera, film = (settings("--config", str(file), *more) for more in (["--camera", "0"], ["-i", "film.mp4"]))
+    inputs = (["--camera", "0"], ["-i", "film.mp4", "-o", "painted.mp4"])
+    camera, film = (settings("--config", str(file), *more) for more in inputs)
     assert (camera.max_size, camera.resume, camera.start) == (None, False, None)
     assert (film.max_size, film.resume, film.start) == (640, True, 2)
     assert settings("--config", str(file), "--print-config").max_size == 640
-    # who types it is told that it does not go together
+    assert not settings("--config", str(file), "-i", "film.mp4").resume, "nothing is written that could be resumed"
+    # what is typed is refused later
     assert settings("--config", str(file), "--camera", "0", "--max-size", "500").max_size == 500
 
 
@@ -79,17 +81,17 @@ def test_a_loop_waits_in_the_settings_while_a_file_is_written(tmp_path: Path) ->
     assert not settings("--config", str(file), "--camera", "0").loop
 
 
-def test_the_key_of_a_stream_is_not_told() -> None:
-    lines = told("--stream", "rtmp://host/app/secret")
-    assert "# stream is set and not told, since it holds a key  # command line" in lines
+def test_the_key_of_a_stream_is_not_printed() -> None:
+    lines = printed("--stream", "rtmp://host/app/secret")
+    assert "# stream is set and not printed, since it holds a key  # command line" in lines
     assert "secret" not in "".join(lines)
 
 
-def test_the_password_of_a_camera_in_the_network_is_not_told() -> None:
-    lines = told("-i", "rtsp://me:secret@192.168.1.7/live")
-    assert "# input is set and not told, since it holds a password  # command line" in lines
+def test_the_password_of_a_camera_in_the_network_is_not_printed() -> None:
+    lines = printed("-i", "rtsp://me:secret@192.168.1.7/live")
+    assert "# input is set and not printed, since it holds a password  # command line" in lines
     assert "secret" not in "".join(lines)
-    assert 'input = ["rtsp://192.168.1.7/live"]  # command line' in told("-i", "rtsp://192.168.1.7/live")
+    assert 'input = ["rtsp://192.168.1.7/live"]  # command line' in printed("-i", "rtsp://192.168.1.7/live")
 
 
 def test_the_environment_can_switch_off_what_the_file_switches_on(file: Path) -> None:
@@ -107,7 +109,7 @@ def test_the_command_line_can_switch_off_what_the_settings_switch_on(file: Path)
 
 def test_an_option_typed_puts_aside_what_excludes_it_in_the_file(file: Path) -> None:
     args = settings("--config", str(file), "--camera", "1")
-    assert (args.camera, args.input) == ("1", None)
+    assert (args.camera, args.input) == ("1", ())
     args = settings("--config", str(file), "--max-size", "500")
     assert (args.max_size, args.size) == (500, None)
 
@@ -137,15 +139,15 @@ def test_the_file_in_the_settings_folder_is_read_by_itself(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("style = ", "is no TOML"),
-        ('stlye = "wave"', "sets 'stlye', which is no setting; did you mean style?"),
-        ("fade = -1", "fade in .*mine.toml: .* is no number from 0"),
-        ('size = "big"', "'big' is no size; wanted WxH"),
-        ('hud = "tiny"', "wanted one of full, minimal, off"),
-        ("mirror = 3", "wanted true or false"),
-        ("style = true", "wanted NAME|FILE"),
+        ("style = ", "is not valid TOML"),
+        ('stlye = "wave"', "sets 'stlye', which is not a setting; did you mean style?"),
+        ("fade = -1", "fade in .*mine.toml: .* is not a number of at least 0"),
+        ('size = "big"', "'big' is not a size; expected WxH"),
+        ('hud = "tiny"', "expected one of full, minimal, off"),
+        ("mirror = 3", "expected true or false"),
+        ("style = true", "expected NAME|FILE"),
         ('camera = "0"\ninput = "x.mp4"', "camera and input exclude one another"),
-        ("help = true", "no setting"),
+        ("help = true", "not a setting"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_said_in_one_line(
@@ -164,8 +166,8 @@ def test_what_is_wrong_in_a_file_is_said_in_one_line(
     ("variable", "text", "words"),
     [
         ("NST_LIVE_STLYE", "wave", "did you mean STYLE"),
-        ("NST_LIVE_FRAMES", "many", r"\$NST_LIVE_FRAMES: 'many' is no whole number from 1"),
-        ("NST_LIVE_MIRROR", "maybe", "wanted true or false"),
+        ("NST_LIVE_FRAMES", "many", r"\$NST_LIVE_FRAMES: 'many' is not a whole number of at least 1"),
+        ("NST_LIVE_MIRROR", "maybe", "expected true or false"),
     ],
 )
 def test_what_is_wrong_in_the_environment_is_said_with_its_name(variable: str, text: str, words: str) -> None:
@@ -180,7 +182,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_what_is_printed_is_a_settings_file_that_says_the_same(file: Path, tmp_path: Path) -> None:
     argv = ("--config", str(file), "--scale", "1/3", "--captures", "/tmp/x", "--start", "1:30.5")
-    lines = told(*argv, environment={"NST_LIVE_REPLAY": "30"})
+    lines = printed(*argv, environment={"NST_LIVE_REPLAY": "30"})
     copy = tmp_path / "copy.toml"
     copy.write_text("\n".join(lines))
     first, again = (vars(settings(*words)) for words in (argv, ("--config", str(copy))))
@@ -192,7 +194,7 @@ def test_what_is_printed_is_a_settings_file_that_says_the_same(file: Path, tmp_p
 
 
 def test_where_a_setting_comes_from_is_printed(file: Path) -> None:
-    lines = told("--config", str(file), "--hud", "off", environment={"NST_LIVE_FADE": "1"})
+    lines = printed("--config", str(file), "--hud", "off", environment={"NST_LIVE_FADE": "1"})
     assert f'style = "wave"  # {file}' in lines
     assert 'hud = "off"  # command line' in lines
     assert "fade = 1.0  # $NST_LIVE_FADE" in lines

@@ -154,7 +154,7 @@ def test_microphones_are_listed_and_one_that_does_not_exist_is_an_error(
 
 def test_painting_a_file_into_a_file_takes_no_microphone(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     result = nst_live("-i", write_clip(tmp_path / "c.mp4"), "-o", "x.mp4", "--style", identity, "--microphone")
-    assert (result.code, "--microphone is for what is live" in result.complaint) == (2, True)
+    assert (result.code, "--microphone is for live input" in result.complaint) == (2, True)
 
 
 def test_without_portaudio_the_error_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

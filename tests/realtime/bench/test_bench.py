@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from realtime.bench.main import Run, interleave
+from realtime.bench.rounds import Run, interleave
 from tests.realtime.clips import write_clip
 from tests.realtime.conftest import NstLive
 

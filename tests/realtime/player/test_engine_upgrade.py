@@ -196,7 +196,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedBuild]:
 
     monkeypatch.setattr("realtime.backends.tensorrt.unavailable_reason", lambda: None)
     monkeypatch.setattr("realtime.backends.tensorrt.open_painter", open_painter)
-    monkeypatch.setattr("realtime.app.main.Upgrade", partial(Upgrade, start=start))
+    monkeypatch.setattr("realtime.app.nets.Upgrade", partial(Upgrade, start=start))
     return begun
 
 
@@ -229,7 +229,7 @@ def test_tensorrt_that_cannot_be_built_is_said_so(
     tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "realtime.app.main.Upgrade", partial(Upgrade, start=lambda argv: ScriptedBuild(argv, error="no"))
+        "realtime.app.nets.Upgrade", partial(Upgrade, start=lambda argv: ScriptedBuild(argv, error="no"))
     )
     clip = write_clip(tmp_path / "clip.mp4", 12)
     told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", "tensorrt")

@@ -189,10 +189,13 @@ def test_a_loop_can_be_limited_to_a_number_of_frames(nst_live: NstLive, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-i", "clip.mp4", "--loop", "--no-window"], "nobody would end --loop; wanted a window"),
-        (["-i", "clip.mp4", "--loop", "-o", "out.mp4"], "--loop is to be seen, not for -o"),
+        (
+            ["-i", "clip.mp4", "--loop", "--no-window"],
+            "--loop would never end; add --stream, --virtual-cam or --frames N, or open a window",
+        ),
+        (["-i", "clip.mp4", "--loop", "-o", "out.mp4"], "--loop does not go with --output: "),
         (["clip.mp4", "clip.mp4", "--loop", "-o", "out"], "--loop takes one input"),
-        (["-i", "photo.png", "--loop", "-o", "out.png"], "--loop is for moving pictures"),
+        (["-i", "photo.png", "--loop", "-o", "out.png"], "--loop is for video, not for a photograph"),
         (["-i", "test", "--loop"], "--loop is for files"),
         (["--camera", "0", "--loop"], "--loop is for files"),
     ],

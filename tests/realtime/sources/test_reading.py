@@ -83,7 +83,7 @@ def test_an_empty_part_gives_one_line(
 def test_a_part_of_something_that_is_not_a_file_is_refused(nst_live: NstLive) -> None:
     result = nst_live("-i", "test", "--start", "1")
     assert result.code == 2
-    assert "wanted -i FILE" in result.complaint
+    assert "expected -i FILE" in result.complaint
 
 
 @pytest.mark.parametrize("time", ["soon", "-1", "1:2:3:4", "1,5"])
@@ -91,7 +91,7 @@ def test_an_invalid_time_says_what_is_expected(time: str, capsys: pytest.Capture
     with pytest.raises(SystemExit) as caught:
         main(["-i", "clip.mp4", f"--start={time}"])
     assert caught.value.code == 2
-    assert "wanted seconds or H:MM:SS" in capsys.readouterr().err
+    assert "expected seconds or H:MM:SS" in capsys.readouterr().err
 
 
 # its size -------------------------------------------------------------------------------------------------------------

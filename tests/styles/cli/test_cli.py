@@ -243,11 +243,11 @@ def test_options_that_do_not_go_together_are_told_in_a_line(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--steps", "0"], "'0' is no whole number above 0"),
-        (["--minutes", "-1"], "'-1' is no number from 0"),
+        (["--steps", "0"], "'0' is not a whole number of at least 1"),
+        (["--minutes", "-1"], "'-1' is not a number above 0"),
         (["--steps", "1", "--minutes", "1"], "not allowed with argument"),
-        (["--content-weight", "nan"], "'nan' is no number from 0"),
-        (["--seed", "-1"], "'-1' is no whole number from 0"),
+        (["--content-weight", "nan"], "'nan' is not a number of at least 0"),
+        (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     ],
 )
 def test_bad_numbers_are_usage_errors(

@@ -1,0 +1,163 @@
+"""Loads what paints: the styles, and their net on a backend that works here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from realtime.app.options import StyleOptions
+from realtime.backends import Backend, BackendUnavailableError, Choice, Net, Painter, choose_backend
+from realtime.backends.tensorrt import EngineMissingError
+from realtime.frames import Size
+from realtime.player.engine_upgrade import Upgrade
+from realtime.stylize.fallback import fall_back
+from realtime.stylize.mixing import mix_by_name
+from realtime.stylize.styles import LoadedStyle, load_styles, network_for
+from realtime.stylize.stylizer import FrameStylizer
+from styles.support.progress import progress_bar
+from styles.support.terminal import print_line
+
+_PAUSE_S = 0.1
+_PERCENT = 100
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The styles that a show can switch among.
+
+    Args:
+        styles: all of them.
+        index: of the one to begin with.
+        network: the name of their net.
+        choice: the preferred backend.
+    """
+
+    styles: Sequence[LoadedStyle]
+    index: int
+    network: str
+    choice: Choice
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the styles."""
+        return tuple(style.name for style in self.styles)
+
+    @property
+    def first(self) -> LoadedStyle:
+        """The style to begin with."""
+        return self.styles[self.index]
+
+
+@dataclass(frozen=True)
+class OpenNet:
+    """A net that is ready.
+
+    Args:
+        stylizer: paints with it.
+        painter: runs it.
+        upgrade: a better backend on its way; None if there is none.
+    """
+
+    stylizer: FrameStylizer
+    painter: Painter
+    upgrade: Upgrade | None = None
+
+
+@dataclass(frozen=True)
+class NetRequest:
+    """Which net is to run where.
+
+    Args:
+        net: the net.
+        size: width and height of the frames.
+        backend: the name of a backend that must run it, or "auto".
+        awaited: whether somebody waits for each frame; otherwise only the rate counts.
+    """
+
+    net: Net
+    size: Size
+    backend: str
+    awaited: bool
+
+    def suited(self, backend: Backend) -> Backend:
+        """Returns the variant of a backend that suits the frames."""
+        return backend if self.awaited else backend.for_files()
+
+
+def load_catalog(
+    look: StyleOptions,
+    failed: Mapping[str, str] = MappingProxyType({}),
+    report: Callable[[str], None] = print_line,
+) -> Catalog:
+    """Chooses the backend and loads the styles.
+
+    Args:
+        look: what was asked for.
+        failed: backends that are passed over, with the reason.
+        report: takes a line about each style that cannot be loaded.
+
+    Raises:
+        BackendUnavailableError: the backend cannot run here.
+        UnknownStyleError: there is no such style or net.
+        MixError: the styles of a mix do not go together.
+    """
+    choice = choose_backend(look.backend, failed)
+    network = network_for(look.net, choice.backend.name)
+    return Catalog(*load_wanted_styles(look, network, report), network, choice)
+
+
+def load_wanted_styles(
+    look: StyleOptions, network: str, report: Callable[[str], None] = print_line
+) -> tuple[Sequence[LoadedStyle], int]:
+    """Returns the styles of a net, the mix that was asked for among them, and the index of the one to begin with."""
+    styles, index = load_styles(look.style, network, report)
+    if look.mix:
+        return [*styles, mix_by_name(look.mix, styles)], len(styles)
+    return styles, index
+
+
+def open_net(choice: Choice, request: NetRequest, fade_s: float, stack: ExitStack) -> OpenNet:
+    """Loads a net on the chosen backend, or on another one if it turns out not to work and none was asked for.
+
+    If its TensorRT engine is missing, it is built first if TensorRT was asked for, and during the show otherwise.
+
+    Args:
+        choice: the preferred backend.
+        request: what to load.
+        fade_s: how long it takes from one style to the next.
+        stack: closes it.
+
+    Raises:
+        BackendUnavailableError: none works, or not the one that was asked for.
+    """
+    stylizer = stack.enter_context(FrameStylizer(request.suited(choice.backend), fade_s=fade_s))
+    upgrade: Upgrade | None = None
+    try:
+        return OpenNet(stylizer, stylizer.painter(request.net, request.size))
+    except EngineMissingError as exc:
+        upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.argv))
+        if request.backend != "auto":
+            _wait_for_engine(upgrade, request.size)
+            return OpenNet(stylizer, stylizer.painter(request.net, request.size))
+        failure = "its engine is being built"
+    except BackendUnavailableError as exc:
+        if request.backend != "auto":
+            raise
+        print_line(f"{exc}; painting with another backend")
+        failure = str(exc)
+    failed = {stylizer.backend.name: failure}
+    painter = fall_back(stylizer, request.net, request.size, failed, suited=request.suited, report=print_line)
+    return OpenNet(stylizer, painter, upgrade)
+
+
+def _wait_for_engine(upgrade: Upgrade, size: Size) -> None:
+    with progress_bar(f"building the engine for {size[0]}x{size[1]}", _PERCENT, "percent") as show:
+
+        def report(share: float) -> None:
+            if show is not None:
+                show(round(_PERCENT * share))
+
+        upgrade.wait(report, lambda: time.sleep(_PAUSE_S))

@@ -1,0 +1,310 @@
+"""Plays one input: opens what was asked for, lets a player run, and reports how it went."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from realtime.app.inputs import OpenInput, open_input
+from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
+from realtime.app.options import TABLE, Options, values_of
+from realtime.app.progress import Report
+from realtime.backends import Backend, load_backend
+from realtime.media.encoders import Encoding
+from realtime.player.controls import Controls
+from realtime.player.governor import Governor
+from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
+from realtime.player.player import Player
+from realtime.player.playlist import Playlist, parse_playlist
+from realtime.player.status import Status
+from realtime.player.style_switcher import StyleSwitcher
+from realtime.screen.display import Screen
+from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
+from realtime.screen.window import Window, no_screen_reason
+from realtime.session import DEFAULT_STEADINESS, Session
+from realtime.sinks.open import OpenSinks, Outputs, open_sinks
+from realtime.sinks.recorder import check_output, unused_path
+from realtime.sinks.resumable_recorder import fingerprint_of
+from realtime.sinks.stream import check_stream_url
+from realtime.sources.base import Source
+from realtime.sources.scene import Scene
+from realtime.stylize.pipeline import MIN_SIDE
+from realtime.stylize.styles import LoadedStyle
+from styles.support.errors import FAILED, UNREADABLE, UsageError
+from styles.support.progress import progress_bar
+from styles.support.terminal import print_line
+
+# Without camera and screen nobody can stop the scene, so it ends after this many frames.
+_UNWATCHED_SCENE_FRAMES = 180
+# Some streams say that their rate is in the thousands.
+_MAX_OWN_FPS = 60.0
+_FALLBACK_STEM = "nst-live"
+_BITS_PER_KBIT = 1000
+
+# Opens the bar of an input, given its name and the number of its frames, if that is known.
+InputBar = Callable[[str, int | None], AbstractContextManager[Report | None]]
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where the painted frames go: into a window or not, and into a file or not."""
+
+    watched: bool
+    file: Path | None
+
+
+@dataclass(frozen=True)
+class _Show:
+    """All that a player is built from."""
+
+    options: Options
+    catalog: Catalog
+    playlist: Playlist | None
+    input: OpenInput
+    target: _Target
+    net: OpenNet
+
+    @property
+    def source(self) -> Source:
+        return self.input.source
+
+    @property
+    def max_frames(self) -> int | None:
+        """After how many frames it ends; None for no limit."""
+        info, target, wanted = self.source.info, self.target, self.options.source.frames
+        unstoppable = info.endless and not target.watched and target.file is not None
+        if wanted is None and unstoppable and not self.options.on_air.is_on_air:
+            return _UNWATCHED_SCENE_FRAMES
+        return wanted
+
+
+def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
+    """Plays one input to its end; returns the exit code.
+
+    Args:
+        options: what was asked for.
+        bar: opens the bar of the input.
+        quiet: it is one of several inputs, and only what goes wrong is reported.
+
+    Raises what cannot be opened, and what ends the player.
+    """
+    _check(options)
+    if _is_done(options):
+        print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
+        return 0
+    catalog = load_catalog(options.look)
+    playlist = parse_playlist(options.look.playlist, catalog.names) if options.look.playlist else None
+    with ExitStack() as stack:
+        opened = open_input(options, stack)
+        _report_input(opened.source)
+        target = _choose_target(options, opened.source)
+        net = _open_net(options, catalog, opened.source, target, stack)
+        if not quiet:
+            size = "x".join(map(str, opened.source.size))
+            print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
+        show = _Show(options, catalog, playlist, opened, target, net)
+        sinks = _open_sinks(show, stack)
+        outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+    return _conclude(outcome, opened.source, target.file, quiet)
+
+
+def _check(options: Options) -> None:
+    """Raises, before anything is opened, if what was asked for could not be written, sent or ended."""
+    output = options.output
+    if options.source.loop:
+        _check_loop(options)
+    if output.resume and output.output is not None and output.output.suffix.lower() in {".gif", ".png"}:
+        raise UsageError("--resume is for mp4, mkv, mov and webm; a GIF or an image sequence is painted in one go")
+    if output.output is not None:
+        check_output(output.output, output.overwrite or output.resume, options.source.url, _encoding(options))
+    if options.on_air.stream is not None:
+        check_stream_url(options.on_air.stream)
+
+
+def _check_loop(options: Options) -> None:
+    watched = not options.screen.no_window and no_screen_reason(os.environ) is None
+    if not watched and not options.on_air.is_on_air and options.source.frames is None:
+        raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
+
+
+def _is_done(options: Options) -> bool:
+    output = options.output
+    return output.resume and not output.overwrite and output.output is not None and output.output.exists()
+
+
+def _encoding(options: Options) -> Encoding:
+    return Encoding(options.output.encoder, options.output.crf, options.output.preset)
+
+
+def _report_input(source: Source) -> None:
+    for note in source.info.notes:
+        print_line(note)
+    width, height = source.size
+    if min(width, height) < MIN_SIDE:
+        print_line(f"{source.info.name} is tiny ({width}x{height}): it is extended by mirroring to be painted")
+
+
+def _choose_target(options: Options, source: Source) -> _Target:
+    """Returns where frames go; without a screen and an output, into a file of our choosing, unless it is a loop."""
+    file, no_window = options.output.output, options.screen.no_window
+    file_to_file = file is not None and not source.live and not source.info.endless
+    if no_window or (file_to_file and no_window is None):
+        return _Target(False, file)
+    no_screen = no_screen_reason(os.environ)
+    if no_screen is None:
+        return _Target(True, file)
+    if options.on_air.is_on_air:
+        print_line(f"{no_screen}; only on air" + ("" if file is None else " and recording"))
+        return _Target(False, file)
+    if file is not None:
+        print_line(f"{no_screen}; only recording")
+        return _Target(False, file)
+    if options.source.loop:
+        return _Target(False, None)
+    file = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
+    print_line(f"{no_screen}; recording into {file}")
+    return _Target(False, file)
+
+
+def _open_net(options: Options, catalog: Catalog, source: Source, target: _Target, stack: ExitStack) -> OpenNet:
+    # all runs that resume one another paint with the same backend
+    backend = catalog.choice.backend.name if options.output.resume else options.look.backend
+    awaited = target.watched or options.on_air.is_on_air or source.live
+    request = NetRequest(catalog.first.net, source.size, backend, awaited)
+    return open_net(catalog.choice, request, options.look.fade, stack)
+
+
+def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
+    options, on_air, info = show.options, show.options.on_air, show.source.info
+    outputs = Outputs(
+        file=show.target.file,
+        encoding=_encoding(options),
+        fingerprint=_fingerprint(show) if options.output.resume else None,
+        stream=on_air.stream,
+        stream_bit_rate=None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate,
+        virtual_camera=on_air.virtual_cam,
+        replay_s=options.screen.replay,
+    )
+    sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
+    for note in sinks.notes:
+        print_line(note)
+    if sinks.resume_state is not None and sinks.resume_state.done:
+        print_line(f"{info.name}: {sinks.resume_state.done} frames are painted already")
+    return sinks
+
+
+def _fingerprint(show: _Show) -> Mapping[str, str]:
+    """Returns what decides how the frames of a file look."""
+    values = values_of(show.options)
+    decisive = {name: values[name] for name, each in TABLE.items() if each.changes_pixels}
+    styles = (
+        data
+        for each in show.catalog.styles
+        for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
+    )
+    return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
+
+
+def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
+    options, catalog, source = show.options, show.catalog, show.source
+    frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
+    report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
+    microphone = show.input.microphone
+    reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
+
+    def reload() -> Sequence[LoadedStyle]:
+        return load_wanted_styles(options.look, catalog.network)[0]
+
+    return Player(
+        source,
+        show.net.stylizer,
+        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, show.playlist, reload)),
+        status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
+        outputs=PlayerOutputs(
+            sinks=sinks.queues,
+            screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
+            captures=options.screen.captures or platformdirs.user_videos_path() / "nst-live",
+            replay=sinks.replay,
+            audio=show.input.audio,
+        ),
+        options=PlayerOptions(
+            paced=options.on_air.is_on_air,
+            max_frames=show.max_frames,
+            governor=_governor(options.look.target_fps, source),
+            upgrade=show.net.upgrade,
+            resume_state=sinks.resume_state,
+            report=report,
+        ),
+    )
+
+
+def _session(options: Options, catalog: Catalog) -> Session:
+    look, screen = options.look, options.screen
+    return Session(
+        catalog.names,
+        catalog.index,
+        strength=look.strength,
+        keep_colors=look.keep_colors,
+        steady=look.steady > 0,
+        steadiness=look.steady or DEFAULT_STEADINESS,
+        mirrored=look.mirror,
+        automatic=bool(look.playlist),
+        hud=screen.hud,
+        fullscreen=screen.fullscreen,
+    )
+
+
+def _governor(target_fps: float | None, source: Source) -> Governor | None:
+    """Returns what holds the rate that was asked for, or a live source's own."""
+    own_fps = min(float(source.rate), _MAX_OWN_FPS) if source.live else 0.0
+    target_fps = own_fps if target_fps is None else target_fps
+    return Governor(target_fps) if target_fps else None
+
+
+def _open_screen(source: Source, backend: Backend, stack: ExitStack) -> Screen:
+    """Opens a window, with thumbnails in its HUD."""
+    window = stack.enter_context(Window(source.size))
+    # engines are built for one size, and thumbnails have another
+    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
+    thumbnails = stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
+    return Screen(window, thumbnails)
+
+
+def _run(player: Player, sinks: OpenSinks) -> Outcome:
+    """Runs a player and finishes its sinks; if it is interrupted, reports what is kept."""
+    try:
+        outcome = player.run()
+    except KeyboardInterrupt:
+        _report_saved(player.saved)
+        if sinks.resume_state is not None:
+            folder = sinks.resume_state.folder
+            print_line(f"what is painted is kept in {folder}; the same command continues from there")
+        raise
+    sinks.finish(outcome.complete)
+    return outcome
+
+
+def _conclude(outcome: Outcome, source: Source, file: Path | None, quiet: bool) -> int:
+    """Reports how it went; returns the exit code."""
+    where = f" into {file}" if file is not None else ""
+    dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
+    speed = f"{outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})"
+    if not quiet:
+        print_line(f"painted {outcome.frame_count} frames{where} in {speed}")
+    _report_saved(outcome.saved)
+    for complaint in outcome.complaints:
+        print_line(f"nst-live: {complaint}")
+    if source.shortfall is not None:
+        print_line(f"nst-live: {source.shortfall}; what could be read is painted")
+        return UNREADABLE
+    return FAILED if outcome.complaints or outcome.failures else 0
+
+
+def _report_saved(paths: Sequence[Path]) -> None:
+    for path in paths:
+        print_line(f"saved {path}")
