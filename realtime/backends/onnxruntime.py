@@ -16,22 +16,25 @@ _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionP
 
 
 def unavailable_reason() -> str | None:
+    """Returns what to type if ONNX Runtime is not installed, None if it is."""
     return not_installed("onnxruntime", "onnxruntime")
 
 
 def finds_cuda() -> bool:
+    """Whether the installed ONNX Runtime runs on NVIDIA cards."""
     if unavailable_reason():
         return False
     return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
+    """Returns a painter for frames of that size. Raises BackendUnavailableError."""
     with opening("onnxruntime", net):
         return onnx_painter(net.onnx, width, height)
 
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
-    """Returns a painter on the first of our providers that the installed ONNX Runtime has."""
+    """Returns a painter on the first of our execution providers that the installed ONNX Runtime has."""
     onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
