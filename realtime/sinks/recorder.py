@@ -110,6 +110,7 @@ class FileRecorder:
         self._closed = False
         container = CONTAINERS[path.suffix.lower()]
         name = encoder_for(path, encoding)
+        existed = path.exists()
         try:
             url = sequence_url(path) if is_image_sequence(path) else file_url(path)
             self._container = av.open(url, "w", format=container.format, options=_muxer_options(path, track, copy_from))
@@ -121,6 +122,9 @@ class FileRecorder:
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as exc:
+            if not existed:
+                # nothing is in it
+                path.unlink(missing_ok=True)
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
         self.notes: Sequence[str] = (
             *self._video.format.notes,
@@ -135,6 +139,11 @@ class FileRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def damage(self) -> Sequence[str]:
+        """What of the copied audio and subtitles was damaged and left out so far, one line each."""
+        return () if self._copied is None else self._copied.damage
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Adds a frame.
