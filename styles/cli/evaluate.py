@@ -21,8 +21,9 @@ from styles.registry import find_style, network_sha256, onnx_path
 from styles.support.errors import UsageError
 from styles.training.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
+from styles.training.memory import keep_freed_memory
 from styles.training.pictures import read_picture, style_picture
-from styles.training.style_grams import style_grams
+from styles.training.style_grams import StyleReference, style_reference
 from styles.weights import load_network, load_style
 
 # What stands for the unpainted picture itself in place of a file: the floor of every figure.
@@ -54,6 +55,7 @@ def run_evaluate(args: argparse.Namespace) -> str:
     others = _others(args.beside, candidates)
     sizes = args.size or SIZES
     photos = {size: evaluation_photos(args.photos, args.most, size) for size in sizes} if args.photos else {}
+    keep_freed_memory()
     network = load_loss_network(find_loss_network(args.loss_network)).to(device)
     if not args.pictures:
         _log.info("without --pictures DIR nothing is said about the likeness to the style pictures")
@@ -68,14 +70,22 @@ class _Measure:
 
     def __init__(self, network: LossNetwork, args: argparse.Namespace, photos: Mapping[int, list[Frame]]) -> None:
         self.network, self.args, self.photos = network, args, photos
+        self._references: dict[str, StyleReference] = {}
 
     def __call__(self, candidate: _Candidate) -> list[_Row]:
         rows = [self._photo_row(candidate, size) for size in self.photos]
         return rows + [self._video_row(candidate, video) for video in self.args.video]
 
+    def _reference(self, candidate: _Candidate) -> StyleReference | None:
+        """Returns what the candidate is compared with, found once for each style."""
+        if candidate.picture is not None and candidate.style not in self._references:
+            reference = style_reference(candidate.picture, self.network, self.args.style_scale)
+            self._references[candidate.style] = reference
+        return self._references.get(candidate.style)
+
     def _photo_row(self, candidate: _Candidate, size: int) -> _Row:
         photos = self.photos[size]
-        quality = evaluate(candidate.paint, photos, candidate.picture, self.network, self.args.style_scale)
+        quality = evaluate(candidate.paint, photos, self._reference(candidate), self.network)
         row: _Row = {"style": candidate.label, "size": size, "photos": len(photos), **_likeness(quality)}
         row |= {name: value for name, value in asdict(quality.artefacts).items() if value is not None}
         row["artefacts"] = ", ".join(quality.artefacts.found) or "none"
@@ -99,9 +109,8 @@ class _Measure:
             "input_warping_error": steadiness.input_warping_error,
             "excess": steadiness.excess,
         }
-        if candidate.picture is not None:
-            grams = style_grams(candidate.picture, self.network, args.style_scale)
-            row["gram_sum"] = video_gram_sum(paintings, grams, self.network)
+        if reference := self._reference(candidate):
+            row["gram_sum"] = video_gram_sum(paintings, reference.grams, self.network)
         return row if steadiness.ssim is None else {**row, "ssim": steadiness.ssim}
 
 
@@ -179,7 +188,7 @@ def _others(folder: Path | None, candidates: Sequence[_Candidate]) -> dict[str, 
     """Returns the nets of others in that folder, by the name of the style. Raises FileNotFoundError where one lacks."""
     if folder is None:
         return {}
-    pictures = {each.style: each.picture for each in candidates}
+    pictures = {each.style: each.picture for each in candidates if each.style}
     return {
         style: _Candidate(f"{folder}/{style}.onnx", style, onnx_painter(folder / f"{style}.onnx"), picture)
         for style, picture in pictures.items()

@@ -23,7 +23,7 @@ from styles.training.losses import (
     total_variation_loss,
 )
 from styles.training.pictures import centre_crop, picture_paths, read_picture, resize_short_side, to_tensor
-from styles.training.style_grams import style_grams
+from styles.training.style_grams import StyleReference
 
 # Of the squares that are painted, in pixels: what the article measured at, and nearer to what people look at.
 SIZES = (256, 512)
@@ -66,24 +66,20 @@ def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZES[0
 
 
 def evaluate(
-    paint: Painter,
-    photos: Sequence[NDArray[np.uint8]],
-    picture: NDArray[np.uint8] | None,
-    network: LossNetwork,
-    style_scale: int | None = None,
+    paint: Painter, photos: Sequence[NDArray[np.uint8]], style: StyleReference | None, network: LossNetwork
 ) -> Quality:
-    """Returns the quality of what `paint` makes of the photographs, beside the style picture (H x W x 3 uint8)."""
-    grams = None if picture is None else style_grams(picture, network, style_scale)
+    """Returns the quality of what `paint` makes of the photographs, beside the style picture if there is one."""
     paintings = [paint(photo) for photo in photos]
+    grams = style.grams if style else None
     rows = [_figures(photo, painting, grams, network) for photo, painting in zip(photos, paintings, strict=True)]
-    style, content, tv, *others = np.mean(rows, axis=0).tolist()
+    style_term, content, tv, *others = np.mean(rows, axis=0).tolist()
     return Quality(
-        style=None if picture is None else style,
+        style=style_term if style else None,
         content=content,
         tv=tv,
         structure=(others[0], others[1]),
         grams=tuple(others[2:]),
-        artefacts=find_artefacts(photos, paintings, picture),
+        artefacts=find_artefacts(photos, paintings, style.picture if style else None),
     )
 
 

@@ -107,16 +107,18 @@ class LossNetwork(nn.Module):
     def forward(self, images: Tensor, grams: bool = True) -> Features:
         """Returns the features; without `grams` only up to relu4_2, which is all that a photograph is needed for."""
         x = self._stem(images)
-        seen: dict[str, Tensor] = {}
+        structure: dict[str, Tensor] = {}
         found = []
         for name in _CONVS if grams else _CONVS[: _CONVS.index("42") + 1]:
             block, first = int(name[0]), name[1] == "1"
             if first and block > 1:
                 x = F.max_pool2d(x, 2)
-            x = seen[name] = self._conv(x, name)
+            x = self._conv(x, name)
+            if name in {"32", "42"}:  # no other is kept, since a large picture's take gigabytes
+                structure[name] = x
             if grams and first:
                 found.append(self._gram(x, block))
-        return Features((seen["32"], seen["42"] * self.get_buffer("content_gain")), tuple(found))
+        return Features((structure["32"], structure["42"] * self.get_buffer("content_gain")), tuple(found))
 
     def bring_to_article_size(self) -> None:
         """Scales relu4_2 and the Gram matrices so that they are as large as the article's on one drawn picture."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,19 @@ from styles.training.pictures import resize_short_side, to_tensor
 # A picture is looked at in one piece, which takes about a gigabyte of memory a megapixel. The largest of the article's
 # six has 1.1.
 _MOST_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True)
+class StyleReference:
+    """A style picture (H x W x 3 uint8 RGB) and its Gram matrices, one 1 x C x C per layer."""
+
+    picture: NDArray[np.uint8]
+    grams: tuple[Tensor, ...]
+
+
+def style_reference(picture: NDArray[np.uint8], network: LossNetwork, style_scale: int | None = None) -> StyleReference:
+    """Returns what paintings in the style of that picture are compared with."""
+    return StyleReference(picture, style_grams(picture, network, style_scale))
 
 
 def style_size(picture: NDArray[np.uint8], style_scale: int | None = None) -> NDArray[np.uint8]:

@@ -88,6 +88,9 @@ def test_several_pictures_make_a_net_with_a_style_for_each(
     assert metadata["artist"] == ""  # of another picture that is called wave, nothing is known
     assert (metadata["steps"], metadata["seed"]) == ("2", "4")
     assert json.loads(metadata["loss_weights"])["style"] == 0.5
+    assert json.loads(metadata["loss_weights"])["content"] == 7.5
+    assert metadata["loss_units"].startswith("article: VGG-19")
+    assert metadata["style_scale"] == "40"
     # absolute paths of this computer are left out of what is published
     assert "--name both --steps 2 --style-weight 0.5 --seed 4" in metadata["command"]
     assert str(Path(options[1]).parent) not in metadata["command"]

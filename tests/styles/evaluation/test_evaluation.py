@@ -18,7 +18,7 @@ from styles.network import TransformNet
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_network_file import article_loss_network
 from styles.training.pictures import PictureError, read_picture, to_tensor
-from styles.training.style_grams import style_grams, style_size
+from styles.training.style_grams import style_grams, style_reference, style_size
 from styles.weights import NetworkWeights, WeightsError
 from tests.styles.conftest import save_onnx, textured
 from tools.article_net import article_onnx
@@ -34,7 +34,7 @@ def photos() -> list[NDArray[np.uint8]]:
 def test_the_unpainted_photograph_has_its_own_row(photos: list[NDArray[np.uint8]], loss_network: LossNetwork) -> None:
     picture = textured(200, 170, seed=9, grain=1.0)
     grams = style_grams(picture, loss_network)
-    quality = evaluate(lambda photo: photo, photos, picture, loss_network)
+    quality = evaluate(lambda photo: photo, photos, style_reference(picture, loss_network), loss_network)
     seen = [loss_network(to_tensor(photo)).grams for photo in photos]
     terms = []
     for layer, error in enumerate(quality.grams):
@@ -57,7 +57,7 @@ def test_the_style_picture_itself_is_a_perfect_likeness(
     photos: list[NDArray[np.uint8]], loss_network: LossNetwork
 ) -> None:
     picture = textured(160, 160, seed=9)
-    quality = evaluate(lambda _: picture, photos, picture, loss_network)
+    quality = evaluate(lambda _: picture, photos, style_reference(picture, loss_network), loss_network)
     assert quality.gram_sum == pytest.approx(0, abs=1e-9)
     assert quality.content > 0.1
     assert max(quality.structure) < 0.5
@@ -67,9 +67,7 @@ def test_a_checkerboard_is_found_in_what_a_painter_makes(
     photos: list[NDArray[np.uint8]], loss_network: LossNetwork
 ) -> None:
     board = np.indices((160, 160)).sum(axis=0) % 2 * 12
-    quality = evaluate(
-        lambda photo: (photo * 0.9 + board[:, :, None]).astype(np.uint8), photos, photos[0], loss_network
-    )
+    quality = evaluate(lambda photo: (photo * 0.9 + board[:, :, None]).astype(np.uint8), photos, None, loss_network)
     assert quality.artefacts.found == ("a pattern of 2 pixels",)
 
 
@@ -78,7 +76,7 @@ def test_gram_errors_of_frames_are_those_of_photographs(
 ) -> None:
     picture = textured(160, 160, seed=9)
     grams = style_grams(picture, loss_network)
-    quality = evaluate(lambda photo: photo, photos, picture, loss_network)
+    quality = evaluate(lambda photo: photo, photos, style_reference(picture, loss_network), loss_network)
     assert mean_gram_errors(photos, grams, loss_network) == pytest.approx(quality.grams)
 
 
@@ -138,6 +136,6 @@ def test_the_loss_is_the_articles_own(shared: Path, tmp_path: Path) -> None:
     picture = read_picture(shared / "style_images" / "la_muse.jpg")
     photos = evaluation_photos(shared / "photos" / "val", most=4)
     onnx.save(article_onnx(load_file(shared / "reference_checkpoints" / "la_muse.safetensors")), tmp_path / "a.onnx")
-    article = evaluate(onnx_painter(tmp_path / "a.onnx"), photos, picture, network)
+    article = evaluate(onnx_painter(tmp_path / "a.onnx"), photos, style_reference(picture, network), network)
     assert (article.style, article.content, article.tv) == pytest.approx((4.23e6, 5.05e6, 0.27e6), rel=0.15)
     assert article.grams == pytest.approx((0.031, 0.007, 0.020, 0.019, 0.319), rel=0.2)

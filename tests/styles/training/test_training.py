@@ -25,6 +25,7 @@ from styles.training.trainer import (
     preview_sheet,
     style_target,
 )
+from tests.styles.conftest import textured
 
 SMALL = NetworkConfig("small", down=(Stage(4, 3, 2, blocks=1),), up=(Stage(4, 3, 1),), head_kernel=3, head_scale=2)
 PLAN = TrainingPlan(steps=6, crop=32, batch=2, style_scale=48)
@@ -42,7 +43,6 @@ def make_trainer(photos_folder: Path, pictures_folder: Path, loss_network: LossN
     """Returns `make_trainer(plan, frozen=False)`: a new trainer on two styles."""
     photos = load_photos([photos_folder], PLAN.crop)
     pictures = [(name, read_picture(pictures_folder / f"{name}.png")) for name in ("wave", "wreck")]
-    targets = [style_target(name, picture, loss_network, PLAN) for name, picture in pictures]
 
     def make(plan: TrainingPlan = PLAN, frozen: bool = False) -> Trainer:
         torch.manual_seed(7)
@@ -50,7 +50,7 @@ def make_trainer(photos_folder: Path, pictures_folder: Path, loss_network: LossN
         return Trainer(
             net=net,
             vectors=net.plain_style().repeat(2, 1),
-            targets=targets,
+            targets=[style_target(name, picture, loss_network, plan) for name, picture in pictures],
             photos=photos,
             loss_network=loss_network,
             plan=plan,
@@ -67,6 +67,34 @@ def test_from_afar_a_mesh_of_single_pixels_is_gone_and_strokes_remain() -> None:
     assert from_afar(mesh, 0.5).std() < 0.02
     assert from_afar(strokes, 0.5).std() > 0.4
     assert from_afar(mesh, 1.0) is mesh
+
+
+def test_a_style_picture_is_seen_at_its_own_size_and_only_there(loss_network: LossNetwork) -> None:
+    picture = textured(50, 70, seed=0)
+    target = style_target("mine", picture, loss_network, TrainingPlan(steps=1))
+    assert target.picture is picture
+    assert [layer.shape[0] for layer in target.grams] == [1] * 5
+    assert style_target("mine", picture, loss_network, PLAN).picture.shape == (48, 67, 3)
+
+
+def test_zoom_and_distances_are_there_for_who_asks(make_trainer: MakeTrainer) -> None:
+    plain, near, far = (
+        make_trainer(replace(PLAN, zoom_style=zoom_style, far=far, crop=64))
+        for zoom_style, far in ((False, False), (True, False), (False, True))
+    )
+    assert {plain._draw(step).scale for step in range(20)} == {1.0}
+    assert all(not plain._draw(step).zooms.any() for step in range(20))
+    assert len({int(zoom) for step in range(20) for zoom in near._draw(step).zooms}) > 2
+    draws = [far._draw(step) for step in range(20)]
+    assert {draw.scale for draw in draws} == {1.0, 0.6}
+    assert len({(draw.scale, int(zoom)) for draw in draws for zoom in draw.zooms}) == 2
+
+
+def test_the_loss_of_structure_is_trained_with_where_it_has_a_weight(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(replace(PLAN, weights=LossWeights(0, 0, 0, temporal=0, lattice=0, structure=5e6)))
+    losses, total = trainer._losses(trainer._draw(0))
+    torch.testing.assert_close(total, 5e6 * losses["structure"])
+    assert "structure" not in make_trainer()._losses(trainer._draw(0))[0]
 
 
 def run_to(trainer: Trainer, step: int) -> None:
