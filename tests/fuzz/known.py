@@ -13,6 +13,9 @@ KNOWN: Sequence[Known] = (
     ),
     Known("unclear complaint", "", r"cannot write \S+ Invalid argument", "the output cannot hold a copied track"),
     Known("unclear complaint", "", r"does not start here \(", "an encoder refuses the size, and the encoder is blamed"),
+    Known("unclear complaint", "", "has no attribute 'name'", "a track of an unknown codec ends the start"),
+    Known("unclear complaint", "flv", "list index out of range", "a track that appears later ends the file"),
+    Known("unclear complaint", "", "too large to convert to int", "a frame rate beyond 31 bits"),
     Known("unclear complaint", ".* in a row", "is not a valid Type", "numbered pictures with EXIF"),
     Known("crash", ".* in a row", "signal 11", "numbered pictures with a colour profile"),
     Known("hang", "ts", "", "--fps fills a leap of the clock with hours of one frame", always=False),
@@ -42,4 +45,7 @@ EXAMPLES: Sequence[tuple[int, int]] = (
     (4, 415),
     (4, 810),
     (4, 1375),
+    (5, 2011),
+    (5, 2561),
+    (5, 3243),
 )

@@ -76,7 +76,7 @@ def task(folder: Path, *argv: str) -> Task:
 
 
 def test_what_lasts_too_long_or_takes_too_much_is_ended_and_said(tmp_path: Path, worker: Worker) -> None:
-    endless = task(tmp_path, "-i", "test", "--frames", "1000000", "-o", "painted.mkv")
+    endless = task(tmp_path, "-i", "test", "--frames", "1000000", "-o", "painted.mkv", "-y")
     assert worker.run(endless, Limits(seconds=1)).ended == "hang"
     assert worker.run(endless, Limits(memory=8 * MIB)).ended == "memory"
     outcome = worker.run(task(tmp_path, "--version"))
