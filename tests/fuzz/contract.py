@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _RAW = re.compile(
     r"\[Errno|NoneType|has no attribute|out of range|not a valid|division by zero|expected str|"
     r"avcodec_|av_|unpack|must be real|not subscriptable|not supported between|cannot convert|bad_alloc|"
-    r"CHECK|\.cpp|\.hpp|std::|0x[0-9a-f]{6}",
+    r"CHECK|\.cpp|\.hpp|std::|\b0x[0-9a-f]{6}",
 )
 _LONGEST_COMPLAINT = 1000
 _UNREADABLE = 3
@@ -50,12 +50,14 @@ class Known:
         kind: a regular expression that the kind of the case matches from its beginning.
         found: a regular expression found in what was found.
         reason: what is wrong, in words.
+        always: whether it shows on every machine; what is only slow may be quick enough on some.
     """
 
     check: str
     kind: str
     found: str
     reason: str
+    always: bool = True
 
     def matches(self, case: Case, violation: Violation) -> bool:
         return (

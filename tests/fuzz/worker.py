@@ -72,6 +72,10 @@ class Outcome:
     err: str
 
 
+class WorkerLostError(RuntimeError):
+    """The warm process ended, which no case can make it do."""
+
+
 class Worker:
     """The warm process. A context manager; runs one task at a time."""
 
@@ -81,6 +85,15 @@ class Worker:
         Args:
             home: an empty folder for whatever the imports want to write.
         """
+        self._home = home
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def _start(self) -> None:
+        home = self._home
         environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
         environment |= {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "DATA", "CACHE")}
         self._process = subprocess.Popen(
@@ -99,17 +112,32 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
         self._process.wait()
 
     def run(self, task: Task, limits: Limits = Limits()) -> Outcome:
-        """Runs a task and returns what became of it."""
+        """Runs a task and returns what became of it; again, when somebody else ended the warm process meanwhile."""
+        try:
+            return self._run(task, limits)
+        except WorkerLostError:
+            self._close()
+            self._start()
+            return self._run(task, limits)
+
+    def _run(self, task: Task, limits: Limits) -> Outcome:
         started_s = time.monotonic()
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asdict(task)) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(asdict(task)) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as exc:
+            raise WorkerLostError from exc
         pid = int(self._read())
         ended = self._watch(pid, started_s + limits.seconds, limits.memory)
         status, peak = map(int, self._read().split())
@@ -133,7 +161,7 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the warm process ended with {self._process.wait()}")
+            raise WorkerLostError(f"the warm process ended with {self._process.wait()}")
         return line
 
 
