@@ -1,6 +1,7 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
 # make lint   ruff and mypy
+# make moving-picture   docs/pictures/live.webp, which the README shows
 # make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
-.PHONY: live test lint format gpu-check clean
+.PHONY: live test lint format moving-picture gpu-check clean
 
 live: $(VENV)/.live
 	$(BIN)/nst-live --style wreck
@@ -24,6 +25,9 @@ lint: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+moving-picture: $(VENV)/.test
+	$(BIN)/python -m tools.make_moving_picture
 
 # GPU_PYTHON: a Python that has all it needs already, as on a machine without internet; nothing is installed then.
 # TENSORRT=no: pass without TensorRT, where none can be had.

@@ -18,6 +18,7 @@ from build_engines.gpus import NoGpuError, find_gpus, first_gpu, no_gpu_reason
 from build_engines.tensorrt.run import NoPycudaError, load_pycuda, why_no_pycuda
 from build_engines.tensorrt.variants import FlavourName, NoTensorRTError, known_targets, load_flavour
 from styles.support.openvino_core import openvino_core
+from styles.support.silent_imports import import_onnxruntime
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _torch() -> str:
 
 def _onnx_runtime() -> str:
     _need("onnxruntime", "onnxruntime")
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
     return f"onnxruntime {onnxruntime.__version__}: {', '.join(providers)}"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from build_engines.onnx.options import FRAME, STYLE
+from styles.support.silent_imports import import_onnxruntime
 
 Pixels = NDArray[np.uint8]
 Vector = NDArray[np.float32]
@@ -151,7 +152,7 @@ def paint_with_onnxruntime(model: bytes) -> Paint:
     """Returns a function that paints with an ONNX graph on the CPU. Raises NoReceiptError."""
     if importlib.util.find_spec("onnxruntime") is None:
         raise NoReceiptError("its quality is not measured: onnxruntime is not installed; type: pip install onnxruntime")
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -17,7 +17,7 @@ HUDS = ("full", "minimal", "off")
 VIEWS = ("painting", "side by side", "split")
 # Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
 NET_SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
-# What looks and measures best (docs/measurements.md).
+# What looks and measures best (docs/lab/stabilizer.md).
 DEFAULT_STEADINESS = 0.8
 
 

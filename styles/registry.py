@@ -24,6 +24,8 @@ SHIPPED_FOLDER = Path(__file__).parent / "trained"
 USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
 # The metadata key by which a style vector names the net that it was trained with.
 NETWORK_SHA256 = "network_sha256"
+# No picture is called more than that; it would fill the screen.
+_LONGEST_FACT = 1000
 
 
 class UnknownStyleError(LookupError):
@@ -122,7 +124,8 @@ def list_styles(
     found: dict[tuple[str, str], Style] = {}
     for path in _files():
         try:
-            style = style_from_file(path) if holds_style(read_metadata(path)) else None
+            metadata = read_metadata(path)
+            style = _style_from_metadata(path, metadata) if holds_style(metadata) else None
         except WeightsError as exc:
             on_damaged(path, exc)
             continue
@@ -157,8 +160,14 @@ def style_from_file(path: Path) -> Style:
     """Returns what the metadata of a style file say. Raises WeightsError or FileNotFoundError."""
     if not path.is_file():
         raise FileNotFoundError(f"no style file at {path}")
-    metadata = read_metadata(path)
-    facts = {key: metadata.get(key, "") for key in ("title", "artist", "year", "license", "command")}
+    return _style_from_metadata(path, read_metadata(path))
+
+
+def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
+    facts = {key: _printable(metadata.get(key, "")) for key in ("title", "artist", "year", "license", "command")}
+    for key in ("title", "artist", "year", "license"):
+        if len(facts[key]) > _LONGEST_FACT:
+            raise WeightsError(f"{path} has a {key} of {len(facts[key])} characters; expected {_LONGEST_FACT} at most")
     facts["title"] = facts["title"] or path.stem
     if not holds_style(metadata):
         raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
@@ -180,16 +189,20 @@ def onnx_path(name: str) -> Path:
     return network_path(name).with_suffix(".onnx")
 
 
-def check_belongs(style: Style) -> None:
-    """Raises StyleMismatchError where the style vector was trained with other weights than its net has now."""
+def check_belongs(style: Style, net: Path | None = None) -> None:
+    """Raises StyleMismatchError where the style vector was trained with other weights than its net has now.
+
+    net: the weights file of its net, looked up if it is not given.
+    """
     if style.dedicated:
         return
-    net = style.network_path
+    net = net or style.network_path
     wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
     if wanted != network_sha256(net):
-        again = f"; train it again (it was made by: {style.command})" if style.command else ""
+        before = f" (it was made by: {style.command[:_LONGEST_FACT]})" if style.command else ""
         raise StyleMismatchError(
-            f"{style.path} was trained with another version of the net {style.network!r} than {net}{again}"
+            f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
+            f"nst-train PICTURE --photos DIR --net {style.network} --name {style.name} -y{before}"
         )
 
 
@@ -207,8 +220,13 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 def _files() -> Iterable[Path]:
     """Yields the files of nets, some of which hold a style, and of styles."""
     for folder in (user_folder(), SHIPPED_FOLDER):
-        yield from sorted(folder.glob("*.safetensors"))
-        yield from sorted(folder.glob("*/*.safetensors"))
+        yield from sorted(folder.glob("*.safetensors"), key=str)
+        yield from sorted(folder.glob("*/*.safetensors"), key=str)
+
+
+def _printable(text: str) -> str:
+    """Returns a text on one line, without what terminals take for commands."""
+    return text if text.isprintable() else "".join(ch for ch in " ".join(text.split()) if ch.isprintable())
 
 
 def _unknown(what: str, name: str, there: Iterable[str]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +25,23 @@ Arrays = Mapping[str, NDArray[np.floating]]
 _NETWORK_KEY = "network_config"
 _STYLE_INSIDE_KEY = "style_inside"
 _VECTOR_NAME = "vector"
+# The tensor with the bytes of a small copy of the style picture, as `styles.kept_picture` makes and reads it.
+_PICTURE_NAME = "picture"
+# The metadata of so many files are kept, so that lists of styles are made again at once.
+_MOST_METADATA = 2**15
+# Wider or longer nets than that are damaged.
+_LARGEST_NUMBER = 4096
+# What safetensors raises for headers and tensors that are not what they should be, bfloat16 among them.
+_LOAD_ERRORS = (
+    SafetensorError,
+    OSError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class WeightsError(ValueError):
@@ -55,28 +76,30 @@ def save_network(
     arrays: Arrays,
     metadata: Mapping[str, str],
     vector: NDArray[np.floating] | None = None,
+    *,
+    picture: bytes | None = None,
 ) -> str:
-    """Writes the net as float16, with `vector` (float[K]) inside where it has one style alone; returns its sha256."""
+    """Writes the net as float16 and returns its sha256.
+
+    Where it has one style alone, `vector` (float[K]) and the small copy of the style picture lie inside.
+    """
     if vector is not None:
         arrays, metadata = {**arrays, _VECTOR_NAME: vector}, {**metadata, _STYLE_INSIDE_KEY: "yes"}
-    _save(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()})
+    _save(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()}, picture)
     return file_sha256(path)
 
 
-def save_style(path: Path, vector: NDArray[np.floating], metadata: Mapping[str, str]) -> None:
-    """Writes the style vector as float16."""
-    _save(path, {_VECTOR_NAME: vector}, metadata)
+def save_style(
+    path: Path, vector: NDArray[np.floating], metadata: Mapping[str, str], picture: bytes | None = None
+) -> None:
+    """Writes the style vector as float16, and beside it the small copy of its picture, if there is one."""
+    _save(path, {_VECTOR_NAME: vector}, metadata, picture)
 
 
 def load_network(path: Path) -> NetworkWeights:
     """Returns the net in `path`, arrays in float32. Raises WeightsError or FileNotFoundError."""
     arrays, metadata = _load(path)
-    if _NETWORK_KEY not in metadata:
-        raise WeightsError(f"{path} is no transform net: its metadata lacks {_NETWORK_KEY!r}")
-    try:
-        config = NetworkConfig.from_json(metadata[_NETWORK_KEY])
-    except ValueError as exc:
-        raise WeightsError(f"{path} is no transform net: {exc}") from exc
+    config = _config(path, metadata)
     vector = arrays.pop(_VECTOR_NAME, None)
     return NetworkWeights(config, arrays, metadata, file_sha256(path), vector)
 
@@ -87,27 +110,47 @@ def load_style(path: Path) -> StyleVector:
     vector = arrays.get(_VECTOR_NAME)
     if vector is None or vector.ndim != 1:
         raise WeightsError(f"{path} holds no style vector but {', '.join(sorted(arrays)[:4]) or 'nothing'}")
+    if not np.isfinite(vector).all():
+        raise WeightsError(f"{path} holds a style vector with values that are not numbers (NaN or infinite)")
     return StyleVector(vector, metadata)
+
+
+def picture_bytes(path: Path) -> bytes | None:
+    """Returns the small copy of the style picture that the file holds, as the bytes of a WebP, or None without one.
+
+    Raises WeightsError.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            there = _PICTURE_NAME in file.keys()  # noqa: SIM118
+            return file.get_tensor(_PICTURE_NAME).astype(np.uint8).tobytes() if there else None
+    except (SafetensorError, OSError) as exc:
+        raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
 
 
 def read_metadata(path: Path) -> Mapping[str, str]:
     """Returns the metadata of a safetensors file without reading its tensors. Raises WeightsError."""
     try:
+        status = os.stat(path)  # noqa: PTH116 (of ten thousand files, Path.stat is felt)
+    except (OSError, ValueError) as exc:
+        raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe waits for the other end
+        raise WeightsError(f"{path} cannot be read as safetensors: it is not a regular file")
+    return _metadata(str(path), status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=_MOST_METADATA)
+def _metadata(path: str, _inode: int, _mtime_ns: int, _size: int) -> Mapping[str, str]:
+    try:
         with safe_open(path, "numpy") as file:
             return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as exc:
+    except _LOAD_ERRORS as exc:
         raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
 
 
 def read_network_config(path: Path) -> NetworkConfig:
     """Returns the shape of the net in `path` without reading its weights. Raises WeightsError."""
-    metadata = read_metadata(path)
-    if _NETWORK_KEY not in metadata:
-        raise WeightsError(f"{path} is no transform net: its metadata lacks {_NETWORK_KEY!r}")
-    try:
-        return NetworkConfig.from_json(metadata[_NETWORK_KEY])
-    except ValueError as exc:
-        raise WeightsError(f"{path} is no transform net: {exc}") from exc
+    return _config(path, read_metadata(path))
 
 
 def is_network(metadata: Mapping[str, str]) -> bool:
@@ -124,15 +167,46 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
+    if _NETWORK_KEY not in metadata:
+        raise WeightsError(f"{path} is no transform net: its metadata lacks {_NETWORK_KEY!r}")
+    try:
+        config = NetworkConfig.from_json(metadata[_NETWORK_KEY])
+        numbers = [config.head_kernel, config.head_scale]
+        for stage in (*config.down, *config.up):
+            numbers += [stage.width, stage.kernel, stage.scale, stage.blocks + 1]
+        if not config.down or not all(type(number) is int and 1 <= number <= _LARGEST_NUMBER for number in numbers):
+            raise ValueError(f"its numbers are not from 1 to {_LARGEST_NUMBER}")
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise WeightsError(f"{path} is no transform net: {exc}") from exc
+    return config
+
+
 def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights file at {path}")
-    metadata = read_metadata(path)
-    with safe_open(path, "numpy") as file:
-        return {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}, metadata  # noqa: SIM118
+    try:
+        metadata = read_metadata(path)
+    except WeightsError as exc:
+        if not path.is_file():
+            raise FileNotFoundError(f"no weights file at {path}") from exc
+        raise
+    try:
+        with safe_open(str(path), "numpy") as file, np.errstate(all="ignore"):
+            names = [name for name in file.keys() if name != _PICTURE_NAME]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
+            arrays = {name: array.astype(np.float32) for name, array in tensors.items()}
+    except _LOAD_ERRORS as exc:
+        raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
+    # whether NumPy knows bfloat16 depends on what else is installed
+    if other := [str(array.dtype) for array in tensors.values() if array.dtype.kind != "f"]:
+        raise WeightsError(f"{path} holds values of type {other[0]}; expected float16, float32 or float64")
+    return arrays, metadata
 
 
-def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str]) -> None:
-    halves = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()}
+def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str], picture: bytes | None) -> None:
+    tensors: dict[str, NDArray[Any]] = {
+        name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()
+    }
+    if picture is not None:
+        tensors[_PICTURE_NAME] = np.frombuffer(picture, np.uint8)
     # bytes, not save_file: that would leave a file that only its owner may read
-    write_atomically(path, save(halves, metadata=dict(metadata)))
+    write_atomically(path, save(tensors, metadata=dict(metadata)))

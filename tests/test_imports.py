@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -45,3 +46,35 @@ def test_a_file_is_painted_without_torch_and_without_onnx(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "painted.mp4").stat().st_size > 0
+
+
+_REPORTING = {"openvino", "onnxruntime"}
+_SILENT = Path("styles/support/silent_imports.py")
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    """Returns the packages that a module's import statements name."""
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_what_reports_its_use_is_imported_in_silence_alone() -> None:
+    paths = [path for folder in ("realtime", "build_engines", "styles") for path in (ROOT / folder).rglob("*.py")]
+    assert [path for path in paths if _REPORTING & _imported(ast.parse(path.read_text()))] == [ROOT / _SILENT]
+
+
+def test_a_silent_import_of_openvino_leaves_what_others_have_imported() -> None:
+    """A program of the user's own may have chosen to report."""
+    code = """
+import sys, types
+theirs = sys.modules["openvino_telemetry"] = types.ModuleType("openvino_telemetry")
+theirs.Telemetry = None  # would fail if it were used
+from styles.support.silent_imports import import_openvino
+openvino = import_openvino()
+assert openvino is import_openvino() is sys.modules["openvino"]
+assert sys.modules["openvino_telemetry"] is theirs
+del sys.modules["openvino_telemetry"]
+import openvino_telemetry
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

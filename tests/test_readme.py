@@ -1,9 +1,10 @@
-"""README and reference say what the code does: the same options, the same keys, the same styles."""
+"""The docs say what the code does: the same keys, the same options, the same styles; and their links lead somewhere."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -40,9 +41,42 @@ def test_the_reference_has_every_option_of_nst_live_and_no_other() -> None:
     assert described == {flag for each in TABLE.values() for flag in each.flags}
 
 
-def test_the_readme_names_every_picture() -> None:
+def test_the_page_of_styles_names_every_picture() -> None:
+    page = (ROOT / "docs" / "styles.md").read_text()
     for picture in PICTURES.values():
-        assert f"| `{picture.name}` | {picture.title}, {picture.artist}" in README
+        assert f"| `{picture.name}` | {picture.title}, {picture.artist}" in page
+
+
+def test_the_readme_is_short_and_so_are_the_benchmarks() -> None:
+    assert len(README.splitlines()) <= 100
+    assert len((ROOT / "docs" / "benchmarks.md").read_text().splitlines()) <= 120
+
+
+def test_the_moving_picture_loads_quickly() -> None:
+    assert (ROOT / "docs" / "pictures" / "live.webp").stat().st_size <= 2_000_000
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.relative_to(ROOT) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))), ids=str
+)
+def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / page).read_text())
+    for link in links:
+        if "://" not in link:
+            assert (ROOT / page.parent / link).exists(), link
+
+
+def test_the_pages_that_code_and_pages_name_are_there() -> None:
+    named = {
+        name
+        for folder in ("realtime", "build_engines", "styles", "tools", "docs")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".md"}
+        for name in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text())
+    }
+    assert named
+    for name in named:
+        assert (ROOT / name).is_file(), name
 
 
 def test_the_makefile_has_what_the_readme_says_to_type() -> None:
@@ -52,7 +86,7 @@ def test_the_makefile_has_what_the_readme_says_to_type() -> None:
 
 
 def test_the_commands_of_nst_train_are_understood() -> None:
-    pages = [README, *((ROOT / page).read_text() for page in ("CONTRIBUTING.md", "docs/tutorial.md"))]
+    pages = [README, *((ROOT / page).read_text() for page in ("CONTRIBUTING.md", "docs/styles.md", "docs/tutorial.md"))]
     commands = [
         command
         for page in pages

@@ -53,7 +53,7 @@ STILL_ABOVE: Set[tuple[str, str]] = set()
 STILL_HEAVY: Set[str] = set()
 STILL_IN_A_CIRCLE: Set[str] = set()
 STILL_REPEATED: Set[str] = set()
-STILL_READS_THE_ENVIRONMENT = {"realtime.screen.window"}
+STILL_READS_THE_ENVIRONMENT: Set[str] = set()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Makes the screenshots of the docs from the bundled scene in a real window: python -m tools.make_screenshots
 
-Needs Xvfb and xdotool, and writes into docs/pictures.
+It needs Xvfb and xdotool, and writes into docs/pictures. The HUD shows the frame rate, so run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from PIL import Image
 from tests.realtime.on_screen import OnScreen, x_server
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
-# What is typed before each picture; a number is where the mouse drags the line to.
+# The keys that are pressed before each picture; a number is the share of the width to which the mouse drags the line.
 PICTURES: Mapping[str, Sequence[str | float]] = {
     "window-hud": ("r",),
     "window-help": ("r", "h"),
     "window-split": ("h", "v", "v", 0.42),
 }
-# A busy machine paints a few frames a second, and thumbnails are painted beside the show.
+# A busy machine paints only a few frames a second, and paints the thumbnails in between.
 PATIENCE_S = 3.0
 
 

@@ -24,13 +24,14 @@ from realtime.player.player import Player
 from realtime.session import DEFAULT_STEADINESS
 from realtime.stylize.styles import LoadedStyle, load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
-from styles.evaluation.evaluation import style_grams, video_gram_sum
+from styles.evaluation.evaluation import video_gram_sum
 from styles.evaluation.steadiness import measure_steadiness, video_frames
 from styles.support.readers import parse_count, parse_share
 from styles.support.terminal import print_line
 from styles.training.loss_network import load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.pictures import read_picture, resize_short_side, style_picture
+from styles.training.style_grams import style_grams
 
 STILL_FRAMES, STILL_SIGMA = 60, 3.0
 
@@ -93,7 +94,7 @@ Likeness = Callable[[str, Sequence[Pixels]], float]
 
 
 def likeness(pictures: Path, loss_network: Path | None) -> Likeness:
-    network = load_loss_network(find_loss_network(loss_network, download=False))
+    network = load_loss_network(find_loss_network(loss_network))
 
     def gram_sum(style: str, paintings: Sequence[Pixels]) -> float:
         picture = read_picture(style_picture(pictures, style))

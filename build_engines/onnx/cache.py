@@ -20,6 +20,8 @@ _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
 # ModelProto.graph, GraphProto.input and .initializer, ValueInfoProto.name, TensorProto.name
 _GRAPH, _INPUT, _INITIALIZER, _INPUT_NAME, _TENSOR_NAME = 7, 11, 5, 1, 8
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+# A varint holds 64 bits in groups of seven. A longer one is garbage, and reading it would take quadratic time.
+_LONGEST_VARINT_BITS = 70
 
 
 class NoExporterError(RuntimeError):
@@ -112,10 +114,11 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
-    while True:
+    while shift < _LONGEST_VARINT_BITS:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
         shift += 7
+    raise ValueError("a protobuf number of more than 64 bits")

@@ -5,7 +5,7 @@ order and rounding are inside, so that every backend stays short and only bytes 
 is a net with one style baked in.
 
 The graph is written node by node from the weights file and not traced by torch.onnx.export. That takes milliseconds in
-place of seconds (docs/measurements.md), needs no torch, leaves no trace of the machine in the file, and says
+place of seconds (docs/lab/nets.md), needs no torch, leaves no trace of the machine in the file, and says
 for each tensor what type it has, which is what TensorRT 11 builds by: it has strongly typed networks only. That the
 graph is the net in styles/network.py is for the tests to show.
 """

@@ -18,6 +18,8 @@ from styles.support.atomic_file import write_atomically
 
 FOLDER_VARIABLE = "NST_LIVE_ENGINES"
 _DAY_S = 86400
+# An engine is a program: whoever may write one decides what is run.
+_OWN_FOLDER, _OWN_FILE = 0o700, 0o600
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,10 @@ class EngineCache:
 
     def __init__(self, folder: Path | None = None) -> None:
         override = os.environ.get(FOLDER_VARIABLE)
-        self.folder = folder or (Path(override) if override else platformdirs.user_cache_path("nst-live") / "engines")
+        named = folder or (Path(override) if override else None)
+        # a folder that the user named, and that is there, keeps its mode: it may hold other things
+        self._private = named is None
+        self.folder = named or platformdirs.user_cache_path("nst-live") / "engines"
 
     def path(self, spec: EngineSpec) -> Path:
         return self.folder / spec.file_name
@@ -104,15 +109,19 @@ class EngineCache:
     def store(self, spec: EngineSpec, engine: bytes, facts: Mapping[str, object]) -> StoredEngine:
         """Writes the engine and its side file. A reader in between finds that the two do not belong together."""
         path = self.path(spec)
+        self._make_folder()
         write_atomically(path, engine)
         entry = {"spec": asdict(spec), "engine_sha256": hashlib.sha256(engine).hexdigest(), **facts}
         write_atomically(_side_file(path), json.dumps(entry, indent=1).encode() + b"\n")
+        for written in (path, _side_file(path)):
+            written.chmod(_OWN_FILE)
         return StoredEngine(path, spec, facts)
 
     def amend(self, stored: StoredEngine, facts: Mapping[str, object]) -> StoredEngine:
         """Adds facts to the side file of an engine."""
-        entry = json.loads(_side_file(stored.path).read_bytes()) | facts
+        entry = json.loads(_read_trusted(_side_file(stored.path))) | facts
         write_atomically(_side_file(stored.path), json.dumps(entry, indent=1).encode() + b"\n")
+        _side_file(stored.path).chmod(_OWN_FILE)
         return StoredEngine(stored.path, stored.spec, {**stored.facts, **facts})
 
     def list(self) -> Iterator[StoredEngine | UnusableEngineError]:
@@ -131,11 +140,18 @@ class EngineCache:
             if time.time() - partial.stat().st_mtime > _DAY_S:
                 partial.unlink(missing_ok=True)
 
+    def _make_folder(self) -> None:
+        """Makes the folder, which only its owner may look into."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=_OWN_FOLDER, exist_ok=True)
+        if self._private:
+            self.folder.chmod(_OWN_FOLDER)
+
 
 def read_engine(stored: StoredEngine) -> bytes:
     """Returns the bytes of an engine. Raises UnusableEngineError where they are not those that were built."""
     try:
-        engine = stored.path.read_bytes()
+        engine = _read_trusted(stored.path)
     except OSError as exc:
         raise UnusableEngineError(f"{stored.path.name} cannot be read: {exc}") from exc
     if hashlib.sha256(engine).hexdigest() != stored.facts.get("engine_sha256", ""):
@@ -148,10 +164,25 @@ def read_engine_facts(path: Path) -> StoredEngine:
     if not path.is_file():
         raise UnusableEngineError(f"{path.name} is not built")
     try:
-        entry = json.loads(_side_file(path).read_bytes())
+        entry = json.loads(_read_trusted(_side_file(path)))
         return StoredEngine(path, EngineSpec(**entry.pop("spec")), entry)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise UnusableEngineError(f"{path.name} has no side file that could be read") from exc
+
+
+def _read_trusted(path: Path) -> bytes:
+    """Returns the bytes of a file of this user, or of the system's administrator.
+
+    Raises:
+        UnusableEngineError: it belongs to somebody else.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        if hasattr(os, "getuid") and (owner := os.fstat(file.fileno()).st_uid) not in {os.getuid(), 0}:
+            raise UnusableEngineError(
+                f"{path.name} is not used: it belongs to another user (number {owner}); remove it"
+            )
+        return file.read()
 
 
 def _side_file(path: Path) -> Path:

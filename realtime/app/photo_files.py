@@ -110,15 +110,16 @@ class PhotoFilePainter:
                 photo = painter.paint(photo, self._style, report)
             if photo.alpha is not None and not has_alpha(job.output):
                 print_line(f"{job.output} cannot hold transparency: transparent parts become white")
-            write_photo(job.output, photo)
+            if lost := write_photo(job.output, photo):
+                print_line(f"{job.output}: {lost}")
 
     def _read(self, path: Path) -> Photo:
         """Returns a picture at the size to paint at."""
-        photo = read_photo(path)
+        photo = read_photo(path, None if self._size else self._reading.max_side)
         if photo.note:
             print_line(f"{path}: {photo.note}")
         height, width = photo.pixels.shape[:2]
-        size = self._size_for((width, height))
+        size = self._size_for(photo.full_size or (width, height))
         if size != (width, height):
             photo = resized(photo, size)
         if _area(size) > MOST_PIXELS_WHOLE and self.backend != "openvino":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def _check(options: Options) -> None:
 
 
 def _check_loop(options: Options) -> None:
-    watched = not options.screen.no_window and no_screen_reason() is None
+    watched = not options.screen.no_window and no_screen_reason(os.environ) is None
     if not watched and not options.on_air.is_on_air and options.source.frames is None:
         raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
 
@@ -154,7 +155,7 @@ def _choose_target(options: Options, source: Source) -> _Target:
     file_to_file = file is not None and not source.live and not source.info.endless
     if no_window or (file_to_file and no_window is None):
         return _Target(False, file)
-    no_screen = no_screen_reason()
+    no_screen = no_screen_reason(os.environ)
     if no_screen is None:
         return _Target(True, file)
     if options.on_air.is_on_air:

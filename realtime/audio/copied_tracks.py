@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -13,11 +17,23 @@ from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 
 from realtime.frames import ClipRange
-from realtime.media.decoding import find_video_stream
+from realtime.media.continuous_clock import ContinuousClock
+from realtime.media.decoding import file_url, find_video_stream, has_free_clock, reason_of, timed_streams
 
 # Tags that describe the input file itself, or that a muxer writes again.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id")
+# Tags by which mkvmerge says how large a stream is, with or without a language behind them: painted, it has another
+# size.
+_STATISTICS = re.compile(r"(_STATISTICS_\w+|BPS|NUMBER_OF_BYTES|NUMBER_OF_FRAMES)(-\w+)?", re.IGNORECASE)
+_KEYED_TAGS = ("com.apple.", "com.android.")
 _MATROSKA = "matroska"
+# What players expect of a cover, by the name of its codec.
+_COVER_KINDS = {"mjpeg": "image/jpeg"}
+_COVER_SUFFIXES = {"mjpeg": "jpg"}
+# Reading gives up after this many failures; there may be more behind a damaged place.
+_MAX_BAD_READS = 16
+# A broadcast says in every packet of AAC how to decode it, a file once.
+_ADTS_FILTER = "aac_adtstoasc"
 
 
 class CopiedTracks:
@@ -38,15 +54,17 @@ class CopiedTracks:
 
     def __init__(self, clip: ClipRange, output: Any, video: Any) -> None:
         self._clip, self._output = clip, output
-        self._input: Any = av.open(str(clip.path), metadata_errors="replace")
+        self._input: Any = av.open(file_url(clip.path), metadata_errors="replace")
         input_video = find_video_stream(self._input)
         self._streams: dict[int, Any] = {}
         self._filters: dict[int, BitStreamFilterContext] = {}
+        self._last_dts: dict[int, int] = {}
+        self._damaged: dict[str, tuple[int, str]] = {}
         left_out = []
         for stream in self._input.streams:
             if stream is input_video:
                 _keep_tags(stream, video)
-            elif _can_hold(output, stream):
+            elif _can_hold(output, stream) and _takes(output, stream):
                 self._keep(stream)
             elif not _is_redundant(stream, self._input):
                 left_out.append(
@@ -58,6 +76,14 @@ class CopiedTracks:
         self.left_out: Sequence[str] = tuple(left_out)
         self._packets = self._read()
         self._waiting: deque[tuple[Fraction, Any]] = deque()
+
+    @property
+    def damage(self) -> Sequence[str]:
+        """What was lost while it was copied, one line each."""
+        return [
+            f"{count} damaged packet{'s' if count > 1 else ''} of {track} left out ({reason})"
+            for track, (count, reason) in self._damaged.items()
+        ]
 
     def mux_until(self, time_s: Fraction) -> None:
         """Writes the packets that begin at `time_s` (seconds of the clip) or earlier."""
@@ -81,15 +107,18 @@ class CopiedTracks:
         if stream.type == "attachment":
             self._output.add_attachment(name, kind, stream.data)
         elif _is_cover(stream):
-            with av.open(str(self._clip.path), metadata_errors="replace") as container:
+            with av.open(file_url(self._clip.path), metadata_errors="replace") as container:
                 packet = next(container.demux(container.streams[stream.index]))
-                self._output.add_attachment(name, kind or f"image/{stream.codec_context.name}", bytes(packet))
+                codec = stream.codec_context.name
+            kind = kind or _COVER_KINDS.get(codec, f"image/{codec}")
+            name = stream.metadata.get("filename", f"cover.{_COVER_SUFFIXES.get(codec, codec)}")
+            self._output.add_attachment(name, kind, bytes(packet))
         else:
             self._streams[stream.index] = copy = self._output.add_stream_from_template(stream, opaque=True)
             _keep_tags(stream, copy)
             if stream.codec_context.name == "aac" and not stream.codec_context.extradata:
                 # a broadcast says in every packet how to decode it, a file once
-                self._filters[stream.index] = BitStreamFilterContext("aac_adtstoasc", stream)
+                self._filters[stream.index] = BitStreamFilterContext(_ADTS_FILTER, stream)
 
     def _keep_chapters(self) -> None:
         begin_s, end_s = self._clip.begins_s, self._clip.ends_s
@@ -112,23 +141,55 @@ class CopiedTracks:
     def _read(self) -> Generator[tuple[Fraction, Any], None, None]:
         if not self._streams:
             return
-        if self._clip.cut:
-            self._input.seek(int(self._clip.begins_s * av.time_base))
-        try:
-            for packet in self._input.demux(*(self._input.streams[index] for index in self._streams)):
-                if packet.dts is None:  # the end of a stream
-                    continue
-                if self._is_within(packet):
-                    yield from self._as_written(packet)
-        except av.error.FFmpegError:
-            return  # a damaged file ends the video too, which reports it
+        free = has_free_clock(self._input)
+        # a clock that begins again has the same time twice, so there is no seeking by it
+        if self._clip.cut and not free:
+            with suppress(av.error.FFmpegError):
+                self._input.seek(int(self._clip.begins_s * av.time_base))
+        clock = ContinuousClock(closes_gaps=free)
+        for packet in self._demuxed():
+            if packet.dts is None:  # the end of a stream, or no time at all
+                continue
+            clock.move(packet)
+            if packet.stream.index in self._streams and self._is_within(packet):
+                yield from self._as_written(packet)
+
+    def _demuxed(self) -> Iterator[Any]:
+        """Yields the packets of all tracks by which the clock is kept, and continues behind damaged places."""
+        kept = [self._input.streams[index] for index in self._streams]
+        streams = {stream.index: stream for stream in (*kept, *timed_streams(self._input))}
+        for _ in range(_MAX_BAD_READS):
+            try:
+                yield from self._input.demux(*streams.values())
+                return
+            except av.error.FFmpegError:
+                continue  # a damaged file ends the video too, which reports it
 
     def _as_written(self, packet: Any) -> Iterator[tuple[Fraction, Any]]:
         """Yields a packet as it is written, with the time at which it begins, in seconds of the clip."""
         index, tick = packet.stream.index, packet.time_base
-        for written in self._filters[index].filter(packet) if index in self._filters else [packet]:
+        for written in self._filtered(packet):
             written.stream, written.time_base = self._streams[index], tick
+            # no muxer goes back in time, and few stand still
+            last = self._last_dts.get(index)
+            if last is not None and written.dts <= last:
+                written.dts = last + 1
+                written.pts = None if written.pts is None else max(written.pts, written.dts)
+            self._last_dts[index] = written.dts
             yield written.dts * tick, written
+
+    def _filtered(self, packet: Any) -> Sequence[Any]:
+        index = packet.stream.index
+        if index not in self._filters:
+            return [packet]
+        described = _describe(packet.stream)
+        try:
+            return self._filters[index].filter(packet)
+        except av.error.FFmpegError as exc:
+            # a damaged packet: those behind it are whole
+            self._damaged[described] = (self._damaged.get(described, (0, ""))[0] + 1, reason_of(exc))
+            self._filters[index] = BitStreamFilterContext(_ADTS_FILTER, self._input.streams[index])
+            return []
 
     def _is_within(self, packet: Any) -> bool:
         """Moves a packet onto the clock of the clip, and returns whether it lies in the clip."""
@@ -143,6 +204,15 @@ class CopiedTracks:
         return begins >= 0 or not clip.cut
 
 
+def has_keyed_tags(path: Path) -> bool:
+    """Returns whether a file has tags that MP4 and QuickTime hold only by their full names, as telephones write."""
+    try:
+        with av.open(file_url(path), metadata_errors="replace") as container:
+            return any(key.startswith(_KEYED_TAGS) for key in container.metadata)
+    except (av.error.FFmpegError, OSError):
+        return False
+
+
 def _can_hold(output: Any, stream: Any) -> bool:
     if stream.type == "attachment" or _is_cover(stream):
         # in MP4 that is written in fragments, the cover would become an empty stream
@@ -150,6 +220,19 @@ def _can_hold(output: Any, stream: Any) -> bool:
     if stream.type not in {"audio", "subtitle", "video"} or stream.codec_context is None:
         return False
     return stream.codec_context.name in output.supported_codecs
+
+
+def _takes(output: Any, stream: Any) -> bool:
+    """Returns whether the muxer itself takes a stream: what it holds depends on more than the codec's name."""
+    if stream.type not in {"audio", "subtitle"}:
+        return True
+    try:
+        with av.open(io.BytesIO(), "w", format=output.format.name) as trial:
+            trial.add_stream_from_template(stream, opaque=True)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError, OSError):
+        return False
+    return True
 
 
 def _is_cover(stream: Any) -> bool:
@@ -162,7 +245,9 @@ def _keep_tags(stream: Any, copy: Any) -> None:
 
 
 def _tags_to_keep(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if key.lower() not in _FILE_TAGS}
+    return {
+        key: value for key, value in tags.items() if key.lower() not in _FILE_TAGS and not _STATISTICS.fullmatch(key)
+    }
 
 
 def _is_redundant(stream: Any, container: Any) -> bool:

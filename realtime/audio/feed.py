@@ -14,7 +14,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.media.decoding import decode_packet
+from realtime.media.decoding import decode_packet, file_url
 
 # Samples per second of all live audio.
 SAMPLE_RATE = 48_000
@@ -124,7 +124,7 @@ class FileAudio:
     """
 
     def __init__(self, path: Path, begins_s: float) -> None:
-        self._container: Any = av.open(str(path), metadata_errors="replace")
+        self._container: Any = av.open(file_url(path), metadata_errors="replace")
         self._begins_s = begins_s
         self.available = bool(self._container.streams.audio)
         self._chunks = self._read()

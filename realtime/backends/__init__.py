@@ -22,15 +22,19 @@ Vector = NDArray[np.float32]
 
 
 class BackendUnavailableError(RuntimeError):
-    """A backend that was asked for cannot run here; the text says why and what to type."""
+    """A backend that was asked for cannot run here; the message says why and what to type."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """A net as backends load it. Without `weights` (a foreign ONNX file) it cannot run on `pytorch`.
+    """A net as backends load it.
 
-    `style_size` is the K of its style vectors, 0 for a net with one style baked in. Frames must have a width and height
-    that are multiples of `size_multiple`. For the TensorRT backend `onnx` is where an engine is built from.
+    Args:
+        name: of the net.
+        onnx: its graph; TensorRT engines are built from it.
+        weights: its weights; None for a graph from elsewhere, which cannot run on `pytorch`.
+        style_size: the K of its style vectors, 0 for a net with one style baked in.
+        size_multiple: the width and height of frames must be multiples of it.
     """
 
     name: str
@@ -41,20 +45,25 @@ class Net:
 
 
 class Painter(Protocol):
-    """A net loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
+    """A net that is loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
 
-    Frames and results are H x W x 3 uint8 RGB. A result is the caller's to keep: no later frame writes into it. A frame
-    must not be changed between its start and its finish.
+    Frames and results are H x W x 3 uint8 RGB. The caller may keep a result: no later frame writes into it. A frame
+    must not be changed between its start and its finish. `description` says what paints, in a few words.
     """
 
     depth: int
     description: str
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
-        """Begins to paint `frame`; style is float32[K], or None for a net with one style baked in."""
+        """Starts to paint a frame.
+
+        Args:
+            frame: H x W x 3 uint8 RGB.
+            style: float32[K], or None for a net with one style baked in.
+        """
 
     def finish(self) -> Pixels:
-        """Waits for the oldest frame begun and returns it painted."""
+        """Waits for the oldest frame in flight and returns it painted."""
 
     def close(self) -> None:
         """Gives back what the painter holds; frames in flight are lost."""
@@ -62,10 +71,14 @@ class Painter(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to run nets. `unavailable_reason()` is None where it can, else the reason and what to type.
+    """A way to run nets.
 
-    `thread_safe_open`: a painter may be opened in one thread while another one paints. `open_for_rate`: opens one that
-    takes longer for a frame and does more of them, where the backend has such.
+    Args:
+        name: as it is typed.
+        unavailable_reason: returns why it cannot run here and what to type, None if it can.
+        open: opens a painter for a net and a width and height. Raises BackendUnavailableError.
+        thread_safe_open: whether a painter may be opened in one thread while another one paints.
+        open_for_rate: opens a painter that takes longer for each frame and paints more of them, if there is one.
     """
 
     name: str
@@ -75,20 +88,20 @@ class Backend:
     open_for_rate: Callable[[Net, int, int], Painter] | None = None
 
     def for_files(self) -> Backend:
-        """Returns the backend for frames that nobody waits for."""
+        """Returns the backend for frames that nobody watches as they are painted."""
         return self if self.open_for_rate is None else replace(self, open=self.open_for_rate)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The backend that was chosen and, for `auto`, why those before it were not."""
+    """The backend that was chosen and, for `auto`, why those before it cannot run."""
 
     backend: Backend
     passed_over: Sequence[str]
 
     @property
     def brief_reasons(self) -> str:
-        """The reasons without what to type, as "tensorrt: no NVIDIA driver"."""
+        """The reasons without what to type, e.g. "tensorrt: no NVIDIA driver"."""
         return ", ".join(re.split(r" \(|;", reason)[0] for reason in self.passed_over)
 
     def __str__(self) -> str:
@@ -99,27 +112,31 @@ class Choice:
 # In order of preference. A module here has `unavailable_reason()` and `open_painter(net, width, height)`, and
 # `open_painter_for_rate` if that differs; it imports its library inside functions, so that every module can be asked.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
-# Left out where pictures of any size are painted.
+# Left out for pictures, which come in all sizes.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
 # By speed on an NVIDIA card. Their modules have `finds_cuda()`.
 _ALSO_ON_CUDA = ("pytorch", "onnxruntime")
-# A context of CUDA belongs to one thread at a time.
-_OPENS_BESIDE = ("openvino", "onnxruntime")
+# A CUDA context belongs to one thread at a time.
+_THREAD_SAFE = ("openvino", "onnxruntime")
 
 
 def load_backend(name: str) -> Backend:
-    """Returns the backend of that name; raises KeyError for a name that is not in BACKENDS."""
+    """Returns the backend of that name. Raises KeyError for a name that is not in BACKENDS."""
     if name not in BACKENDS:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
     for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(name, module.unavailable_reason, module.open_painter, name in _OPENS_BESIDE, for_rate)
+    return Backend(name, module.unavailable_reason, module.open_painter, name in _THREAD_SAFE, for_rate)
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
     """Returns the backend asked for, or for `auto` the first that can run.
 
-    failed: backends that are left out, and why. Raises BackendUnavailableError.
+    Args:
+        asked: one of BACKENDS or "auto".
+        failed: the backends that `auto` leaves out, each with the reason.
+
+    Raises BackendUnavailableError.
     """
     if asked != "auto":
         backend = load_backend(asked)
@@ -137,7 +154,7 @@ def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxy
 
 
 def _by_preference() -> Iterator[str]:
-    """Yields the backends, the best first: on an NVIDIA card those that use it come before those of the processor."""
+    """Yields the backends, the best first: on an NVIDIA card those that use it come before those on the processor."""
     first, *others = BACKENDS
     yield first
     with_cuda = []
@@ -150,23 +167,27 @@ def _by_preference() -> Iterator[str]:
 
 @contextmanager
 def opening(backend: str, net: Net) -> Iterator[None]:
-    """Says in one line what a library could not open: raises BackendUnavailableError in place of what it raises.
+    """Turns what a library raises when it opens a net into a BackendUnavailableError of one line.
 
-    What is wrong with the files of the net (ValueError, OSError) passes.
+    Errors in the files of the net (ValueError, OSError) pass.
+
+    Args:
+        backend: the name of the backend.
+        net: what is opened.
     """
     try:
         yield
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        # these libraries tell where in their sources they failed first, and why last
+        # these libraries print first where in their sources they failed, and last why
         lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
         why = lines[-1] if lines else type(exc).__name__
         raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
 
 
 def not_installed(module: str, package: str) -> str | None:
-    """Returns what to type where a Python module is missing, None where it is there."""
+    """Returns what to type if a Python module is not installed, None if it is."""
     if importlib.util.find_spec(module) is not None:
         return None
     return f"{module} is not installed; type: pip install {package}"

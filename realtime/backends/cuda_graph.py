@@ -1,4 +1,4 @@
-"""CUDA graphs: the kernels of a frame recorded once and launched in one call. pycuda has none; libcuda is called."""
+"""CUDA graphs: the kernels of a frame, recorded once and launched in one call; by libcuda, pycuda has none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-# cuda.h: CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads' calls do not spoil the recording
+# cuda.h: CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: calls of other threads do not spoil the recording
 _THREAD_LOCAL = 1
 
 
@@ -15,9 +15,14 @@ class CudaGraphError(RuntimeError):
 
 
 class CudaGraph:
-    """What `enqueue` puts on the stream, recorded. Run it once in the ordinary way before: first runs allocate memory.
+    """Recorded work of a stream.
 
-    `library` is the driver's library, `stream` the handle of a stream that is no default stream. Raises CudaGraphError.
+    Args:
+        library: the driver's library.
+        stream: the handle of a stream that is not the default stream.
+        enqueue: puts the work on the stream. It has to have run once before: first runs allocate memory.
+
+    Raises CudaGraphError.
     """
 
     def __init__(self, library: Any, stream: int, enqueue: Callable[[], None]) -> None:
@@ -28,7 +33,7 @@ class CudaGraph:
         try:
             enqueue()
         except Exception as exc:
-            library.cuStreamEndCapture(self._stream, ctypes.byref(graph))  # or the stream stays in recording
+            library.cuStreamEndCapture(self._stream, ctypes.byref(graph))  # or the stream goes on recording
             if graph:
                 library.cuGraphDestroy(graph)
             raise CudaGraphError(f"the CUDA graph cannot be recorded: {exc}") from exc
@@ -44,6 +49,7 @@ class CudaGraph:
         _check(self._library.cuGraphLaunch(self._graph, self._stream), "cannot be launched")
 
     def close(self) -> None:
+        """Gives back the graph."""
         if self._graph:
             self._library.cuGraphExecDestroy(self._graph)
             self._graph = ctypes.c_void_p()

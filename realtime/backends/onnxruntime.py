@@ -9,31 +9,33 @@ import numpy as np
 from realtime.backends import Net, Painter, Vector, not_installed, opening
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
+from styles.support.silent_imports import import_onnxruntime
 
 # TensorRT has a backend of its own, and OpenVINO too.
 _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
 
 
 def unavailable_reason() -> str | None:
+    """Returns what to type if ONNX Runtime is not installed, None if it is."""
     return not_installed("onnxruntime", "onnxruntime")
 
 
 def finds_cuda() -> bool:
+    """Whether the installed ONNX Runtime runs on NVIDIA cards."""
     if unavailable_reason():
         return False
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
+    """Returns a painter for frames of that size. Raises BackendUnavailableError."""
     with opening("onnxruntime", net):
         return onnx_painter(net.onnx, width, height)
 
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
-    """Returns a painter on the first of our providers that the installed ONNX Runtime has."""
-    import onnxruntime
+    """Returns a painter on the first of our execution providers that the installed ONNX Runtime has."""
+    onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

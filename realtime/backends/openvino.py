@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest way to run these nets on any x86 or Arm CPU (measured in docs/measurements.md)."""
+"""OpenVINO: the fastest way to run these nets on any x86 or Arm CPU (measured in docs/lab/live.md)."""
 
 from __future__ import annotations
 
@@ -11,41 +11,47 @@ import numpy as np
 from realtime.backends import Net, Vector, not_installed, opening
 from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
+from styles.support.silent_imports import import_openvino
 
 
 def unavailable_reason() -> str | None:
+    """Returns what to type if OpenVINO is not installed, None if it is."""
     return not_installed("openvino", "openvino")
 
 
 def open_painter(net: Net, width: int, height: int) -> OpenVinoPainter:
+    """Returns a painter for frames of that size. Raises BackendUnavailableError."""
     with opening("openvino", net):
         return OpenVinoPainter(net.onnx, width, height)
 
 
 def open_painter_for_rate(net: Net, width: int, height: int) -> OpenVinoPainter:
+    """Returns a painter that takes longer for each frame and paints more of them. Raises BackendUnavailableError."""
     with opening("openvino", net):
         return OpenVinoPainter(net.onnx, width, height, "THROUGHPUT")
 
 
 class OpenVinoPainter:
-    """Two requests in turn on one stream of all cores: the next frame is already queued when the running one ends.
+    """Paints with two requests in turn on one stream of all cores: the next frame is queued when the running one ends.
 
-    With the hint THROUGHPUT there are several streams of one core or few each, and a request for every one of them.
+    Args:
+        onnx: the graph.
+        width: of the frames.
+        height: of the frames.
+        hint: with "THROUGHPUT" there are several streams of one or few cores each, with a request for every stream.
     """
 
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
-        import openvino
-
         core = openvino_core()
         model = core.read_model(onnx)
         model.reshape({"frame": [1, height, width, 3]})
-        # bfloat16 where the CPU multiplies it natively, which OpenVINO decides by itself for this hint
+        # for this hint OpenVINO decides by itself on bfloat16, if the CPU multiplies it natively
         settings = {"PERFORMANCE_HINT": hint, "EXECUTION_MODE_HINT": "PERFORMANCE"}
         self._compiled = core.compile_model(model, "CPU", settings)
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self.description = f"openvino {precision}"
         self.depth = max(2, self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._tensor = openvino.Tensor
+        self._tensor = import_openvino().Tensor
         self._idle = deque(self._compiled.create_infer_request() for _ in range(self.depth))
         self._busy: deque[tuple[Any, Pixels, object]] = deque()
 

@@ -1,8 +1,8 @@
 """Frames in flight on a GPU: slots of pinned and device memory, and three queues that events join.
 
-While one frame is computed the next is copied to the GPU and the one before back. Memory is allocated once; a frame
-costs two copies of bytes across the bus, and a style vector crosses only when it changes. What a GPU is, is said by two
-protocols, so that the order of things can be tested without one.
+While one frame is computed, the next is copied to the GPU and the one before is copied back. Memory is allocated once;
+a frame costs two copies across the bus, and a style vector is copied only when it changes. Two protocols describe what
+a GPU does, so that the order of things can be tested without one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Buffer = TypeVar("Buffer")
 Queue = TypeVar("Queue")
 Event = TypeVar("Event")
 _Buffer_contra = TypeVar("_Buffer_contra", contravariant=True)
-# Puts the painting of one slot's frame on the compute queue.
+# Enqueues the painting of one slot's frame.
 Launch = Callable[[], None]
 
 
 class GpuDevice(Protocol[Buffer, Queue, Event]):
-    """A GPU: memory, queues (CUDA streams) that each work in order, and events that one queue or the host waits for.
+    """A GPU: memory, queues (CUDA streams) that work in order, and events that another queue or the host waits for.
 
     Everything on a queue is asynchronous. All calls are made inside `current()`, from any one thread at a time.
     """
@@ -42,49 +42,55 @@ class GpuDevice(Protocol[Buffer, Queue, Event]):
     def buffer(self, shape: tuple[int, ...], dtype: Any) -> Buffer:
         """Returns memory of the GPU."""
 
-    def queue(self) -> Queue: ...
+    def queue(self) -> Queue:
+        """Returns a new queue."""
 
-    def event(self) -> Event: ...
+    def event(self) -> Event:
+        """Returns a new event."""
 
-    def upload(self, target: Buffer, source: NDArray[Any], queue: Queue) -> None: ...
+    def upload(self, target: Buffer, source: NDArray[Any], queue: Queue) -> None:
+        """Enqueues a copy to the GPU."""
 
-    def download(self, target: NDArray[Any], source: Buffer, queue: Queue) -> None: ...
+    def download(self, target: NDArray[Any], source: Buffer, queue: Queue) -> None:
+        """Enqueues a copy from the GPU."""
 
     def record(self, event: Event, queue: Queue) -> None:
-        """The event happens when the queue has done what is on it by now."""
+        """Has the event happen when the queue has done what is on it by now."""
 
     def queue_waits(self, queue: Queue, event: Event) -> None:
-        """What comes onto the queue from now on is not begun before the event."""
+        """Has the queue start nothing that is enqueued from now on before the event."""
 
     def wait(self, event: Event) -> None:
-        """Waits here for the event."""
+        """Has the host wait for the event."""
 
     def drain(self, queue: Queue) -> None:
-        """Waits here until the queue is empty."""
+        """Has the host wait until the queue is empty."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives back the context; buffers are gone by then."""
 
 
 class GpuNet(Protocol[_Buffer_contra, Queue]):
-    """A net on the GPU. `queue` is the one it computes on; `style_size` is 0 where its style is baked in."""
+    """A net on the GPU. `queue` is the one that it computes on; `style_size` is 0 if its style is baked in."""
 
     queue: Queue
     style_size: int
     description: str
 
     def prepare(self, frame: _Buffer_contra, style: _Buffer_contra | None, painted: _Buffer_contra) -> Launch:
-        """Returns what paints from and into these buffers, again and again."""
+        """Returns a call that paints from and into these buffers; it may be called again and again."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives back what the net holds."""
 
 
 @dataclass
 class _Slot(Generic[Buffer, Event]):
-    frame_here: Pixels
-    painted_here: Pixels
-    style_here: Vector
-    frame_there: Buffer
-    painted_there: Buffer
+    frame_on_host: Pixels
+    painted_on_host: Pixels
+    style_on_host: Vector
+    frame_on_gpu: Buffer
+    painted_on_gpu: Buffer
     uploaded: Event
     computed: Event
     downloaded: Event
@@ -92,7 +98,15 @@ class _Slot(Generic[Buffer, Event]):
 
 
 class SlotPainter(Generic[Buffer, Queue, Event]):
-    """Paints with up to `depth` frames in flight. It owns `device` and `net`, and closes both."""
+    """Paints with up to `depth` frames in flight.
+
+    Args:
+        device: the GPU; closed with the painter.
+        net: the net on it; closed with the painter.
+        width: of the frames.
+        height: of the frames.
+        depth: how many frames may be in flight.
+    """
 
     def __init__(
         self,
@@ -108,7 +122,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         self._closed = False
         self._queues: tuple[Queue, ...] = ()
         self._style: Vector | None = None
-        self._style_there: Buffer | None = None
+        self._style_on_gpu: Buffer | None = None
         self._idle: deque[_Slot[Buffer, Event]] = deque()
         self._busy: deque[_Slot[Buffer, Event]] = deque()
         with ExitStack() as undo:
@@ -117,7 +131,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
                 self._uploads, self._downloads = device.queue(), device.queue()
                 self._queues = (self._uploads, net.queue, self._downloads)
                 if net.style_size:
-                    self._style_there = device.buffer((net.style_size,), np.float32)
+                    self._style_on_gpu = device.buffer((net.style_size,), np.float32)
                 self._idle.extend(self._slot() for _ in range(depth))
             self.description = net.description
             undo.pop_all()
@@ -126,32 +140,32 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         if frame.shape != self._shape or frame.dtype != np.uint8:
             raise ValueError(f"frame is {frame.dtype} {frame.shape}, expected uint8 {self._shape}")
         if not self._idle:
-            raise RuntimeError(f"{self.depth} frames are in flight already: finish one first")
+            raise RuntimeError(f"{self.depth} frames are in flight already; finish one first")
         slot = self._idle.popleft()
-        np.copyto(slot.frame_here, frame)
+        np.copyto(slot.frame_on_host, frame)
         with self._device.current():
             try:
                 self._enqueue(slot, style)
             except BaseException:
                 self._idle.append(slot)
-                self._drain()  # before the slot is used again, nothing may be copied from or to it
+                self._drain()  # nothing may be copied from or to the slot when it is used again
                 raise
         self._busy.append(slot)
 
     def finish(self) -> Pixels:
         if not self._busy:
-            raise RuntimeError("no frame is in flight: start one first")
+            raise RuntimeError("no frame is in flight; start one first")
         slot = self._busy.popleft()
         self._idle.append(slot)
         with self._device.current():
             self._device.wait(slot.downloaded)
-        return slot.painted_here.copy()
+        return slot.painted_on_host.copy()
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        with ExitStack() as stack:  # all of it, in reverse order, also where one part fails
+        with ExitStack() as stack:  # all of it, in reverse order, also if one part fails
             stack.callback(self._device.close)
             stack.enter_context(self._device.current())
             stack.callback(self._net.close)
@@ -162,41 +176,43 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         device, shape = self._device, self._shape
         frame, painted = device.buffer(shape, np.uint8), device.buffer(shape, np.uint8)
         return _Slot(
-            frame_here=device.pinned(shape, np.uint8),
-            painted_here=device.pinned(shape, np.uint8),
-            style_here=device.pinned((self._net.style_size,), np.float32) if self._style_there is not None else _NONE,
-            frame_there=frame,
-            painted_there=painted,
+            frame_on_host=device.pinned(shape, np.uint8),
+            painted_on_host=device.pinned(shape, np.uint8),
+            style_on_host=device.pinned((self._net.style_size,), np.float32)
+            if self._style_on_gpu is not None
+            else _NONE,
+            frame_on_gpu=frame,
+            painted_on_gpu=painted,
             uploaded=device.event(),
             computed=device.event(),
             downloaded=device.event(),
-            launch=self._net.prepare(frame, self._style_there, painted),
+            launch=self._net.prepare(frame, self._style_on_gpu, painted),
         )
 
     def _enqueue(self, slot: _Slot[Buffer, Event], style: Vector | None) -> None:
         device, compute = self._device, self._net.queue
-        device.upload(slot.frame_there, slot.frame_here, self._uploads)
+        device.upload(slot.frame_on_gpu, slot.frame_on_host, self._uploads)
         device.record(slot.uploaded, self._uploads)
         device.queue_waits(compute, slot.uploaded)
         self._upload_style(slot, style)
         slot.launch()
         device.record(slot.computed, compute)
         device.queue_waits(self._downloads, slot.computed)
-        device.download(slot.painted_here, slot.painted_there, self._downloads)
+        device.download(slot.painted_on_host, slot.painted_on_gpu, self._downloads)
         device.record(slot.downloaded, self._downloads)
 
     def _upload_style(self, slot: _Slot[Buffer, Event], style: Vector | None) -> None:
-        """Sends the style where it changed: on the compute queue, behind the frames that are painted in the old one."""
-        if self._style_there is None:
+        """Copies the style if it has changed, on the compute queue: behind the frames painted in the old one."""
+        if self._style_on_gpu is None:
             return
-        if style is None or style.shape != slot.style_here.shape:
+        if style is None or style.shape != slot.style_on_host.shape:
             got = "none" if style is None else f"float32[{style.size}]"
-            raise ValueError(f"this net wants a style of float32[{slot.style_here.size}], got {got}")
+            raise ValueError(f"style is {got}, expected float32[{slot.style_on_host.size}]")
         if self._style is not None and np.array_equal(style, self._style):
             return
         self._style = None
-        np.copyto(slot.style_here, style)
-        self._device.upload(self._style_there, slot.style_here, self._net.queue)
+        np.copyto(slot.style_on_host, style)
+        self._device.upload(self._style_on_gpu, slot.style_on_host, self._net.queue)
         self._style = style.copy()
 
     def _drain(self) -> None:
@@ -206,7 +222,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
     def _forget(self) -> None:
         self._idle.clear()
         self._busy.clear()
-        self._style_there = None
+        self._style_on_gpu = None
 
 
 _NONE = np.empty(0, np.float32)

@@ -20,21 +20,32 @@ from realtime.backends.slots import Launch, SlotPainter
 
 
 class EngineMissingError(BackendUnavailableError):
-    """The engine is not built, or out of date. `words` are the arguments with which nst-build builds it."""
+    """The engine is not built, or out of date.
 
-    def __init__(self, message: str, words: tuple[str, ...]) -> None:
+    Args:
+        message: what is missing and what to type.
+        argv: the arguments with which nst-build builds the engine.
+    """
+
+    def __init__(self, message: str, argv: tuple[str, ...]) -> None:
         super().__init__(message)
-        self.words = words
+        self.argv = argv
 
 
 def unavailable_reason() -> str | None:
+    """Returns why TensorRT cannot run here and what to type, None if it can."""
     return no_tensorrt_reason()
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
     """Returns a painter with the engine of `net` at this size.
 
-    Raises EngineMissingError where nst-build has to be run first, BackendUnavailableError where that would not help.
+    Args:
+        net: the net.
+        width: of the frames.
+        height: of the frames.
+
+    Raises EngineMissingError if nst-build has to be run first, BackendUnavailableError if that would not help.
     """
     if reason := unavailable_reason():
         raise BackendUnavailableError(f"backend tensorrt cannot run here: {reason}")
@@ -50,7 +61,7 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
             engine = TensorRTNet(device, stored, variant)
         return SlotPainter(device, engine, width, height)
     except UnusableEngineError as exc:
-        # it is what was asked for by all that is written beside it, and would not be built again by itself
+        # by what is written beside it, it is the right engine: nst-build would not build it again by itself
         raise _missing(net, stored.spec, exc, "--rebuild") from exc
     except (MemoryError, RuntimeError, driver.Error) as exc:  # a full GPU memory, an engine that does not run
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
@@ -70,16 +81,16 @@ def find_engine(net: Net, width: int, height: int, variant: Variant) -> StoredEn
 
 def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError, *more: str) -> EngineMissingError:
     what = (str(net.weights),) if net.weights is not None else ("--onnx", str(net.onnx))
-    words = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime, *more)
+    argv = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime, *more)
     return EngineMissingError(
         f"no engine for {net.name!r} at {spec.width}x{spec.height} on this GPU ({exc}); "
-        f"build it with: nst-build {' '.join(words)}",
-        words,
+        f"build it with: nst-build {' '.join(argv)}",
+        argv,
     )
 
 
 class Workspace:
-    """Memory for activations that all engines of a thread share, one behind the other on one compute queue."""
+    """Memory for activations that all engines of a thread share; they compute one after the other on one queue."""
 
     def __init__(self, device: PycudaDevice) -> None:
         self.device = device
@@ -94,7 +105,7 @@ class Workspace:
         return 0 if self._memory is None else int(self._memory)
 
     def reserve(self, size: int) -> None:
-        """Makes the memory at least so large. It may move: whoever uses it looks at `moves` before each launch."""
+        """Makes the memory at least `size` bytes. It may move: whoever uses it compares `moves` before each launch."""
         if size <= self.size:
             return
         self.queue.synchronize()
@@ -103,7 +114,7 @@ class Workspace:
         try:
             self._memory, self.size = self.device.buffer((size,), "uint8"), size
         except BaseException:
-            # the engines that are open go on
+            # the engines that are open must go on
             if before:
                 self._memory, self.size = self.device.buffer((before,), "uint8"), before
             raise
@@ -113,9 +124,9 @@ _workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
 
 
 def shared_workspace(device: PycudaDevice) -> Workspace:
-    """Returns the workspace of the engines that this thread has open, or a new one where this is the first.
+    """Returns the workspace of the engines that this thread has open, or a new one if there are none.
 
-    Another thread's would not do: what one records as a graph, the other would add to.
+    It is not shared between threads: while one records a graph, the other would add to it.
     """
     for workspace in list(_workspaces):
         if workspace.device.driver is device.driver and workspace.thread == threading.get_ident():
@@ -130,7 +141,7 @@ class TensorRTNet:
 
     def __init__(self, device: PycudaDevice, stored: StoredEngine, variant: Variant) -> None:
         trt = variant.trt
-        self._flavour = variant
+        self._variant = variant
         self._context: Any = None  # before the engine, which must outlive it
         self._loaded = LoadedEngine(stored, variant)
         self._context = self._loaded.create_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
@@ -149,8 +160,8 @@ class TensorRTNet:
         slot = _EngineSlot(addresses)
         self._slots.append(slot)
         self._ready(slot)
-        if slot.why_no_graph and not self._slots[:-1]:
-            self.description += f" ({slot.why_no_graph})"
+        if slot.no_graph_reason and not self._slots[:-1]:
+            self.description += f" ({slot.no_graph_reason})"
         return lambda: self._launch(slot)
 
     def close(self) -> None:
@@ -173,10 +184,10 @@ class TensorRTNet:
         for name, address in slot.addresses.items():
             self._context.set_tensor_address(name, address)
         if not self._context.execute_async_v3(self.queue.handle):
-            raise RuntimeError(f"the engine does not run: {last_words(self._flavour)}")
+            raise RuntimeError(f"the engine does not run: {last_words(self._variant)}")
 
     def _ready(self, slot: _EngineSlot) -> None:
-        """Runs the slot once, which makes the kernels ready, and records it as a graph where that is possible."""
+        """Runs the slot once, which makes the kernels ready, and records it as a graph if that is possible."""
         slot.forget_graph()
         workspace = self._workspace
         if self._moves != workspace.moves:
@@ -188,18 +199,18 @@ class TensorRTNet:
         try:
             slot.graph = CudaGraph(driver_library(), self.queue.handle, lambda: self._enqueue(slot))
         except CudaGraphError as exc:
-            slot.why_no_graph = str(exc)
+            slot.no_graph_reason = str(exc)
         slot.moves = workspace.moves
 
 
 class _EngineSlot:
-    """The addresses of one slot, and the graph that was recorded with them after so many `moves` of the workspace."""
+    """The addresses of one slot, and the graph recorded with them when the workspace had moved `moves` times."""
 
     def __init__(self, addresses: dict[str, int]) -> None:
         self.addresses = addresses
         self.graph: CudaGraph | None = None
         self.moves = -1
-        self.why_no_graph = ""
+        self.no_graph_reason = ""
 
     def forget_graph(self) -> None:
         if self.graph is not None:

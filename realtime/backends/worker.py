@@ -1,4 +1,4 @@
-"""A painter for libraries that paint one picture at a time, in a call that returns when it is done."""
+"""A painter for libraries that paint one frame at a time, in a call that returns when it is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ Paint = Callable[[Pixels, Vector | None], Pixels]
 
 
 class WorkerPainter:
-    """Calls `paint` in a thread of its own, where such libraries let go of Python's lock; the next frame waits."""
+    """Calls a function in a thread of its own, since such libraries let go of Python's lock; the next frame waits.
+
+    Args:
+        description: what paints, in a few words.
+        paint: returns a frame painted in a style.
+    """
 
     depth = 2
 

@@ -22,6 +22,7 @@ from realtime.backends import BackendUnavailableError, Net, Painter, Vector, loa
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 from realtime.stylize.pipeline import padded_size
+from styles.support.silent_imports import import_onnxruntime
 
 Size = tuple[int, int]
 
@@ -86,7 +87,7 @@ def _article_opencv(_net: Net, size: Size) -> Iterator[Painter]:
 @contextmanager
 def _article_onnxruntime(_net: Net, size: Size) -> Iterator[Painter]:
     _need("onnxruntime", "onnxruntime")
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     with _article_onnx(size) as path:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

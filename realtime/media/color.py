@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import struct
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -12,6 +15,7 @@ import cv2
 import numpy as np
 from av.filter import Graph
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from PIL import Image
 
 from realtime.frames import UNSPECIFIED, Pixels, Presentation, Size
 from realtime.media.encoders import Encoder
@@ -52,12 +56,88 @@ class Orientation:
         return pixels
 
 
-def orientation_of(decoded: av.VideoFrame) -> Orientation:
-    """Returns what the frame's display matrix asks for (ISO 14496-12, 6.2.2), to the nearest right angle."""
-    data: Any = decoded.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return Orientation()
-    a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).tolist()
+# The values of EXIF's tag (CIPA DC-008, 4.6.4).
+_ORIENTATION_TAG = 0x0112
+_EXIF_ORIENTATIONS: Mapping[Any, Orientation] = {
+    2: Orientation(False, True, False),
+    3: Orientation(False, True, True),
+    4: Orientation(False, False, True),
+    5: Orientation(True, False, False),
+    6: Orientation(True, True, False),
+    7: Orientation(True, True, True),
+    8: Orientation(True, False, True),
+}
+# By quarter turns counterclockwise.
+_TURNS = (
+    Orientation(),
+    Orientation(True, False, True),
+    Orientation(False, True, True),
+    Orientation(True, True, False),
+)
+# Each of their frames is an image file.
+_IMAGE_CODECS = frozenset(
+    {"apng", "bmp", "exr", "gif", "jpeg2000", "jpegls", "jpegxl", "jpegxl_anim", "ljpeg", "mjpeg", "mjpegb", "png"}
+    | {"libjxl", "libjxl_anim", "libopenjpeg", "tiff", "webp"}
+)
+
+
+def orientation_of(decoded: av.VideoFrame, stream: Any, packet: bytes = b"") -> Orientation:
+    """Returns how a frame becomes upright, to the nearest right angle.
+
+    Args:
+        decoded: the frame.
+        stream: its stream.
+        packet: what it was decoded from, whose EXIF data count if it is an image file of its own.
+    """
+    if stream.codec_context.name in _IMAGE_CODECS:
+        # PyAV crashes on the color profile of such a frame, and does not know its EXIF data
+        return _EXIF_ORIENTATIONS.get(_exif_orientation(packet)) or _turned(decoded.rotation)
+    try:
+        data: Any = decoded.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # FFmpeg has kinds of side data that PyAV does not know
+        return _turned(decoded.rotation)
+    return Orientation() if data is None else _asked_by_matrix(bytes(data))
+
+
+def has_side_data(decoded: av.VideoFrame, stream: Any, kind: str) -> bool:
+    """Returns whether a frame comes with side data, by PyAV's name of its kind."""
+    if stream.codec_context.name in _IMAGE_CODECS:
+        return False
+    try:
+        return decoded.side_data.get(kind) is not None
+    except ValueError:
+        return False
+
+
+def scaled_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
+    """Returns the sample aspect ratio that keeps the shape of a frame whose size changes."""
+    stretched = Fraction(before[0] * after[1], before[1] * after[0])
+    # sides are whole numbers: what comes of rounding is not intended
+    if abs(stretched - 1) < Fraction(1, 50) or before == after:
+        return aspect
+    return (aspect * stretched).limit_denominator(255)
+
+
+def _exif_orientation(data: bytes) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                return image.getexif().get(_ORIENTATION_TAG)
+    # damaged files make Pillow raise almost anything
+    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError, struct.error):
+        return None
+
+
+def _turned(degrees: int) -> Orientation:
+    """Returns what a rotation by so many degrees, counterclockwise, asks for."""
+    return _TURNS[round(degrees / 90) % 4]
+
+
+def _asked_by_matrix(matrix: bytes) -> Orientation:
+    """Returns what a display matrix asks for (ISO 14496-12, 6.2.2)."""
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
         return Orientation(False, a < 0, d < 0)
     return Orientation(True, c < 0, b < 0)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av.error
+from av.format import Flags as ContainerFormatFlags
 from av.stream import Disposition
 
 from realtime.media.rates import exact_rate
@@ -15,6 +17,22 @@ from realtime.media.rates import exact_rate
 
 class SourceError(OSError):
     """An input cannot be opened or read: there is no such camera or file, or it is not a video."""
+
+
+def file_url(path: Path) -> str:
+    """Returns what FFmpeg is given for a file, so that a colon in its name is not taken for a protocol's."""
+    return f"file:{path}"
+
+
+def has_free_clock(container: Any) -> bool:
+    """Returns whether a format's clock may begin at any time, and begin again, like that of a broadcast."""
+    return bool(container.format.flags & ContainerFormatFlags.ts_discont.value)
+
+
+def timed_streams(container: Any) -> Sequence[Any]:
+    """Returns the streams by which a ContinuousClock is kept: moving pictures and sound that can be decoded."""
+    streams = (*container.streams.video, *container.streams.audio)
+    return [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
 
 
 def find_video_stream(container: Any) -> Any | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from realtime.media.decoding import SourceError
+from realtime.media.decoding import SourceError, file_url
 
 _NUMBER = re.compile(r"%0?(\d*)d")
 
@@ -13,6 +13,19 @@ _NUMBER = re.compile(r"%0?(\d*)d")
 def is_image_sequence(path: Path) -> bool:
     """Returns whether a path stands for numbered images."""
     return bool(_NUMBER.search(path.name)) and not path.is_file()
+
+
+def sequence_url(path: Path) -> str:
+    """Returns what FFmpeg is given for an image sequence: only the number in its name is a pattern."""
+    number = _NUMBER.search(path.name)
+    assert number is not None
+    before, after = path.name[: number.start()], path.name[number.end() :]
+    name = f"{_literal(before)}{number[0]}{_literal(after)}"
+    return file_url(Path(_literal(str(path.parent))) / name)
+
+
+def _literal(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def numbered_files(path: Path) -> dict[int, Path]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
+import struct
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,11 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from realtime.frames import Pixels
+from realtime.media import exif
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import OutputError
+from realtime.media.free_memory import free_memory
 from styles.support.atomic_file import atomic_path
 
 # Pillow's arguments for each kind of file that it writes.
@@ -37,18 +41,31 @@ _WHITE = 255
 _MAX_PIXELS = 2**31
 # Pictures are converted in strips, so that a huge one does not take its memory twice.
 _STRIP_ROWS = 256
+# What a pixel takes: in Pillow and, with its alpha, here; then, while it is painted, it and the net's features.
+_BYTES_A_PIXEL_READ = 4 + 4
+_BYTES_A_PIXEL_PAINTED = 3 + 3 + 8
+# A larger JPEG that is made smaller anyway is decoded smaller: still twice as large as wanted, so that nothing is lost.
+_MOST_PIXELS_WHOLE = 2**26
+_SPARE_SCALE = 2
+# PNG: the most bytes that one gives (the longest match of deflate is 258 bytes, in two bits), and the samples of a
+# pixel by its color type.
+_DEFLATE_RATIO = 1032
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# EXIF's orientations, and what turns the stored picture upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MOST_DPI = 65_535
 # Pillow's own limit is lower than the resolution of some cameras; ours is _MAX_PIXELS.
 Image.MAX_IMAGE_PIXELS = None
 # The color spaces of profiles, by Pillow's modes.
 _COLOR_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
-# Tags that describe the layout of a file, which TIFF keeps beside those that describe the picture (TIFF 6.0; 34675 is
-# the color profile).
-_LAYOUT_TAGS = frozenset(
-    {*range(254, 260), 262, 266, 273, *range(277, 280), 282, 283, 284, 296, 317, 318, 319, *range(320, 326), 338, 339}
-    | {*range(512, 522), *range(529, 533), 34675}
-)
-# Tags that point to groups of tags: EXIF, GPS, interoperability.
-_GROUP_TAGS = frozenset({34665, 34853, 40965})
 # These need the package pillow-heif, which is under the licence of libheif.
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 
@@ -67,6 +84,7 @@ class Photo:
         exif: EXIF data without orientation and thumbnail.
         dpi: dots per inch, in x and y; None if the file does not say.
         note: what in the file had to be ignored, "" for nothing.
+        full_size: width and height of the whole picture, upright, if it was decoded smaller.
     """
 
     pixels: Pixels
@@ -74,6 +92,7 @@ class Photo:
     exif: bytes = b""
     dpi: tuple[float, float] | None = None
     note: str = ""
+    full_size: tuple[int, int] | None = None
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -86,19 +105,32 @@ def photo_size(path: Path) -> tuple[int, int]:
         return image.size
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(path: Path, longest: int | None = None) -> Photo:
     """Returns the picture in a file; of an animation, the first frame. 16 bits per sample become 8.
 
+    Args:
+        path: the file.
+        longest: the pixels of the longer side that the caller will make of the picture, None to leave it as it is. A
+            huge JPEG is then decoded smaller, and never smaller than that.
+
     Raises:
-        PhotoError: the file is not a picture, or is damaged.
+        PhotoError: the file is not a picture, is damaged, or does not fit into memory.
     """
     with _opened(path) as image, _translated(path):
+        stored = image.size
+        if longest is not None and image.format == "JPEG" and math.prod(stored) > _MOST_PIXELS_WHOLE:
+            factor = min(1.0, _SPARE_SCALE * longest / max(stored))
+            image.draft(image.mode, (math.ceil(stored[0] * factor), math.ceil(stored[1] * factor)))
+        _check_memory(path, image, longest)
         image.load()
-        dpi = image.info.get("dpi")
-        ImageOps.exif_transpose(image, in_place=True)
-        exif = _exif(image)
-        pixels, alpha, note = _in_srgb(image)
-    return Photo(pixels, alpha, exif, None if dpi is None else (float(dpi[0]), float(dpi[1])), note)
+        dpi = _dpi(image)
+        orientation = exif.orientation(image)
+        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+        data, exif_note = exif.read(image)
+        pixels, alpha, note = _in_srgb(upright)
+    turned = stored[::-1] if orientation in exif.SIDEWAYS else stored
+    full_size = None if turned == upright.size else turned
+    return Photo(pixels, alpha, data, dpi, "; ".join(filter(None, (note, exif_note))), full_size)
 
 
 def check_photo_size(path: Path, size: tuple[int, int]) -> None:
@@ -115,16 +147,20 @@ def check_photo_size(path: Path, size: tuple[int, int]) -> None:
         )
 
 
-def write_photo(path: Path, photo: Photo) -> None:
+def write_photo(path: Path, photo: Photo) -> str:
     """Writes a picture in the format of the path's suffix, whole or not at all.
 
-    If the format has no alpha, the picture is laid on white.
+    If the format has no alpha, the picture is laid on white. EXIF data that the format does not take are left out.
+
+    Returns:
+        What was left out, "" for nothing.
 
     Raises:
         OutputError: the file cannot be written.
     """
     suffix = path.suffix.lower()
     options = dict(PHOTO_FORMATS[suffix])
+    note = ""
     if photo.alpha is not None and suffix in _WITHOUT_ALPHA:
         photo = _laid_on_white(photo)
     image = Image.fromarray(photo.pixels)
@@ -132,18 +168,20 @@ def write_photo(path: Path, photo: Photo) -> None:
         image.putalpha(Image.fromarray(photo.alpha))
     if suffix != ".bmp":
         options["icc_profile"] = _srgb_profile()
-        if photo.exif:
-            options["exif"] = photo.exif
-            if suffix in {".tif", ".tiff"} and _has_groups(photo.exif):
-                # libtiff, which compresses, cannot write groups of tags
-                options["compression"] = None
+        if suffix in {".tif", ".tiff"} and exif.has_groups(photo.exif):
+            # libtiff, which compresses, cannot write groups of tags
+            options["compression"] = None
+        data, note = exif.fitting(photo.exif, options)
+        if data:
+            options["exif"] = data
     if photo.dpi is not None and suffix != ".webp":
         options["dpi"] = photo.dpi
     try:
         with atomic_path(path) as partial:
             image.save(partial, **options)  # type: ignore[arg-type]
-    except (OSError, ValueError, RuntimeError) as exc:
+    except (OSError, ValueError, RuntimeError, struct.error) as exc:
         raise OutputError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
+    return note
 
 
 def save_snapshot(path: Path, pixels: Pixels) -> None:
@@ -181,8 +219,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         # Pillow warns about damaged metadata, which painting does not need
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
-            if image.width * image.height > _MAX_PIXELS:
-                raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
+            _check_plausible(path, image)
             yield image
 
 
@@ -203,7 +240,7 @@ def _translated(path: Path) -> Iterator[None]:
     except MemoryError as exc:
         raise PhotoError(f"{path} does not fit into memory") from exc
     # damaged files make Pillow's decoders raise almost anything
-    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError) as exc:
+    except (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, ArithmeticError, struct.error) as exc:
         reason = "it is empty (0 bytes)" if not path.stat().st_size else getattr(exc, "strerror", None) or str(exc)
         if isinstance(exc, UnidentifiedImageError) and path.stat().st_size:
             reason = "its format is unknown"
@@ -263,18 +300,48 @@ def _converter(image: Image.Image) -> tuple[Callable[[Image.Image], Image.Image]
     return through_profile, ""
 
 
-def _exif(image: Image.Image) -> bytes:
-    """Returns the EXIF data of an upright picture, without the thumbnail, which is not painted."""
-    exif = image.getexif()
-    for tag in _LAYOUT_TAGS & set(exif):
-        del exif[tag]
-    return exif.tobytes() if exif else b""
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    """Returns the resolution that a file states, if it makes sense."""
+    try:
+        across, down = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across <= _MOST_DPI and 0 < down <= _MOST_DPI else None
 
 
-def _has_groups(data: bytes) -> bool:
-    exif = Image.Exif()
-    exif.load(data)
-    return bool(_GROUP_TAGS & set(exif))
+def _check_memory(path: Path, image: Image.Image, longest: int | None) -> None:
+    """Checks before a picture is decoded whether there is memory for it and for its painting.
+
+    Raises:
+        PhotoError: there is not.
+    """
+    pixels = math.prod(image.size)
+    factor = 1.0 if longest is None else min(1.0, longest / max(image.size))
+    needed = max(pixels * _BYTES_A_PIXEL_READ, round(pixels * factor**2) * _BYTES_A_PIXEL_PAINTED)
+    free = free_memory()
+    if free is not None and needed > free:
+        hint = "; add --max-size 4096" if image.format == "JPEG" and longest is None else ""
+        raise PhotoError(
+            f"{path} does not fit into memory: {image.width}x{image.height} pixels take {needed / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} GiB are free{hint}"
+        )
+
+
+def _check_plausible(path: Path, image: Image.Image) -> None:
+    """Checks whether a file can be as large a picture as it claims.
+
+    Raises:
+        PhotoError: it cannot, so it is damaged.
+    """
+    claimed = math.prod(image.size)
+    possible = _MAX_PIXELS
+    if image.format == "PNG":
+        with path.open("rb") as file:
+            depth, color_type = file.read(26)[24:]
+        bits = depth * _PNG_SAMPLES.get(color_type, 1)
+        possible = min(possible, path.stat().st_size * _DEFLATE_RATIO * 8 // max(1, bits))
+    if claimed > possible:
+        raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
 
 
 def _laid_on_white(photo: Photo) -> Photo:

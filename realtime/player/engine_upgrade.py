@@ -1,4 +1,4 @@
-"""Start now, get faster later: a missing engine is built beside the show, which changes over when it is ready."""
+"""Start now, get faster later: a missing engine is built in the background, and the show changes over to it."""
 
 from __future__ import annotations
 
@@ -15,29 +15,37 @@ class Build(Protocol):
     """A build that is running; `build_engines.tensorrt.background_build.BackgroundBuild` is one."""
 
     @property
-    def progress(self) -> BuildProgress: ...
+    def progress(self) -> BuildProgress:
+        """How far it is."""
 
     @property
-    def done(self) -> bool | None: ...
+    def done(self) -> bool | None:
+        """None while it runs, then whether the engine was built."""
 
     @property
-    def error(self) -> str: ...
+    def error(self) -> str:
+        """Why the engine was not built."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Cancels it if it still runs."""
 
 
 class Upgrade:
-    """The better backend on its way. A context manager: leaving it cancels a build that still runs.
+    """A better backend on its way. A context manager: leaving it cancels a build that still runs.
 
-    `poll` returns the backend once, when its engine is ready; `status` is what the HUD says meanwhile, '' when there is
-    nothing to say any more; `failure` why it will never be ready.
+    `failure`: why it will never be ready, '' if it may be.
+
+    Args:
+        backend: the one whose engine is missing.
+        argv: the arguments of nst-build that build the engine.
+        start: starts a build with such arguments.
     """
 
     def __init__(
-        self, backend: Backend, words: Sequence[str], start: Callable[[Sequence[str]], Build] = BackgroundBuild
+        self, backend: Backend, argv: Sequence[str], start: Callable[[Sequence[str]], Build] = BackgroundBuild
     ) -> None:
         self._backend = backend
-        self._build: Build | None = start([*words, "--no-receipt"])
+        self._build: Build | None = start([*argv, "--no-receipt"])
         self.failure = ""
 
     def __enter__(self) -> Self:
@@ -52,11 +60,13 @@ class Upgrade:
 
     @property
     def status(self) -> str:
+        """What the HUD shows meanwhile, '' once there is nothing to wait for."""
         if self._build is None:
             return ""
         return f"building the {self._backend.name} engine: {100 * self._build.progress.fraction:.0f} %"
 
     def poll(self) -> Backend | None:
+        """Returns the backend once, when its engine is ready; else None."""
         build = self._build
         if build is None or build.done is None:
             return None
@@ -67,7 +77,12 @@ class Upgrade:
         return None if self.failure else self._backend
 
     def wait(self, report: Callable[[float], None], pause: Callable[[], None]) -> None:
-        """Waits for the build, reporting its fraction in 0..1. Raises BackendUnavailableError where it fails."""
+        """Waits for the build. Raises BackendUnavailableError if it fails.
+
+        Args:
+            report: called with the fraction done, 0..1.
+            pause: waits a moment before the build is looked at again.
+        """
         while self.poll() is None:
             if self.failure:
                 raise BackendUnavailableError(self.failure)

@@ -1,4 +1,4 @@
-"""What is written over the picture on the screen: the HUD, messages, the help. Never into a recording."""
+"""What is written over the frame on the screen: the HUD, messages, the help. It is never recorded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ _FADE_OUT_S = 0.5
 
 @dataclass(frozen=True)
 class Readings:
-    """What the HUD shows of the loop: frames per second, capture to display in ms, dropped frames, names.
+    """What the HUD shows.
 
-    caption: title and artist. reason: why no better backend paints. net_scale: the share of width and height that the
-    net paints at. standing: a line for every sink or source that has something to say, such as "on air at
-    rtmp://example.org". thumbnail: of the style; thumbnails: with their names, for the help.
+    Args:
+        fps: frames per second.
+        latency_ms: from capture to display.
+        dropped: the number of live frames that were skipped.
+        backend: what paints.
+        caption: title and artist of the style.
+        recorded_s: for how long a recording has been running, None for none.
+        standing: a line for every sink or source that has something to report, e.g. "on air at rtmp://example.org".
+        reason: why no better backend paints, '' for none.
+        net_scale: the share of width and height that the net paints at.
+        thumbnail: of the style, None for none.
+        thumbnails: of all styles, with their names; for the help.
     """
 
     fps: float
@@ -38,7 +47,13 @@ class Readings:
 
 
 def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
-    """Returns the picture with everything written on it that the session asks for; the input is left as it is."""
+    """Returns the frame with everything written on it that the session asks for.
+
+    Args:
+        pixels: H x W x 3 uint8 RGB, left as it is.
+        session: says what is shown.
+        readings: the figures.
+    """
     height, width = pixels.shape[:2]
     size = int(min(max(11, height / 26), max(11, width / 36)))
     opacity = (session.notice_until_s - time.monotonic()) / _FADE_OUT_S if session.notice else 0.0
@@ -51,16 +66,16 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
         _draw_status(canvas, session, readings, size)
     if opacity > 0:
         # the compare view has its captions at the bottom
-        place = "bottom" if session.view == "painting" else "above bottom"
-        blend(canvas, text_panel((Line(session.notice),), size), place, min(1.0, opacity))
+        position = "bottom" if session.view == "painting" else "above bottom"
+        blend(canvas, text_panel((Line(session.notice),), size), position, min(1.0, opacity))
     return canvas
 
 
 def _draw_status(canvas: Pixels, session: Session, readings: Readings, size: int) -> None:
     full = session.hud == "full" and not session.help  # the help needs the room
     lines = _full_status(session, readings) if full else _minimal_status(session, readings)
-    beside = readings.thumbnail if full and not session.original else None
-    blend(canvas, text_panel(lines, size, beside), "top left")
+    thumbnail = readings.thumbnail if full and not session.original else None
+    blend(canvas, text_panel(lines, size, thumbnail), "top left")
     if session.view != "painting":
         blend(canvas, text_panel((Line("camera", DIM),), size), "bottom left")
         painted = session.style_name if len(session.mix) < 2 and not session.original else _name(session, readings)
@@ -90,7 +105,7 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
         minutes, seconds = divmod(int(readings.recorded_s), 60)
         lines.append(Line(f"{DOT} REC {minutes}:{seconds:02d}", RED))
     if session.frozen:
-        lines.append(Line("frozen (space goes on)", DIM))
+        lines.append(Line("frozen (space: go on)", DIM))
     if session.muted:
         lines.append(Line("sound off (u)", DIM))
     return tuple(lines)
@@ -103,12 +118,12 @@ def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
 
 @functools.lru_cache(maxsize=4)
 def _help_panel(width: int, height: int, size: int, thumbnails: Sequence[tuple[str, Thumbnail]]) -> Panel:
-    """All keys in two double columns, and below them the styles, where the picture is large enough."""
+    """Returns all keys in two double columns, and below them the styles if the frame is large enough."""
     keys = key_help()
     rows = -(-len(keys) // 2)
     pairs = zip(keys[:rows], (*keys[rows:], ("", "")), strict=False)
     lines = tuple(Line("\t".join((*left, *right))) for left, right in pairs)
-    # all of the help is to be seen
+    # the help must fit
     size = max(8, min(size, int(height / (1.4 * rows + 2)), width // 42))
     panel = text_panel(lines, size)
     while size > 8 and panel.size[0] > width - 2:

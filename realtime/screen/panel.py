@@ -1,4 +1,4 @@
-"""Text on a dark, translucent, rounded panel, and how it is laid over a picture."""
+"""Text on a dark, translucent, rounded panel, and how it is laid over a frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text; a tab begins the next column. `size` is relative to that of the panel."""
+    """A line of text; a tab starts the next column. `size` is relative to that of the panel."""
 
     text: str
     colour: tuple[int, int, int] = INK
@@ -30,7 +30,12 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """What is laid over a picture: `colour`, times its opacity, and what is `kept` of the picture; h x w x 3 uint8."""
+    """What is laid over a frame. Both are h x w x 3 uint8.
+
+    Args:
+        colour: RGB, already multiplied by the opacity.
+        kept: what is kept of the frame, 0..255.
+    """
 
     colour: Pixels
     kept: Pixels
@@ -42,16 +47,22 @@ class Panel:
 
 
 @functools.lru_cache(maxsize=32)
-def text_panel(lines: Sequence[Line], size: int, beside: Thumbnail | None = None) -> Panel:
-    """Returns the lines, in letters of `size` pixels, right of a thumbnail. Cached: most texts stay for many frames."""
+def text_panel(lines: Sequence[Line], size: int, thumbnail: Thumbnail | None = None) -> Panel:
+    """Returns lines of text on a panel. Cached: most texts stay for many frames.
+
+    Args:
+        lines: at least one.
+        size: of the letters, in pixels.
+        thumbnail: shown left of the text, None for none.
+    """
     margin, gap = size * 2 // 3, size
     fonts = [ImageFont.load_default(max(8, round(size * line.size))) for line in lines]
     cells = [line.text.split("\t") for line in lines]
     tabs = _columns(cells, fonts, gap)
     heights = [round(1.4 * size * line.size) for line in lines]
     text_height = sum(heights) - round(0.4 * size * lines[-1].size)
-    side = 0 if beside is None else min(max(text_height, 3 * size), 4 * size)
-    picture = None if beside is None else Image.fromarray(beside.pixels).resize((side * 4 // 3, side))
+    side = 0 if thumbnail is None else min(max(text_height, 3 * size), 4 * size)
+    picture = None if thumbnail is None else Image.fromarray(thumbnail.pixels).resize((side * 4 // 3, side))
     left = margin + (0 if picture is None else picture.width + gap)
     image, draw = _background(left + round(tabs[-1]) - gap + margin, max(text_height, side) + 2 * margin, margin)
     if picture is not None:
@@ -68,14 +79,19 @@ def text_panel(lines: Sequence[Line], size: int, beside: Thumbnail | None = None
 
 @functools.lru_cache(maxsize=4)
 def strip_panel(thumbnails: Sequence[tuple[str, Thumbnail]], size: int) -> Panel:
-    """Returns thumbnails side by side with their names below, in letters of `size` pixels."""
+    """Returns thumbnails side by side, with their names below.
+
+    Args:
+        thumbnails: at least one, each with its name.
+        size: of the letters, in pixels.
+    """
     margin, font = size * 2 // 3, ImageFont.load_default(max(8, size))
     width, height = 5 * size, 15 * size // 4
     image, draw = _background(
         len(thumbnails) * (width + margin) + margin, height + 2 * margin + round(1.3 * size), margin
     )
-    for place, (name, thumbnail) in enumerate(thumbnails):
-        left = margin + place * (width + margin)
+    for index, (name, thumbnail) in enumerate(thumbnails):
+        left = margin + index * (width + margin)
         picture = Image.fromarray(thumbnail.pixels).resize((width, height))
         image.paste(picture, (left, margin), _rounded(picture.size, margin // 2))
         fitting = next(name[:end] for end in range(len(name), 0, -1) if end == 1 or font.getlength(name[:end]) <= width)
@@ -84,7 +100,7 @@ def strip_panel(thumbnails: Sequence[tuple[str, Thumbnail]], size: int) -> Panel
 
 
 def stacked(upper: Panel, lower: Panel) -> Panel:
-    """Returns two panels as one, the lower below the middle of the upper."""
+    """Returns two panels as one: the lower one below the upper one, both centred."""
     width, gap = max(upper.size[0], lower.size[0]), upper.size[1] // 40
     colours = (_framed(upper.colour, width, gap, 0), _framed(lower.colour, width, 0, 0))
     kept = (_framed(upper.kept, width, gap, 255), _framed(lower.kept, width, 0, 255))
@@ -97,8 +113,15 @@ def _framed(pixels: Pixels, width: int, below: int, value: int) -> Pixels:
     return np.pad(pixels, around, constant_values=value)
 
 
-def blend(canvas: Pixels, panel: Panel, place: str, opacity: float = 1.0) -> None:
-    """Lays a panel over the canvas, cut off at its edges where the picture is too small."""
+def blend(canvas: Pixels, panel: Panel, position: str, opacity: float = 1.0) -> None:
+    """Lays a panel over the canvas, cut off at its edges if the canvas is too small.
+
+    Args:
+        canvas: H x W x 3 uint8 RGB, changed in place.
+        panel: what is laid over it.
+        position: "top left", "bottom left", "bottom right", "bottom", "above bottom" or "centre".
+        opacity: of the panel, 0..1.
+    """
     height, width = canvas.shape[:2]
     rows, columns = min(panel.size[1], height), min(panel.size[0], width)
     gap = min(12, height // 40)
@@ -111,7 +134,7 @@ def blend(canvas: Pixels, panel: Panel, place: str, opacity: float = 1.0) -> Non
         "bottom": (low - gap, centre),
         "above bottom": (low - 2 * gap - rows, centre),
         "centre": (middle, centre),
-    }[place]
+    }[position]
     top, left = max(0, min(top, height - rows)), max(0, min(left, width - columns))
     region = canvas[top : top + rows, left : left + columns]
     colour, kept = panel.colour[:rows, :columns], panel.kept[:rows, :columns]
@@ -120,7 +143,7 @@ def blend(canvas: Pixels, panel: Panel, place: str, opacity: float = 1.0) -> Non
 
 
 def _columns(cells: Sequence[Sequence[str]], fonts: Sequence[_Font], gap: int) -> list[float]:
-    """Returns where each column begins, and last where the next one would."""
+    """Returns where each column starts, and last where the next one would."""
     tabs = [0.0]
     for column in range(max(len(row) for row in cells)):
         widths = [font.getlength(row[column]) for row, font in zip(cells, fonts, strict=True) if column < len(row)]

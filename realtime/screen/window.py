@@ -1,4 +1,4 @@
-"""The window on the screen, through OpenCV: shows pictures and hands on what is typed."""
+"""The window on the screen, through OpenCV: shows frames and passes on what is typed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,23 +18,27 @@ from realtime.session import ESCAPE
 TITLE = "nst-live"
 
 
-def no_screen_reason() -> str | None:
-    """Returns why no window can be opened here, None where one can. Asks before Qt does: Qt ends the whole process."""
+def no_screen_reason(environment: Mapping[str, str]) -> str | None:
+    """Returns why no window can be opened here, None if one can; Qt itself would end the whole process.
+
+    Args:
+        environment: the variables of the process, of which DISPLAY names the screen.
+    """
     if not sys.platform.startswith("linux"):
         return None
-    display = os.environ.get("DISPLAY", "")
+    display = environment.get("DISPLAY", "")
     if not display:
-        wayland = " and OpenCV's windows need X11, as of Xwayland" if os.environ.get("WAYLAND_DISPLAY") else ""
+        wayland = ", and OpenCV's windows need X11, e.g. Xwayland" if environment.get("WAYLAND_DISPLAY") else ""
         return f"no screen (DISPLAY is not set{wayland})"
     try:
         x11 = ctypes.CDLL("libX11.so.6")
     except OSError:
-        # OpenCV's wheel brings its own, which nobody can ask
+        # OpenCV's wheel has one of its own, which cannot be asked
         return None
     x11.XOpenDisplay.restype, x11.XCloseDisplay.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-    connection = x11.XOpenDisplay(None)
+    connection = x11.XOpenDisplay(display.encode())
     if not connection:
-        return f"no screen (nothing answers at DISPLAY {display}, or it lets nobody in)"
+        return f"no screen (nothing answers at DISPLAY {display}, or access is denied)"
     x11.XCloseDisplay(connection)
     return None
 
@@ -41,25 +46,26 @@ def no_screen_reason() -> str | None:
 def _share_x11() -> None:
     """Has Qt use the X11 library's own half of libX11-xcb.
 
-    OpenCV's wheel brings an old one beside the system's new libX11, whose private structures it does not know: Qt then
-    shares its event queue with Xlib without knowing, and where it loses the news that its window is there, the window
-    stays black. What was loaded before for everybody is preferred to what the wheel brings.
+    OpenCV's wheel has an old one, which does not know the private structures of the system's newer libX11: Qt then
+    shares its event queue with Xlib without knowing it, and if it misses the event that maps its window, the window
+    stays black. A library that is already loaded globally is preferred to the wheel's.
     """
-    # where it is not installed nothing is worse than before
+    # if it is not installed, nothing is worse than before
     with contextlib.suppress(OSError):
         ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 class Window:
-    """A resizable window; a context manager. `show` draws a picture, `keys` returns what was typed since.
+    """A resizable window. A context manager.
 
-    `pointed_at` returns where the mouse was pressed or dragged to since, as a share of the picture's width.
+    Args:
+        size: width and height in pixels.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
         if sys.platform.startswith("linux"):
             _share_x11()
-        # Qt complains about fonts that it does not need here
+        # Qt warns about fonts that it does not need here
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
@@ -84,14 +90,14 @@ class Window:
         self._shown, self._width = True, pixels.shape[1]
 
     def keys(self, wait_ms: int = 1) -> str:
-        """Returns the character typed within the time, or '' for none; closing the window is as good as ESC."""
+        """Returns a character typed within the time, '' for none; closing the window counts as ESC."""
         code = cv2.waitKeyEx(wait_ms)
         if self.closed:
             return ESCAPE
         return chr(code & 0xFF) if 0 <= code & 0xFFFF < 128 and code != -1 else ""
 
     def pointed_at(self) -> float | None:
-        """Returns where the mouse was pressed or dragged to since the last call, None where it was not."""
+        """Returns where the mouse was pressed or dragged to since the last call, a share of the width, or None."""
         share, self._pointed_at = self._pointed_at, None
         return share
 
@@ -110,5 +116,5 @@ class Window:
             return False
         try:
             return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
-        except cv2.error:  # OpenCV raises for a window that is gone
+        except cv2.error:  # OpenCV raises if the window is gone
             return True

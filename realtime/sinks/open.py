@@ -69,6 +69,11 @@ class OpenSinks:
         """What earlier runs have done, if the file is painted in segments."""
         return self.recorder if isinstance(self.recorder, ResumableRecorder) else None
 
+    @property
+    def damage(self) -> Sequence[str]:
+        """What of the copied audio and subtitles was damaged and left out, one line each."""
+        return () if self.recorder is None else self.recorder.damage
+
     def finish(self, complete: bool) -> None:
         """Writes what is still waiting.
 

@@ -11,13 +11,15 @@ from typing import Any, Self
 
 import av
 import av.error
+from PIL import Image
 
-from realtime.audio.copied_tracks import CopiedTracks
+from realtime.audio.copied_tracks import CopiedTracks, has_keyed_tags
 from realtime.audio.feed import AudioQueue
 from realtime.audio.live_track import LiveAudioTrack
 from realtime.frames import ClipRange, Frame, Pixels
+from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Container, Encoding, OutputError, encoder_for, open_encoder
-from realtime.media.image_sequence import is_image_sequence, numbered_files
+from realtime.media.image_sequence import is_image_sequence, numbered_files, sequence_url
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.media.video_encoder import Packet, VideoEncoder, VideoTrack
 
@@ -108,8 +110,10 @@ class FileRecorder:
         self._closed = False
         container = CONTAINERS[path.suffix.lower()]
         name = encoder_for(path, encoding)
+        existed = path.exists()
         try:
-            self._container = av.open(str(path), "w", format=container.format, options=_muxer_options(container, track))
+            url = sequence_url(path) if is_image_sequence(path) else file_url(path)
+            self._container = av.open(url, "w", format=container.format, options=_muxer_options(path, track, copy_from))
             self._video = open_video_encoder(self._container, name, track, encoding, container)
             self._copied = None if copy_from is None else CopiedTracks(copy_from, self._container, self._video.stream)
             audible = audio is not None and bool(container.audio)
@@ -118,6 +122,9 @@ class FileRecorder:
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as exc:
+            if not existed:
+                # nothing is in it
+                path.unlink(missing_ok=True)
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
         self.notes: Sequence[str] = (
             *self._video.format.notes,
@@ -132,6 +139,11 @@ class FileRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def damage(self) -> Sequence[str]:
+        """What of the copied audio and subtitles was damaged and left out so far, one line each."""
+        return () if self._copied is None else self._copied.damage
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Adds a frame.
@@ -256,10 +268,23 @@ def open_video_encoder(
     return video
 
 
-def _muxer_options(container: Container, track: VideoTrack) -> dict[str, str]:
-    options = dict(container.options)
+def _muxer_options(path: Path, track: VideoTrack, copy_from: ClipRange | None) -> dict[str, str]:
+    options = dict(CONTAINERS[path.suffix.lower()].options)
     if "movflags" in options:
         # the clock by which an MP4 says when a stream begins: frames fall on its ticks, and audio nearly does
         ticks_per_s = track.time_base.denominator
         options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
+        if copy_from is not None and has_keyed_tags(copy_from.path):
+            options["movflags"] += "+use_metadata_tags"
+    if path.suffix.lower() == ".gif" and copy_from is not None and copy_from.path.suffix.lower() == ".gif":
+        options["loop"] = str(_loop_count(copy_from.path))
     return options
+
+
+def _loop_count(gif: Path) -> int:
+    """Returns how often a GIF is repeated: 0 for always, -1 for not at all."""
+    try:
+        with Image.open(gif) as image:
+            return int(image.info.get("loop", -1))
+    except (OSError, ValueError, SyntaxError):
+        return 0

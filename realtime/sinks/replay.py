@@ -18,6 +18,7 @@ import av.error
 from realtime.audio.feed import AudioChunk, AudioQueue
 from realtime.audio.live_track import LiveAudioTrack
 from realtime.frames import Frame, Pixels, Size
+from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Encoding, OutputError
 from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
 
@@ -131,7 +132,7 @@ class Replay:
         if not packets:
             raise OutputError("there is nothing to replay yet")
         try:
-            with av.open(str(path), "w", options=dict(CONTAINERS[SUFFIX].options)) as container:
+            with av.open(file_url(path), "w", options=dict(CONTAINERS[SUFFIX].options)) as container:
                 self._mux(container, packets, chunks)
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot save the replay {path}: {exc.strerror or exc}") from exc

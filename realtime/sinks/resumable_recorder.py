@@ -50,7 +50,8 @@ class ResumableRecorder:
         fingerprint: what decides how the frames look, by name.
 
     `done` counts the frames of earlier runs, which `write` is not given again. `last_painting` is what the stabilizer
-    kept of the last of them, H x W x 3 uint8 RGB. `notes` says what the container cannot hold.
+    kept of the last of them, H x W x 3 uint8 RGB. `notes` says what the container cannot hold, `damage` what of the
+    audio was damaged, once the output is whole.
 
     Raises:
         OutputError: the file cannot be written, or an earlier run had another fingerprint.
@@ -80,6 +81,7 @@ class ResumableRecorder:
         self._paintings: dict[int, Pixels | None] = {}
         self._segment: _Segment | None = None
         self._audio_to_its_end = False
+        self.damage: Sequence[str] = ()
         with self._recorder() as recorder:  # thrown away: it reports now, and not in hours, what cannot be written
             self.notes = recorder.notes
 
@@ -160,6 +162,7 @@ class ResumableRecorder:
                 recorder.append(packet)
             if self._audio_to_its_end:
                 recorder.finish_audio()
+            self.damage = recorder.damage
         if self._parts:
             self._partial.replace(self.path)
 

@@ -6,15 +6,17 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import av
 import av.error
 
 from realtime.audio.feed import AudioChunk, AudioDecoder, AudioFeed
-from realtime.frames import Frame, Size
-from realtime.media.color import ToRgb
+from realtime.frames import Frame, Presentation, Size
+from realtime.media.color import Orientation, ToRgb, orientation_of, scaled_aspect
 from realtime.media.decoding import SourceError, decode_packet, frame_rate, open_video_stream, reason_of
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.sources.base import BaseSource, SourceInfo
@@ -89,10 +91,19 @@ class NetworkStream(BaseSource):
         self._has_end = bool(self._container.duration) or self._container.size > 0
         self._paced = self._has_end or self._container.format.name in _SEGMENTED
         self._stopped = threading.Event()
+        self._packets = self._container.demux(self._video, *self._audio_streams)
+        # what is a file or nearly one says by its first frame which way is up; a live stream is not waited for
+        self._ahead = list(self._until_first_frame(name)) if self._paced else []
+        self._orientation = self._orientation_of_first()
+        stored = self._video.codec_context.width, self._video.codec_context.height
+        upright = self._orientation.size(stored)
+        aspect = self._video.sample_aspect_ratio or Fraction(1)
+        aspect = (1 / aspect if self._orientation.swapped else aspect) if aspect > 0 else Fraction(1)
         super().__init__(
             SourceInfo(
                 name=name,
-                size=size or (self._video.codec_context.width, self._video.codec_context.height),
+                size=size or upright,
+                presentation=Presentation(scaled_aspect(aspect, upright, size or upright)),
                 rate=frame_rate(self._video),
                 time_base=LIVE_TIME_BASE,
                 live=True,
@@ -123,9 +134,11 @@ class NetworkStream(BaseSource):
             raise SourceError(f"the stream {name} stopped")
 
     def _decode(self) -> Iterator[Frame]:
-        index, to_rgb, audio_decoder, clock = 0, ToRgb(self.size), AudioDecoder(), StreamClock()
-        for packet in self._container.demux(self._video, *self._audio_streams):
-            for decoded in decode_packet(packet):
+        index, to_rgb = 0, ToRgb(self.size, self._orientation)
+        audio_decoder, clock = AudioDecoder(), StreamClock()
+        ahead, self._ahead = self._ahead, []
+        for frames in chain((frames for _, frames in ahead), map(decode_packet, self._packets)):
+            for decoded in frames:
                 if isinstance(decoded, av.VideoFrame):
                     time_s = float(decoded.time or 0)
                     if self._paced and self._stopped.wait(clock.early_s(time_s, time.monotonic())):
@@ -138,10 +151,30 @@ class NetworkStream(BaseSource):
                     for chunk in audio_decoder.chunks(decoded):
                         self.info.audio.put(AudioChunk(clock.began_s + chunk.at_s, chunk.samples))
 
+    def _until_first_frame(self, name: str) -> Iterator[tuple[Any, Sequence[Any]]]:
+        """Yields packets and what they decode to, up to the first frame."""
+        try:
+            for packet in self._packets:
+                decoded = decode_packet(packet)
+                yield packet, decoded
+                if any(isinstance(frame, av.VideoFrame) for frame in decoded):
+                    return
+        except (av.error.FFmpegError, OSError) as exc:
+            self._container.close()
+            raise SourceError(f"the stream {name} broke off: {reason_of(exc)}") from exc
+
+    def _orientation_of_first(self) -> Orientation:
+        for packet, decoded in self._ahead:
+            for frame in decoded:
+                if isinstance(frame, av.VideoFrame):
+                    return orientation_of(frame, self._video, bytes(packet))
+        return Orientation()
+
     def stop(self) -> None:
         self._stopped.set()
 
     def close(self) -> None:
+        self._ahead = []
         self._container.close()
 
 

@@ -50,7 +50,8 @@ def open_source(
     if not is_file(url):
         return Reconnecting(NetworkStream(url, size, audio), lambda: NetworkStream(url, size, audio))
     file = VideoFile(Path(url), size, reading, rate)
-    return file if rate is None or rate == file.rate else Resampled(file, rate)
+    # also at the file's own rate, which may be no more than the most frequent one
+    return file if rate is None or file.info.clip is None else Resampled(file, rate)
 
 
 def is_file(url: str) -> bool:

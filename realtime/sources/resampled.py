@@ -28,12 +28,20 @@ class Resampled(Wrapper):
         """Yields frames whose timestamps are multiples of 1 / rate."""
         index, first_tick = 0, 0
         began_s: Fraction | None = None
+        shown: Frame | None = None
+        ends_s = Fraction(0)
+        # a file's clock rounds, and so does its beginning
+        rounding_s = min(2 * self._inner.info.time_base, 1 / (4 * self.rate))
         for frame in self._inner.frames():
             at_s = frame.time if frame.time is not None else frame.index / self._inner.rate
             if began_s is None:
                 # a file's clock may begin at any time, and its audio keeps to that clock
                 began_s, first_tick = at_s, round(at_s * self.rate)
             # a frame is shown until the next one is due, so it stands for every tick before that
-            while index / self.rate < at_s - began_s + 1 / self._inner.rate:
-                yield Frame(frame.pixels, index, frame.captured_at_s, (first_tick + index) / self.rate)
+            while shown is not None and index / self.rate < at_s - began_s - rounding_s:
+                yield Frame(shown.pixels, index, shown.captured_at_s, (first_tick + index) / self.rate)
                 index += 1
+            shown, ends_s = frame, at_s - began_s + (frame.duration or 1 / self._inner.rate)
+        while shown is not None and index / self.rate < ends_s - rounding_s:
+            yield Frame(shown.pixels, index, shown.captured_at_s, (first_tick + index) / self.rate)
+            index += 1

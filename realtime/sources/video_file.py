@@ -15,12 +15,29 @@ from typing import Any
 
 import av
 import av.error
-from av.format import Flags as ContainerFormatFlags
 
-from realtime.frames import ClipRange, Frame, Presentation, Size
-from realtime.media.color import Orientation, ToRgb, hdr_name, is_transparent, orientation_of, presentation_of
-from realtime.media.decoding import SourceError, frame_rate, open_video_stream, reason_of
-from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files
+from realtime.frames import ClipRange, Frame, Pixels, Presentation, Size, letterboxed
+from realtime.media.color import (
+    Orientation,
+    ToRgb,
+    has_side_data,
+    hdr_name,
+    is_transparent,
+    orientation_of,
+    presentation_of,
+    scaled_aspect,
+)
+from realtime.media.continuous_clock import ContinuousClock
+from realtime.media.decoding import (
+    SourceError,
+    file_url,
+    frame_rate,
+    has_free_clock,
+    open_video_stream,
+    reason_of,
+    timed_streams,
+)
+from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files, sequence_url
 from realtime.media.rates import clock_for
 from realtime.sources.base import BaseSource, SourceInfo
 
@@ -30,8 +47,11 @@ _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 _END_TOLERANCE_S = Fraction(1, 2)
 # Reading gives up after this many failures in a row; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
-# In a transport stream, seeking may end after the key frame that is needed, so it aims this much earlier.
-_SEEK_MARGIN_S = 10
+# Seeking goes by the order of decoding, so it may end at a key frame that is shown too late: then it aims this much
+# earlier, one after the other.
+_SEEK_MARGINS_S = (0, 1, 4, 16, 64)
+# Packets that are held until the last key frame before the beginning is known.
+_MAX_HELD = 20_000
 # Frames per second of an image sequence, which does not say.
 IMAGE_SEQUENCE_RATE = Fraction(25)
 
@@ -91,10 +111,11 @@ class VideoFile(BaseSource):
         self._rate = frame_rate(self._video)
         self._promised_end_s = _matroska_end_s(self._container, self._video)
         self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
+        self._first_packet = b""
         self._seek()
         self._decoded = self._decode()
         self._first = first = self._first_frame()
-        orientation = orientation_of(first)
+        self._orientation = orientation = orientation_of(first, self._video, self._first_packet)
         upright = orientation.size((first.width, first.height))
         shown_size = size or reading.fitted(upright)
         super().__init__(
@@ -109,7 +130,9 @@ class VideoFile(BaseSource):
                 notes=tuple(_notes(first, self._video, str(path))),
             )
         )
+        self._stored_size = first.width, first.height
         self._to_rgb = ToRgb(shown_size, orientation)
+        self._fitting: dict[Size, ToRgb] = {}
 
     @property
     def shortfall(self) -> str | None:
@@ -120,7 +143,7 @@ class VideoFile(BaseSource):
         end_s = Fraction(0)
         for decoded in chain([self._first], self._decoded):
             at_s, duration_s = self._time(decoded), self._duration_s(decoded)
-            yield Frame(self._to_rgb(decoded), self._count, time.monotonic(), at_s, duration_s)
+            yield Frame(self._pixels(decoded), self._count, time.monotonic(), at_s, duration_s)
             self._count += 1
             end_s = max(end_s, (at_s or 0) + duration_s)
         self._shortfall = self._missing(end_s)
@@ -136,12 +159,41 @@ class VideoFile(BaseSource):
         ends_s = None if end_s is None else self._origin_s - (start_s or 0) + end_s
         return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None)
 
+    def _pixels(self, decoded: av.VideoFrame) -> Pixels:
+        stored = decoded.width, decoded.height
+        if stored == self._stored_size:
+            return self._to_rgb(decoded)
+        # the size has changed in the middle: what is in the frame keeps its shape
+        if stored not in self._fitting:
+            self._fitting[stored] = ToRgb(self._size_within(stored), self._orientation)
+        return letterboxed(self._fitting[stored](decoded), self.size)
+
+    def _size_within(self, stored: Size) -> Size:
+        """Returns the size in which a frame of another shape is shown whole within the frames."""
+        width, height = self._orientation.size(stored)
+        aspect = self._video.codec_context.sample_aspect_ratio or Fraction(1)
+        wide = (
+            width * (1 / aspect if self._orientation.swapped else aspect) / self.info.presentation.sample_aspect_ratio
+        )
+        factor = min(self.size[0] / wide, Fraction(self.size[1], height))
+        return max(1, round(wide * factor)), max(1, round(height * factor))
+
     def _seek(self) -> None:
         """Seeks to the last key frame before the requested part; if that fails, all is read."""
-        if self._reading.start_s:
-            aim_s = self._origin_s - (_SEEK_MARGIN_S if _has_free_clock(self._container) else 0)
-            with suppress(av.error.FFmpegError):
-                self._container.seek(max(int(aim_s * av.time_base), 0))
+        # a clock that begins again has the same time twice: there, all is read and only the end of it decoded
+        if not self._reading.start_s or has_free_clock(self._container):
+            return
+        for margin_s in _SEEK_MARGINS_S:
+            aim = max(int((self._origin_s - margin_s) * av.time_base), 0)
+            try:
+                self._container.seek(aim)
+                first = next(self._container.demux(self._video), None)
+                self._container.seek(aim)
+            except av.error.FFmpegError:
+                return
+            if first is None or first.pts is None or first.pts * first.time_base <= self._origin_s or not aim:
+                return
+        self._container.seek(0)
 
     def _first_frame(self) -> av.VideoFrame:
         first = next(self._decoded, None)
@@ -156,7 +208,9 @@ class VideoFile(BaseSource):
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
         """Yields the requested frames; one that cannot be decoded is skipped and remembered."""
         end_s = None if self._reading.end_s is None else self._reading.end_s - (self._reading.start_s or 0)
-        for packet in self._packets():
+        for packet in self._needed(self._packets()):
+            if not self._first_packet:
+                self._first_packet = bytes(packet)
             # a file that was cut without encoding again has frames before its beginning that are not to be shown
             self._hidden += packet.is_discard
             try:
@@ -174,14 +228,33 @@ class VideoFile(BaseSource):
                     # what fails before the requested part does not matter
                     self._trouble = ""
 
+    def _needed(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Yields the packets from the last key frame before the requested part on."""
+        held: list[Any] = []
+        if self._reading.start_s and has_free_clock(self._container):
+            for packet in packets:
+                time_s = None if packet.pts is None else packet.pts * packet.time_base
+                if packet.is_keyframe and time_s is not None and time_s <= self._origin_s:
+                    held.clear()
+                held.append(packet)
+                # frames are stored up to a second before others that are shown earlier
+                if packet.dts is None or packet.dts * packet.time_base >= self._origin_s or len(held) > _MAX_HELD:
+                    break
+        yield from held
+        yield from packets
+
     def _packets(self) -> Iterator[Any]:
         """Yields the packets of the video, and continues behind damaged places."""
         failures = 0
+        clock = ContinuousClock(closes_gaps=has_free_clock(self._container))
+        streams = {stream.index: stream for stream in (self._video, *timed_streams(self._container))}
         while failures < _MAX_BAD_READS:
             try:
-                for packet in self._container.demux(self._video):
+                for packet in self._container.demux(*streams.values()):
                     failures = 0
-                    yield packet
+                    clock.move(packet)
+                    if packet.stream is self._video:
+                        yield packet
                 return
             except av.error.FFmpegError as exc:
                 self._trouble = reason_of(exc)
@@ -246,6 +319,12 @@ def _notes(decoded: av.VideoFrame, stream: Any, name: str) -> Iterator[str]:
     # WebM keeps alpha in a place that the decoder ignores
     if is_transparent(decoded) or stream.metadata.get("alpha_mode") == "1":
         yield f"{name} is partly transparent: its alpha channel is ignored"
+    if decoded.interlaced_frame:
+        yield f"{name} is interlaced: its frames are painted whole and no longer marked as interlaced"
+    if has_side_data(decoded, stream, "A53_CC"):
+        yield f"{name} has closed captions within its frames: they are left out"
+    if has_side_data(decoded, stream, "SPHERICAL"):
+        yield f"{name} is a 360-degree video: what is painted is no longer marked as one"
 
 
 def _presentation(
@@ -261,33 +340,23 @@ def _presentation(
     """
     stored = stream.sample_aspect_ratio
     shown = presentation_of(decoded, stored if stored is not None and stored > 0 else Fraction(1), orientation)
-    return replace(shown, sample_aspect_ratio=_scaled_aspect(shown.sample_aspect_ratio, *sizes))
-
-
-def _scaled_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
-    """Returns the sample aspect ratio that keeps the shape of a frame whose size changes."""
-    stretched = Fraction(before[0] * after[1], before[1] * after[0])
-    # sides are whole numbers: what comes of rounding is not intended
-    if abs(stretched - 1) < Fraction(1, 50) or before == after:
-        return aspect
-    return (aspect * stretched).limit_denominator(255)
-
-
-def _has_free_clock(container: Any) -> bool:
-    """Returns whether a format's clock may begin at any time, like that of a broadcast."""
-    return bool(container.format.flags & ContainerFormatFlags.ts_discont.value)
+    return replace(shown, sample_aspect_ratio=scaled_aspect(shown.sample_aspect_ratio, *sizes))
 
 
 def _clock_origin_s(container: Any) -> Fraction:
     """Returns the time of the file that is shown as 0."""
-    starts = container.start_time if _has_free_clock(container) else None
+    starts = container.start_time if has_free_clock(container) else None
     return Fraction(starts or 0, av.time_base)
 
 
 def _open_file(path: Path, rate: Fraction | None = None) -> Any:
     options = {}
     if is_image_sequence(path):
-        options = {"framerate": str(rate or IMAGE_SEQUENCE_RATE), "start_number": str(first_number(path))}
+        options = {
+            "framerate": str(rate or IMAGE_SEQUENCE_RATE),
+            "start_number": str(first_number(path)),
+            "pattern_type": "sequence",
+        }
     elif not path.exists():
         raise SourceError(f"no file {path}; to see the bundled scene instead, type: nst-live -i test")
     elif path.is_dir():
@@ -295,7 +364,8 @@ def _open_file(path: Path, rate: Fraction | None = None) -> Any:
     elif path.stat().st_size == 0:
         raise SourceError(f"{path} is empty (0 bytes)")
     try:
-        container = av.open(str(path), options=options, format="image2" if options else None, metadata_errors="replace")
+        url, format_name = (sequence_url(path), "image2") if options else (file_url(path), None)
+        container = av.open(url, options=options, format=format_name, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as exc:
         raise SourceError(f"{path} cannot be read as a video: {reason_of(exc)}") from exc
     if container.format.name in _TEXT_FORMATS:

@@ -41,7 +41,7 @@ def enlarged(painted: Pixels, small: Pixels, photo: Pixels) -> Pixels:
     """Returns the painting of a reduced photo at the photo's own size, and sharp.
 
     Bicubic, plus half of the brightness that the photo lost when it was reduced: its edges are sharp again. Chosen by
-    measurement (docs/measurements.md).
+    measurement (docs/lab/live.md).
 
     Args:
         painted: the painting of `small`.

@@ -1,4 +1,4 @@
-"""Paints single pictures of any size: whole where that fits, else in bands."""
+"""Paints single pictures of any size: whole if that fits into memory, else in bands."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
-from realtime.stylize.compositing import at_strength, with_colors_of
+from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
 from realtime.stylize.pipeline import NetPipeline
 from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.tiled import paint_in_bands
 
-# A picture of more pixels takes more memory whole than the app should.
+# Painting a picture of more pixels as a whole would take too much memory.
 MOST_PIXELS_WHOLE = 16_000_000
 _STRIP_ROWS = 512
-# A painter is made for one size; of photographs in many sizes, so many painters are kept.
+# A painter is made for one size; of pictures in many sizes, this many painters are kept.
 _MOST_PAINTERS = 3
 
 
 @dataclass(frozen=True)
 class PhotoLook:
-    """How pictures are painted, beyond the style."""
+    """How pictures are painted, besides the style.
+
+    Args:
+        strength: 0 for the picture itself up to 1 for the painting alone.
+        keep_colors: the painting's brightness in the picture's colours.
+        mirrored: swap left and right.
+    """
 
     strength: float = 1.0
     keep_colors: bool = False
@@ -33,7 +39,12 @@ class PhotoLook:
 
 
 class PhotoPainter:
-    """Paints one picture after another; `close` gives back what it holds."""
+    """Paints one picture after another; `close` gives back what it holds.
+
+    Args:
+        backend: what runs the nets; pictures above MOST_PIXELS_WHOLE are painted by OpenVINO whatever it is.
+        look: how pictures are painted, besides the style.
+    """
 
     def __init__(self, backend: Backend, look: PhotoLook) -> None:
         self._backend, self._look = backend, look
@@ -41,33 +52,42 @@ class PhotoPainter:
         self._sizes: set[tuple[int, int]] = set()
 
     def close(self) -> None:
+        """Closes the nets."""
         self._pipeline.close()
 
-    def paint(self, photo: Photo, painting: LoadedStyle, report: Callable[[float], object] | None = None) -> Photo:
-        """Returns the picture painted; alpha and what the file says of it stay. report: called with the share done."""
+    def paint(self, photo: Photo, style: LoadedStyle, report: Callable[[float], object] | None = None) -> Photo:
+        """Returns the picture painted; its alpha and its metadata stay.
+
+        Args:
+            photo: of any size.
+            style: what it is painted with.
+            report: called with the share done, 0..1; only pictures that are painted in bands report.
+
+        Raises BackendUnavailableError if the net cannot be loaded, BandError if it cannot paint in bands.
+        """
         if self._look.mirrored:
             alpha = None if photo.alpha is None else np.ascontiguousarray(photo.alpha[:, ::-1])
-            photo = replace(photo, pixels=np.ascontiguousarray(photo.pixels[:, ::-1]), alpha=alpha)
-        painted = self._painted(photo.pixels, painting, report)
+            photo = replace(photo, pixels=mirrored(photo.pixels), alpha=alpha)
+        painted = self._painted(photo.pixels, style, report)
         if self._look.keep_colors or self._look.strength < 1:
-            self._touch(painted, photo.pixels)
+            self._compose(painted, photo.pixels)
         return replace(photo, pixels=painted)
 
-    def _touch(self, painted: Pixels, pixels: Pixels) -> None:
-        """Gives the painting colours and strength, strip by strip: a huge picture should not be in memory once more."""
+    def _compose(self, painted: Pixels, pixels: Pixels) -> None:
+        """Gives the painting colours and strength, strip by strip: there is no memory for a huge picture once more."""
         for top in range(0, len(painted), _STRIP_ROWS):
             strip, photo = painted[top : top + _STRIP_ROWS], pixels[top : top + _STRIP_ROWS]
             if self._look.keep_colors:
                 strip = with_colors_of(strip, photo)
             painted[top : top + _STRIP_ROWS] = at_strength(strip, photo, self._look.strength)
 
-    def _painted(self, pixels: Pixels, painting: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
+    def _painted(self, pixels: Pixels, style: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
         height, width = pixels.shape[:2]
         if width * height > MOST_PIXELS_WHOLE:
-            return paint_in_bands(painting.net, pixels, painting.vector, report)
+            return paint_in_bands(style.net, pixels, style.vector, report)
         self._sizes.add((width, height))
         if len(self._sizes) > _MOST_PAINTERS:
             self.close()
             self._pipeline, self._sizes = NetPipeline(self._backend), {(width, height)}
-        self._pipeline.start(Frame(pixels, 0, time.monotonic()), painting)
+        self._pipeline.start(Frame(pixels, 0, time.monotonic()), style)
         return self._pipeline.finish().pixels

@@ -1,4 +1,4 @@
-"""The styles that a show can switch among, each with the net that paints it."""
+"""The style catalog: the styles that can be painted, each with the net that paints it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from build_engines.onnx.cache import OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
+from build_engines.onnx.cache import NoExporterError, OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
+from build_engines.onnx.layout import check_weights, style_size
 from build_engines.onnx.options import FRAME
 from realtime.backends import Net, Vector
 from styles.registry import (
@@ -19,16 +20,26 @@ from styles.registry import (
     list_styles,
     network_path,
 )
-from styles.weights import WeightsError, load_style, read_network_config
+from styles.weights import WeightsError, load_network, load_style, read_network_config
 
 DEFAULT_STYLE = "wreck"
-# A foreign graph does not say what its sizes must be multiples of; the article's net halves the picture twice.
+# Why a style is left out; the others are painted all the same.
+_NOT_PAINTABLE = (StyleMismatchError, UnknownStyleError, WeightsError, OnnxFileError, NoExporterError, OSError)
+# A graph from elsewhere does not say what its sizes must be multiples of; the article's net halves the frame twice.
 _FOREIGN_SIZE_MULTIPLE = 4
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedStyle:
-    """A style ready to be painted: `vector` is float32[K], or None where the net has the style baked in."""
+    """A style that is ready to paint.
+
+    Args:
+        name: as it is typed.
+        title: of the style's picture.
+        artist: of the picture, '' if nobody is named.
+        net: what paints it.
+        vector: float32[K], or None if the net has the style baked in.
+    """
 
     name: str
     title: str
@@ -38,54 +49,103 @@ class LoadedStyle:
 
     @property
     def caption(self) -> str:
+        """Title and artist, as the HUD shows them."""
         return f"{self.title}, {self.artist}" if self.artist else self.title
 
 
 def network_for(asked: str, backend: str) -> str:
-    """Returns the net to paint with: the one asked for, or for `auto` the one that suits the backend and is there.
+    """Returns the name of the net to paint with.
 
-    Raises UnknownStyleError where there is none of the name asked for.
+    Args:
+        asked: a net by name, or "auto" for the one that suits the backend and is installed.
+        backend: the name of the backend.
+
+    Raises UnknownStyleError if there is no net of that name.
     """
     if asked != "auto":
         network_path(asked)
         return asked
-    wanted = ("full", "fast") if backend == "tensorrt" else ("fast", "full")
-    there = list_networks()
-    return next((name for name in wanted if name in there), wanted[0])
+    by_preference = ("full", "fast") if backend == "tensorrt" else ("fast", "full")
+    installed = list_networks()
+    return next((name for name in by_preference if name in installed), by_preference[0])
 
 
 def load_styles(
-    chosen: str, network: str, tell: Callable[[str], None] = lambda _line: None
+    chosen: str, network: str, report: Callable[[str], None] = lambda _line: None
 ) -> tuple[Sequence[LoadedStyle], int]:
-    """Returns all paintings of the net, by name, and the index of the chosen one.
+    """Returns the catalog of a net, by name, and the index of the chosen style in it.
 
-    chosen: the name of a style, or a .safetensors or .onnx file, which is then added. Raises UnknownStyleError,
-    StyleMismatchError, WeightsError, OnnxFileError, FileNotFoundError for it; of the others those that cannot be
-    painted are left out, and `tell` is told why.
+    Args:
+        chosen: the name of a style, or a .safetensors or .onnx file, which is then added to the catalog.
+        network: the name of the net.
+        report: called with a line for each other style that cannot be loaded and is left out.
+
+    Raises UnknownStyleError, StyleMismatchError, WeightsError, OnnxFileError or FileNotFoundError if the chosen style
+    cannot be loaded.
     """
     if Path(chosen).suffix == ".onnx":
-        found, others = _foreign_painting(Path(chosen)), load_paintings(network, tell)
+        found, others = _foreign_style(Path(chosen)), load_all_styles(network, report)
     else:
         style = _find(chosen, network)
-        found, others = _painting(style), load_paintings(network, tell, without=style.path)
-    paintings = sorted([found, *others], key=lambda painting: painting.name)
-    return paintings, paintings.index(found)
+        found, others = _loaded(style), load_all_styles(network, report, without=style.path)
+    styles = sorted([found, *others], key=lambda style: style.name)
+    return styles, styles.index(found)
 
 
-def load_paintings(
-    network: str, tell: Callable[[str], None] = lambda _line: None, without: Path | None = None
+def load_all_styles(
+    network: str, report: Callable[[str], None] = lambda _line: None, without: Path | None = None
 ) -> Sequence[LoadedStyle]:
-    """Returns the paintings of the net, by name, but for the style file `without`; `tell` is told what is left out."""
-    paintings = []
-    for style in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
+    """Returns all styles of a net, by name.
+
+    Args:
+        network: the name of the net.
+        report: called with a line for each style that cannot be loaded and is left out.
+        without: a style file that is not wanted.
+    """
+    styles, nets = [], _Nets()
+    for style in list_styles(network, lambda _path, error: report(f"left out: {error}")):
         if style.path == without:
             continue
         try:
-            check_belongs(style)
-            paintings.append(_painting(style))
-        except (StyleMismatchError, WeightsError) as exc:
-            tell(f"left out: {exc}")
-    return paintings
+            check_belongs(style, nets.path(style))
+            styles.append(_loaded(style, nets))
+        except _NOT_PAINTABLE as exc:
+            report(f"left out: {exc}")
+    return styles
+
+
+class _Nets:
+    """The nets of many styles, each looked at once."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, Path] = {}
+        self._nets: dict[Path, Net] = {}
+
+    def path(self, style: Style) -> Path:
+        """Returns the weights file of a style's net.
+
+        Raises:
+            UnknownStyleError: there is none.
+        """
+        if style.dedicated:
+            return style.path
+        if style.network not in self._paths:
+            self._paths[style.network] = style.network_path
+        return self._paths[style.network]
+
+    def net(self, style: Style) -> Net:
+        """Returns a style's net.
+
+        Raises:
+            UnknownStyleError: there is none.
+            WeightsError: it is damaged.
+        """
+        weights = self.path(style)
+        if style.dedicated:
+            return _net(weights, dedicated=True)
+        if weights not in self._nets:
+            self._nets[weights] = _net(weights, dedicated=False)
+        return self._nets[weights]
 
 
 def _find(chosen: str, network: str) -> Style:
@@ -98,18 +158,36 @@ def _find(chosen: str, network: str) -> Style:
         raise
 
 
-def _painting(style: Style) -> LoadedStyle:
-    vector = None if style.dedicated else load_style(style.path).vector
-    return LoadedStyle(style.name, style.title, style.artist, _net(style.network_path, vector), vector)
+def _loaded(style: Style, nets: _Nets | None = None) -> LoadedStyle:
+    net = (nets or _Nets()).net(style)
+    vector = None
+    if not style.dedicated:
+        vector = load_style(style.path).vector
+        if len(vector) != net.style_size:
+            raise WeightsError(
+                f"{style.path} holds a style vector of {len(vector)} values; the net {style.network!r} expects "
+                f"{net.style_size}"
+            )
+    return LoadedStyle(style.name, style.title, style.artist, net, vector)
 
 
-def _net(weights: Path, vector: Vector | None) -> Net:
-    config = read_network_config(weights)
-    style_size = 0 if vector is None else len(vector)
-    return Net(weights.stem, ready_onnx(weights), weights, style_size, config.size_multiple)
+def _net(weights: Path, dedicated: bool) -> Net:
+    try:
+        config = read_network_config(weights)
+        size = style_size(config)
+        if dedicated:
+            check_weights(load_network(weights))
+        return Net(weights.stem, ready_onnx(weights), weights, 0 if dedicated else size, config.size_multiple)
+    except WeightsError as exc:
+        if str(weights) in str(exc):
+            raise
+        raise WeightsError(f"{weights}: {exc}") from exc
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as exc:
+        raise WeightsError(f"{weights} is no transform net: {exc}") from exc
 
 
-def _foreign_painting(onnx: Path) -> LoadedStyle:
+def _foreign_style(onnx: Path) -> LoadedStyle:
+    """Returns an ONNX file that was made elsewhere as a style with a net of its own."""
     if not onnx.is_file():
         raise FileNotFoundError(f"no ONNX file at {onnx}")
     metadata, inputs = read_onnx_metadata(onnx), read_onnx_inputs(onnx)
@@ -118,7 +196,7 @@ def _foreign_painting(onnx: Path) -> LoadedStyle:
     if inputs != [FRAME]:
         raise OnnxFileError(
             f"{onnx} takes {', '.join(map(repr, inputs)) or 'nothing'}; "
-            f"wanted one input {FRAME!r}, 1 x height x width x 3 uint8"
+            f"expected one input {FRAME!r}, 1 x height x width x 3 uint8"
         )
     net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))
     return LoadedStyle(onnx.stem, onnx.stem, "", net, None)

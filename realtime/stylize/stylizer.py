@@ -13,7 +13,8 @@ from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
 from realtime.stylize.mixing import Fader
 from realtime.stylize.pipeline import NetPipeline, PaintedFrame
-from realtime.stylize.stabilizer import SceneMotion, Stabilizer
+from realtime.stylize.scene_motion import SceneMotion
+from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import LoadedStyle
 
 

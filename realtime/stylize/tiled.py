@@ -1,9 +1,9 @@
 """Paints huge pictures in bounded memory, band after band, with the instance-norm statistics of the whole picture.
 
-An instance norm needs mean and variance of the whole picture, so no part can be painted by itself. So the net is cut
-before each instance norm. A piece of it runs over the picture in bands of rows, which overlap by what its convolutions
-see, and keeps what later pieces need as float16, with mean and variance. Every layer is computed once, and the result
-is the painting of the whole picture up to rounding: there is nothing that could make a seam.
+An instance norm needs mean and variance of the whole picture, so no part can be painted by itself. Therefore the net is
+cut before each instance norm. Each piece of it runs over the picture in bands of rows, which overlap by what its
+convolutions see, and keeps what later pieces need as float16, with mean and variance. Every layer is computed once, and
+the result is the painting of the whole picture up to rounding: nothing could make a seam.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from realtime.backends import Net, Vector
 from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
+from styles.support.silent_imports import import_openvino
 
-# About so many pixels of the picture are in work at once, and no fewer rows.
+# About how many pixels of the picture are in work at once, and at least how many rows.
 _BAND_PIXELS = 1_500_000
 _LEAST_BAND_ROWS = 64
-# Layers that see each place by itself, or whose border falls off with the overlap. With any other a net cannot be cut.
+# Layers that see each pixel by itself, or whose border is cut off with the overlap. A net with others cannot be cut.
 # fmt: off
 _LOCAL = frozenset({
     "Abs", "Add", "Clamp", "Concat", "Convert", "DepthToSpace", "Divide", "Elu", "Exp", "Floor", "Gelu", "HSwish",
@@ -55,7 +56,7 @@ class _Tensor:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A part of the net, from the tensors that it reads to those that it keeps; the last one keeps none, but paints.
+    """A part of the net, from the tensors that it reads to those that it keeps; the last one keeps none and paints.
 
     `normed` are the kept ones that an instance norm takes. A band depends on `overlap` rows of the picture beyond it.
     """
@@ -75,7 +76,7 @@ class _Moments:
 
 
 class _Sums:
-    """Makes the moments of the whole out of those of its bands."""
+    """Computes the moments of the whole from those of its bands."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -93,7 +94,7 @@ class _Sums:
 
 
 class _Kept:
-    """The bands of one tensor, given row by row and let go of when they are behind."""
+    """The bands of one tensor, returned by rows and dropped when they are no longer needed."""
 
     def __init__(self) -> None:
         self._bands: dict[int, _Features] = {}
@@ -118,10 +119,18 @@ class _Kept:
 def paint_in_bands(
     net: Net, pixels: Pixels, style: Vector | None, report: Report | None = None, band_pixels: int = _BAND_PIXELS
 ) -> Pixels:
-    """Returns the painting of a picture, H x W x 3 uint8 RGB, as large as it may be.
+    """Returns the painting of a picture of any size, H x W x 3 uint8 RGB.
 
-    Beside the picture and its painting this takes about 8 bytes for each pixel with the net `fast`. report: called with
-    the share done. Raises BandError where the net cannot be run in bands.
+    Besides the picture and its painting this takes about 8 bytes of memory per pixel with the net `fast`.
+
+    Args:
+        net: run by OpenVINO.
+        pixels: the picture, H x W x 3 uint8 RGB.
+        style: float32[K], or None for a net with one style baked in.
+        report: called with the share done, 0..1.
+        band_pixels: about how many pixels are in work at once.
+
+    Raises BandError if the net cannot be run in bands.
     """
     job = _Job(net, pixels, style, band_pixels)
     for done in job.run():
@@ -183,7 +192,7 @@ class _Job:
             self.painted[top:bottom] = next(results)[0, : min(bottom, height) - top, :width]
 
     def _rows_of_picture(self, begin: int, end: int) -> Pixels:
-        """Returns rows of the picture, mirrored on at the right and the bottom to the size that the net takes."""
+        """Returns rows of the picture, padded at the right and the bottom (mirrored) to the size that the net takes."""
         rows = self._pixels[begin:end]
         right, bottom = self._width - rows.shape[1], end - begin - rows.shape[0]
         if right or bottom:
@@ -195,7 +204,6 @@ class _Cutter:
     """Cuts a net before its instance norms, and makes models of the pieces."""
 
     def __init__(self, net: Net, height: int, width: int, style: Vector | None) -> None:
-
         self._onnx, self._width, self._style = net.onnx, width, style
         self._core = openvino_core()
         model = self._core.read_model(net.onnx)
@@ -205,11 +213,12 @@ class _Cutter:
     def compiled(self, piece: _Piece, moments: Mapping[str, _Moments]) -> Any:
         """Returns the piece ready to run, with style and statistics inside.
 
-        Inputs: `frame` and what it reads, as far as it does, and `rows`: the band without its overlap. Outputs: what it
-        keeps or the painting, without the overlap, then mean and root of the squares of each tensor that is normed.
+        Inputs: `frame` and the tensors that it reads, if it needs them, and `rows`: the band without its overlap.
+        Outputs: what it keeps or the painting, without the overlap, then mean and root of the squares of each tensor
+        that is normed.
         """
-        import openvino
-        from openvino import opset13 as ops
+        openvino = import_openvino()
+        ops = openvino.opset13
 
         model = self._core.read_model(self._onnx)
         model.reshape({"frame": [1, -1, self._width, 3]})
@@ -226,7 +235,7 @@ class _Cutter:
         for norm in (node for node in nodes.values() if node.get_type_name() == "MVN"):
             known = moments.get(norm.input_value(0).get_node().get_friendly_name())
             if known is not None:
-                _replace(norm.output(0), _normalised(norm, known))
+                _replace(norm.output(0), _normalized(norm, known))
         for tensor, parameter in zip(piece.reads, parameters, strict=True):
             _replace(nodes[tensor.node].output(tensor.port), ops.convert(parameter, np.float32))
         if self._style is not None:
@@ -245,8 +254,8 @@ def _pieces(model: Any, net: Net, height: int) -> Sequence[_Piece]:
     kinds = {node.get_type_name() for node in nodes if node.get_friendly_name() in moving}
     if strange := sorted(kinds - _LOCAL - _CONVOLUTIONS):
         raise BandError(
-            f"a picture so large is painted band by band, and the net {net.name!r} cannot do that: it has layers of "
-            f"the kind {strange[0]}; make the picture smaller, as with --max-size 4000"
+            f"a picture of this size is painted band by band, which the net {net.name!r} cannot do: it has layers of "
+            f"the kind {strange[0]}; make the picture smaller, e.g. with --max-size 4000"
         )
     ends = [node.input_value(0) for node in nodes if node.get_type_name() == "MVN"]
     normed = {_tensor(end, height) for end in ends}
@@ -297,7 +306,7 @@ def _upstream(end: Any) -> set[str]:
 
 
 def _reach(node: Any, height: int) -> int:
-    """Returns how many rows of the picture beyond its own place a convolution sees, at most."""
+    """Returns how many rows of the picture beyond its own row a convolution sees, at most."""
     if node.get_type_name() not in _CONVOLUTIONS:
         return 0
     kernel = node.input_value(1).get_shape()[-2]
@@ -324,9 +333,9 @@ def _replace(output: Any, replacement: Any) -> None:
         target.replace_source_output(replacement.output(0))
 
 
-def _normalised(norm: Any, moments: _Moments) -> Any:
+def _normalized(norm: Any, moments: _Moments) -> Any:
     """Returns what the norm gives, with known statistics."""
-    from openvino import opset13 as ops
+    ops = import_openvino().opset13
 
     eps = norm.get_attributes()["eps"]
     mean = moments.mean.reshape(1, -1, 1, 1).astype(np.float32)
@@ -336,7 +345,7 @@ def _normalised(norm: Any, moments: _Moments) -> Any:
 
 def _trimmed(output: Any, rows: Any, step: int, axis: int) -> Any:
     """Returns the rows of a band without its overlap."""
-    from openvino import opset13 as ops
+    ops = import_openvino().opset13
 
     begin_and_end = ops.divide(rows, ops.constant(np.array([step])))
     one, two = ops.constant(np.array([1])), ops.constant(np.array([2]))

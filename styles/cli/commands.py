@@ -12,9 +12,10 @@ from styles.cli.evaluate import run_evaluate
 from styles.cli.paint import run_paint
 from styles.cli.train import run_train
 from styles.evaluation.steadiness import VideoError
-from styles.support.errors import FAILED, INTERRUPTED, UNREADABLE, USAGE, ExitCodes
+from styles.support.errors import FAILED, INTERRUPTED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes
 from styles.training.growth import GrowthError
 from styles.training.loss_network import LossNetworkError
+from styles.training.loss_network_file import MissingLossNetworkError
 from styles.training.pictures import PictureError
 from styles.training.run import CropError, ResultError, TrainingStopped, UnfinishedTrainingError
 from styles.training.trainer import CheckpointError, SettingsError
@@ -29,6 +30,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], str]] = {
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
     TrainingStopped: INTERRUPTED,
+    MissingLossNetworkError: UNAVAILABLE,
     UnfinishedTrainingError: USAGE,
     CropError: USAGE,
     GrowthError: USAGE,

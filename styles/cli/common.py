@@ -13,7 +13,7 @@ from styles.training.loss_weights import LossWeights
 
 
 def check_style_scale(args: argparse.Namespace) -> None:
-    if args.style_scale < SMALLEST_SIDE:
+    if args.style_scale is not None and args.style_scale < SMALLEST_SIDE:
         raise UsageError(f"--style-scale {args.style_scale}: the loss network looks at {SMALLEST_SIDE} pixels and up")
 
 
@@ -28,6 +28,7 @@ def loss_weights(args: argparse.Namespace, names: Collection[str]) -> LossWeight
         "tv": tv,
         "temporal": temporal,
         "lattice": getattr(args, "lattice_weight", None),
+        "structure": args.structure_weight,
     }
     weights = {name: weight for name, weight in given.items() if weight is not None}
     return LossWeights(**weights, contents=contents, styles=styles, tvs=tvs, temporals=temporals)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from styles.cli.common import check_style_scale, device_named
-from styles.evaluation.artefacts import SMALLEST_PICTURE
-from styles.evaluation.evaluation import evaluate, evaluation_photos, style_grams, video_gram_sum
+from styles.evaluation.artefacts import SMALLEST_PICTURE, Artefacts
+from styles.evaluation.evaluation import SIZES, Quality, evaluate, evaluation_photos, video_gram_sum
 from styles.evaluation.painter import Painter, network_painter, onnx_painter
 from styles.evaluation.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
 from styles.registry import find_style, network_sha256, onnx_path
@@ -22,44 +22,110 @@ from styles.support.errors import UsageError
 from styles.training.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.pictures import read_picture, style_picture
+from styles.training.style_grams import style_grams
 from styles.weights import load_network, load_style
 
 # What stands for the unpainted picture itself in place of a file: the floor of every figure.
 UNPAINTED = "photo"
 
 _Row = dict[str, float | str]
+# What is compared with the nets of --beside, as ratios.
+_COMPARED = ("total", "style_loss", "content_loss", "structure3_2", "structure4_2", "excess")
+_ARTEFACT_COLUMNS = ("artefacts", "still", *(field.name for field in fields(Artefacts)))
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """What is evaluated: a painter, and the name of the style picture that it was made from."""
+    """What is evaluated: a painter, and the style picture that it was made from with its name."""
 
     label: str
     style: str
     paint: Painter
+    picture: Frame | None = None
 
 
 def run_evaluate(args: argparse.Namespace) -> str:
-    """Returns the table of what the options ask for, or with --json a list of objects."""
+    """Returns the tables of what the options ask for, or with --json a list of objects."""
     _check(args)
     device = device_named(args.device)
-    candidates = [_candidate(word, args, device) for word in args.styles]
-    pictures = [
-        read_picture(style_picture(args.pictures, each.style)) if args.pictures else None for each in candidates
-    ]
-    photos = evaluation_photos(args.photos, args.most, args.size) if args.photos else []
-    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
+    candidates = [_with_picture(_candidate(word, args, device), args.pictures) for word in args.styles]
+    others = _others(args.beside, candidates)
+    sizes = args.size or SIZES
+    photos = {size: evaluation_photos(args.photos, args.most, size) for size in sizes} if args.photos else {}
+    network = load_loss_network(find_loss_network(args.loss_network)).to(device)
     if not args.pictures:
         _log.info("without --pictures DIR nothing is said about the likeness to the style pictures")
-    rows: list[_Row] = []
-    for candidate, picture in zip(candidates, pictures, strict=True):
-        grams = None if picture is None else style_grams(picture, network, args.style_scale)
-        if photos:
-            rows.append(_photo_row(candidate, photos, grams, network, args.still))
-        rows += [_video_row(candidate, video, args, grams, network) for video in args.video]
+    measure = _Measure(network, args, photos)
+    theirs = {other.style: measure(other) for other in others.values()}
+    rows = [_beside(row, theirs.get(each.style, [])) for each in candidates for row in measure(each)]
     return json.dumps(rows, indent=2) if args.json else _tables(rows)
+
+
+class _Measure:
+    """Returns the rows of a candidate: one for each size of the photographs, one for each video."""
+
+    def __init__(self, network: LossNetwork, args: argparse.Namespace, photos: Mapping[int, list[Frame]]) -> None:
+        self.network, self.args, self.photos = network, args, photos
+
+    def __call__(self, candidate: _Candidate) -> list[_Row]:
+        rows = [self._photo_row(candidate, size) for size in self.photos]
+        return rows + [self._video_row(candidate, video) for video in self.args.video]
+
+    def _photo_row(self, candidate: _Candidate, size: int) -> _Row:
+        photos = self.photos[size]
+        quality = evaluate(candidate.paint, photos, candidate.picture, self.network, self.args.style_scale)
+        row: _Row = {"style": candidate.label, "size": size, "photos": len(photos), **_likeness(quality)}
+        row |= {name: value for name, value in asdict(quality.artefacts).items() if value is not None}
+        row["artefacts"] = ", ".join(quality.artefacts.found) or "none"
+        return {**row, "still": still_scene_ratio(candidate.paint, photos[0])} if self.args.still else row
+
+    def _video_row(self, candidate: _Candidate, video: Path) -> _Row:
+        args = self.args
+        frames = list(video_frames(video, args.frames, args.width))
+        paintings = [candidate.paint(frame) for frame in frames]
+        others = None
+        if args.painted:
+            others, paintings = paintings, list(video_frames(args.painted, args.frames, args.width))
+        if args.painted and {each.shape for each in paintings} != {each.shape for each in frames}:
+            raise VideoError(f"{args.painted} is of another size than {video}; --width PX scales both")
+        steadiness = measure_steadiness(frames, paintings, others)
+        row: _Row = {
+            "style": candidate.label,
+            "video": video.name,
+            "pairs": steadiness.pairs,
+            "warping_error": steadiness.warping_error,
+            "input_warping_error": steadiness.input_warping_error,
+            "excess": steadiness.excess,
+        }
+        if candidate.picture is not None:
+            grams = style_grams(candidate.picture, self.network, args.style_scale)
+            row["gram_sum"] = video_gram_sum(paintings, grams, self.network)
+        return row if steadiness.ssim is None else {**row, "ssim": steadiness.ssim}
+
+
+def _likeness(quality: Quality) -> _Row:
+    """Returns the columns of the article's loss, of the relative Gram errors and of the structure."""
+    row: _Row = {}
+    if quality.total is not None and quality.style is not None:
+        row |= {"total": quality.total, "style_loss": quality.style}
+    row |= {"content_loss": quality.content, "tv_loss": quality.tv}
+    if quality.grams:
+        row |= {**dict(zip(STYLE_LAYERS, quality.grams, strict=True)), "gram_sum": quality.gram_sum}
+    return row | dict(zip(("structure3_2", "structure4_2"), quality.structure, strict=True))
+
+
+def _beside(row: _Row, theirs: Sequence[_Row]) -> _Row:
+    """Returns the row with the ratios to the same figures of the net beside it, if there is one."""
+    for other in theirs:
+        if all(row.get(key) == other.get(key) for key in ("size", "video")):
+            return row | {f"{name}/beside": _ratio(row[name], other[name]) for name in _COMPARED if name in row}
+    return row
+
+
+def _ratio(ours: float | str, theirs: float | str) -> float:
+    return float(ours) / float(theirs) if float(theirs) else float("nan")
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -71,10 +137,11 @@ def _check(args: argparse.Namespace) -> None:
         alone = next((option for option in options if getattr(args, option)), None)
         if alone and not there:
             raise UsageError(f"--{alone} goes with {wanted}")
-    if args.photos and args.size < SMALLEST_PICTURE:
-        raise UsageError(
-            f"--size {args.size}: artefacts are looked for in pictures of {SMALLEST_PICTURE} pixels and up"
-        )
+    smallest = min(args.size or SIZES)
+    if args.photos and smallest < SMALLEST_PICTURE:
+        raise UsageError(f"--size {smallest}: artefacts are looked for in pictures of {SMALLEST_PICTURE} pixels and up")
+    if args.beside and not args.beside.is_dir():
+        raise UsageError(f"--beside {args.beside}: no such folder; expected one with NAME.onnx for each style")
     check_style_scale(args)
     for path in (*args.video, args.painted):
         if path is not None and not path.is_file():
@@ -102,51 +169,60 @@ def _candidate(word: str, args: argparse.Namespace, device: torch.device) -> _Ca
     return _Candidate(word, style or found.name, paint)
 
 
-def _photo_row(
-    candidate: _Candidate, photos: list[Frame], grams: Sequence[Tensor] | None, network: LossNetwork, still: bool
-) -> _Row:
-    quality = evaluate(candidate.paint, photos, grams, network)
-    likeness = {**dict(zip(STYLE_LAYERS, quality.grams, strict=True)), "gram_sum": quality.gram_sum} if grams else {}
-    row: _Row = {
-        "style": candidate.label,
-        "photos": len(photos),
-        **likeness,
-        "content": quality.content,
-        "tv": quality.tv,
-        **asdict(quality.artefacts),
-        "artefacts": ", ".join(quality.artefacts.found) or "none",
-    }
-    return {**row, "still": still_scene_ratio(candidate.paint, photos[0])} if still else row
+def _with_picture(candidate: _Candidate, folder: Path | None) -> _Candidate:
+    if folder is None:
+        return candidate
+    return replace(candidate, picture=read_picture(style_picture(folder, candidate.style)))
 
 
-def _video_row(
-    candidate: _Candidate, video: Path, args: argparse.Namespace, grams: Sequence[Tensor] | None, network: LossNetwork
-) -> _Row:
-    frames = list(video_frames(video, args.frames, args.width))
-    paintings = [candidate.paint(frame) for frame in frames]
-    others = None
-    if args.painted:
-        others, paintings = paintings, list(video_frames(args.painted, args.frames, args.width))
-    if args.painted and {each.shape for each in paintings} != {each.shape for each in frames}:
-        raise VideoError(f"{args.painted} is of another size than {video}; --width PX scales both")
-    steadiness = measure_steadiness(frames, paintings, others)
-    row: _Row = {
-        "style": candidate.label,
-        "video": video.name,
-        "pairs": steadiness.pairs,
-        "warping_error": steadiness.warping_error,
-        "input_warping_error": steadiness.input_warping_error,
-        "excess": steadiness.excess,
+def _others(folder: Path | None, candidates: Sequence[_Candidate]) -> dict[str, _Candidate]:
+    """Returns the nets of others in that folder, by the name of the style. Raises FileNotFoundError where one lacks."""
+    if folder is None:
+        return {}
+    pictures = {each.style: each.picture for each in candidates}
+    return {
+        style: _Candidate(f"{folder}/{style}.onnx", style, onnx_painter(folder / f"{style}.onnx"), picture)
+        for style, picture in pictures.items()
     }
-    if grams:
-        row["gram_sum"] = video_gram_sum(paintings, grams, network)
-    return row if steadiness.ssim is None else {**row, "ssim": steadiness.ssim}
 
 
 def _tables(rows: Sequence[_Row]) -> str:
-    """Returns the rows as columns of text, one table for each kind of row."""
-    kinds = {tuple(row): [other for other in rows if tuple(other) == tuple(row)] for row in rows}
-    return "\n\n".join(_table(kind) for kind in kinds.values())
+    """Returns the rows as columns of text: what is measured alike in one table, no table wider than it can be read."""
+    parts = [part for row in rows for part in _parts(row)]
+    kinds = {tuple(part): [other for other in parts if tuple(other) == tuple(part)] for part in parts}
+    tables = [_table(kind) for _, kind in sorted(kinds.items(), key=lambda item: _place(item[0]))]
+    return "\n\n".join([*tables, *_summary(rows)])
+
+
+def _parts(row: _Row) -> list[_Row]:
+    """Returns a row as one for each table that it has columns for."""
+    names = [name for name in ("style", "size", "photos", "video") if name in row]
+    groups: dict[int, _Row] = {}
+    for name in row:
+        if name not in names:
+            groups.setdefault(_group(name), {each: row[each] for each in names})[name] = row[name]
+    return list(groups.values())
+
+
+def _group(name: str) -> int:
+    """Returns in which table the column belongs: likeness (also all of videos), artefacts, ratios."""
+    return 2 if name.endswith("/beside") else 1 if name in _ARTEFACT_COLUMNS else 0
+
+
+def _place(columns: Sequence[str]) -> int:
+    return _group(columns[-1])
+
+
+def _summary(rows: Sequence[_Row]) -> list[str]:
+    """Returns the mean over the styles, and the worst of them, of the ratios to other nets, by size or video."""
+    lines = []
+    for where in dict.fromkeys((row.get("size"), row.get("video")) for row in rows):
+        group = [row for row in rows if (row.get("size"), row.get("video")) == where]
+        for name in (name for name in group[0] if name.endswith("/beside")):
+            values = [float(row[name]) for row in group if name in row]
+            worst = min(values) if name.startswith("structure") else max(values)
+            lines.append(f"{where[0] or where[1]}  {name}: mean {np.mean(values):.3f}, worst {worst:.3f}")
+    return ["\n".join(lines)] if lines and len(rows) > 1 else []
 
 
 def _table(rows: Sequence[_Row]) -> str:
@@ -157,6 +233,8 @@ def _table(rows: Sequence[_Row]) -> str:
 
 
 def _cell(value: float | str) -> str:
+    if isinstance(value, float) and value >= 1e4:
+        return f"{value / 1e6:.3f} M"
     if isinstance(value, float):
         return f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
     return str(value)

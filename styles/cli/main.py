@@ -21,7 +21,10 @@ from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS as _USUAL
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs `nst-train` and returns its exit code: 0, 2 usage, 3 unreadable input, 4 no torch, 130 stopped, else 1."""
+    """Runs `nst-train` and returns its exit code.
+
+    0, 2 usage, 3 unreadable input, 4 a package of the extra `train` is missing, 130 stopped, else 1.
+    """
     name, args = parse(sys.argv[1:] if argv is None else argv)
     if importlib.util.find_spec("torch") is None:
         return _fail('this needs PyTorch; install it with: pip install "nst-live[train]"', UNAVAILABLE)
@@ -75,7 +78,8 @@ def _training_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("pictures", nargs="+", type=Path, metavar="STYLE.jpg", help="the style picture, or several")
-    add("--photos", type=Path, required=True, metavar="DIR", help="photographs to learn on (below it, any depth)")
+    photos = "photographs to learn on, at any depth below it; several folders: --photos DIR --photos DIR"
+    add("--photos", type=Path, required=True, action="append", metavar="DIR", help=photos)
     add("--name", help="name of the result (default: that of the picture)")
     add(
         "--net",
@@ -93,16 +97,18 @@ def _training_parser() -> argparse.ArgumentParser:
     _add_named_weight(
         parser,
         "--temporal-weight",
-        "steadiness under motion and noise; of one style as above",
+        "steadiness under motion and noise, pixels in 0..255; of one style as above",
         _USUAL.temporal,
     )
     add(
         "--lattice-weight",
         type=_weight,
         metavar="W",
-        help=f"against the net's own mesh (default: {_USUAL.lattice:g})",
+        help=f"against the net's own mesh, pixels in 0..255 (default: {_USUAL.lattice:g})",
     )
-    add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
+    _add_style_scale(parser)
+    add("--zoom-style", action="store_true", help="see the style picture from nearer where the photograph is")
+    add("--far", action="store_true", help="in one step of four, compare with the style picture from further off")
     add("--crop", type=_count, default=256, metavar="PX", help="side of the training pictures (default: 256)")
     add("--batch", type=_count, default=3, metavar="N", help="photographs a step (default: 3)")
     add("--learning-rate", type=_positive, metavar="R", help="default: 0.01 for a vector, 0.002 for a net")
@@ -121,6 +127,8 @@ def _training_parser() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("-y", "--overwrite", action="store_true", help="train anew what is there already")
     add("--output", type=Path, metavar="DIR", help="style folder to write to (default: your own)")
+    no_picture = "keep no small copy of the picture in the style file (with it a later net can paint the style again)"
+    add("--no-picture", action="store_true", help=no_picture)
     for fact in ("title", "artist", "year", "license"):
         add(f"--{fact}", help=f"{fact} of the picture, for the metadata")
     _add_common(parser)
@@ -139,7 +147,7 @@ def _paint_parser() -> argparse.ArgumentParser:
     add("-o", "--out", type=Path, required=True, metavar="OUT", help="picture to write")
     add("-y", "--overwrite", action="store_true", help="paint anew what is there already")
     add("--size", type=_count, default=512, metavar="PX", help="short side of the painting (default: 512)")
-    add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
+    _add_style_scale(parser)
     add("--steps", type=_count, default=300, metavar="N", help="default: 300")
     add("--optimizer", choices=("lbfgs", "adam"), default="lbfgs", help="default: lbfgs")
     add("--init", default="photo", metavar="photo|noise|FILE", help="where to start from (default: photo)")
@@ -153,10 +161,12 @@ def _paint_parser() -> argparse.ArgumentParser:
 def _evaluate_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nst-train evaluate",
-        description="Measures styles: likeness to the style picture (relative Gram errors) and to the photographs "
-        "(content), dots and frames on photographs; warping errors on videos.",
+        description="Measures styles. On photographs: the article's loss (style + content + tv), likeness to the style "
+        "picture (relative Gram errors), what is left of the subject (structure), dots, frames, blobs and fringes; on "
+        "videos: warping errors.",
         epilog="STYLE is a style's name, a .safetensors or an .onnx file, or 'photo', the unpainted picture; "
-        "NAME=STYLE compares it with the picture of that name. Artefact figures are 1 (shift: 0) where all is clean.",
+        "NAME=STYLE compares it with the picture of that name. Structure is 1 where all of the subject is left. "
+        "Artefact figures are 1 (shift and blobs: 0) where all is clean.",
     )
     add = parser.add_argument
     add("styles", nargs="+", metavar="[NAME=]STYLE")
@@ -165,8 +175,9 @@ def _evaluate_parser() -> argparse.ArgumentParser:
     add("--onnx", action="store_true", help="paint with the net's ONNX file in place of its weights")
     add("--photos", type=Path, metavar="DIR", help="photographs that were not trained on")
     add("--most", type=_count, metavar="N", help="only the first N photographs")
-    add("--size", type=_count, default=256, metavar="PX", help="of their centre squares (default: 256)")
-    add("--style-scale", type=_count, default=256, metavar="S", help="short side of the style picture (default: 256)")
+    add("--size", type=_count, action="append", metavar="PX", help="of their centre squares (default: 256 and 512)")
+    add("--beside", type=Path, metavar="DIR", help="compare with the nets of others there, NAME.onnx for each style")
+    _add_style_scale(parser)
     add("--still", action="store_true", help="also: flicker of a still scene with sensor noise, over the noise")
     add("--video", type=Path, action="append", default=[], metavar="FILE", help="measure steadiness on it")
     add("--frames", type=_count, default=60, metavar="N", help="its first N frames (default: 60)")
@@ -187,15 +198,28 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_loss_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--loss-network", type=Path, metavar="FILE", help="VGG-19 (default: the downloaded one)")
-    parser.add_argument("--download", action="store_true", help="download torchvision's VGG-19 (548 MB) if need be")
+    help_ = "another VGG-19 than the article's: torchvision's file, or a distilled one"
+    parser.add_argument("--loss-network", type=Path, metavar="FILE", help=help_)
+
+
+def _add_style_scale(parser: argparse.ArgumentParser) -> None:
+    help_ = "short side of the style picture (default: its own size, at most 2 megapixels)"
+    parser.add_argument("--style-scale", type=_count, metavar="PX", help=help_)
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
-    content = "likeness to the photograph; of one style among several with NAME=, times the common one"
+    content = "likeness to the photograph, in the article's units; of one style among several with NAME=, times that"
     _add_named_weight(parser, "--content-weight", content, _USUAL.content)
     _add_named_weight(parser, "--style-weight", "likeness to the style picture; of one style as above", _USUAL.style)
-    _add_named_weight(parser, "--tv-weight", "smoothness (total variation); of one style as above", _USUAL.tv)
+    tv = "smoothness (total variation of pixels in 0..255); of one style as above"
+    _add_named_weight(parser, "--tv-weight", tv, _USUAL.tv)
+    parser.add_argument(
+        "--structure-weight",
+        type=_weight,
+        metavar="W",
+        help="that the subject stays: 1 - correlation of what is seen at relu3_2 and relu4_2; 5e6 counts about as much "
+        f"as the content (default: {_USUAL.structure:g})",
+    )
 
 
 def _add_named_weight(parser: argparse.ArgumentParser, option: str, text: str, usual: float) -> None:

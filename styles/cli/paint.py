@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styles.cli.common import check_style_scale, device_named, loss_weights
-from styles.evaluation.evaluation import style_grams
 from styles.support.errors import UsageError
 from styles.support.progress import progress_display
 from styles.training.gatys import PictureLoss, noise_picture, paint_slowly
 from styles.training.loss_network import SMALLEST_SIDE, load_loss_network
 from styles.training.loss_network_file import find_loss_network
+from styles.training.memory import keep_freed_memory
 from styles.training.pictures import PICTURE_SUFFIXES, PictureError, read_picture, resize_short_side, write_picture
+from styles.training.style_grams import style_grams
 
 
 def run_paint(args: argparse.Namespace) -> str:
@@ -28,7 +29,8 @@ def run_paint(args: argparse.Namespace) -> str:
     _check_output(args)
     photo = resize_short_side(read_picture(args.photo), args.size)
     style, start = read_picture(args.style), _start(args, photo)
-    network = load_loss_network(find_loss_network(args.loss_network, args.download)).to(device)
+    keep_freed_memory()
+    network = load_loss_network(find_loss_network(args.loss_network)).to(device)
     grams = style_grams(style, network, args.style_scale)
     loss = PictureLoss(photo, grams, network, loss_weights(args, [args.style.stem]).of(args.style.stem))
     with progress_display() as report:
@@ -65,4 +67,4 @@ def _start(args: argparse.Namespace, photo: NDArray[np.uint8]) -> NDArray[np.uin
 
 
 def _told(losses: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in losses.items())
+    return "  ".join(f"{name} {value:.6g}" for name, value in losses.items())

@@ -23,6 +23,7 @@ from styles.registry import (
 from styles.support.errors import UsageError
 from styles.training.loss_network import SMALLEST_SIDE
 from styles.training.loss_network_file import find_loss_network
+from styles.training.memory import keep_freed_memory
 from styles.training.run import Result, TrainingJob, check, train
 from styles.training.trainer import TrainingPlan
 
@@ -35,8 +36,9 @@ _VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 1e-2, 2e-3
 def run_train(args: argparse.Namespace) -> str:
     job = _job(args)
     check(job)
-    # last, since it may be a long download
-    return str(train(job, find_loss_network(args.loss_network, args.download)))
+    loss_network = find_loss_network(args.loss_network)
+    keep_freed_memory()
+    return str(train(job, loss_network))
 
 
 def _job(args: argparse.Namespace) -> TrainingJob:
@@ -63,6 +65,8 @@ def _job(args: argparse.Namespace) -> TrainingJob:
         learning_rate=args.learning_rate or learning_rate,
         seed=args.seed,
         style_scale=args.style_scale,
+        zoom_style=args.zoom_style,
+        far=args.far,
         weights=loss_weights(args, [picture.name for picture in pictures.values()]),
     )
     return TrainingJob(
@@ -80,6 +84,7 @@ def _job(args: argparse.Namespace) -> TrainingJob:
         checkpoint_minutes=args.checkpoint_minutes,
         resume=args.resume,
         overwrite=args.overwrite,
+        keep_picture=not args.no_picture,
     )
 
 

@@ -1,10 +1,11 @@
-"""Finds what a net adds that no painter would: checkerboards and dots, and a frame around the picture.
+"""Finds what a net adds that no painter would: checkerboards, dots, a frame around the picture, blobs, fringes.
 
 Dots of a net sit on the lattice of its upsampling. Their energy is a peak of the spectrum at exactly 1/2 or 1/4 of the
 sampling frequency, across or down; that of brush strokes is spread smoothly, so the spectrum beside the peak says how
 much there would be without the dots. At a period of 8, which nets that halve three times have too, strokes are as
 strong; there the lattice loss of the training takes care. A frame is the same at every place along the edge: rows near
-the edge that are busier, emptier, brighter or darker than those further in, on average over the photographs.
+the edge that are busier, emptier, brighter or darker than those further in, on average over the photographs. What blobs
+and fringes are, `flat_places` and `fringes` say.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+
+from styles.evaluation.flat_places import blob_share
+from styles.evaluation.fringes import fringe_ratio
 
 BORDER = 16  # pixels
 SMALLEST_PICTURE = 160  # pixels a side
@@ -31,8 +35,12 @@ MAX_PERIOD_RATIO = 2.0
 MAX_BORDER_BUSY = 2.0
 # Mirrored edges calm the last rows by themselves, 2.5 times with the widest strokes that we have seen; blanks by more.
 MAX_BORDER_EMPTY = 4.0
-# The article's own nets, whose zero padding paints frames, have 0.146 to 0.65 (docs/measurements.md).
+# The article's own nets, whose zero padding paints frames, have 0.146 to 0.65 (docs/lab/training.md).
 MAX_BORDER_SHIFT = 0.12
+# The article's nets have up to 0.06 of the one and 1.1 of the other; nets that judges found full of blobs and fringes
+# up to 0.24 and 1.5 (docs/lab/training.md).
+MAX_BLOBS = 0.1
+MAX_FRINGES = 1.3
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class Artefacts:
     border_busy, border_empty: how many times busier and emptier the worst of the 16 outermost rows is than the rows
     further in, beyond what the photographs have themselves; 1 is clean. border_shift: how much brighter or darker the
     worst is than their trend, in standard deviations of the paintings' pixels; 0 is clean.
+    blobs: how much of the photographs' flat places is painted flatter than it is there; 0 is clean. fringes: chroma at
+    the photographs' edges over that at the style picture's; up to about 1 is clean. None without a style picture.
     """
 
     period2: float
@@ -49,6 +59,8 @@ class Artefacts:
     border_busy: float
     border_empty: float
     border_shift: float
+    blobs: float
+    fringes: float | None = None
 
     @property
     def found(self) -> tuple[str, ...]:
@@ -59,13 +71,19 @@ class Artefacts:
             (self.border_busy > MAX_BORDER_BUSY, "an edge busier than the inside"),
             (self.border_empty > MAX_BORDER_EMPTY, "an edge emptier than the inside"),
             (self.border_shift > MAX_BORDER_SHIFT, "an edge brighter or darker than the inside"),
+            (self.blobs > MAX_BLOBS, "flat blobs"),
+            (self.fringes is not None and self.fringes > MAX_FRINGES, "coloured fringes"),
         )
         return tuple(words for beyond, words in checks if beyond)
 
 
-def find_artefacts(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> Artefacts:
+def find_artefacts(
+    photos: Sequence[NDArray[np.uint8]],
+    paintings: Sequence[NDArray[np.uint8]],
+    picture: NDArray[np.uint8] | None = None,
+) -> Artefacts:
     """Returns the artefacts of paintings of photographs: all H x W x 3 uint8 of one size, none smaller than
-    SMALLEST_PICTURE.
+    SMALLEST_PICTURE; `picture` is the style's, of any size.
     """
     spectrum = np.mean([_spectrum(painting) for painting in paintings], axis=0)
     border = _border_ratios(photos, paintings)
@@ -75,6 +93,8 @@ def find_artefacts(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDAr
         border_busy=float(border.max()),
         border_empty=float(1 / border.min()),
         border_shift=_border_shift(photos, paintings),
+        blobs=blob_share(photos, paintings),
+        fringes=None if picture is None else fringe_ratio(photos, paintings, picture),
     )
 
 

@@ -14,10 +14,19 @@ from torch import Tensor
 from styles.evaluation.artefacts import Artefacts, find_artefacts
 from styles.evaluation.painter import Painter
 from styles.training.loss_network import LossNetwork
-from styles.training.losses import content_loss, relative_gram_errors, total_variation_loss
+from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS
+from styles.training.losses import (
+    content_loss,
+    relative_gram_errors,
+    structure_correlations,
+    style_loss,
+    total_variation_loss,
+)
 from styles.training.pictures import centre_crop, picture_paths, read_picture, resize_short_side, to_tensor
+from styles.training.style_grams import style_grams
 
-SIZE = 256
+# Of the squares that are painted, in pixels: what the article measured at, and nearer to what people look at.
+SIZES = (256, 512)
 _GRAM_EVERY = 10
 
 
@@ -25,50 +34,56 @@ _GRAM_EVERY = 10
 class Quality:
     """How near paintings come to their style picture and their photographs; each figure is a mean over photographs.
 
-    grams: per style layer, Σ(G − G_style)² / ΣG_style²; none where there is no style picture to compare with. content:
-    the same ratio of relu4_2 features, against the photograph's. tv: mean squared difference of neighbours, x plus y,
-    of pixels in 0..1.
+    style, content, tv: the terms of the article's loss, each with the article's weight. grams: per style layer,
+    Σ(G − G_style)² / ΣG_style². Without a style picture `style` is None and `grams` empty. structure: how much of the
+    photographs' maps at relu3_2 and relu4_2 survives, as `structure_correlations` has it; 1 is all.
     """
 
-    grams: tuple[float, ...]
+    style: float | None
     content: float
     tv: float
+    grams: tuple[float, ...]
+    structure: tuple[float, float]
     artefacts: Artefacts
+
+    @property
+    def total(self) -> float | None:
+        """The article's loss."""
+        return None if self.style is None else self.style + self.content + self.tv
 
     @property
     def gram_sum(self) -> float:
         return sum(self.grams)
 
 
-def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZE) -> list[NDArray[np.uint8]]:
+def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZES[0]) -> list[NDArray[np.uint8]]:
     """Returns the centre squares of the first photographs below `folder`, scaled to a short side of `size`.
 
     Raises PictureError where one cannot be read: an evaluation on other photographs would be another one.
     """
-    photos = [read_picture(path) for path in picture_paths(folder)[:most]]
+    photos = [read_picture(path) for path in picture_paths([folder])[:most]]
     return [centre_crop(resize_short_side(photo, size), size) for photo in photos]
 
 
-def style_grams(picture: NDArray[np.uint8], network: LossNetwork, style_scale: int = SIZE) -> tuple[Tensor, ...]:
-    """Returns the Gram matrices, one 1 x C x C per layer, of a style picture with a short side of `style_scale`."""
-    scaled = resize_short_side(picture, style_scale)
-    with torch.no_grad():
-        grams: tuple[Tensor, ...] = network(_on_device(scaled, network)).grams
-    return grams
-
-
 def evaluate(
-    paint: Painter, photos: Sequence[NDArray[np.uint8]], grams: Sequence[Tensor] | None, network: LossNetwork
+    paint: Painter,
+    photos: Sequence[NDArray[np.uint8]],
+    picture: NDArray[np.uint8] | None,
+    network: LossNetwork,
+    style_scale: int | None = None,
 ) -> Quality:
-    """Returns the quality of what `paint` makes of the photographs, against the style picture's Gram matrices."""
+    """Returns the quality of what `paint` makes of the photographs, beside the style picture (H x W x 3 uint8)."""
+    grams = None if picture is None else style_grams(picture, network, style_scale)
     paintings = [paint(photo) for photo in photos]
     rows = [_figures(photo, painting, grams, network) for photo, painting in zip(photos, paintings, strict=True)]
-    mean = np.mean(rows, axis=0)
+    style, content, tv, *others = np.mean(rows, axis=0).tolist()
     return Quality(
-        grams=tuple(float(value) for value in mean[:-2]),
-        content=float(mean[-2]),
-        tv=float(mean[-1]),
-        artefacts=find_artefacts(photos, paintings),
+        style=None if picture is None else style,
+        content=content,
+        tv=tv,
+        structure=(others[0], others[1]),
+        grams=tuple(others[2:]),
+        artefacts=find_artefacts(photos, paintings, picture),
     )
 
 
@@ -89,13 +104,21 @@ def video_gram_sum(frames: Sequence[NDArray[np.uint8]], grams: Sequence[Tensor],
 def _figures(
     photo: NDArray[np.uint8], painting: NDArray[np.uint8], grams: Sequence[Tensor] | None, network: LossNetwork
 ) -> list[float]:
+    """Returns the three terms of the article's loss, the structure of two layers, and the relative Gram errors."""
+    weights = DEFAULT_LOSS_WEIGHTS
     image = _on_device(painting, network)
     with torch.no_grad():
-        seen = network(image)
-        wanted = network.content(_on_device(photo, network))
-        content = content_loss(seen.content, wanted, relative=True).mean()
+        seen = network(image, grams=grams is not None)
+        wanted = network(_on_device(photo, network), grams=False)
+        style = style_loss(seen.grams, grams) if grams else torch.zeros(1)
+        terms = (
+            weights.style * style,
+            weights.content * content_loss(seen.content, wanted.content),
+            weights.tv * total_variation_loss(image),
+        )
+        structure = structure_correlations(seen.structure, wanted.structure)[:, 0].tolist()
         errors = relative_gram_errors(seen.grams, grams)[:, 0].tolist() if grams else []
-    return [*errors, float(content), float(total_variation_loss(image))]
+    return [*map(float, terms), *structure, *errors]
 
 
 def _on_device(picture: NDArray[np.uint8], network: LossNetwork) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from styles.support.silent_imports import import_openvino
+
 
 @functools.cache
 def openvino_core() -> Any:
@@ -13,6 +15,4 @@ def openvino_core() -> Any:
     OpenVINO's CPU plugin gives the thread a signal stack of its own and unmaps it with the last core: if that
     happens in another thread, the next Ctrl-C ends the process with a segmentation fault, not with a finished file.
     """
-    import openvino
-
-    return openvino.Core()
+    return import_openvino().Core()

@@ -179,5 +179,5 @@ def _step_text(unit: str, step: int, figures: Mapping[str, float], pace: tuple[f
     parts = [f"{unit} {step}"]
     if pace is not None:
         parts += [f"{pace[0]:.3g} {unit}s/s", f"{timedelta(seconds=round(pace[1]))} left"]
-    parts += [f"{name} {value:.4f}" for name, value in figures.items()]
+    parts += [f"{name} {value:.4g}" for name, value in figures.items()]
     return "  ".join(parts)

@@ -14,7 +14,7 @@ from torch import Tensor
 from styles.support.progress import Report
 from styles.training.loss_network import LossNetwork
 from styles.training.loss_weights import LossWeights
-from styles.training.losses import content_loss, style_loss, total_variation_loss
+from styles.training.losses import content_loss, structure_loss, style_loss, total_variation_loss
 from styles.training.pictures import to_picture, to_tensor
 
 _ADAM_RATE = 0.02
@@ -24,7 +24,9 @@ _ROUND = 10
 
 @dataclass(frozen=True)
 class SlowPainting:
-    """A picture (H x W x 3 uint8) and its losses before and after: content, style, tv, and their weighted `total`."""
+    """A picture (H x W x 3 uint8) and its losses before and after: content, style, tv, structure (where it counts), and
+    their weighted `total`.
+    """
 
     picture: NDArray[np.uint8]
     losses_before: dict[str, float]
@@ -40,18 +42,19 @@ class PictureLoss:
         self.network, self.weights, self.grams = network, weights, grams
         self.device = next(network.buffers()).device
         with torch.no_grad():
-            self.content = network.content(to_tensor(photo).to(self.device))
+            self.photo = network(to_tensor(photo).to(self.device), grams=False)
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Returns the losses of 1 x 3 x H x W in 0..1 by name; `total` is the weighted sum."""
         seen = self.network(image)
         losses = {
-            "content": content_loss(seen.content, self.content, relative=True).mean(),
-            "style": style_loss(seen.grams, self.grams, relative=True).mean(),
+            "content": content_loss(seen.content, self.photo.content).mean(),
+            "style": style_loss(seen.grams, self.grams).mean(),
             "tv": total_variation_loss(image).mean(),
         }
-        weights = self.weights
-        total = weights.content * losses["content"] + weights.style * losses["style"] + weights.tv * losses["tv"]
+        if self.weights.structure:
+            losses["structure"] = structure_loss(seen.structure, self.photo.structure).mean()
+        total = torch.stack([getattr(self.weights, name) * loss for name, loss in losses.items()]).sum()
         return {"total": total, **losses}
 
     def of_picture(self, picture: NDArray[np.uint8]) -> dict[str, float]:

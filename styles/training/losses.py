@@ -1,8 +1,8 @@
 """The losses of the article (Gatys, Ecker, Bethge 2016; Johnson, Alahi, Fei-Fei 2016), one value per picture.
 
-Every one is 'squared norm / size', and its `.mean()` 'squared norm / size / batch' as the article has it. The relative
-forms divide by the same quantity of the target alone; that makes one weight fit every picture and every loss network,
-and is what training and `evaluate` use.
+Every one is 'squared norm / size', and its `.mean()` 'squared norm / size / batch' as the article has it. Pixels come
+in 0..1, and their losses are in the article's unit, squares of levels of 0..255. `relative_gram_errors` and
+`structure_correlations` are for comparing what has been trained; nothing is trained with them.
 """
 
 from __future__ import annotations
@@ -12,46 +12,98 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+# From squares of pixels in 0..1 to those of the article's pixels in 0..255.
+SQUARED_LEVELS = 255.0**2
+# Maps whose deviation is below this share of what their layer's maps have together are nearly empty: they count less.
+_EMPTY_MAP = 0.05
 
-def content_loss(features: Tensor, target: Tensor, relative: bool = False) -> Tensor:
+
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """Returns ‖F(out) − F(photo)‖² / size of F, per picture, for N x C x H x W features: shape N.
 
     Take `.mean()` for the article's loss, as with `style_loss`.
     """
-    return _squared_error(features, target, relative)
+    return _mean_square(features - target)
 
 
-def style_loss(grams: Sequence[Tensor], targets: Sequence[Tensor], relative: bool = False) -> Tensor:
+def style_loss(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     """Returns the sum over layers of ‖G(out) − G(style)‖² / size of G, per picture: shape N.
 
     grams, targets: one N x C x C per layer (targets may have batch 1). Take `.mean()` for the article's loss; the
     pictures are kept apart because several styles are trained side by side, each with its weight.
     """
-    return torch.stack([_squared_error(g, t, relative) for g, t in zip(grams, targets, strict=True)]).sum(dim=0)
+    return torch.stack([_mean_square(gram - target) for gram, target in zip(grams, targets, strict=True)]).sum(dim=0)
 
 
 def relative_gram_errors(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Returns ‖G(out) − G(style)‖² / ‖G(style)‖² by layer and picture, which `style_loss` sums up: L x N."""
-    return torch.stack([_squared_error(g, t, relative=True) for g, t in zip(grams, targets, strict=True)])
+    """Returns ‖G(out) − G(style)‖² / ‖G(style)‖² by layer and picture: L x N. 0 is equal, 1 what emptiness has."""
+    return torch.stack([_mean_square(g - t) / _mean_square(t) for g, t in zip(grams, targets, strict=True)])
 
 
 def total_variation_loss(images: Tensor) -> Tensor:
     """Returns the squared differences of neighbours in y and x, each over its size (the denoise loss).
 
-    images: N x C x H x W, in 0..1. Per picture: shape N.
+    images: N x C x H x W, in 0..1. Per picture, in squared levels of 255: shape N.
     """
     dy = images[:, :, 1:, :] - images[:, :, :-1, :]
     dx = images[:, :, :, 1:] - images[:, :, :, :-1]
-    return dy.square().mean(dim=(1, 2, 3)) + dx.square().mean(dim=(1, 2, 3))
+    return SQUARED_LEVELS * (dy.square().mean(dim=(1, 2, 3)) + dx.square().mean(dim=(1, 2, 3)))
+
+
+def structure_loss(maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Returns 1 - correlation of a painting's maps with its photograph's, mean over layers, per picture: shape N.
+
+    A style changes how strong a map is more than where it is strong, so maps are compared at mean 0 and deviation 1.
+    maps, targets: for each layer (relu3_2 and relu4_2) N x C x H x W.
+    """
+    return torch.stack([1 - _correlation(x, y) for x, y in zip(maps, targets, strict=True)]).mean(dim=0)
+
+
+def structure_correlations(maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
+    """Returns Pearson's correlation of each map with the target's, mean over the maps, by layer and picture: L x N.
+
+    Does the subject survive, whatever the style? 1 is a painting whose every map has the photograph's shape. A map in
+    which nothing is found counts as 0, unless there is nothing in the photograph's either: then it is left out.
+    """
+    rows = []
+    for layer, target in zip(maps, targets, strict=True):
+        (x, spread), (y, target_spread) = _centred(layer), _centred(target)
+        each = (x * y).mean(dim=2) / (spread * target_spread).clamp(min=1e-12)
+        there = target_spread > 0
+        rows.append((each * there).sum(dim=1) / there.sum(dim=1).clamp(min=1))
+    return torch.stack(rows)
+
+
+def _correlation(x: Tensor, target: Tensor) -> Tensor:
+    """Returns the correlation of all maps of a picture together, each normalised before: shape N."""
+    x, target = _instance_normalised(x), _instance_normalised(target)
+    sizes = x.square().mean(dim=(1, 2)) * target.square().mean(dim=(1, 2))
+    return (x * target).mean(dim=(1, 2)) / sizes.clamp(min=1e-12).sqrt()
+
+
+def _instance_normalised(maps: Tensor) -> Tensor:
+    """Returns N x C x (H·W) maps of mean 0 and deviation 1, but for nearly empty ones, which stay smaller."""
+    centred, spread = _centred(maps)
+    floor = _EMPTY_MAP * spread.square().mean(dim=1, keepdim=True).sqrt().detach() + 1e-6
+    # within the root, which has no gradient at 0
+    return centred / (centred.square().mean(dim=2) + floor.square()).sqrt()[:, :, None]
+
+
+def _centred(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns N x C x (H·W) maps of mean 0 in float32, and their deviations, N x C."""
+    flat = maps.float().flatten(2)
+    centred = flat - flat.mean(dim=2, keepdim=True)
+    return centred, centred.detach().square().mean(dim=2).sqrt()
 
 
 def temporal_loss(painted_moved: Tensor, moved_painted: Tensor, valid: Tensor) -> Tensor:
     """Returns the mean squared difference between the painting of a moved photograph and the moved painting.
 
-    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 1 where the motion stays inside the picture. Per picture: shape N.
+    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 1 where the motion stays inside the picture. Per picture, in
+    squared levels of 255: shape N.
     """
     error = (painted_moved - moved_painted).square() * valid
-    return error.sum(dim=(1, 2, 3)) / (valid.sum(dim=(1, 2, 3)) * error.shape[1]).clamp(min=1)
+    return SQUARED_LEVELS * error.sum(dim=(1, 2, 3)) / (valid.sum(dim=(1, 2, 3)) * error.shape[1]).clamp(min=1)
 
 
 def lattice_loss(images: Tensor, step: int) -> Tensor:
@@ -59,14 +111,14 @@ def lattice_loss(images: Tensor, step: int) -> Tensor:
 
     A net that halves the resolution paints each of its step x step places a little differently, and learns to pass off
     the resulting mesh as texture. The mean of each place over the picture shows it: strokes cancel out there.
-    images: N x C x H x W, H and W multiples of step. A scalar: the mean squared deviation of the places' means.
+    images: N x C x H x W in 0..1, H and W multiples of step. A scalar: the mean squared deviation of the places' means,
+    in squared levels of 255.
     """
     n, channels, height, width = images.shape
     places = images.reshape(n, channels, height // step, step, width // step, step).mean(dim=(2, 4))
-    return (places - places.mean(dim=(2, 3), keepdim=True)).square().mean()
+    return SQUARED_LEVELS * (places - places.mean(dim=(2, 3), keepdim=True)).square().mean()
 
 
-def _squared_error(x: Tensor, target: Tensor, relative: bool) -> Tensor:
-    """Returns the mean square of the difference per picture (shape N), over the target's mean square if relative."""
-    error = (x - target).square().flatten(1).mean(dim=1)
-    return error / target.square().flatten(1).mean(dim=1) if relative else error
+def _mean_square(x: Tensor) -> Tensor:
+    """Returns the mean square per picture: shape N."""
+    return x.square().flatten(1).mean(dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,22 +76,26 @@ def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     path.write_bytes(data.tobytes())
 
 
-def picture_paths(folder: Path) -> list[Path]:
-    """Returns the pictures below `folder`, sorted. Raises PictureError where there are none."""
+def picture_paths(folders: Sequence[Path]) -> list[Path]:
+    """Returns the pictures below the folders, sorted. Raises PictureError where one is not there or has none."""
+    return [path for folder in folders for path in _below(folder)]
+
+
+def _below(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PictureError(f"no folder of photographs at {folder}")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
-        raise PictureError(f"no photographs in {folder}; wanted files ending in {', '.join(sorted(PICTURE_SUFFIXES))}")
+        raise PictureError(
+            f"no photographs in {folder}; expected files ending in {', '.join(sorted(PICTURE_SUFFIXES))}"
+        )
     return paths
 
 
-# What a camera of 512 pixels shows of a photograph that was learned at 256.
-MAX_ZOOM = 2.0
-# How much of training shows photographs nearly whole, as the article does, and up to which zoom. Where it was half, and
-# the zoom went up to 2.5, a net's Gram error at zoom 1 was 1.4 times as large (docs/measurements.md).
-_WHOLE_SHARE = 0.75
-_WHOLE_ZOOM = 1.1
+# How near training looks at photographs: from whole to what a face fills that leans towards a webcam. All are equally
+# likely, as logarithms; what would be further off than whole is whole, some 8 in 100.
+MAX_ZOOM = 2.1
+_MIN_ZOOM = 0.94
 # How many are overexposed, as what stands before a window is: skies and lamps become flat and white.
 _OVEREXPOSED_SHARE = 0.125
 _MAX_GAIN = 2.0
@@ -117,11 +121,10 @@ class PhotoSet:
         """Returns `count` different photographs, zoomed, cropped, mirrored and exposed at random, and each one's zoom.
 
         N x 3 x crop x crop in 0..1, and float64[N] in 1..MAX_ZOOM: 1 where the crop is as high (or wide) as the
-        photograph, 2 where it shows half of that. Most show nearly all of the photograph.
+        photograph, 2 where it shows half of that.
         """
         chosen = rng.choice(len(self.photos), size=count, replace=len(self.photos) < count)
-        ranges = [(1.0, _WHOLE_ZOOM) if rng.random() < _WHOLE_SHARE else (_WHOLE_ZOOM, MAX_ZOOM) for _ in chosen]
-        zooms = np.array([low * (high / low) ** rng.random() for low, high in ranges])
+        zooms = np.exp(rng.uniform(np.log(_MIN_ZOOM), np.log(MAX_ZOOM), count)).clip(min=1.0)
         crops = [self._crop(self.photos[i], crop, zoom, rng) for i, zoom in zip(chosen, zooms, strict=True)]
         return torch.cat(crops), zooms
 
@@ -149,14 +152,16 @@ def style_picture(folder: Path, name: str) -> Path:
     return paths[0]
 
 
-def load_photos(folder: Path, crop: int, most: int | None = None, report: Report = lambda *_: None) -> PhotoSet:
-    """Returns the photographs below `folder`, decoded once; of more than `most`, an even choice.
+def load_photos(
+    folders: Sequence[Path], crop: int, most: int | None = None, report: Report = lambda *_: None
+) -> PhotoSet:
+    """Returns the photographs below the folders, decoded once; of more than `most`, an even choice.
 
     Those that cannot be read or are smaller than `crop` are skipped. Raises PictureError where none is left.
     """
     short_side = crop * 5 // 4
     photos, skipped = [], []
-    paths = _even_choice(picture_paths(folder), most)
+    paths = _even_choice(picture_paths(folders), most)
     for done, path in enumerate(paths):
         if done:
             report(done, done / len(paths), {})
@@ -168,12 +173,16 @@ def load_photos(folder: Path, crop: int, most: int | None = None, report: Report
         picture = resize_short_side(picture, short_side)
         photos.append(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
     if not photos:
-        raise PictureError(f"no usable photograph in {folder}: {skipped[0]}")
-    return PhotoSet(tuple(photos), short_side, tuple(skipped), _fingerprint(folder, paths))
+        raise PictureError(f"no usable photograph in {', '.join(map(str, folders))}: {skipped[0]}")
+    return PhotoSet(tuple(photos), short_side, tuple(skipped), _fingerprint(folders, paths))
 
 
-def _fingerprint(folder: Path, paths: Iterable[Path]) -> str:
-    files = "\n".join(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in paths)
+def _fingerprint(folders: Sequence[Path], paths: Iterable[Path]) -> str:
+    def below(path: Path) -> str:
+        folder = next(folder for folder in folders if path.is_relative_to(folder))
+        return path.relative_to(folder).as_posix()
+
+    files = "\n".join(f"{below(path)} {path.stat().st_size}" for path in paths)
     return hashlib.sha256(files.encode()).hexdigest()
 
 

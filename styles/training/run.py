@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styles.architecture import CONFIGS
+from styles.kept_picture import small_copy
 from styles.network import TransformNet, network_from_weights
 from styles.registry import NETWORK_SHA256, StylePicture, network_path
 from styles.support.progress import progress_display
 from styles.training.growth import grown
 from styles.training.loss_network import load_loss_network
+from styles.training.loss_weights import LOSS_UNITS
 from styles.training.pictures import PhotoSet, centre_crop, load_photos, picture_paths, read_picture, write_picture
 from styles.training.trainer import Progress, Trainer, TrainingPlan, preview_sheet, style_target
 from styles.weights import (
@@ -74,14 +76,14 @@ class TrainingJob:
 
     `pictures` are the style pictures and their files; `net` is a name in CONFIGS, or with Result.VECTOR that of a
     trained net; `init` the weights to begin with (Result.VECTOR: the style), which grow into a `net`, or stay as they
-    are where that is "". `output` is a style folder.
+    are where that is "". `output` is a style folder. With `keep_picture` the files of styles hold a small copy of it.
     """
 
     result: Result
     name: str
     net: str
     pictures: Mapping[Path, StylePicture]
-    photos: Path
+    photos: Sequence[Path]
     output: Path
     plan: TrainingPlan
     command: str
@@ -91,6 +93,7 @@ class TrainingJob:
     checkpoint_minutes: float = 2.0
     resume: bool = False
     overwrite: bool = False
+    keep_picture: bool = True
 
     @property
     def result_path(self) -> Path:
@@ -140,6 +143,7 @@ def train(job: TrainingJob, loss_network: Path) -> Path:
     """
     trainer, sha256 = _trainer(job, loss_network)
     history = _history(job)
+    copies = [small_copy(read_picture(file)) if job.keep_picture else None for file in job.pictures]
     try:
         job.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -150,7 +154,7 @@ def train(job: TrainingJob, loss_network: Path) -> Path:
     elif job.resume:
         _log.info("no checkpoint at %s yet: starting at step 0", job.checkpoint_path)
     _run(trainer, job)
-    path = _save_result(trainer, job, sha256, history)
+    path = _save_result(trainer, job, sha256, history, copies)
     _write_preview(trainer, job)
     job.checkpoint_path.unlink(missing_ok=True)
     return path
@@ -233,8 +237,7 @@ def _trainer(job: TrainingJob, loss_network_file: Path) -> tuple[Trainer, str]:
         )
     photos = _load_photos(job)
     targets = [
-        style_target(job.pictures[path].name, picture, loss_network, job.plan.style_scale)
-        for path, picture in pictures.items()
+        style_target(job.pictures[path].name, picture, loss_network, job.plan) for path, picture in pictures.items()
     ]
     origin = {
         "result": job.result.name,
@@ -316,7 +319,14 @@ def _write_preview(trainer: Trainer, job: TrainingJob) -> None:
     write_picture(job.preview_path, preview_sheet(trainer, centre_crop(photo, job.plan.crop)))
 
 
-def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str, history: Mapping[str, str]) -> Path:
+def _save_result(
+    trainer: Trainer,
+    job: TrainingJob,
+    network_sha256: str,
+    history: Mapping[str, str],
+    copies: Sequence[bytes | None],
+) -> Path:
+    """Writes the net, the style or both; `copies` are the small copies of the style pictures, in the job's order."""
     facts = _facts(trainer, job)
     vectors = trainer.vectors.detach().float().cpu().numpy()
     state = trainer.net.state_dict()
@@ -324,7 +334,8 @@ def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str, histor
     config, path = trainer.net.config, job.result_path
     pictures = list(job.pictures.values())
     if job.result is Result.DEDICATED:
-        save_network(path, config, arrays, {**_described(pictures[0]), **facts, **history}, vectors[0])
+        metadata = {**_described(pictures[0]), **facts, **history}
+        save_network(path, config, arrays, metadata, vectors[0], picture=copies[0])
         return path
     folder = path.parent
     if job.result is Result.SHARED:
@@ -333,9 +344,9 @@ def _save_result(trainer: Trainer, job: TrainingJob, network_sha256: str, histor
         folder = path.with_suffix("")
     else:
         facts |= history
-    for picture, vector in zip(pictures, vectors, strict=True):
+    for picture, vector, copy in zip(pictures, vectors, copies, strict=True):
         metadata = {**_described(picture), **facts, NETWORK_SHA256: network_sha256}
-        save_style(folder / f"{picture.name}.safetensors", vector, metadata)
+        save_style(folder / f"{picture.name}.safetensors", vector, metadata, copy)
     return path
 
 
@@ -361,5 +372,7 @@ def _facts(trainer: Trainer, job: TrainingJob) -> dict[str, str]:
         "minutes": f"{trainer.elapsed_s / 60:.1f}",
         "seed": str(job.plan.seed),
         "loss_weights": json.dumps(asdict(job.plan.weights)),
+        "loss_units": LOSS_UNITS,
+        "style_scale": str(job.plan.style_scale or "the picture's own"),
         "loss_network_sha256": trainer.origin["loss_network_sha256"],
     }

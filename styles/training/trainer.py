@@ -1,7 +1,8 @@
 """Trains a transform net, or a style vector on a frozen one, against the loss network.
 
-One step: a few photographs, each painted in another style; content, style and total-variation losses of the paintings;
-and the temporal loss between up to half of them and the paintings of the same photographs after a small camera motion.
+One step: a few photographs, each painted in another style; the article's content, style and total-variation losses of
+the paintings; and the temporal loss between up to half of them and the paintings of the same photographs after a small
+camera motion.
 All random numbers of a step follow from (seed, step) alone, so a resumed run goes on exactly as an uninterrupted one.
 """
 
@@ -25,9 +26,17 @@ from styles.network import TransformNet
 from styles.support.atomic_file import atomic_path
 from styles.training.loss_network import SMALLEST_SIDE, LossNetwork, first_line
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS, LossWeights
-from styles.training.losses import content_loss, lattice_loss, style_loss, temporal_loss, total_variation_loss
+from styles.training.losses import (
+    content_loss,
+    lattice_loss,
+    structure_loss,
+    style_loss,
+    temporal_loss,
+    total_variation_loss,
+)
 from styles.training.motion import Motion, camera_noise, random_motion
-from styles.training.pictures import MAX_ZOOM, PhotoSet, resize_short_side, to_picture, to_tensor
+from styles.training.pictures import MAX_ZOOM, PhotoSet, to_picture, to_tensor
+from styles.training.style_grams import style_grams, style_size
 
 _WARM_UP_STEPS = 50
 # So many steps one after the other without a finite gradient are no accident.
@@ -37,6 +46,9 @@ _ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, MAX_ZOOM)
 # From how far paintings and style pictures are compared, by chance: 0.5 is twice as far. Seen from near alone, a mesh
 # of single pixels passes for brush strokes; from further off it is gone, and only strokes are left to be alike.
 _DISTANCES = (1.0, 1.0, 1.0, 0.6)
+# About what the content of a photograph comes to in the article's units. The optimiser sees losses over it, so that its
+# limit of the gradient's norm is reached in the first steps and by accidents alone.
+_LOSS_UNIT = 4e6
 
 
 class CheckpointError(ValueError):
@@ -49,7 +61,11 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How long and with what to train. Either `steps` or `minutes` ends it."""
+    """How long and with what to train. Either `steps` or `minutes` ends it.
+
+    style_scale: the short side of the style pictures in pixels, None for their own size. zoom_style: where a photograph
+    is seen from nearer, so is the style picture. far: one step in four compares both from further off.
+    """
 
     steps: int | None = None
     minutes: float | None = None
@@ -57,15 +73,22 @@ class TrainingPlan:
     crop: int = 256
     learning_rate: float = 2e-3
     seed: int = 0
-    style_scale: int = 256
+    style_scale: int | None = None
+    zoom_style: bool = False
+    far: bool = False
     weights: LossWeights = DEFAULT_LOSS_WEIGHTS
+
+    @property
+    def zooms(self) -> tuple[float, ...]:
+        """The zooms at which style pictures are looked at."""
+        return _ZOOMS if self.zoom_style or self.far else (1.0,)
 
 
 @dataclass(frozen=True)
 class StyleTarget:
     """A style to be learned: its name, its picture (H x W x 3 uint8 RGB) and its Gram matrices.
 
-    grams: one a layer, Z x C x C, for the picture at each of `_ZOOMS`.
+    grams: one a layer, Z x C x C, for the picture at each of the plan's zooms.
     """
 
     name: str
@@ -83,21 +106,22 @@ class Progress:
     losses: Mapping[str, float]
 
 
-def style_target(name: str, picture: NDArray[np.uint8], network: LossNetwork, style_scale: int) -> StyleTarget:
-    """Returns the target for a style picture; `style_scale` is its short side in pixels at zoom 1."""
-    device = next(network.buffers()).device
-    sides = [max(SMALLEST_SIDE, round(style_scale * zoom)) for zoom in _ZOOMS]
-    scaled = [resize_short_side(picture, side) for side in sides]
-    with torch.no_grad():
-        grams = [network(to_tensor(each).to(device)).grams for each in scaled]
-    return StyleTarget(name, scaled[_ZOOMS.index(1.0)], tuple(torch.cat(layer) for layer in zip(*grams, strict=True)))
+def style_target(name: str, picture: NDArray[np.uint8], network: LossNetwork, plan: TrainingPlan) -> StyleTarget:
+    """Returns the target for a style picture, at the sizes that the plan wants."""
+    sized = style_size(picture, plan.style_scale)
+    side = min(sized.shape[:2])
+    grams = [
+        style_grams(sized, network, None if zoom == 1 else max(SMALLEST_SIDE, round(side * zoom)))
+        for zoom in plan.zooms
+    ]
+    return StyleTarget(name, sized, tuple(torch.cat(layer) for layer in zip(*grams, strict=True)))
 
 
 @dataclass(frozen=True)
 class _Draw:
     """The random part of a step: photographs, the style of each; a camera motion of the first ones, and these after it.
 
-    `scale` is that at which the loss network looks; `zooms` are places in _ZOOMS, of the pictures as it sees them.
+    `scale` is that at which the loss network looks; `zooms` are places in the plan's, of the pictures as it sees them.
     """
 
     photos: Tensor
@@ -131,7 +155,7 @@ class Trainer:
             raise ValueError("a training plan needs either steps or minutes")
         self.device = next(loss_network.buffers()).device
         self.net = net.to(self.device).requires_grad_(not frozen)
-        # in float32 oneDNN is 1.3 to 1.4 times as fast with channels that lie apart (docs/measurements.md)
+        # in float32 oneDNN is 1.3 to 1.4 times as fast with channels that lie apart (docs/lab/training.md)
         self.memory_format = torch.channels_last if _multiplies_bfloat16(self.device) else torch.contiguous_format
         for module in (self.net, loss_network):
             module.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
@@ -226,7 +250,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
+        torch.autograd.backward(total / _LOSS_UNIT)
         norm = nn.utils.clip_grad_norm_(self.optimizer.param_groups[0]["params"], 10.0)
         # before anything is read back, so that a GPU has work while the next photographs are drawn
         self._next = self.step + 1, self._draw(self.step + 1)
@@ -256,9 +280,10 @@ class Trainer:
         rng = np.random.default_rng((plan.seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         photos, zooms = self.photos.batch(plan.batch, plan.crop, rng)
-        scales = [scale for scale in _DISTANCES if scale * plan.crop >= SMALLEST_SIDE]
+        scales = [scale for scale in _DISTANCES if scale == 1 or (plan.far and scale * plan.crop >= SMALLEST_SIDE)]
         scale = scales[rng.integers(len(scales))]
-        nearest = np.abs(np.log(scale * zooms[:, None] / np.array(_ZOOMS))).argmin(axis=1)
+        seen_zooms = scale * (zooms if plan.zoom_style else np.ones_like(zooms))
+        nearest = np.abs(np.log(seen_zooms[:, None] / np.array(plan.zooms))).argmin(axis=1)
         photos = photos.contiguous(memory_format=self.memory_format)
         chosen = torch.from_numpy(_spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
         count = max(1, plan.batch // 2)
@@ -269,31 +294,34 @@ class Trainer:
 
     def _losses(self, draw: _Draw) -> tuple[dict[str, Tensor], Tensor]:
         """Returns the unweighted losses by name and their weighted sum."""
-        batch = self.plan.batch
+        weights = self.plan.weights
         vectors = self.vectors[draw.chosen]
         with _autocast(self.device):
             with torch.no_grad():
-                wanted = self.loss_network.content(from_afar(draw.photos, draw.scale))
+                photos = self.loss_network(from_afar(draw.photos, draw.scale), grams=False)
             # One pass for both: the pictures before and after the motion.
             vectors = torch.cat([vectors, vectors[: len(draw.moved)]])
-            painted = self.net(torch.cat([draw.photos, draw.moved]), vectors).float()
-            painted, painted_moved = painted[:batch], painted[batch:]
+            both = self.net(torch.cat([draw.photos, draw.moved]), vectors).float()
+            painted, painted_moved = both[: self.plan.batch], both[self.plan.batch :]
             seen = self.loss_network(from_afar(painted, draw.scale))
-        # the style picture is zoomed with the photograph: what is seen from nearer has larger strokes
         targets = [layer[draw.chosen, draw.zooms] for layer in self.grams]
         per_picture = {
-            "content": content_loss(seen.content.float(), wanted.float(), relative=True),
-            "style": style_loss(seen.grams, targets, relative=True),
+            "content": content_loss(seen.content.float(), photos.content.float()),
+            "style": style_loss(seen.grams, targets),
             "tv": total_variation_loss(painted),
         }
         if len(painted_moved):
             moved_painted = draw.motion.move(painted[: len(painted_moved)])
             per_picture["temporal"] = temporal_loss(painted_moved, moved_painted, draw.motion.valid)
         losses = {name: values.mean() for name, values in per_picture.items()}
+        total = torch.stack(
+            [(self.weights[name][draw.chosen[: len(values)]] * values).mean() for name, values in per_picture.items()]
+        ).sum()
         losses["lattice"] = lattice_loss(painted, self.net.config.size_multiple)
-        total = self.plan.weights.lattice * losses["lattice"]
-        for name, values in per_picture.items():
-            total = total + (self.weights[name][draw.chosen[: len(values)]] * values).mean()
+        total = total + weights.lattice * losses["lattice"]
+        if weights.structure:
+            losses["structure"] = structure_loss(seen.structure, photos.structure).mean()
+            total = total + weights.structure * losses["structure"]
         return losses, total
 
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:
@@ -339,7 +367,8 @@ def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return torch.cpu._is_avx512_bf16_supported()
+    # measured: where it is emulated, as on AVX2, a convolution takes 25 times as long as in float32
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def preview_sheet(trainer: Trainer, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -38,16 +38,14 @@ class Plan:
     """Which cases to run, and how.
 
     Args:
-        seed: decides all cases.
-        indices: the cases to run, in order; may be endless.
+        cases: seed and index of each case to run, in order; may be endless.
         kind: a regular expression that a case's kind must match; others are left out.
         jobs: how many run at once.
         known: what is known to fail.
         limits: what ends a case.
     """
 
-    seed: int
-    indices: Iterator[int]
+    cases: Iterator[tuple[int, int]]
     kind: str = ""
     jobs: int = 1
     known: Sequence[Known] = KNOWN
@@ -64,17 +62,17 @@ def run_cases(plan: Plan, stopping: Callable[[], bool] = lambda: False) -> Gener
     results: queue.Queue[Result | Exception | None] = queue.Queue()
     with tempfile.TemporaryDirectory(prefix="nst-live-fuzz-") as folder:
         scratch = Path(folder)
-        indices = _locked(plan.indices)
+        cases = _Shared(plan.cases)
         samples = make_samples(scratch)
 
         def work(home: Path) -> None:
             try:
                 home.mkdir()
                 with Worker(home) as worker:
-                    for index in indices:
+                    for seed, index in cases:
                         if stopping():
                             break
-                        case = make_case(plan.seed, index, samples)
+                        case = make_case(seed, index, samples)
                         if re.search(plan.kind, case.kind):
                             results.put(run_case(case, worker, scratch, plan.known, plan.limits))
             except Exception as exc:  # it crosses to whoever reads
@@ -88,7 +86,7 @@ def run_cases(plan: Plan, stopping: Callable[[], bool] = lambda: False) -> Gener
         try:
             yield from _until_all_end(results, plan.jobs)
         finally:
-            indices.close()
+            cases.close()
             for thread in threads:
                 thread.join()
 
@@ -104,16 +102,16 @@ def _until_all_end(results: queue.Queue[Result | Exception | None], jobs: int) -
             yield result
 
 
-class _locked:  # noqa: N801 (used like a function)
+class _Shared:
     """An iterator for several threads, which can be ended."""
 
-    def __init__(self, items: Iterator[int]) -> None:
+    def __init__(self, items: Iterator[tuple[int, int]]) -> None:
         self._items, self._lock, self._closed = items, threading.Lock(), False
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         return self
 
-    def __next__(self) -> int:
+    def __next__(self) -> tuple[int, int]:
         with self._lock:
             if self._closed:
                 raise StopIteration
@@ -169,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = args.case if alone else args.first
     indices: Iterator[int] = itertools.count(first) if count is None else iter(range(first, first + count))
     jobs = 1 if alone else args.jobs or min(4, os.cpu_count() or 1)
-    plan = Plan(args.seed, indices, args.kind, jobs, () if args.strict else KNOWN)
+    plan = Plan(((args.seed, index) for index in indices), args.kind, jobs, () if args.strict else KNOWN)
     started_s = time.monotonic()
     deadline_s = started_s + 60 * args.minutes if args.minutes else float("inf")
     tally = _Tally(args.save, alone, args.json)

@@ -288,7 +288,8 @@ def lie(data: bytes, dice: Random, suffix: str) -> bytes:
         return data
     for field in dice.sample(there, min(len(there), dice.choice((1, 1, 1, 2, 3)))):
         places = [match.start() for match in re.finditer(re.escape(field.anchor), data)] if field.anchor else [0]
-        data = _write(data, dice.choice(places[:50]) + field.offset, field.layout, dice)
+        if places:  # the number before may have been written over it
+            data = _write(data, dice.choice(places[:50]) + field.offset, field.layout, dice)
     # whoever makes such a file on purpose has its checksums right
     return mend_png(data) if suffix == ".png" and dice.random() < 0.8 else data
 
@@ -318,7 +319,10 @@ def mend_png(data: bytes) -> bytes:
 
 def _lie_of_matroska(data: bytes, dice: Random) -> bytes:
     for _ in range(dice.choice((1, 1, 2, 3))):
-        element = dice.choice([element for element in _ELEMENTS if element in data])
+        there = [element for element in _ELEMENTS if element in data]
+        if not there:
+            break
+        element = dice.choice(there)
         at = dice.choice([match.end() for match in re.finditer(re.escape(element), data)][:50])
         if at >= len(data):
             continue

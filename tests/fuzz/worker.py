@@ -81,9 +81,6 @@ class Worker:
         Args:
             home: an empty folder for whatever the imports want to write.
         """
-        # import openvino reports its use to Google Analytics unless this file says 0
-        (home / "intel").mkdir()
-        (home / "intel" / "openvino_telemetry").write_text("0")
         environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
         environment |= {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CONFIG", "DATA", "CACHE")}
         self._process = subprocess.Popen(
@@ -178,10 +175,11 @@ def _warm() -> Callable[[Sequence[str]], int]:
     from PIL import Image
 
     from realtime.app.main import main
+    from styles.support.silent_imports import import_openvino
 
     Image.init()
     with suppress(ImportError):
-        import openvino  # noqa: F401
+        import_openvino()
     gc.collect()
     gc.freeze()  # so that a fork shares this memory, also after it has collected its own garbage
     return main

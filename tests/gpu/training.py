@@ -27,13 +27,14 @@ def drawn_training(weights: Path, folder: Path, device: str, steps: int, crop: i
     photos = [textured(side, side, seed) for seed in range(_PHOTOS)]
     pictures = [textured(crop, crop, 100 + seed, grain=1.0 + seed) for seed in range(_STYLES)]
     net = network_from_weights(load_network(weights))
+    plan = TrainingPlan(steps=steps, crop=crop)
     return Trainer(
         net=net,
         vectors=net.plain_style().repeat(_STYLES, 1),
-        targets=[style_target(str(n), picture, loss_network, crop) for n, picture in enumerate(pictures)],
+        targets=[style_target(str(n), picture, loss_network, plan) for n, picture in enumerate(pictures)],
         photos=PhotoSet(tuple(torch.from_numpy(photo).permute(2, 0, 1) for photo in photos), side),
         loss_network=loss_network,
-        plan=TrainingPlan(steps=steps, crop=crop),
+        plan=plan,
     )
 
 

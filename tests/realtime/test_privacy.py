@@ -20,15 +20,6 @@ from PIL import Image
 from tests.fuzz.command import ROOT, Answer, environment_in, run
 from tests.realtime.clips import write_clip
 
-# What breaks the promise today, by the name of the command below. OpenVINO reports its import to Google Analytics and
-# keeps an identity in ~/intel; ONNX Runtime reports its use to Microsoft and keeps one in ~/.cache/Microsoft. Whoever
-# mends it deletes the lines.
-_WITH_OPENVINO = frozenset(
-    {"scene", "scene in a window", "file", "file, resumed", "photo", "folder", "gallery", "bench", "doctor"}
-)
-NOT_YET_SILENT = _WITH_OPENVINO | {"bench of ONNX Runtime"}
-NOT_YET_TIDY = _WITH_OPENVINO | {"file with ONNX Runtime", "bench of ONNX Runtime"}
-
 # Written down by both witnesses: what was done, a space, with what.
 _NOTES = "NST_WITNESS_NOTES"
 _IN_PYTHON = """
@@ -300,17 +291,13 @@ def _read(notes: Path) -> list[tuple[str, str]]:
     return [(what, of.strip("'")) for what, _, of in pairs]
 
 
-def test_no_connection_that_nobody_asked_for(request: pytest.FixtureRequest, seen: Seen) -> None:
-    if seen.name in NOT_YET_SILENT:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="not mended yet"))
+def test_no_connection_that_nobody_asked_for(seen: Seen) -> None:
     assert seen.answer.code == 0, seen.answer.err
     assert {COMMANDS[seen.name].loads} <= {"", *seen.noted("import")}
     assert seen.reached == []
 
 
-def test_nothing_is_written_elsewhere(request: pytest.FixtureRequest, seen: Seen) -> None:
-    if seen.name in NOT_YET_TIDY:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="not mended yet"))
+def test_nothing_is_written_elsewhere(seen: Seen) -> None:
     assert seen.answer.code == 0, seen.answer.err
     assert seen.left == sorted(COMMANDS[seen.name].leaves)
     assert set(seen.at_home) <= set(COMMANDS[seen.name].at_home)

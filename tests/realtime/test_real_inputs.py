@@ -31,55 +31,15 @@ from tests.fuzz.command import Answer, command, environment_in, run
 # Rows that do not give the right outcome yet, by the test's name and parameter. Whoever mends a kind deletes its lines.
 NOT_YET: frozenset[str] = frozenset(
     {
-        "test_two_broadcasts_joined_are_painted_whole_and_in_step",
-        "test_two_broadcasts_joined_without_sound_last_as_long_as_both",
-        "test_variable_rate_becomes_constant_when_a_rate_is_asked_for",
-        "test_a_start_before_an_open_group_of_pictures_is_met",
-        "test_a_start_before_the_clock_wraps_is_met",
-        "test_a_damaged_sound_packet_does_not_end_the_sound",
-        "test_sound_that_the_container_refuses_is_left_out_by_name[truehd-.mp4]",
-        "test_sound_that_the_container_refuses_is_left_out_by_name[flac-.mov]",
-        "test_sound_that_the_container_refuses_is_left_out_by_name[libopus-.mov]",
         "test_sound_that_the_container_holds_is_kept[wma.wmv]",
         "test_sound_that_the_container_holds_is_kept[wma-adpcm.avi]",
         "test_sound_that_the_container_holds_is_kept[wma-in-matroska.mkv]",
-        "test_exif_in_moving_pictures_turns_them_upright[exif-row_%03d.jpg]",
-        "test_exif_in_moving_pictures_turns_them_upright[exif-row_%03d.png]",
-        "test_exif_in_moving_pictures_turns_them_upright[exif-row.mov]",
-        "test_upright_is_what_viewers_take_for_it[.jpg]",
-        "test_upright_is_what_viewers_take_for_it[.png]",
-        "test_a_colour_profile_in_moving_pictures_crashes_nothing[icc-row_%03d.png]",
-        "test_a_colour_profile_in_moving_pictures_crashes_nothing[icc-row.mov]",
-        "test_a_name_is_a_name[relative-12:30.mp4]",
-        "test_a_name_is_a_name[relative-Re: holiday.mp4]",
-        "test_the_name_of_an_output_is_a_name",
         "test_a_terminal_shows_brackets_as_they_are[odd [/b].mp4]",
         "test_a_terminal_shows_brackets_as_they_are[Title [dQw4w9WgXcQ].mp4]",
-        "test_a_percent_sign_in_the_folder_of_a_row_is_no_pattern",
-        "test_a_percent_sign_in_the_folder_of_painted_pictures_is_no_pattern",
         "test_an_output_of_250_bytes_is_written_under_its_name[resumed]",
         "test_a_name_of_250_bytes_is_painted_in_a_folder",
-        "test_exif_that_is_too_long_does_not_decide_over_the_painting",
-        "test_exif_of_the_wrong_type_does_not_decide_over_the_painting[model-fraction-.jpg]",
-        "test_exif_of_the_wrong_type_does_not_decide_over_the_painting[model-fraction-.tif]",
-        "test_exif_of_the_wrong_type_does_not_decide_over_the_painting[orientation-0-.tif]",
-        "test_exif_of_the_wrong_type_does_not_decide_over_the_painting[orientation-text-.jpg]",
-        "test_exif_of_the_wrong_type_does_not_decide_over_the_painting[orientation-text-.tif]",
         "test_pictures_that_move_are_painted_as_animations[.webp]",
         "test_pictures_that_move_are_painted_as_animations[.png]",
-        "test_what_a_telephone_notes_is_kept_or_named[.mov]",
-        "test_what_a_telephone_notes_is_kept_or_named[.mp4]",
-        "test_captions_are_kept_or_named",
-        "test_a_cover_stays_a_cover",
-        "test_no_statistics_are_those_of_another_file[statistics.mkv]",
-        "test_no_statistics_are_those_of_another_file[statistics-360.mkv]",
-        "test_the_mark_of_a_360_degree_film_is_kept_or_named",
-        "test_the_number_of_loops_of_a_gif_is_kept_or_named",
-        "test_interlacing_is_kept_or_named[.mkv]",
-        "test_interlacing_is_kept_or_named[.mp4]",
-        "test_a_disc_stays_round_when_the_size_changes",
-        "test_what_comes_over_the_network_is_upright",
-        "test_what_comes_over_the_network_has_its_own_shape",
         "test_hevc_goes_into_an_m4v_or_the_reason_is_said",
         "test_a_settings_file_with_a_byte_order_mark_is_read",
         "test_what_needs_no_seeking_is_read_from_a_pipe[--clip.ts]",
@@ -152,8 +112,7 @@ class Painting:
     def frames(self) -> list[tuple[float, NDArray[np.uint8]]]:
         """Time in s and pixels, H x W x 3, of each frame."""
         with av.open(f"file:{self.path}") as container:
-            frames: list[Any] = list(container.decode(video=0))
-        return [(float(frame.pts * frame.time_base), frame.to_ndarray(format="rgb24")) for frame in frames]
+            return [(float(frame.time or 0), _pixels(frame)) for frame in container.decode(video=0)]
 
     @property
     def times(self) -> list[float]:
@@ -168,6 +127,11 @@ class Painting:
     def names(self, *words: str) -> bool:
         """Returns whether one of the words was printed."""
         return any(word.lower() in self.printed.lower() for word in words)
+
+
+def _pixels(frame: Any) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
+    return pixels
 
 
 def probe(path: Path) -> Any:
@@ -272,8 +236,9 @@ def test_a_start_before_an_open_group_of_pictures_is_met(awkward: Path, paint: P
     assert_evenly_spaced(painting.times, 1 / _FPS)
     with av.open(str(awkward / "start-open-gop.mp4")) as container:
         source = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    for (_, pixels), original in zip(painting.frames, source[73:80], strict=True):
-        assert np.abs(pixels.astype(int) - original).mean() < 4
+    for (_, pixels), index in zip(painting.frames, range(73, 80), strict=True):
+        differences = [np.abs(pixels.astype(int) - original).mean() for original in source]
+        assert int(np.argmin(differences)) == index
 
 
 def test_a_start_before_the_clock_wraps_is_met(tmp_path: Path, paint: Paint) -> None:

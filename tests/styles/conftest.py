@@ -10,9 +10,11 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
 from styles.training.loss_network import LossNetwork, load_loss_network
@@ -39,6 +41,26 @@ def write_video(path: Path, frames: Sequence[NDArray[np.uint8]]) -> None:
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
+
+
+def save_onnx(path: Path, styled: bool = False, name: str = "frame", kind: int = TensorProto.UINT8) -> Path:
+    """Writes a graph that returns its frame, or with `styled` the frame times style[0]."""
+    shape: list[str | int | None] = [1, "h", "w", 3]
+    inputs = [helper.make_tensor_value_info(name, kind, shape)]
+    nodes = [helper.make_node("Identity", [name], ["painted"])]
+    if styled:
+        inputs.append(helper.make_tensor_value_info("style", TensorProto.FLOAT, [1]))
+        nodes = [
+            helper.make_node("Cast", [name], ["pixels"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["pixels", "style"], ["scaled"]),
+            helper.make_node("Cast", ["scaled"], ["painted"], to=kind),
+        ]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_tensor_value_info("painted", kind, shape)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "size_multiple", "8"
+    onnx.save(model, path)
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -124,7 +124,8 @@ def test_a_style_of_another_training_of_its_net_is_refused(shipped: Path, user: 
     assert find_style("wave").name == "wave"
     save_network(shipped / "fast.safetensors", CONFIGS["fast"], {"w": np.zeros(2, np.float32)}, {"new": "training"})
     with pytest.raises(
-        StyleMismatchError, match=r"another version of the net 'fast' .* train it again .*made by: make wave"
+        StyleMismatchError,
+        match=r"another version of the net 'fast' .* train it again: nst-train PICTURE .*made by: make wave",
     ):
         find_style("wave")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import onnx
@@ -89,3 +90,12 @@ def test_a_truncated_file_is_no_onnx_model(save_net: SaveNet, tmp_path: Path) ->
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(OnnxFileError):
         read_onnx_metadata(file)
+
+
+def test_garbage_is_refused_in_linear_time(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"\xff" * 20_000_000)
+    started_s = time.process_time()
+    for read in (read_onnx_metadata, read_onnx_inputs):
+        with pytest.raises(OnnxFileError, match=r"a\.onnx is not an ONNX model"):
+            read(tmp_path / "a.onnx")
+    assert time.process_time() - started_s < 2

@@ -364,3 +364,31 @@ def test_building_anew_that_is_killed_leaves_the_engine_that_was_there(
     there = times(engines)
     assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0
     assert times(engines) == there
+
+
+def test_engines_are_for_their_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NST_LIVE_ENGINES", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda _name: tmp_path / "cache")
+    (tmp_path / "cache" / "engines").mkdir(mode=0o755, parents=True)
+    cache = EngineCache()
+    cache.amend(cache.store(SPEC, ENGINE, {}), {"psnr_db": 60})
+    assert cache.folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in cache.folder.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_of_engines_that_the_user_named_keeps_its_mode(there: bool, tmp_path: Path) -> None:
+    if there:
+        (tmp_path / "mine").mkdir(mode=0o755)
+    EngineCache(tmp_path / "mine").store(SPEC, ENGINE, {})
+    assert (tmp_path / "mine").stat().st_mode & 0o777 == (0o755 if there else 0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("suffix", [".engine", ".json"])
+def test_an_engine_of_somebody_else_is_not_used(suffix: str, cache: EngineCache) -> None:
+    stored = cache.store(SPEC, ENGINE, {})
+    os.chown(stored.path.with_suffix(suffix), 12345, -1)
+    with pytest.raises(UnusableEngineError, match=r"is not used: it belongs to another user \(number 12345\)"):
+        cache.find(SPEC)
+    assert [str(found) for found in cache.list() if "belongs to another user" in str(found)]

@@ -153,7 +153,7 @@ def test_a_screen_that_does_not_answer_is_none(
     monkeypatch.setenv("DISPLAY", ":4711")
     told = nst_live("-i", "test", "--size", "32x24", "--frames", "2", "--style", identity)
     assert told.code == 0
-    assert "no screen (nothing answers at DISPLAY :4711, or it lets nobody in); recording into " in told.err
+    assert "no screen (nothing answers at DISPLAY :4711, or access is denied); recording into " in told.err
 
 
 def test_with_an_output_and_no_screen_it_only_records(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
@@ -268,7 +268,7 @@ def test_an_unknown_style_names_the_nearest(clip: Path, nst_live: NstLive) -> No
         ("none.onnx", "no ONNX file at none.onnx"),
         ("none.safetensors", "no style file at none.safetensors"),
         ("text.onnx", "text.onnx is not an ONNX model"),
-        ("candy.onnx", "candy.onnx takes 'input1'; wanted one input 'frame', 1 x height x width x 3 uint8"),
+        ("candy.onnx", "candy.onnx takes 'input1'; expected one input 'frame', 1 x height x width x 3 uint8"),
         ("text.safetensors", "text.safetensors cannot be read as safetensors"),
     ],
 )

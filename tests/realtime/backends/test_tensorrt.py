@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_refused_and_the_next_frame_is_painted(open_painter
         painter.start(np.zeros((4, 7, 3), np.uint8), style(1))
     with pytest.raises(ValueError, match="frame is float32"):
         painter.start(np.zeros((4, 6, 3), np.float32), style(1))
-    with pytest.raises(ValueError, match=r"wants a style of float32\[4\], got none"):
+    with pytest.raises(ValueError, match=r"style is none, expected float32\[4\]"):
         painter.start(picture(1), None)
     with pytest.raises(RuntimeError, match="no frame is in flight"):
         painter.finish()
@@ -212,7 +212,7 @@ def test_no_more_frames_are_taken_than_there_are_slots(open_painter: OpenPainter
     painter = open_painter(depth=2)
     painter.start(picture(0), style(1))
     painter.start(picture(1), style(2))
-    with pytest.raises(RuntimeError, match="2 frames are in flight already: finish one first"):
+    with pytest.raises(RuntimeError, match="2 frames are in flight already; finish one first"):
         painter.start(picture(2), style(3))
     assert [int(painter.finish()[0, 0, 0]) for _ in range(2)] == [1, 3]
 
@@ -448,6 +448,6 @@ def test_an_engine_that_is_not_built_is_missed_with_what_to_type(
         "no engine for 'foreign' at 640x480 on this GPU (foreign-640x480-fp16-tensorrt-sm86.engine is not built); "
         f"build it with: nst-build --onnx {onnx} --size 640x480 --runtime tensorrt"
     )
-    assert caught.value.words == ("--onnx", str(onnx), "--size", "640x480", "--runtime", "tensorrt")
+    assert caught.value.argv == ("--onnx", str(onnx), "--size", "640x480", "--runtime", "tensorrt")
     with pytest.raises(BackendUnavailableError, match="RTX 3090"):
         tensorrt.find_engine(net, 640, 480, Variant("rtx", "1.7", StandInTensorRT(StandInGpu())))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
+import realtime.media.photo as photo_module
 from realtime.frames import Pixels
 from realtime.media.encoders import OutputError
+from realtime.media.free_memory import free_memory
 from realtime.media.photo import PHOTO_FORMATS, Photo, PhotoError, photo_size, read_photo, resized, write_photo
 from tests.realtime.clips import colourful
 
@@ -219,3 +223,102 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_photo(path, Photo(np.zeros((2, 20000, 3), np.uint8)))
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def exif_with(entries: dict[int, object]) -> Image.Exif:
+    exif = Image.Exif()
+    for tag, value in entries.items():
+        exif[tag] = value
+    return exif
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_exif_that_is_too_long_is_shortened_and_named(suffix: str, tmp_path: Path) -> None:
+    exif = exif_with({ExifTags.Base.Make: "Maker"})
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.MakerNote] = bytes(70_000)
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] = 0.01
+    Image.fromarray(colourful(0, SIZE)).save(tmp_path / "a.png", exif=exif)
+    note = write_photo(tmp_path / f"b{suffix}", read_photo(tmp_path / "a.png"))
+    with Image.open(tmp_path / f"b{suffix}") as written:
+        assert written.getexif()[ExifTags.Base.Make] == "Maker"
+        inside = written.getexif().get_ifd(ExifTags.IFD.Exif)
+    assert float(inside[ExifTags.Base.ExposureTime]) == pytest.approx(0.01)
+    assert (ExifTags.Base.MakerNote in inside) == (note == "")
+    assert note == "" or "left out: MakerNote" in note
+    assert suffix != ".jpg" or note
+
+
+def test_exif_of_nonsense_is_no_error(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    Image.fromarray(colourful(0, SIZE)).save(tmp_path / "a.jpg", exif=exif_with({ExifTags.Base.Make: "M" * 300}))
+    whole = (tmp_path / "a.jpg").read_bytes()
+    begin, end = whole.index(b"Exif"), whole.index(b"MMMM")
+    for _ in range(100):
+        damaged = bytearray(whole)
+        for place in random.integers(begin + 6, end + 40, 6):
+            damaged[place] = random.integers(256)
+        (tmp_path / "b.jpg").write_bytes(damaged)
+        photo = read_photo(tmp_path / "b.jpg")
+        for suffix in (".jpg", ".tif"):
+            write_photo(tmp_path / f"c{suffix}", photo)
+
+
+@pytest.mark.parametrize("dpi", [(0, 0), (float("nan"), 72), (1e9, 1e9)])
+def test_a_resolution_of_nonsense_is_ignored(dpi: tuple[float, float], tmp_path: Path) -> None:
+    Image.fromarray(colourful(0, SIZE)).save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        image.info["dpi"] = dpi
+        assert photo_module._dpi(image) is None
+
+
+def png_claiming(size: tuple[int, int], path: Path) -> None:
+    """Writes a PNG whose header claims another size than its pixels have."""
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "PNG")
+    data = bytearray(stream.getvalue())
+    data[16:24] = struct.pack(">II", *size)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+
+
+def test_a_tiny_png_that_claims_to_be_huge_is_refused_by_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    png_claiming((40_000, 30_000), tmp_path / "a.png")
+    monkeypatch.setattr(Image.Image, "load", lambda _image: pytest.fail("it is decoded"))
+    with pytest.raises(PhotoError, match=r"a\.png claims to be 40000x30000, so it must be damaged"):
+        read_photo(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_decoded(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (1000, 1000)).save(tmp_path / f"a{suffix}")
+    monkeypatch.setattr(photo_module, "free_memory", lambda: 13_000_000)
+    read_photo(tmp_path / f"a{suffix}", longest=900)
+    with pytest.raises(
+        PhotoError, match=r"does not fit into memory: 1000x1000 pixels take .* GiB, and .* GiB are free"
+    ):
+        read_photo(tmp_path / f"a{suffix}")
+    monkeypatch.setattr(photo_module, "free_memory", lambda: None)
+    read_photo(tmp_path / f"a{suffix}")
+
+
+def test_a_huge_jpeg_that_is_made_smaller_is_decoded_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photo_module, "_MOST_PIXELS_WHOLE", 500_000)
+    picture = Image.fromarray(cv2.GaussianBlur(colourful(0, (1000, 704)), (0, 0), 8))
+    picture.save(tmp_path / "a.jpg", quality=95, exif=exif_with({ExifTags.Base.Orientation: 6}))
+    whole, reduced = read_photo(tmp_path / "a.jpg"), read_photo(tmp_path / "a.jpg", longest=120)
+    assert whole.full_size is None
+    assert whole.pixels.shape[1::-1] == reduced.full_size == (704, 1000)
+    assert reduced.pixels.shape[1::-1] == (176, 250)
+    difference = resized(whole, (84, 120)).pixels.astype(int) - resized(reduced, (84, 120)).pixels
+    assert np.abs(difference).mean() < 2
+    assert read_photo(tmp_path / "a.jpg", longest=900).full_size is None
+
+
+def test_free_memory_is_known_here() -> None:
+    free = free_memory()
+    assert free is not None
+    assert 2**20 < free < 2**50

@@ -57,8 +57,8 @@ NEVER = Backend("better", lambda: None, never)
 class ScriptedBuild:
     """A build that is done, well or badly, when it has been looked at so many times."""
 
-    def __init__(self, words: Sequence[str], looks: int = 2, error: str = "") -> None:
-        self.words, self.error, self.closed = words, error, False
+    def __init__(self, argv: Sequence[str], looks: int = 2, error: str = "") -> None:
+        self.argv, self.error, self.closed = argv, error, False
         self._looks = looks
 
     @property
@@ -78,15 +78,15 @@ def show_with(
     build: ScriptedBuild,
     frames: int = 400,
     better: Backend = BETTER,
-    tell: Callable[[str], None] = lambda _line: None,
+    print_line: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Outcome, list[int], TypingDisplay]:
     collector, display = Collector(), TypingDisplay()
-    with FrameStylizer(shade_backend()) as stylizer, Upgrade(better, build.words, lambda _words: build) as upgrade:
+    with FrameStylizer(shade_backend()) as stylizer, Upgrade(better, build.argv, lambda _argv: build) as upgrade:
         outcome = Player(
             FewFrames(frames, rate=FewFrames(0).rate / 5),
             stylizer,
             Controls.of_one_style(shade("dark", 10)),
-            status=Status("stand-in", print_line=tell),
+            status=Status("stand-in", print_line=print_line),
             outputs=PlayerOutputs(sinks=[collector], screen=Screen(display)),
             options=PlayerOptions(upgrade=upgrade),
         ).run()
@@ -104,19 +104,19 @@ def test_the_show_changes_over_in_mid_stream_and_loses_no_frame() -> None:
 
 
 def test_a_build_that_fails_leaves_the_show_on_what_it_has_and_is_told() -> None:
-    told: list[str] = []
-    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0, error="no memory left"), tell=told.append)
+    printed: list[str] = []
+    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0, error="no memory left"), print_line=printed.append)
     assert set(shades) == {10}
     assert not outcome.complaints, "what is recorded is whole"
-    assert told == ["the better engine could not be built: no memory left"]
+    assert printed == ["the better engine could not be built: no memory left"]
 
 
 def test_a_better_backend_that_does_not_open_leaves_the_show_on_what_it_has() -> None:
-    told: list[str] = []
-    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0), better=NEVER, tell=told.append)
+    printed: list[str] = []
+    outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0), better=NEVER, print_line=printed.append)
     assert set(shades) == {10}
     assert not outcome.complaints
-    assert told == ["no memory left on the GPU; still painting with stand-in"]
+    assert printed == ["no memory left on the GPU; still painting with stand-in"]
 
 
 def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
@@ -140,9 +140,9 @@ def test_a_style_whose_net_cannot_be_opened_is_not_changed_to() -> None:
 def test_the_build_is_asked_for_without_its_receipt_and_says_how_far_it_is() -> None:
     asked: list[Sequence[str]] = []
 
-    def start(words: Sequence[str]) -> ScriptedBuild:
-        asked.append(words)
-        return ScriptedBuild(words)
+    def start(argv: Sequence[str]) -> ScriptedBuild:
+        asked.append(argv)
+        return ScriptedBuild(argv)
 
     with Upgrade(BETTER, ["fast", "--size", "64x48"], start) as upgrade:
         assert upgrade.status == "building the better engine: 43 %"
@@ -152,19 +152,19 @@ def test_the_build_is_asked_for_without_its_receipt_and_says_how_far_it_is() -> 
 
 def test_leaving_cancels_a_build_that_still_runs() -> None:
     build = ScriptedBuild(["fast"], looks=1000)
-    with Upgrade(BETTER, build.words, lambda _words: build):
+    with Upgrade(BETTER, build.argv, lambda _argv: build):
         pass
     assert build.closed
 
 
 def test_waiting_reports_and_raises_what_went_wrong() -> None:
     reported: list[float] = []
-    with Upgrade(BETTER, ["fast"], lambda words: ScriptedBuild(words, looks=2)) as upgrade:
+    with Upgrade(BETTER, ["fast"], lambda argv: ScriptedBuild(argv, looks=2)) as upgrade:
         upgrade.wait(reported.append, lambda: None)
     assert reported
     assert set(reported) == {0.43}
     with (
-        Upgrade(BETTER, ["fast"], lambda words: ScriptedBuild(words, error="out of disk")) as upgrade,
+        Upgrade(BETTER, ["fast"], lambda argv: ScriptedBuild(argv, error="out of disk")) as upgrade,
         pytest.raises(BackendUnavailableError, match="the better engine could not be built: out of disk"),
     ):
         upgrade.wait(reported.append, lambda: None)
@@ -185,8 +185,8 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedBuild]:
     """A machine with an NVIDIA card and TensorRT, on which engines are built; returns the builds that were begun."""
     begun: list[ScriptedBuild] = []
 
-    def start(words: Sequence[str]) -> ScriptedBuild:
-        begun.append(ScriptedBuild(words, looks=2))
+    def start(argv: Sequence[str]) -> ScriptedBuild:
+        begun.append(ScriptedBuild(argv, looks=2))
         return begun[-1]
 
     def open_painter(net: Net, width: int, height: int) -> LightPainter:
@@ -207,7 +207,7 @@ def test_tensorrt_that_was_asked_for_is_built_first(
     told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", "tensorrt", "--steady", "0")
     assert told.code == 0
     assert "backend: better" in told.err
-    assert [build.words[0] for build in builds] == ["full"]
+    assert [build.argv[0] for build in builds] == ["full"]
     assert all(abs(int(np.median(picture)) - 230) < 4 for picture in read_clip(tmp_path / "painted.mp4").pictures)
 
 
@@ -229,7 +229,7 @@ def test_tensorrt_that_cannot_be_built_is_said_so(
     tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "realtime.app.nets.Upgrade", partial(Upgrade, start=lambda words: ScriptedBuild(words, error="no"))
+        "realtime.app.nets.Upgrade", partial(Upgrade, start=lambda argv: ScriptedBuild(argv, error="no"))
     )
     clip = write_clip(tmp_path / "clip.mp4", 12)
     told = nst_live("-i", clip, "-o", "painted.mp4", "--backend", "tensorrt")

