@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 from fractions import Fraction
 
 from realtime.media.rates import exact_rate
-from styles.support.readers import parse_positive_number
+from styles.support.readers import parse_positive_number, quoted
 
 _MAX_RATE, _MAX_SCALE = 1000, 16
 
@@ -16,7 +16,7 @@ def parse_rate(text: str) -> Fraction:
     """Returns frames per second, exactly: 29.97 and the like are read as the rate that they stand for, 30000/1001."""
     rate = _fraction(text)
     if not 0 < rate <= _MAX_RATE:
-        raise ArgumentTypeError(f"{text!r} is not a frame rate; expected e.g. 25, 29.97 or 30000/1001")
+        raise ArgumentTypeError(f"{quoted(text)} is not a frame rate; expected e.g. 25, 29.97 or 30000/1001")
     return exact_rate(rate)
 
 
@@ -29,14 +29,16 @@ def parse_scale(text: str) -> Fraction:
     """Returns a factor of "0.5" or "1/3", above 0 and at most 16."""
     factor = _fraction(text)
     if not 0 < factor <= _MAX_SCALE:
-        raise ArgumentTypeError(f"{text!r} is not a scale; expected a number above 0, e.g. 0.5")
+        raise ArgumentTypeError(f"{quoted(text)} is not a scale; expected a number above 0, e.g. 0.5")
     return factor
 
 
 def parse_time(text: str) -> Fraction:
     """Returns the seconds of "90", "1:30" or "0:01:30.5"."""
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
-        raise ArgumentTypeError(f"{text!r} is not a time; expected seconds or H:MM:SS, e.g. 90, 1:30 or 0:01:30.5")
+        raise ArgumentTypeError(
+            f"{quoted(text)} is not a time; expected seconds or H:MM:SS, e.g. 90, 1:30 or 0:01:30.5"
+        )
     seconds = Fraction(0)
     for part in text.split(":"):
         seconds = 60 * seconds + Fraction(part)
@@ -49,7 +51,7 @@ def parse_mix(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, weight = part.strip().partition(":")
         if not name or name in weights:
-            raise ArgumentTypeError(f"{text!r} is not a mix; expected different styles, e.g. wave:0.6,udnie:0.4")
+            raise ArgumentTypeError(f"{quoted(text)} is not a mix; expected different styles, e.g. wave:0.6,udnie:0.4")
         weights[name] = parse_positive_number(weight) if weight else 1.0
     return weights
 

@@ -23,6 +23,7 @@ from realtime.app.rules import refused_beside, refused_for
 from styles.registry import USER_FOLDER_VARIABLE
 from styles.support.errors import UsageError
 from styles.support.options import Kind
+from styles.support.readers import quoted
 
 PREFIX = "NST_LIVE_"
 # Variables with that prefix that belong to the other commands.
@@ -162,7 +163,7 @@ def _from_file(path: Path | None) -> _Layer:
         name = key.replace("-", "_")
         if name not in _SETTINGS:
             known = (each.key for each in _SETTINGS.values())
-            raise UsageError(f"{path} sets {key!r}, which is not a setting{_nearest(key, known)}")
+            raise UsageError(f"{path} sets {quoted(key)}, which is not a setting{_nearest(key, known)}")
         layer[name] = _Found(_value(_SETTINGS[name], value, value, f"{key} in {path}"), str(path))
     return layer
 
@@ -178,20 +179,20 @@ def _value(each: LiveOption, switch: object, value: object, where: str) -> Any:
     """
     if each.is_bare:
         if not isinstance(switch, bool):
-            raise UsageError(f"{where} is {value!r}; expected true or false")
+            raise UsageError(f"{where} is {quoted(value)}; expected true or false")
         return switch
     if each.kind is Kind.OPTIONAL_VALUE and isinstance(switch, bool):
         return "" if switch else each.default
     if each.kind is Kind.VALUES:
         return tuple(str(item) for item in (value if isinstance(value, list) else [value]))
     if isinstance(value, bool | list | dict):
-        raise UsageError(f"{where} is {json.dumps(value)}; expected {each.value_text}")
+        raise UsageError(f"{where} is {quoted(value)}; expected {each.value_text}")
     try:
         converted = each.read(str(value))
     except (ArgumentTypeError, ValueError) as exc:
         raise UsageError(f"{where}: {exc}") from exc
     if each.choices and converted not in each.choices:
-        raise UsageError(f"{where} is {value!r}; expected one of {', '.join(map(str, each.choices))}")
+        raise UsageError(f"{where} is {quoted(value)}; expected one of {', '.join(map(str, each.choices))}")
     return converted
 
 

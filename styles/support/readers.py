@@ -6,26 +6,34 @@ import math
 import re
 from argparse import ArgumentTypeError
 
+_MAX_QUOTED = 60
+
+
+def quoted(value: object) -> str:
+    """Returns a value as an error quotes it: a long one is shortened."""
+    text = repr(value)
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
+
 
 def parse_size(text: str) -> tuple[int, int]:
     """Returns width and height of "640x480", in pixels, both at least 1."""
     match = re.fullmatch(r"(\d+)[xX](\d+)", text)
     if not match or min(int(side) for side in match.groups()) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a size; expected WxH, e.g. 640x480")
+        raise ArgumentTypeError(f"{quoted(text)} is not a size; expected WxH, e.g. 640x480")
     return int(match[1]), int(match[2])
 
 
 def parse_count(text: str) -> int:
     """Returns a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+        raise ArgumentTypeError(f"{quoted(text)} is not a whole number of at least 1")
     return int(text)
 
 
 def parse_whole_number(text: str) -> int:
     """Returns a whole number of at least 0."""
     if not text.isdecimal():
-        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+        raise ArgumentTypeError(f"{quoted(text)} is not a whole number of at least 0")
     return int(text)
 
 
@@ -33,7 +41,7 @@ def parse_positive_number(text: str) -> float:
     """Returns a number above 0."""
     number = _number(text)
     if not 0 < number < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise ArgumentTypeError(f"{quoted(text)} is not a number above 0")
     return number
 
 
@@ -41,7 +49,7 @@ def parse_number(text: str) -> float:
     """Returns a number of at least 0."""
     number = _number(text)
     if not 0 <= number < math.inf:
-        raise ArgumentTypeError(f"{text!r} is not a number of at least 0")
+        raise ArgumentTypeError(f"{quoted(text)} is not a number of at least 0")
     return number
 
 
@@ -49,7 +57,7 @@ def parse_share(text: str) -> float:
     """Returns a number from 0 to 1."""
     number = _number(text)
     if not 0 <= number <= 1:
-        raise ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+        raise ArgumentTypeError(f"{quoted(text)} is not a number from 0 to 1")
     return number
 
 

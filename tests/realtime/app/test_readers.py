@@ -17,6 +17,7 @@ from styles.support.readers import (
     parse_share,
     parse_size,
     parse_whole_number,
+    quoted,
 )
 
 
@@ -97,3 +98,10 @@ def test_a_clock_holds_the_frames_of_a_rate_exactly_and_is_as_fine_as_the_files_
 def test_a_rate_beside_ntsc_but_not_it_stays_as_it_is() -> None:
     assert exact_rate(Fraction(2998, 100)) == Fraction(2998, 100)
     assert exact_rate(Fraction(2997, 100)) == Fraction(30000, 1001)
+
+
+def test_a_long_word_is_quoted_in_part() -> None:
+    assert quoted("640") == "'640'"
+    assert quoted("9" * 1000) == f"'{'9' * 59}…"
+    with pytest.raises(argparse.ArgumentTypeError, match="… is not a size; expected WxH"):
+        parse_size("9" * 1000)
