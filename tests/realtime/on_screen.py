@@ -43,13 +43,13 @@ def x_server() -> Iterator[str]:
     if missing := [command for command in NEEDED if shutil.which(command) is None]:
         fail_or_skip(f"not installed: {', '.join(missing)}; type: sudo apt-get install xvfb xdotool")
     ours, theirs = os.pipe()
-    # -noreset: else it begins anew, and forgets every window, whenever its last client leaves
-    # -r: else a key is typed again and again where a busy machine lets its release wait
+    # -noreset: else it starts again, and forgets every window, whenever its last client leaves
+    # -r: else a key repeats if a busy machine delays its release
     command = ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset", "-r"]
     with subprocess.Popen(command, pass_fds=[theirs], stderr=subprocess.DEVNULL) as server:
         os.close(theirs)
-        with os.fdopen(ours) as told:
-            number = told.readline().strip()
+        with os.fdopen(ours) as answer:
+            number = answer.readline().strip()
         assert number, "Xvfb did not start"
         yield f":{number}"
         server.terminate()
@@ -95,7 +95,7 @@ class OnScreen:
 
     def __init__(self, display: str, captures: Path, arguments: list[str]) -> None:
         self.captures = captures
-        # on SIGABRT it tells where it is
+        # on SIGABRT it prints where it is
         self._env = {**os.environ, "DISPLAY": display, "PYTHONFAULTHANDLER": "1"}
         self._display = display
         command = [sys.executable, "-m", "realtime.app.main", "--captures", str(captures), "--fade", "0", *arguments]
@@ -103,7 +103,7 @@ class OnScreen:
         self.window = ""
 
     def wait_for_picture(self) -> None:
-        """Waits for the window and its first picture, which comes after it."""
+        """Waits for the window and then its first frame."""
         self.window = self.wait_for(lambda: self._xdotool("search", "--onlyvisible", "--name", f"^{TITLE}$"))
         self.wait_for(lambda: self.look().std() > 5)
 
@@ -133,7 +133,7 @@ class OnScreen:
         return np.asarray(ImageGrab.grab(xdisplay=self._display).convert("RGB").crop(box))
 
     def look_when_still(self) -> Pixels:
-        """Returns what is on the screen once the middle of it has stopped to change."""
+        """Returns what is on the screen once the middle of it has stopped changing."""
         looks = [self.look()]
 
         def still() -> bool:
@@ -151,23 +151,23 @@ class OnScreen:
             assert self.process.poll() is None, self._last_words()
             if time.monotonic() > deadline_s:
                 self.process.send_signal(signal.SIGABRT)
-                pytest.fail(f"this does not come to be seen; the command was here:\n{self._last_words()}")
+                pytest.fail(f"this was not seen in time; the command was here:\n{self._last_words()}")
             time.sleep(0.05)
         return found
 
     def wait_for_end(self) -> str:
-        """Returns what was told by the time the command ended, with success."""
+        """Waits until the command has ended with success; returns what it printed."""
         self.process.wait(timeout=PATIENCE_S)
-        told = self._last_words()
-        assert self.process.returncode == 0, told
-        return told
+        printed = self._last_words()
+        assert self.process.returncode == 0, printed
+        return printed
 
     def _last_words(self) -> str:
         assert self.process.stderr is not None
         return self.process.stderr.read()
 
     def end(self) -> None:
-        """Ends the command, however it is."""
+        """Ends the command, whatever it is doing."""
         self.process.kill()
         self.process.wait()
         assert self.process.stderr is not None

@@ -63,16 +63,16 @@ class ShadePainter:
     description = "stand-in"
 
     def __init__(self) -> None:
-        self._begun: deque[tuple[Pixels, Vector]] = deque()
+        self._started: deque[tuple[Pixels, Vector]] = deque()
         self.closed = False
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         assert style is not None
-        assert len(self._begun) < self.depth
-        self._begun.append((frame, style))
+        assert len(self._started) < self.depth
+        self._started.append((frame, style))
 
     def finish(self) -> Pixels:
-        frame, style = self._begun.popleft()
+        frame, style = self._started.popleft()
         return np.full_like(frame, int(style[0]))
 
     def close(self) -> None:

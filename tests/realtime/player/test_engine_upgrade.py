@@ -36,7 +36,7 @@ from tests.realtime.stand_ins import (
 
 
 class BetterPainter(ShadePainter):
-    """Paints one shade lighter than the stand-in, to be told from it."""
+    """Paints one shade lighter than the stand-in, to be told apart."""
 
     description = "better"
 
@@ -55,7 +55,7 @@ NEVER = Backend("better", lambda: None, never)
 
 
 class ScriptedBuild:
-    """A build that is done, well or badly, when it has been looked at so many times."""
+    """A build that is done, well or badly, when it has been looked at `looks` times."""
 
     def __init__(self, argv: Sequence[str], looks: int = 2, error: str = "") -> None:
         self.argv, self.error, self.closed = argv, error, False
@@ -103,7 +103,7 @@ def test_the_show_changes_over_in_mid_stream_and_loses_no_frame() -> None:
     assert not outcome.complaints
 
 
-def test_a_build_that_fails_leaves_the_show_on_what_it_has_and_is_told() -> None:
+def test_a_build_that_fails_leaves_the_show_on_what_it_has_and_is_reported() -> None:
     printed: list[str] = []
     outcome, shades, _ = show_with(ScriptedBuild(["fast"], looks=0, error="no memory left"), print_line=printed.append)
     assert set(shades) == {10}
@@ -182,22 +182,22 @@ class LightPainter(BetterPainter):
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedBuild]:
-    """A machine with an NVIDIA card and TensorRT, on which engines are built; returns the builds that were begun."""
-    begun: list[ScriptedBuild] = []
+    """A machine with an NVIDIA card and TensorRT, on which engines are built; returns the builds that were started."""
+    started: list[ScriptedBuild] = []
 
     def start(argv: Sequence[str]) -> ScriptedBuild:
-        begun.append(ScriptedBuild(argv, looks=2))
-        return begun[-1]
+        started.append(ScriptedBuild(argv, looks=2))
+        return started[-1]
 
     def open_painter(net: Net, width: int, height: int) -> LightPainter:
-        if not begun or begun[-1].done is None:
+        if not started or started[-1].done is None:
             raise EngineMissingError(f"no engine for {net.name!r}", ("full", "--size", f"{width}x{height}"))
         return LightPainter()
 
     monkeypatch.setattr("realtime.backends.tensorrt.unavailable_reason", lambda: None)
     monkeypatch.setattr("realtime.backends.tensorrt.open_painter", open_painter)
     monkeypatch.setattr("realtime.app.nets.Upgrade", partial(Upgrade, start=start))
-    return begun
+    return started
 
 
 def test_tensorrt_that_was_asked_for_is_built_first(

@@ -45,8 +45,8 @@ def test_every_key_in_random_order_while_frames_flow(open_window: Callable[..., 
             time.sleep(dice.random() / 10)
             assert window.process.poll() is None, character
     window.type("q")
-    told = window.wait_for_end()
-    assert "Traceback" not in told
+    printed = window.wait_for_end()
+    assert "Traceback" not in printed
     recordings = list(window.captures.glob("*.mp4"))
     assert recordings
     assert list(window.captures.glob("*.png"))

@@ -1,4 +1,4 @@
-"""The scale that the net paints at: used once it is loaded, given up where it cannot be had, told when it changes."""
+"""The scale that the net paints at: used once it is loaded, given up if it cannot be, reported when it changes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_scale_is_used_once_its_net_is_loaded_and_every_net_has_its_own(backgr
         assert net_scale.used == 0.85
 
 
-def test_a_scale_that_cannot_be_had_is_said_and_not_used(background: Executor) -> None:
+def test_a_scale_that_cannot_be_loaded_is_reported_and_not_used(background: Executor) -> None:
     with NetPipeline(Backend("stand-in", lambda: None, only_full_size)) as pipeline:
         net_scale = NetScale(pipeline, background, None)
         session = net_scale.follow(press(Session(("dark",)), "["), SHADE_NET, SIZE)
@@ -75,7 +75,7 @@ def test_a_scale_that_cannot_be_had_is_said_and_not_used(background: Executor) -
         assert session.notice == "cannot paint at 85 %: no engine for 544x408"
 
 
-def test_the_governor_is_obeyed_with_a_word_and_a_hand_comes_before_it(background: Executor) -> None:
+def test_the_governor_is_followed_with_a_notice_and_the_hand_comes_first(background: Executor) -> None:
     with NetPipeline(Backend("stand-in", lambda: None, any_size)) as pipeline:
         net_scale = NetScale(pipeline, background, slow_governor())
         session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)

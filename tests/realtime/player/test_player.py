@@ -111,7 +111,7 @@ def test_a_show_ends_at_its_limit_of_frames(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("key", ["2", "n", "p"])
-def test_a_style_key_holds_from_the_next_frame_begun(key: str, stage: Stage) -> None:
+def test_a_style_key_holds_from_the_next_frame_started(key: str, stage: Stage) -> None:
     stage.run(FewFrames(20), typed={4: key})
     shades = stage.collector.shades
     assert stage.collector.indices == list(range(20))
@@ -217,7 +217,7 @@ class Tide:
         return next((word for begins, word in sorted(self._words.items(), reverse=True) if self.seen >= begins), "")
 
 
-def test_what_sinks_and_sources_have_to_say_is_shown_and_told_once(stage: Stage) -> None:
+def test_what_sinks_and_sources_have_to_say_is_shown_and_printed_once(stage: Stage) -> None:
     tide, printed = Tide({0: "", 5: "on air", 10: "no connection", 15: ""}), list[str]()
 
     class Both(Collector):
@@ -234,7 +234,7 @@ def test_what_sinks_and_sources_have_to_say_is_shown_and_told_once(stage: Stage)
     assert outcome.failures == ()
 
 
-def test_a_sink_that_ends_alone_is_told_and_remembered(stage: Stage) -> None:
+def test_a_sink_that_ends_alone_is_reported_and_remembered(stage: Stage) -> None:
     tide, printed = Tide({5: "the virtual camera is gone"}, fails_at=5), list[str]()
 
     class Both(Collector):

@@ -27,7 +27,7 @@ def test_every_key_does_something() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_number_chooses_the_style_of_that_place_and_names_it(number: int) -> None:
+def test_a_number_chooses_the_style_of_that_number_and_names_it(number: int) -> None:
     session = press(replace(SESSION, original=True), str(number))
     assert session.style_name == NAMES[number - 1]
     assert session.notice == NAMES[number - 1]

@@ -140,7 +140,7 @@ def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:
 
 
 def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> None:
-    begun: list[str] = []
+    started: list[str] = []
 
     class Counted(ShadePainter):
         def __init__(self, name: str) -> None:
@@ -148,7 +148,7 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
             self._name = name
 
         def start(self, frame: Pixels, style: Vector | None) -> None:
-            begun.append(self._name)
+            started.append(self._name)
             super().start(frame, style)
 
     other = replace(LIGHT, net=replace(LIGHT.net, name="other"))
@@ -160,7 +160,7 @@ def test_two_nets_run_only_while_one_style_fades_into_that_of_the_other() -> Non
     assert walk == sorted(walk)
     assert 8 <= len(walk) <= 10
     assert collector.shades[-1] == 200
-    assert len(begun) <= 31 + len(walk)
+    assert len(started) <= 31 + len(walk)
     assert collector.indices == list(range(30))
 
 

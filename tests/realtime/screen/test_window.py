@@ -102,11 +102,11 @@ def test_r_records_and_s_saves_what_is_seen(still: Path, identity: Path, open_wi
     window.type("r")
     window.wait_for(lambda: not has_dot())
     window.type("q")
-    told = window.wait_for_end()
+    printed = window.wait_for_end()
     (picture,) = window.captures.glob("*.png")
     (video,) = window.captures.glob("*.mp4")
-    assert f"saved {picture}" in told
-    assert f"saved {video}" in told
+    assert f"saved {picture}" in printed
+    assert f"saved {video}" in printed
     with Image.open(picture) as saved:
         assert np.abs(np.asarray(saved).astype(int) - STILL).mean() < 6
     clip = read_clip(video)

@@ -55,7 +55,7 @@ def test_paintings_come_in_the_order_of_their_frames(pipeline: NetPipeline) -> N
     assert pipeline.in_flight == 0
 
 
-def test_a_change_of_style_holds_from_the_next_frame_begun(pipeline: NetPipeline, opened: Opened) -> None:
+def test_a_change_of_style_holds_from_the_next_frame_started(pipeline: NetPipeline, opened: Opened) -> None:
     pipeline.start(frame(0), RED)
     pipeline.start(frame(1), BLUE)
     assert [int(painted.pixels[0, 0, 0]) for painted in pipeline.drain()] == [10, 200]

@@ -45,11 +45,11 @@ def noisy(picture: Pixels, seed: int, sigma: float = 3.0) -> Pixels:
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
-def steadied(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
-    """Returns the paintings (without any: the frames themselves) steadied."""
-    steadier = Stabilizer()
+def stabilized(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
+    """Returns the paintings (without any: the frames themselves) stabilized."""
+    stabilizer = Stabilizer()
     pairs = zip(frames, paintings or frames, strict=True)
-    return [steadier.blend(painting, steadier.watch(frame, "style", dial)) for frame, painting in pairs]
+    return [stabilizer.blend(painting, stabilizer.watch(frame, "style", dial)) for frame, painting in pairs]
 
 
 def flicker(pictures: Sequence[Pixels]) -> float:
@@ -70,7 +70,7 @@ def error(one: Pixels, other: Pixels) -> float:
 def test_a_still_scene_is_calmer_the_higher_the_dial() -> None:
     frames = [noisy(texture(1), seed) for seed in range(30)]
     off, half, default, full = (
-        flicker(steadied(frames, dial=dial)[10:]) for dial in (0.0, 0.5, DEFAULT_STEADINESS, 1.0)
+        flicker(stabilized(frames, dial=dial)[10:]) for dial in (0.0, 0.5, DEFAULT_STEADINESS, 1.0)
     )
     assert off == flicker(frames[10:])
     assert full < default < half < off
@@ -81,7 +81,7 @@ def test_a_painting_that_flickers_is_held_while_the_camera_moves() -> None:
     wide = texture(2, (480, 240))
     frames = [np.ascontiguousarray(wide[:, 3 * k : 3 * k + 320]) for k in range(20)]
     paintings = [noisy(255 - frame, k, sigma=20) for k, frame in enumerate(frames)]
-    result = steadied(frames, paintings, DEFAULT_STEADINESS)
+    result = stabilized(frames, paintings, DEFAULT_STEADINESS)
 
     def unrest(pictures: Sequence[Pixels]) -> float:
         """Returns how far each picture is from the one before, moved along."""
@@ -101,7 +101,7 @@ def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before() -
         return np.asarray(np.clip(np.rint(255.0 - texture(2) + 25 * moved), 0, 255), np.uint8)
 
     paintings = [strokes(seed) for seed in range(16)]
-    result = steadied([texture(2)] * 16, paintings, DEFAULT_STEADINESS)
+    result = stabilized([texture(2)] * 16, paintings, DEFAULT_STEADINESS)
     assert flicker(result[8:]) < 0.8 * flicker(paintings[8:])
     # without what is given back it is 0.64
     assert detail(result[-1]) > 0.9 * detail(paintings[-1])
@@ -118,7 +118,7 @@ def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels) -> None:
         frame[mask] = (240, 230, 220)
         frames.append(frame)
         covered.append(mask)
-    result = steadied(frames, dial=1.0)
+    result = stabilized(frames, dial=1.0)
     for k in range(3, 10):
         trail = covered[k - 1] & ~covered[k]
         contrast = error(frames[k - 1][trail], frames[k][trail])
@@ -128,7 +128,7 @@ def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_hard_cut_shows_nothing_of_the_scene_before(seed: int) -> None:
     frames = [noisy(texture(10 + seed), k) for k in range(4)] + [noisy(texture(30 + seed), 5)]
-    result = steadied(frames)
+    result = stabilized(frames)
     assert not np.array_equal(result[3], frames[3])
     assert np.array_equal(result[4], frames[4])
 
@@ -136,15 +136,15 @@ def test_a_hard_cut_shows_nothing_of_the_scene_before(seed: int) -> None:
 def test_a_jump_of_the_light_is_shown_at_once() -> None:
     bright = texture(4)
     dark = (bright * 0.6).astype(np.uint8)
-    result = steadied([bright, bright, dark])
+    result = stabilized([bright, bright, dark])
     assert error(result[2], dark) < 0.05 * error(bright, dark)
 
 
-def test_another_style_begins_anew() -> None:
-    steadier, frame = Stabilizer(), texture(5)
+def test_another_style_starts_again() -> None:
+    stabilizer, frame = Stabilizer(), texture(5)
     one, other, another = texture(11), texture(12), noisy(texture(12), 0)
     shown = [
-        steadier.blend(painting, steadier.watch(frame, style, 1.0))
+        stabilizer.blend(painting, stabilizer.watch(frame, style, 1.0))
         for painting, style in ((one, "one"), (other, "other"), (another, "other"))
     ]
     assert np.array_equal(shown[1], other)
@@ -152,10 +152,10 @@ def test_another_style_begins_anew() -> None:
 
 
 def test_after_a_frame_that_was_not_blended_nothing_is_kept() -> None:
-    steadier, frame, painting = Stabilizer(), texture(6), texture(12)
-    steadier.blend(texture(11), steadier.watch(frame, "style", 1.0))
-    steadier.watch(frame, "style", 1.0)
-    assert np.array_equal(steadier.blend(painting, steadier.watch(frame, "style", 1.0)), painting)
+    stabilizer, frame, painting = Stabilizer(), texture(6), texture(12)
+    stabilizer.blend(texture(11), stabilizer.watch(frame, "style", 1.0))
+    stabilizer.watch(frame, "style", 1.0)
+    assert np.array_equal(stabilizer.blend(painting, stabilizer.watch(frame, "style", 1.0)), painting)
 
 
 def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
@@ -168,24 +168,24 @@ def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
         cv2.circle(painting, (60 + 16 * k, 120), 50, (200, 40, 40), -1)
         frames.append(frame)
         paintings.append(painting)
-    result = steadied(frames, paintings)
+    result = stabilized(frames, paintings)
     for shown, painting in zip(result[2:], paintings[2:], strict=True):
         assert error(shown, painting) < 2
 
 
 def test_frames_may_be_watched_before_the_first_is_blended() -> None:
     frames = [noisy(texture(7), k) for k in range(4)]
-    steadier = Stabilizer()
-    motions = [steadier.watch(frame, "style", 1.0) for frame in frames]
-    ahead = [steadier.blend(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
-    assert all(np.array_equal(one, other) for one, other in zip(ahead, steadied(frames), strict=True))
+    stabilizer = Stabilizer()
+    motions = [stabilizer.watch(frame, "style", 1.0) for frame in frames]
+    ahead = [stabilizer.blend(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
+    assert all(np.array_equal(one, other) for one, other in zip(ahead, stabilized(frames), strict=True))
 
 
 def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
     frames = [noisy(texture(8), k) for k in range(3)]
-    steadier, kept, copies = Stabilizer(), list[Pixels](), list[Pixels]()
+    stabilizer, kept, copies = Stabilizer(), list[Pixels](), list[Pixels]()
     for frame in frames:
-        kept.append(steadier.blend(frame, steadier.watch(frame, "style", 1.0)))
+        kept.append(stabilizer.blend(frame, stabilizer.watch(frame, "style", 1.0)))
         copies.append(kept[-1].copy())
     assert all(np.array_equal(one, other) for one, other in zip(kept, copies, strict=True))
 
@@ -193,7 +193,7 @@ def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
 @pytest.mark.parametrize("size", [(16, 16), (1000, 16), (100, 16), (200, 24), (95, 95), (17, 300), (501, 333)])
 def test_every_size_of_picture_passes(size: tuple[int, int]) -> None:
     frames = [noisy(texture(9, size), k) for k in range(3)]
-    assert [picture.shape for picture in steadied(frames)] == [(size[1], size[0], 3)] * 3
+    assert [picture.shape for picture in stabilized(frames)] == [(size[1], size[0], 3)] * 3
 
 
 # --- in the loop
@@ -215,16 +215,16 @@ class TexturePainter:
     depth, description = 2, "stand-in"
 
     def __init__(self) -> None:
-        self._begun: deque[int] = deque()
+        self._started: deque[int] = deque()
         self._count = 0
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         assert style is not None
-        self._begun.append(int(style[0]))
+        self._started.append(int(style[0]))
 
     def finish(self) -> Pixels:
         self._count += 1
-        return noisy(texture(self._begun.popleft()), self._count, sigma=1.0)
+        return noisy(texture(self._started.popleft()), self._count, sigma=1.0)
 
     def close(self) -> None:
         pass
@@ -285,7 +285,7 @@ def test_original_is_shown_at_once_and_left_at_once() -> None:
     assert set(which(pictures, [texture(21), texture(1)])) == {0, 1}
 
 
-def test_strength_mixes_the_present_camera_picture_into_the_steadied_painting() -> None:
+def test_strength_mixes_the_present_camera_picture_into_the_stabilized_painting() -> None:
     pictures = run_show(Session(("one", "two"), steady=True, strength=0.5), {})
     half = cv2.addWeighted(texture(21), 0.5, texture(1), 0.5, 0)
     assert set(which(pictures, [np.asarray(half, np.uint8)])) == {0}
@@ -306,7 +306,7 @@ def test_t_turns_the_dial_off_and_back_to_where_it_was() -> None:
 def test_the_dial_goes_from_0_to_1(nst_live: NstLive) -> None:
     told = nst_live("-i", "test", "-o", "out.mp4", "--no-window", "--steady", "1.5")
     assert told.code == 2
-    assert "--steady: '1.5' is not between 0 and 1" in told.err
+    assert "--steady: '1.5' is not a number from 0 to 1" in told.err
 
 
 @pytest.mark.needs_shared
@@ -315,12 +315,12 @@ def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: s
     frames = list(video_frames(shared / "video" / clip, 12, 320))
     height, width = (side // 16 * 16 for side in frames[0].shape[:2])
     frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
-    paintings, chosen = load_styles("wreck", "fast")
+    styles, chosen = load_styles("wreck", "fast")
     with FrameStylizer(choose_backend("auto").backend) as stylizer:
         plain = []
         for index, frame in enumerate(frames):
-            stylizer.start(Frame(frame, index, 0.0), paintings[chosen])
+            stylizer.start(Frame(frame, index, 0.0), styles[chosen])
             plain.append(stylizer.finish().pixels)
-    calm = steadied(frames, plain, DEFAULT_STEADINESS)
+    calm = stabilized(frames, plain, DEFAULT_STEADINESS)
     assert measure_steadiness(frames, calm).excess < 0.5 * measure_steadiness(frames, plain).excess
     assert np.mean([ssim(one, other) for one, other in zip(calm, plain, strict=True)]) > 0.85

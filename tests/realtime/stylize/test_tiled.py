@@ -52,11 +52,11 @@ def whole(net: Net, picture: Pixels, style: Vector | None) -> Pixels:
 
 
 def test_bands_make_the_painting_of_the_whole_picture_without_seams() -> None:
-    paintings, chosen = load_styles("wreck", "fast")
-    painting, picture = paintings[chosen], patchwork(640, 512)
+    styles, chosen = load_styles("wreck", "fast")
+    style, picture = styles[chosen], patchwork(640, 512)
     shares: list[float] = []
-    banded = paint_in_bands(painting.net, picture, painting.vector, shares.append, band_pixels=640 * 96)
-    expected = whole(painting.net, picture, painting.vector)
+    banded = paint_in_bands(style.net, picture, style.vector, shares.append, band_pixels=640 * 96)
+    expected = whole(style.net, picture, style.vector)
     assert psnr(banded, expected) > 50
     difference = np.abs(banded.astype(int) - expected).mean(axis=(1, 2))
     borders = np.zeros(512, bool)
@@ -68,21 +68,21 @@ def test_bands_make_the_painting_of_the_whole_picture_without_seams() -> None:
 
 
 def test_the_statistics_are_those_of_the_whole_picture() -> None:
-    paintings, chosen = load_styles("wreck", "fast")
-    painting, picture = paintings[chosen], patchwork(320, 256)
-    expected = whole(painting.net, picture, painting.vector)
-    halves = [whole(painting.net, half, painting.vector) for half in np.split(picture, 2)]
+    styles, chosen = load_styles("wreck", "fast")
+    style, picture = styles[chosen], patchwork(320, 256)
+    expected = whole(style.net, picture, style.vector)
+    halves = [whole(style.net, half, style.vector) for half in np.split(picture, 2)]
     assert psnr(np.concatenate(halves), expected) < 25, "a picture on which the statistics matter"
-    assert psnr(paint_in_bands(painting.net, picture, painting.vector, band_pixels=320 * 64), expected) > 50
+    assert psnr(paint_in_bands(style.net, picture, style.vector, band_pixels=320 * 64), expected) > 50
 
 
 def test_a_picture_of_an_odd_size_is_painted_as_the_stylizer_paints_it() -> None:
-    paintings, chosen = load_styles("wave", "fast")
-    painting, picture = paintings[chosen], patchwork(203, 331)
+    styles, chosen = load_styles("wave", "fast")
+    style, picture = styles[chosen], patchwork(203, 331)
     with FrameStylizer(load_backend("openvino")) as stylizer:
-        stylizer.start(Frame(picture, 0, 0.0), painting)
+        stylizer.start(Frame(picture, 0, 0.0), style)
         expected = stylizer.finish().pixels
-    banded = paint_in_bands(painting.net, picture, painting.vector, band_pixels=203 * 64)
+    banded = paint_in_bands(style.net, picture, style.vector, band_pixels=203 * 64)
     assert banded.shape == picture.shape
     assert psnr(banded, expected) > 35, "the stylizer may compute in 16 bits"
 
@@ -115,7 +115,7 @@ def test_a_net_with_a_layer_that_sees_everything_is_refused(tmp_path: Path) -> N
     )
     model.ir_version = 10
     onnx.save(model, tmp_path / "mean.onnx")
-    with pytest.raises(BandError, match="the net 'mean' cannot do that: it has layers of the kind ReduceMean"):
+    with pytest.raises(BandError, match="the net 'mean' cannot do: it has layers of the kind ReduceMean"):
         paint_in_bands(Net("mean", tmp_path / "mean.onnx", None, 0, 4), patchwork(64, 64), None)
 
 
@@ -125,10 +125,10 @@ import numpy as np
 from realtime.stylize.tiled import paint_in_bands
 from styles.support.openvino_core import openvino_core
 from realtime.stylize.styles import load_styles
-paintings, chosen = load_styles("wreck", "fast")
+styles, chosen = load_styles("wreck", "fast")
 height = int(sys.argv[1])
 picture = np.full((height, 2048, 3), 90, np.uint8)
-paint_in_bands(paintings[chosen].net, picture, paintings[chosen].vector, band_pixels=2048 * 128)
+paint_in_bands(styles[chosen].net, picture, styles[chosen].vector, band_pixels=2048 * 128)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
