@@ -16,7 +16,7 @@ from realtime.media.photo import Photo
 from realtime.stylize.fallback import fall_back
 from realtime.stylize.mixing import MixError, mix_by_name
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import LoadedStyle, load_paintings, load_styles, network_for
+from realtime.stylize.styles import LoadedStyle, load_all_styles, load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer, Look
 
 # A style as a caller names it: by name or file, or a mix of names with weights.
@@ -41,7 +41,7 @@ def load_choice(choice: StyleChoice, net: str, backend: str) -> LoadedStyle:
         raise MixError(
             f"{dict(choice)} is not a mix; expected weights above 0 by name, e.g. {{'wave': 0.6, 'udnie': 0.4}}"
         )
-    return mix_by_name(choice, load_paintings(network))
+    return mix_by_name(choice, load_all_styles(network))
 
 
 class VideoPainting:

@@ -17,7 +17,7 @@ from realtime.backends import FOR_ONE_SIZE, choose_backend
 from realtime.frames import Pixels
 from realtime.media.photo import Photo, read_photo, resized, write_photo
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import load_paintings, network_for
+from realtime.stylize.styles import load_all_styles, network_for
 from styles.registry import UnknownStyleError
 from styles.support.options import CommandParser, Option, build_parser, option, read_options
 from styles.support.progress import progress_bar
@@ -115,7 +115,7 @@ def _cells(options: GalleryOptions, photo: Photo) -> Sequence[Cell]:
     photo = resized(photo, (options.width, max(1, round(height * options.width / width))))
     choice = choose_backend(options.backend, FOR_ONE_SIZE)
     network = network_for(options.net, choice.backend.name)
-    styles = load_paintings(network, print_line)
+    styles = load_all_styles(network, print_line)
     if not styles:
         raise UnknownStyleError(f"the net {network!r} has no styles")
     painter = PhotoPainter(choice.backend, PhotoLook(options.strength, options.keep_colors))

@@ -138,7 +138,7 @@ def open_net(choice: Choice, request: NetRequest, fade_s: float, stack: ExitStac
     try:
         return OpenNet(stylizer, stylizer.painter(request.net, request.size))
     except EngineMissingError as exc:
-        upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.words))
+        upgrade = stack.enter_context(Upgrade(stylizer.backend, exc.argv))
         if request.backend != "auto":
             _wait_for_engine(upgrade, request.size)
             return OpenNet(stylizer, stylizer.painter(request.net, request.size))

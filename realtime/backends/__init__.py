@@ -1,4 +1,4 @@
-"""What runs the nets: one interface, a table of implementations, and the choice among them with its reasons."""
+"""The backends that run the nets: one interface, a table of implementations, and the choice with its reasons."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Vector = NDArray[np.float32]
 
 
 class BackendUnavailableError(RuntimeError):
-    """A backend that was asked for cannot run here; the text says why and what to type."""
+    """A backend cannot run here; the message says why and what to type."""
 
 
 @dataclass(frozen=True)
 class Net:
     """A net as backends load it. Without `weights` (a foreign ONNX file) it cannot run on `pytorch`.
 
-    `style_size` is the K of its style vectors, 0 for a net with one style baked in. Frames must have a width and height
-    that are multiples of `size_multiple`. For the TensorRT backend `onnx` is where an engine is built from.
+    `style_size` is the K of its style vectors, 0 for a net with one style baked in. The width and height of frames must
+    be multiples of `size_multiple`. The TensorRT backend builds its engine from `weights`, or else from `onnx`.
     """
 
     name: str
@@ -43,29 +43,30 @@ class Net:
 class Painter(Protocol):
     """A net loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
 
-    Frames and results are H x W x 3 uint8 RGB. A result is the caller's to keep: no later frame writes into it. A frame
-    must not be changed between its start and its finish.
+    Frames and results are H x W x 3 uint8 RGB. The caller may keep a result: no later frame is written into it. A frame
+    must not change between its start and its finish.
     """
 
     depth: int
     description: str
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
-        """Begins to paint `frame`; style is float32[K], or None for a net with one style baked in."""
+        """Starts painting `frame`. `style` is float32[K], or None for a net with one style baked in."""
 
     def finish(self) -> Pixels:
-        """Waits for the oldest frame begun and returns it painted."""
+        """Waits for the oldest frame in flight and returns it painted."""
 
     def close(self) -> None:
-        """Gives back what the painter holds; frames in flight are lost."""
+        """Frees what the painter holds. Frames in flight are lost."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to run nets. `unavailable_reason()` is None where it can, else the reason and what to type.
+    """A way to run nets.
 
-    `thread_safe_open`: a painter may be opened in one thread while another one paints. `open_for_rate`: opens one that
-    takes longer for a frame and does more of them, where the backend has such.
+    `unavailable_reason()` returns None if the backend can run here, else the reason and what to type. `open(net, width,
+    height)` opens a painter. `open_for_rate` opens one with a higher frame rate and a longer latency, if there is one.
+    `thread_safe_open` means that a painter can be opened in one thread while another one paints.
     """
 
     name: str
@@ -75,20 +76,20 @@ class Backend:
     open_for_rate: Callable[[Net, int, int], Painter] | None = None
 
     def for_files(self) -> Backend:
-        """Returns the backend for frames that nobody waits for."""
+        """Returns the backend for files, where the frame rate matters and the latency does not."""
         return self if self.open_for_rate is None else replace(self, open=self.open_for_rate)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The backend that was chosen and, for `auto`, why those before it were not."""
+    """The chosen backend and, for `auto`, why the ones before it were not chosen."""
 
     backend: Backend
     passed_over: Sequence[str]
 
     @property
     def brief_reasons(self) -> str:
-        """The reasons without what to type, as "tensorrt: no NVIDIA driver"."""
+        """The reasons without what to type, e.g. "tensorrt: no NVIDIA driver"."""
         return ", ".join(re.split(r" \(|;", reason)[0] for reason in self.passed_over)
 
     def __str__(self) -> str:
@@ -96,30 +97,40 @@ class Choice:
         return f"{self.backend.name}{reasons}"
 
 
-# In order of preference. A module here has `unavailable_reason()` and `open_painter(net, width, height)`, and
-# `open_painter_for_rate` if that differs; it imports its library inside functions, so that every module can be asked.
+# In order of preference. Each module has `unavailable_reason()` and `open_painter(net, width, height)`, and also
+# `open_painter_for_rate` if that differs. It imports its library inside functions, so the module always loads.
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
-# Left out where pictures of any size are painted.
+# Backends that cannot paint pictures of any size, and why.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
-# By speed on an NVIDIA card. Their modules have `finds_cuda()`.
+# Fastest first on an NVIDIA GPU. Their modules have `finds_cuda()`.
 _ALSO_ON_CUDA = ("pytorch", "onnxruntime")
-# A context of CUDA belongs to one thread at a time.
-_OPENS_BESIDE = ("openvino", "onnxruntime")
+# The others use CUDA, whose context belongs to one thread at a time.
+_THREAD_SAFE_OPEN = ("openvino", "onnxruntime")
 
 
 def load_backend(name: str) -> Backend:
-    """Returns the backend of that name; raises KeyError for a name that is not in BACKENDS."""
+    """Returns the backend of that name.
+
+    Raises:
+        KeyError: the name is not in BACKENDS.
+    """
     if name not in BACKENDS:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
     for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(name, module.unavailable_reason, module.open_painter, name in _OPENS_BESIDE, for_rate)
+    return Backend(name, module.unavailable_reason, module.open_painter, name in _THREAD_SAFE_OPEN, for_rate)
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
-    """Returns the backend asked for, or for `auto` the first that can run.
+    """Returns the backend to run on.
 
-    failed: backends that are left out, and why. Raises BackendUnavailableError.
+    Args:
+        asked: the name of a backend; `auto` means the first that can run.
+        failed: backends that `auto` must leave out, and why.
+
+    Raises:
+        KeyError: the name is not in BACKENDS.
+        BackendUnavailableError: the backend cannot run here, or no backend can.
     """
     if asked != "auto":
         backend = load_backend(asked)
@@ -137,7 +148,7 @@ def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxy
 
 
 def _by_preference() -> Iterator[str]:
-    """Yields the backends, the best first: on an NVIDIA card those that use it come before those of the processor."""
+    """Yields the backends, best first. With an NVIDIA GPU those that use it come before those that use the CPU."""
     first, *others = BACKENDS
     yield first
     with_cuda = []
@@ -150,23 +161,28 @@ def _by_preference() -> Iterator[str]:
 
 @contextmanager
 def opening(backend: str, net: Net) -> Iterator[None]:
-    """Says in one line what a library could not open: raises BackendUnavailableError in place of what it raises.
+    """Turns the errors of a library into one line. Errors in the files of the net (ValueError, OSError) pass unchanged.
 
-    What is wrong with the files of the net (ValueError, OSError) passes.
+    Args:
+        backend: the backend's name, for the message.
+        net: the net that is opened.
+
+    Raises:
+        BackendUnavailableError: the library raised an error.
     """
     try:
         yield
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        # these libraries tell where in their sources they failed first, and why last
+        # these libraries report a position in their sources first, and the reason last
         lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
         why = lines[-1] if lines else type(exc).__name__
         raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
 
 
 def not_installed(module: str, package: str) -> str | None:
-    """Returns what to type where a Python module is missing, None where it is there."""
+    """Returns what to type if a Python module is missing, or None if it is installed."""
     if importlib.util.find_spec(module) is not None:
         return None
     return f"{module} is not installed; type: pip install {package}"

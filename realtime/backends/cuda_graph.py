@@ -1,4 +1,4 @@
-"""CUDA graphs: the kernels of a frame recorded once and launched in one call. pycuda has none; libcuda is called."""
+"""CUDA graphs: the kernels of a frame, recorded once and launched in one call. pycuda lacks them; this uses libcuda."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-# cuda.h: CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads' calls do not spoil the recording
+# cuda.h: CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: calls of other threads do not invalidate the recording
 _THREAD_LOCAL = 1
 
 
@@ -15,9 +15,15 @@ class CudaGraphError(RuntimeError):
 
 
 class CudaGraph:
-    """What `enqueue` puts on the stream, recorded. Run it once in the ordinary way before: first runs allocate memory.
+    """A recording of what `enqueue` puts on the stream. Call `enqueue` once before: first runs allocate memory.
 
-    `library` is the driver's library, `stream` the handle of a stream that is no default stream. Raises CudaGraphError.
+    Args:
+        library: the driver's library.
+        stream: the handle of a stream; it must not be the default stream.
+        enqueue: puts the work on the stream.
+
+    Raises:
+        CudaGraphError: the work cannot be recorded.
     """
 
     def __init__(self, library: Any, stream: int, enqueue: Callable[[], None]) -> None:
@@ -28,19 +34,23 @@ class CudaGraph:
         try:
             enqueue()
         except Exception as exc:
-            library.cuStreamEndCapture(self._stream, ctypes.byref(graph))  # or the stream stays in recording
+            library.cuStreamEndCapture(self._stream, ctypes.byref(graph))  # otherwise the stream keeps recording
             if graph:
                 library.cuGraphDestroy(graph)
             raise CudaGraphError(f"the CUDA graph cannot be recorded: {exc}") from exc
         _check(library.cuStreamEndCapture(self._stream, ctypes.byref(graph)), "cannot be recorded")
         try:
             made = library.cuGraphInstantiateWithFlags(ctypes.byref(self._graph), graph, ctypes.c_ulonglong(0))
-            _check(made, "cannot be made ready")
+            _check(made, "cannot be instantiated")
         finally:
             library.cuGraphDestroy(graph)
 
     def launch(self) -> None:
-        """Puts the recorded work on the stream. Raises CudaGraphError."""
+        """Puts the recorded work on the stream.
+
+        Raises:
+            CudaGraphError: the graph cannot be launched.
+        """
         _check(self._library.cuGraphLaunch(self._graph, self._stream), "cannot be launched")
 
     def close(self) -> None:

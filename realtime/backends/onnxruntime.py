@@ -1,4 +1,4 @@
-"""ONNX Runtime: whatever its execution providers offer (CUDA, DirectML, CoreML, CPU)."""
+"""ONNX Runtime with the best of its execution providers: CUDA, DirectML, CoreML or the CPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 from styles.support.silent_imports import import_onnxruntime
 
-# TensorRT has a backend of its own, and OpenVINO too.
+# TensorRT and OpenVINO have backends of their own.
 _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
 
 
@@ -31,7 +31,13 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
 
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
-    """Returns a painter on the first of our providers that the installed ONNX Runtime has."""
+    """Returns a painter on the first provider in our list that the installed ONNX Runtime has.
+
+    Args:
+        onnx: the ONNX file of the net.
+        width: the width of the frames in pixels.
+        height: the height of the frames in pixels.
+    """
     onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()

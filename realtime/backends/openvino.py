@@ -29,16 +29,22 @@ def open_painter_for_rate(net: Net, width: int, height: int) -> OpenVinoPainter:
 
 
 class OpenVinoPainter:
-    """Two requests in turn on one stream of all cores: the next frame is already queued when the running one ends.
+    """Alternates two requests on one stream that uses all cores: the next frame is queued before the running one ends.
 
-    With the hint THROUGHPUT there are several streams of one core or few each, and a request for every one of them.
+    With the hint THROUGHPUT there are several streams of one or a few cores each, and one request per stream.
+
+    Args:
+        onnx: the ONNX file of the net.
+        width: the width of the frames in pixels.
+        height: the height of the frames in pixels.
+        hint: OpenVINO's performance hint, LATENCY or THROUGHPUT.
     """
 
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
         core = openvino_core()
         model = core.read_model(onnx)
         model.reshape({"frame": [1, height, width, 3]})
-        # bfloat16 where the CPU multiplies it natively, which OpenVINO decides by itself for this hint
+        # with PERFORMANCE, OpenVINO uses bfloat16 if the CPU multiplies it natively
         settings = {"PERFORMANCE_HINT": hint, "EXECUTION_MODE_HINT": "PERFORMANCE"}
         self._compiled = core.compile_model(model, "CPU", settings)
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from build_engines.tensorrt.run import load_pycuda
 
-# cuda.h: a stream that does not wait for the default stream, and an event that keeps no time
+# cuda.h: a stream that does not wait for the default stream, and an event that records no time
 _STREAM_NON_BLOCKING = 1
 _EVENT_DISABLE_TIMING = 2
 
@@ -57,9 +57,16 @@ class PycudaDriver(Protocol):
 
 
 class PycudaDevice:
-    """The first GPU through pycuda. Raises NoGpuError or NoPycudaError.
+    """The first GPU through pycuda.
 
-    The primary context is the one that torch and the CUDA runtime use too; `pycuda.autoinit` would make a second one.
+    It uses the primary context, which torch and the CUDA runtime use too; `pycuda.autoinit` would make a second one.
+
+    Args:
+        driver: the initialised `pycuda.driver`; by default it is loaded.
+
+    Raises:
+        NoGpuError: there is no usable GPU.
+        NoPycudaError: pycuda is missing or does not load.
     """
 
     def __init__(self, driver: PycudaDriver | None = None) -> None:

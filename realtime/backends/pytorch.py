@@ -1,4 +1,4 @@
-"""PyTorch: the reference that the other backends are compared with; on CUDA a fallback for want of TensorRT."""
+"""PyTorch: the reference for the other backends, and on CUDA the fallback if TensorRT is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from realtime.frames import Pixels
 if TYPE_CHECKING:
     import torch
 
-# Recording a graph begins with waiting for the whole device, which no other recording of this process outlives.
+# A recording starts with a wait for the whole device, which would break any other recording of this process.
 _RECORDING = threading.Lock()
 
 
@@ -27,7 +27,7 @@ def unavailable_reason() -> str | None:
 
 
 def finds_cuda() -> bool:
-    """Returns whether PyTorch is here and can use an NVIDIA card."""
+    """Returns whether PyTorch is installed and can use an NVIDIA GPU."""
     if unavailable_reason() is not None:
         return False
     import torch
@@ -36,20 +36,24 @@ def finds_cuda() -> bool:
 
 
 def open_painter(net: Net, width: int, height: int) -> Painter:
-    """Returns a painter: on CUDA in FP16 with frames in flight, else in FP32 on the CPU."""
+    """Returns a painter: in FP16 on CUDA with several frames in flight, or else in FP32 on the CPU.
+
+    Raises:
+        BackendUnavailableError: the net has no weights, or PyTorch cannot run it.
+    """
     if net.weights is None:
-        raise BackendUnavailableError(f"backend pytorch needs the weights of a net, and {net.onnx} is only its graph")
+        raise BackendUnavailableError(f"backend pytorch needs the weights of a net, but {net.onnx} is only its graph")
     if not finds_cuda():
         return _cpu_painter(net.weights)
     with opening("pytorch", net):
         device = TorchDevice()
         with device.current():
-            painting = TorchNet(net.weights)
-        return SlotPainter(device, painting, width, height)
+            torch_net = TorchNet(net.weights)
+        return SlotPainter(device, torch_net, width, height)
 
 
 def _cpu_painter(weights: Path) -> Painter:
-    """Returns a painter in float32 on the CPU: the truth for the others, and slow."""
+    """Returns a painter in float32 on the CPU: slow, and the reference for the others."""
     import torch
 
     from build_engines.onnx.pixel_net import pixel_net_from_weights
@@ -116,7 +120,10 @@ class TorchDevice:
 
 
 class TorchNet:
-    """The net in FP16, channels last, but for its first convolution and norm statistics; a CUDA graph if it can be."""
+    """The net in FP16 and channels last, run as a CUDA graph if possible.
+
+    Its first convolution and the statistics of its norms are in FP32.
+    """
 
     def __init__(self, weights: Path) -> None:
         import torch
@@ -130,7 +137,7 @@ class TorchNet:
         net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.cuda()
         self.queue = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self._pool = torch.cuda.graph_pool_handle()  # one for all slots: they run one after the other
+        self._pool = torch.cuda.graph_pool_handle()  # shared by all slots: they run one after the other
         self.description = f"pytorch cuda f16, {torch.cuda.get_device_name()}"
 
     def prepare(self, frame: torch.Tensor, style: torch.Tensor | None, painted: torch.Tensor) -> Launch:

@@ -1,8 +1,8 @@
 """Frames in flight on a GPU: slots of pinned and device memory, and three queues that events join.
 
-While one frame is computed the next is copied to the GPU and the one before back. Memory is allocated once; a frame
-costs two copies of bytes across the bus, and a style vector crosses only when it changes. What a GPU is, is said by two
-protocols, so that the order of things can be tested without one.
+While one frame is computed, the next is copied to the GPU and the previous one is copied back. Memory is allocated
+once. A frame costs two copies of bytes across the bus, and a style vector is copied only when it changes. Two protocols
+describe a GPU, so that the order of operations can be tested without one.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ Buffer = TypeVar("Buffer")
 Queue = TypeVar("Queue")
 Event = TypeVar("Event")
 _Buffer_contra = TypeVar("_Buffer_contra", contravariant=True)
-# Puts the painting of one slot's frame on the compute queue.
+# Puts the work that paints one slot's frame on the compute queue.
 Launch = Callable[[], None]
 
 
 class GpuDevice(Protocol[Buffer, Queue, Event]):
-    """A GPU: memory, queues (CUDA streams) that each work in order, and events that one queue or the host waits for.
+    """A GPU: memory, queues (CUDA streams) that each work in order, and events that a queue or the host can wait for.
 
-    Everything on a queue is asynchronous. All calls are made inside `current()`, from any one thread at a time.
+    Everything on a queue is asynchronous. All calls are made inside `current()`, from one thread at a time.
     """
 
     def current(self) -> AbstractContextManager[object]:
-        """Makes the GPU's context that of this thread."""
+        """Makes the GPU's context current in this thread."""
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Returns host memory that the GPU can copy from and to by itself."""
+        """Returns page-locked host memory, which the GPU can copy from and to by itself."""
 
     def buffer(self, shape: tuple[int, ...], dtype: Any) -> Buffer:
-        """Returns memory of the GPU."""
+        """Returns GPU memory."""
 
     def queue(self) -> Queue: ...
 
@@ -51,29 +51,29 @@ class GpuDevice(Protocol[Buffer, Queue, Event]):
     def download(self, target: NDArray[Any], source: Buffer, queue: Queue) -> None: ...
 
     def record(self, event: Event, queue: Queue) -> None:
-        """The event happens when the queue has done what is on it by now."""
+        """Makes the event happen when the queue has finished what is on it now."""
 
     def queue_waits(self, queue: Queue, event: Event) -> None:
-        """What comes onto the queue from now on is not begun before the event."""
+        """Makes everything that is put on the queue from now on wait for the event."""
 
     def wait(self, event: Event) -> None:
-        """Waits here for the event."""
+        """Blocks until the event has happened."""
 
     def drain(self, queue: Queue) -> None:
-        """Waits here until the queue is empty."""
+        """Blocks until the queue is empty."""
 
     def close(self) -> None: ...
 
 
 class GpuNet(Protocol[_Buffer_contra, Queue]):
-    """A net on the GPU. `queue` is the one it computes on; `style_size` is 0 where its style is baked in."""
+    """A net on the GPU. It computes on `queue`; `style_size` is 0 if its style is baked in."""
 
     queue: Queue
     style_size: int
     description: str
 
     def prepare(self, frame: _Buffer_contra, style: _Buffer_contra | None, painted: _Buffer_contra) -> Launch:
-        """Returns what paints from and into these buffers, again and again."""
+        """Returns a function that paints from and into these buffers. It can be called many times."""
 
     def close(self) -> None: ...
 
@@ -92,7 +92,15 @@ class _Slot(Generic[Buffer, Event]):
 
 
 class SlotPainter(Generic[Buffer, Queue, Event]):
-    """Paints with up to `depth` frames in flight. It owns `device` and `net`, and closes both."""
+    """Paints with up to `depth` frames in flight.
+
+    Args:
+        device: the GPU; the painter owns it and closes it.
+        net: the net; the painter owns it and closes it.
+        width: the width of the frames in pixels.
+        height: the height of the frames in pixels.
+        depth: the number of frames in flight.
+    """
 
     def __init__(
         self,
@@ -134,7 +142,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
                 self._enqueue(slot, style)
             except BaseException:
                 self._idle.append(slot)
-                self._drain()  # before the slot is used again, nothing may be copied from or to it
+                self._drain()  # all copies from and to the slot must end before it is used again
                 raise
         self._busy.append(slot)
 
@@ -151,7 +159,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         if self._closed:
             return
         self._closed = True
-        with ExitStack() as stack:  # all of it, in reverse order, also where one part fails
+        with ExitStack() as stack:  # every callback runs, in reverse order, even if one of them fails
             stack.callback(self._device.close)
             stack.enter_context(self._device.current())
             stack.callback(self._net.close)
@@ -186,12 +194,12 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         device.record(slot.downloaded, self._downloads)
 
     def _upload_style(self, slot: _Slot[Buffer, Event], style: Vector | None) -> None:
-        """Sends the style where it changed: on the compute queue, behind the frames that are painted in the old one."""
+        """Uploads a changed style on the compute queue, so that frames before it are still painted in the old one."""
         if self._style_there is None:
             return
         if style is None or style.shape != slot.style_here.shape:
             got = "none" if style is None else f"float32[{style.size}]"
-            raise ValueError(f"this net wants a style of float32[{slot.style_here.size}], got {got}")
+            raise ValueError(f"this net takes a style of float32[{slot.style_here.size}], got {got}")
         if self._style is not None and np.array_equal(style, self._style):
             return
         self._style = None

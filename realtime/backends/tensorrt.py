@@ -1,4 +1,4 @@
-"""TensorRT on NVIDIA GPUs: engines that `nst-build` made, run with pycuda."""
+"""TensorRT on NVIDIA GPUs: runs engines that `nst-build` built, with pycuda."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.engines import BuildSource, TargetError, find_target, plan_engine
 from build_engines.tensorrt.run import LoadedEngine, NoPycudaError, load_pycuda
-from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_words, load_flavour
+from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_errors, load_variant
 from realtime.backends import BackendUnavailableError, Net, Painter
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
 from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
@@ -20,11 +20,11 @@ from realtime.backends.slots import Launch, SlotPainter
 
 
 class EngineMissingError(BackendUnavailableError):
-    """The engine is not built, or out of date. `words` are the arguments with which nst-build builds it."""
+    """The engine is not built or out of date. `argv` are the arguments that make nst-build build it."""
 
-    def __init__(self, message: str, words: tuple[str, ...]) -> None:
+    def __init__(self, message: str, argv: tuple[str, ...]) -> None:
         super().__init__(message)
-        self.words = words
+        self.argv = argv
 
 
 def unavailable_reason() -> str | None:
@@ -34,11 +34,13 @@ def unavailable_reason() -> str | None:
 def open_painter(net: Net, width: int, height: int) -> Painter:
     """Returns a painter with the engine of `net` at this size.
 
-    Raises EngineMissingError where nst-build has to be run first, BackendUnavailableError where that would not help.
+    Raises:
+        EngineMissingError: nst-build must be run first.
+        BackendUnavailableError: the backend cannot run here, or cannot run this net.
     """
     if reason := unavailable_reason():
         raise BackendUnavailableError(f"backend tensorrt cannot run here: {reason}")
-    variant = load_flavour(gpu=first_gpu())
+    variant = load_variant(gpu=first_gpu())
     stored = find_engine(net, width, height, variant)
     try:
         driver = load_pycuda()
@@ -50,14 +52,19 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
             engine = TensorRTNet(device, stored, variant)
         return SlotPainter(device, engine, width, height)
     except UnusableEngineError as exc:
-        # it is what was asked for by all that is written beside it, and would not be built again by itself
+        # its side file matches the spec, so nst-build would not build it again without --rebuild
         raise _missing(net, stored.spec, exc, "--rebuild") from exc
-    except (MemoryError, RuntimeError, driver.Error) as exc:  # a full GPU memory, an engine that does not run
+    except (MemoryError, RuntimeError, driver.Error) as exc:  # e.g. the GPU memory is full, or the engine does not run
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
 
 
 def find_engine(net: Net, width: int, height: int, variant: Variant) -> StoredEngine:
-    """Returns the engine that fits this GPU. Raises EngineMissingError or BackendUnavailableError."""
+    """Returns the engine that fits this GPU.
+
+    Raises:
+        EngineMissingError: the engine is not built, or out of date.
+        BackendUnavailableError: no engine of this net can be built for this GPU or size.
+    """
     source = BuildSource(net.name, net.weights, net.onnx)
     try:
         spec = plan_engine(source, (width, height), variant, find_target(variant))
@@ -70,16 +77,16 @@ def find_engine(net: Net, width: int, height: int, variant: Variant) -> StoredEn
 
 def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError, *more: str) -> EngineMissingError:
     what = (str(net.weights),) if net.weights is not None else ("--onnx", str(net.onnx))
-    words = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime, *more)
+    argv = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime, *more)
     return EngineMissingError(
         f"no engine for {net.name!r} at {spec.width}x{spec.height} on this GPU ({exc}); "
-        f"build it with: nst-build {' '.join(words)}",
-        words,
+        f"build it with: nst-build {' '.join(argv)}",
+        argv,
     )
 
 
 class Workspace:
-    """Memory for activations that all engines of a thread share, one behind the other on one compute queue."""
+    """Memory for activations, shared by all engines of a thread, which run one after the other on one compute queue."""
 
     def __init__(self, device: PycudaDevice) -> None:
         self.device = device
@@ -94,16 +101,16 @@ class Workspace:
         return 0 if self._memory is None else int(self._memory)
 
     def reserve(self, size: int) -> None:
-        """Makes the memory at least so large. It may move: whoever uses it looks at `moves` before each launch."""
+        """Grows the memory to at least `size` bytes. It may move, so users must check `moves` before each launch."""
         if size <= self.size:
             return
         self.queue.synchronize()
-        before, self._memory, self.size = self.size, None, 0  # freed first: two at once may be more than there is
+        before, self._memory, self.size = self.size, None, 0  # freed first: both at once may not fit
         self.moves += 1
         try:
             self._memory, self.size = self.device.buffer((size,), "uint8"), size
         except BaseException:
-            # the engines that are open go on
+            # the open engines continue to work
             if before:
                 self._memory, self.size = self.device.buffer((before,), "uint8"), before
             raise
@@ -113,9 +120,9 @@ _workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
 
 
 def shared_workspace(device: PycudaDevice) -> Workspace:
-    """Returns the workspace of the engines that this thread has open, or a new one where this is the first.
+    """Returns the workspace of this thread's open engines, or a new one if there is none.
 
-    Another thread's would not do: what one records as a graph, the other would add to.
+    Threads cannot share one: while one records a graph, the work of the other would end up in it.
     """
     for workspace in list(_workspaces):
         if workspace.device.driver is device.driver and workspace.thread == threading.get_ident():
@@ -130,7 +137,7 @@ class TensorRTNet:
 
     def __init__(self, device: PycudaDevice, stored: StoredEngine, variant: Variant) -> None:
         trt = variant.trt
-        self._flavour = variant
+        self._variant = variant
         self._context: Any = None  # before the engine, which must outlive it
         self._loaded = LoadedEngine(stored, variant)
         self._context = self._loaded.create_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
@@ -149,8 +156,8 @@ class TensorRTNet:
         slot = _EngineSlot(addresses)
         self._slots.append(slot)
         self._ready(slot)
-        if slot.why_no_graph and not self._slots[:-1]:
-            self.description += f" ({slot.why_no_graph})"
+        if slot.no_graph_reason and not self._slots[:-1]:
+            self.description += f" ({slot.no_graph_reason})"
         return lambda: self._launch(slot)
 
     def close(self) -> None:
@@ -173,10 +180,10 @@ class TensorRTNet:
         for name, address in slot.addresses.items():
             self._context.set_tensor_address(name, address)
         if not self._context.execute_async_v3(self.queue.handle):
-            raise RuntimeError(f"the engine does not run: {last_words(self._flavour)}")
+            raise RuntimeError(f"the engine does not run: {last_errors(self._variant)}")
 
     def _ready(self, slot: _EngineSlot) -> None:
-        """Runs the slot once, which makes the kernels ready, and records it as a graph where that is possible."""
+        """Runs the slot once, which prepares the kernels, and records it as a graph if that is possible."""
         slot.forget_graph()
         workspace = self._workspace
         if self._moves != workspace.moves:
@@ -188,18 +195,18 @@ class TensorRTNet:
         try:
             slot.graph = CudaGraph(driver_library(), self.queue.handle, lambda: self._enqueue(slot))
         except CudaGraphError as exc:
-            slot.why_no_graph = str(exc)
+            slot.no_graph_reason = str(exc)
         slot.moves = workspace.moves
 
 
 class _EngineSlot:
-    """The addresses of one slot, and the graph that was recorded with them after so many `moves` of the workspace."""
+    """The addresses of one slot, and the graph recorded with them when the workspace had moved `moves` times."""
 
     def __init__(self, addresses: dict[str, int]) -> None:
         self.addresses = addresses
         self.graph: CudaGraph | None = None
         self.moves = -1
-        self.why_no_graph = ""
+        self.no_graph_reason = ""
 
     def forget_graph(self) -> None:
         if self.graph is not None:

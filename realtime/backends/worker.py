@@ -1,4 +1,4 @@
-"""A painter for libraries that paint one picture at a time, in a call that returns when it is done."""
+"""A painter for libraries that paint one frame per call and return when it is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ Paint = Callable[[Pixels, Vector | None], Pixels]
 
 
 class WorkerPainter:
-    """Calls `paint` in a thread of its own, where such libraries let go of Python's lock; the next frame waits."""
+    """Calls `paint` in a thread of its own, where such libraries release the GIL. The next frame waits in a queue.
+
+    Args:
+        description: the painter's description; also the name of its thread.
+        paint: paints one H x W x 3 uint8 RGB frame with a style float32[K] or None.
+    """
 
     depth = 2
 

@@ -1,4 +1,4 @@
-"""The styles that a show can switch among, each with the net that paints it."""
+"""The style catalog: the styles that can be chosen while painting, each with the net that paints it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from styles.registry import (
 from styles.weights import WeightsError, load_style, read_network_config
 
 DEFAULT_STYLE = "wreck"
-# A foreign graph does not say what its sizes must be multiples of; the article's net halves the picture twice.
+# A foreign graph does not say what its sizes must be multiples of. The net of the article halves the picture twice.
 _FOREIGN_SIZE_MULTIPLE = 4
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedStyle:
-    """A style ready to be painted: `vector` is float32[K], or None where the net has the style baked in."""
+    """A style ready to paint with. `vector` is float32[K], or None if the style is baked into the net."""
 
     name: str
     title: str
@@ -42,63 +42,82 @@ class LoadedStyle:
 
 
 def network_for(asked: str, backend: str) -> str:
-    """Returns the net to paint with: the one asked for, or for `auto` the one that suits the backend and is there.
+    """Returns the name of the net to paint with.
 
-    Raises UnknownStyleError where there is none of the name asked for.
+    Args:
+        asked: the name of a net; `auto` means the installed net that suits the backend best.
+        backend: the name of the backend.
+
+    Raises:
+        UnknownStyleError: there is no net of that name.
     """
     if asked != "auto":
         network_path(asked)
         return asked
-    wanted = ("full", "fast") if backend == "tensorrt" else ("fast", "full")
-    there = list_networks()
-    return next((name for name in wanted if name in there), wanted[0])
+    preferred = ("full", "fast") if backend == "tensorrt" else ("fast", "full")
+    installed = list_networks()
+    return next((name for name in preferred if name in installed), preferred[0])
 
 
 def load_styles(
-    chosen: str, network: str, tell: Callable[[str], None] = lambda _line: None
+    chosen: str, network: str, report: Callable[[str], None] = lambda _line: None
 ) -> tuple[Sequence[LoadedStyle], int]:
-    """Returns all paintings of the net, by name, and the index of the chosen one.
+    """Returns all styles of a net, sorted by name, and the index of the chosen one.
 
-    chosen: the name of a style, or a .safetensors or .onnx file, which is then added. Raises UnknownStyleError,
-    StyleMismatchError, WeightsError, OnnxFileError, FileNotFoundError for it; of the others those that cannot be
-    painted are left out, and `tell` is told why.
+    Args:
+        chosen: the name of a style, or a .safetensors or .onnx file, which is added to the styles.
+        network: the name of the net.
+        report: called with one line for each other style that cannot be used; it is left out.
+
+    Raises:
+        UnknownStyleError: there is no style of that name.
+        StyleMismatchError: the chosen style belongs to another net.
+        WeightsError: the chosen file cannot be used.
+        OnnxFileError: the chosen .onnx file cannot be used.
+        FileNotFoundError: the chosen file does not exist.
     """
     if Path(chosen).suffix == ".onnx":
-        found, others = _foreign_painting(Path(chosen)), load_paintings(network, tell)
+        found, others = _foreign_style(Path(chosen)), load_all_styles(network, report)
     else:
         style = _find(chosen, network)
-        found, others = _painting(style), load_paintings(network, tell, without=style.path)
-    paintings = sorted([found, *others], key=lambda painting: painting.name)
-    return paintings, paintings.index(found)
+        found, others = _loaded_style(style), load_all_styles(network, report, without=style.path)
+    styles = sorted([found, *others], key=lambda style: style.name)
+    return styles, styles.index(found)
 
 
-def load_paintings(
-    network: str, tell: Callable[[str], None] = lambda _line: None, without: Path | None = None
+def load_all_styles(
+    network: str, report: Callable[[str], None] = lambda _line: None, without: Path | None = None
 ) -> Sequence[LoadedStyle]:
-    """Returns the paintings of the net, by name, but for the style file `without`; `tell` is told what is left out."""
-    paintings = []
-    for style in list_styles(network, lambda _path, error: tell(f"left out: {error}")):
+    """Returns all usable styles of a net, sorted by name.
+
+    Args:
+        network: the name of the net.
+        report: called with one line for each style that cannot be used; it is left out.
+        without: a style file to skip.
+    """
+    styles = []
+    for style in list_styles(network, lambda _path, error: report(f"left out: {error}")):
         if style.path == without:
             continue
         try:
             check_belongs(style)
-            paintings.append(_painting(style))
+            styles.append(_loaded_style(style))
         except (StyleMismatchError, WeightsError) as exc:
-            tell(f"left out: {exc}")
-    return paintings
+            report(f"left out: {exc}")
+    return styles
 
 
 def _find(chosen: str, network: str) -> Style:
     try:
         return find_style(chosen, network)
     except UnknownStyleError:
-        # a style of another net is painted with that net
+        # a style of another net is painted with its own net
         if any(style.name == chosen for style in list_styles()):
             return find_style(chosen)
         raise
 
 
-def _painting(style: Style) -> LoadedStyle:
+def _loaded_style(style: Style) -> LoadedStyle:
     vector = None if style.dedicated else load_style(style.path).vector
     return LoadedStyle(style.name, style.title, style.artist, _net(style.network_path, vector), vector)
 
@@ -109,16 +128,16 @@ def _net(weights: Path, vector: Vector | None) -> Net:
     return Net(weights.stem, ready_onnx(weights), weights, style_size, config.size_multiple)
 
 
-def _foreign_painting(onnx: Path) -> LoadedStyle:
+def _foreign_style(onnx: Path) -> LoadedStyle:
     if not onnx.is_file():
         raise FileNotFoundError(f"no ONNX file at {onnx}")
     metadata, inputs = read_onnx_metadata(onnx), read_onnx_inputs(onnx)
     if metadata.get("baked") == "false":
-        raise OnnxFileError(f"{onnx} has no style of its own; choose one of its styles by name")
+        raise OnnxFileError(f"{onnx} has no style baked in; choose one of its styles by name")
     if inputs != [FRAME]:
         raise OnnxFileError(
-            f"{onnx} takes {', '.join(map(repr, inputs)) or 'nothing'}; "
-            f"wanted one input {FRAME!r}, 1 x height x width x 3 uint8"
+            f"{onnx} takes {', '.join(map(repr, inputs)) or 'no input'}; "
+            f"expected one input {FRAME!r}, 1 x height x width x 3 uint8"
         )
     net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))
     return LoadedStyle(onnx.stem, onnx.stem, "", net, None)

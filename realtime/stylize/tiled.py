@@ -1,9 +1,9 @@
 """Paints huge pictures in bounded memory, band after band, with the instance-norm statistics of the whole picture.
 
-An instance norm needs mean and variance of the whole picture, so no part can be painted by itself. So the net is cut
-before each instance norm. A piece of it runs over the picture in bands of rows, which overlap by what its convolutions
-see, and keeps what later pieces need as float16, with mean and variance. Every layer is computed once, and the result
-is the painting of the whole picture up to rounding: there is nothing that could make a seam.
+An instance norm needs the mean and variance of the whole picture, so no part can be painted on its own. The net is
+therefore cut before each instance norm. Each piece runs over the picture in bands of rows, which overlap by the reach
+of its convolutions. It keeps what later pieces need, as float16, together with mean and variance. Every layer is
+computed once, and the result equals the picture painted whole, up to rounding: there are no seams.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
 from styles.support.silent_imports import import_openvino
 
-# About so many pixels of the picture are in work at once, and no fewer rows.
+# A band has about this many pixels of the picture, and at least this many rows.
 _BAND_PIXELS = 1_500_000
 _LEAST_BAND_ROWS = 64
-# Layers that see each place by itself, or whose border falls off with the overlap. With any other a net cannot be cut.
+# Layers that work on each pixel alone, or whose border is cut off with the overlap. A net with others cannot be cut.
 # fmt: off
 _LOCAL = frozenset({
     "Abs", "Add", "Clamp", "Concat", "Convert", "DepthToSpace", "Divide", "Elu", "Exp", "Floor", "Gelu", "HSwish",
@@ -40,12 +40,12 @@ _Features = NDArray[np.float16]
 
 
 class BandError(ValueError):
-    """A net has layers that cannot be run in bands of a picture."""
+    """A net has layers that cannot run in bands of a picture."""
 
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What one piece leaves for later ones, 1 x channels x (rows / step) x width, and the node whose output it is."""
+    """What one piece keeps for later ones, 1 x channels x (rows / step) x width, and the node whose output it is."""
 
     node: str
     port: int
@@ -56,9 +56,9 @@ class _Tensor:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A part of the net, from the tensors that it reads to those that it keeps; the last one keeps none, but paints.
+    """A part of the net, from the tensors that it reads to those that it keeps. The last piece keeps none: it paints.
 
-    `normed` are the kept ones that an instance norm takes. A band depends on `overlap` rows of the picture beyond it.
+    `normed` are the kept tensors that feed an instance norm. A band depends on `overlap` rows of the picture around it.
     """
 
     reads: tuple[_Tensor, ...]
@@ -69,14 +69,14 @@ class _Piece:
 
 @dataclass(frozen=True)
 class _Moments:
-    """Mean and variance of each channel: float64[C]."""
+    """The mean and variance of each channel: float64[C]."""
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
 
 
 class _Sums:
-    """Makes the moments of the whole out of those of its bands."""
+    """Computes the moments of the whole picture from those of its bands."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -94,7 +94,7 @@ class _Sums:
 
 
 class _Kept:
-    """The bands of one tensor, given row by row and let go of when they are behind."""
+    """The bands of one tensor. They are read by rows and dropped when no later band needs them."""
 
     def __init__(self) -> None:
         self._bands: dict[int, _Features] = {}
@@ -119,10 +119,22 @@ class _Kept:
 def paint_in_bands(
     net: Net, pixels: Pixels, style: Vector | None, report: Report | None = None, band_pixels: int = _BAND_PIXELS
 ) -> Pixels:
-    """Returns the painting of a picture, H x W x 3 uint8 RGB, as large as it may be.
+    """Returns a picture painted in bands, in bounded memory.
 
-    Beside the picture and its painting this takes about 8 bytes for each pixel with the net `fast`. report: called with
-    the share done. Raises BandError where the net cannot be run in bands.
+    Besides the two pictures this takes about 8 bytes per pixel with the net `fast`.
+
+    Args:
+        net: the net to paint with.
+        pixels: H x W x 3 uint8 RGB, of any size.
+        style: the style vector float32[K], or None for a net with one style baked in.
+        report: called with the finished fraction, 0..1, after each band.
+        band_pixels: about how many pixels of the picture a band has.
+
+    Returns:
+        H x W x 3 uint8 RGB.
+
+    Raises:
+        BandError: the net cannot run in bands.
     """
     job = _Job(net, pixels, style, band_pixels)
     for done in job.run():
@@ -132,7 +144,7 @@ def paint_in_bands(
 
 
 class _Job:
-    """One picture on its way through the net."""
+    """The work of painting one picture in bands."""
 
     def __init__(self, net: Net, pixels: Pixels, style: Vector | None, band_pixels: int) -> None:
         self._pixels, self.painted = pixels, np.empty_like(pixels, order="C")
@@ -146,7 +158,7 @@ class _Job:
         self._moments: dict[str, _Moments] = {}
 
     def run(self) -> Iterator[float]:
-        """Yields the share done after each band."""
+        """Runs all pieces. Yields the finished fraction, 0..1, after each band."""
         pieces = self._cutter.pieces
         tops = range(0, self._height, self._band_rows)
         for index, piece in enumerate(pieces):
@@ -167,12 +179,12 @@ class _Job:
     def _run_band(self, compiled: Any, piece: _Piece, top: int, sums: Mapping[_Tensor, _Sums]) -> None:
         bottom = min(top + self._band_rows, self._height)
         begin, end = max(0, top - piece.overlap), min(bottom + piece.overlap, self._height)
-        wanted = {port.any_name for port in compiled.inputs}
+        names = {port.any_name for port in compiled.inputs}
         inputs: dict[str, object] = {"rows": np.array([top - begin, bottom - begin])}
         for tensor in piece.reads:
-            if _name(tensor) in wanted:
+            if _name(tensor) in names:
                 inputs[_name(tensor)] = self._kept[tensor].rows(begin // tensor.step, end // tensor.step)
-        if "frame" in wanted:
+        if "frame" in names:
             inputs["frame"] = self._rows_of_picture(begin, end)
         results = iter(compiled(inputs).values())
         for tensor in piece.keeps:
@@ -184,7 +196,7 @@ class _Job:
             self.painted[top:bottom] = next(results)[0, : min(bottom, height) - top, :width]
 
     def _rows_of_picture(self, begin: int, end: int) -> Pixels:
-        """Returns rows of the picture, mirrored on at the right and the bottom to the size that the net takes."""
+        """Returns rows of the picture, mirrored at the right and the bottom to fill a size that the net takes."""
         rows = self._pixels[begin:end]
         right, bottom = self._width - rows.shape[1], end - begin - rows.shape[0]
         if right or bottom:
@@ -193,10 +205,9 @@ class _Job:
 
 
 class _Cutter:
-    """Cuts a net before its instance norms, and makes models of the pieces."""
+    """Cuts a net before its instance norms, and compiles the pieces."""
 
     def __init__(self, net: Net, height: int, width: int, style: Vector | None) -> None:
-
         self._onnx, self._width, self._style = net.onnx, width, style
         self._core = openvino_core()
         model = self._core.read_model(net.onnx)
@@ -204,10 +215,11 @@ class _Cutter:
         self.pieces = _pieces(model, net, height)
 
     def compiled(self, piece: _Piece, moments: Mapping[str, _Moments]) -> Any:
-        """Returns the piece ready to run, with style and statistics inside.
+        """Returns a piece ready to run, with the style and the known statistics as constants.
 
-        Inputs: `frame` and what it reads, as far as it does, and `rows`: the band without its overlap. Outputs: what it
-        keeps or the painting, without the overlap, then mean and root of the squares of each tensor that is normed.
+        Its inputs are `frame` and the tensors that it reads, if it uses them, and `rows`, the first and last row of the
+        band without its overlap. Its outputs are the tensors that it keeps, or the painted band, without the overlap;
+        then the mean and the root of the sum of squares of each tensor in `normed`.
         """
         openvino = import_openvino()
         ops = openvino.opset13
@@ -240,14 +252,14 @@ class _Cutter:
 
 
 def _pieces(model: Any, net: Net, height: int) -> Sequence[_Piece]:
-    """Returns the pieces of a net whose shapes are known, in order."""
+    """Returns the pieces of a net in order. The shapes of the model must be known."""
     nodes = model.get_ordered_ops()
     moving = _downstream(model.input("frame").get_node())
     kinds = {node.get_type_name() for node in nodes if node.get_friendly_name() in moving}
     if strange := sorted(kinds - _LOCAL - _CONVOLUTIONS):
         raise BandError(
-            f"a picture so large is painted band by band, and the net {net.name!r} cannot do that: it has layers of "
-            f"the kind {strange[0]}; make the picture smaller, as with --max-size 4000"
+            f"a picture this large is painted in bands, but the net {net.name!r} cannot do that: it has layers of "
+            f"the kind {strange[0]}; make the picture smaller, e.g. with --max-size 4000"
         )
     ends = [node.input_value(0) for node in nodes if node.get_type_name() == "MVN"]
     normed = {_tensor(end, height) for end in ends}
@@ -273,7 +285,7 @@ def _pieces(model: Any, net: Net, height: int) -> Sequence[_Piece]:
 
 
 def _downstream(start: Any) -> set[str]:
-    """Returns the names of the nodes through which the values of `start` pass; its shape alone does not count."""
+    """Returns the names of all nodes that depend on the values of `start`, not only on its shape."""
     names: set[str] = set()
     ahead = [start]
     while ahead:
@@ -286,7 +298,7 @@ def _downstream(start: Any) -> set[str]:
 
 
 def _upstream(end: Any) -> set[str]:
-    """Returns the names of the nodes that `end` depends on, and its own."""
+    """Returns the names of all nodes that `end` depends on, and its own name."""
     names: set[str] = set()
     ahead = [end]
     while ahead:
@@ -298,7 +310,7 @@ def _upstream(end: Any) -> set[str]:
 
 
 def _reach(node: Any, height: int) -> int:
-    """Returns how many rows of the picture beyond its own place a convolution sees, at most."""
+    """Returns how many rows of the picture above and below its own row a convolution reads, at most."""
     if node.get_type_name() not in _CONVOLUTIONS:
         return 0
     kernel = node.input_value(1).get_shape()[-2]
@@ -326,7 +338,7 @@ def _replace(output: Any, replacement: Any) -> None:
 
 
 def _normalised(norm: Any, moments: _Moments) -> Any:
-    """Returns what the norm gives, with known statistics."""
+    """Returns the output of a norm with known statistics."""
     ops = import_openvino().opset13
 
     eps = norm.get_attributes()["eps"]

@@ -32,7 +32,7 @@ OpenPainter = Callable[[str], Painter]
 
 
 @pytest.fixture(scope="module")
-def paintings() -> list[LoadedStyle]:
+def styles() -> list[LoadedStyle]:
     """All shipped styles of the net `fast`."""
     return list(load_styles("wreck", "fast")[0])
 
@@ -52,9 +52,9 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def painter(backend: Backend, paintings: list[LoadedStyle]) -> Iterator[Painter]:
+def painter(backend: Backend, styles: list[LoadedStyle]) -> Iterator[Painter]:
     try:
-        opened = backend.open(paintings[0].net, WIDTH, HEIGHT)
+        opened = backend.open(styles[0].net, WIDTH, HEIGHT)
     except BackendUnavailableError as exc:
         pytest.skip(str(exc))
     yield opened
@@ -62,7 +62,7 @@ def painter(backend: Backend, paintings: list[LoadedStyle]) -> Iterator[Painter]
 
 
 @pytest.fixture
-def reference(backend: Backend, paintings: list[LoadedStyle], frames: list[Pixels]) -> list[list[Pixels]]:
+def reference(backend: Backend, styles: list[LoadedStyle], frames: list[Pixels]) -> list[list[Pixels]]:
     """What PyTorch paints: [style][frame]; for ONNX Runtime with kernels folded and rounded, as its file has them."""
     net = network_from_weights(load_network(network_path("fast")))
     if backend.name == "onnxruntime":
@@ -70,28 +70,28 @@ def reference(backend: Backend, paintings: list[LoadedStyle], frames: list[Pixel
             if isinstance(layer, ConvLayer):
                 layer.fold()
         net.half().float()
-    vectors = [torch.from_numpy(np.asarray(painting.vector))[None] for painting in paintings]
+    vectors = [torch.from_numpy(np.asarray(style.vector))[None] for style in styles]
     with torch.no_grad():
         return [[to_picture(net(to_tensor(frame), vector)) for frame in frames] for vector in vectors]
 
 
-def paint(painter: Painter, frame: Pixels, painting: LoadedStyle) -> Pixels:
-    painter.start(frame, painting.vector)
+def paint(painter: Painter, frame: Pixels, style: LoadedStyle) -> Pixels:
+    painter.start(frame, style.vector)
     return painter.finish()
 
 
 def test_it_paints_every_style_as_pytorch_does(
     painter: Painter,
     backend: Backend,
-    paintings: list[LoadedStyle],
+    styles: list[LoadedStyle],
     frames: list[Pixels],
     reference: list[list[Pixels]],
 ) -> None:
-    for painting, wanted in zip(paintings, reference, strict=True):
-        got = paint(painter, frames[0], painting)
+    for style, expected in zip(styles, reference, strict=True):
+        got = paint(painter, frames[0], style)
         assert got.shape == (HEIGHT, WIDTH, 3)
         assert got.dtype == np.uint8
-        assert psnr_db(got, wanted[0]) > FLOORS_DB[backend.name], painting.name
+        assert psnr_db(got, expected[0]) > FLOORS_DB[backend.name], style.name
     # two styles are further apart than any two backends
     assert max(psnr_db(reference[0][0], other[0]) for other in reference[1:]) < 30
 
@@ -99,7 +99,7 @@ def test_it_paints_every_style_as_pytorch_does(
 def test_frames_in_flight_come_back_in_order_each_in_its_own_style(
     painter: Painter,
     backend: Backend,
-    paintings: list[LoadedStyle],
+    styles: list[LoadedStyle],
     frames: list[Pixels],
     reference: list[list[Pixels]],
 ) -> None:
@@ -107,46 +107,46 @@ def test_frames_in_flight_come_back_in_order_each_in_its_own_style(
     for index, frame in enumerate(frames):
         if index >= painter.depth:
             painted.append(painter.finish())
-        painter.start(frame, paintings[index].vector)
+        painter.start(frame, styles[index].vector)
     while len(painted) < len(frames):
         painted.append(painter.finish())
     for index, got in enumerate(painted):
         assert psnr_db(got, reference[index][index]) > FLOORS_DB[backend.name], f"frame {index}"
 
 
-def test_a_result_is_never_painted_over(painter: Painter, paintings: list[LoadedStyle], frames: list[Pixels]) -> None:
-    kept = [paint(painter, frame, paintings[0]) for frame in frames]
+def test_a_result_is_never_painted_over(painter: Painter, styles: list[LoadedStyle], frames: list[Pixels]) -> None:
+    kept = [paint(painter, frame, styles[0]) for frame in frames]
     copies = [picture.copy() for picture in kept]
     for frame in frames:
-        paint(painter, frame, paintings[1])
+        paint(painter, frame, styles[1])
     for picture, copy in zip(kept, copies, strict=True):
         np.testing.assert_array_equal(picture, copy)
 
 
-def test_a_frame_is_only_read(painter: Painter, paintings: list[LoadedStyle], frames: list[Pixels]) -> None:
+def test_a_frame_is_only_read(painter: Painter, styles: list[LoadedStyle], frames: list[Pixels]) -> None:
     frame = frames[0].copy()
-    paint(painter, frame, paintings[0])
+    paint(painter, frame, styles[0])
     np.testing.assert_array_equal(frame, frames[0])
 
 
 def test_a_frame_with_gaps_in_memory_is_painted_like_any_other(
-    painter: Painter, paintings: list[LoadedStyle], frames: list[Pixels]
+    painter: Painter, styles: list[LoadedStyle], frames: list[Pixels]
 ) -> None:
     wider = np.zeros((HEIGHT, WIDTH + 9, 3), np.uint8)
     wider[:, 4 : 4 + WIDTH] = frames[0]
     gaps = wider[:, 4 : 4 + WIDTH]
-    np.testing.assert_array_equal(paint(painter, gaps, paintings[0]), paint(painter, frames[0], paintings[0]))
+    np.testing.assert_array_equal(paint(painter, gaps, styles[0]), paint(painter, frames[0], styles[0]))
 
 
 def test_a_painter_can_be_closed_with_frames_in_flight(
-    backend: Backend, paintings: list[LoadedStyle], frames: list[Pixels]
+    backend: Backend, styles: list[LoadedStyle], frames: list[Pixels]
 ) -> None:
     try:
-        painter = backend.open(paintings[0].net, WIDTH, HEIGHT)
+        painter = backend.open(styles[0].net, WIDTH, HEIGHT)
     except BackendUnavailableError as exc:
         pytest.skip(str(exc))
     for frame in frames[: painter.depth]:
-        painter.start(frame, paintings[0].vector)
+        painter.start(frame, styles[0].vector)
     painter.close()
 
 
@@ -160,13 +160,13 @@ def test_a_painter_says_what_it_runs_on(painter: Painter, backend: Backend) -> N
 @pytest.fixture
 def reasons(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Why each backend cannot run; a test changes what it says."""
-    told: dict[str, str | None] = {name: f"no {name} here" for name in BACKENDS}
+    reasons: dict[str, str | None] = {name: f"no {name} here" for name in BACKENDS}
 
     def load(name: str) -> Backend:
-        return Backend(name, lambda: told[name], load_backend(name).open)
+        return Backend(name, lambda: reasons[name], load_backend(name).open)
 
     monkeypatch.setattr(realtime.backends, "load_backend", load)
-    return told
+    return reasons
 
 
 def test_auto_takes_the_first_that_can_run_and_says_why_not_those_before_it(reasons: dict[str, str | None]) -> None:
@@ -233,8 +233,8 @@ def test_a_backend_that_is_not_installed_says_what_to_type(
     missing(module)
     with pytest.raises(BackendUnavailableError) as caught:
         choose_backend(name)
-    wanted = f"backend {name} cannot run here: {module} is not installed; type: pip install {package}"
-    assert str(caught.value) == wanted
+    expected = f"backend {name} cannot run here: {module} is not installed; type: pip install {package}"
+    assert str(caught.value) == expected
 
 
 def test_tensorrt_says_why_it_cannot_run() -> None:

@@ -157,7 +157,7 @@ def test_frames_are_uploaded_while_an_earlier_one_is_not_painted_yet(
     untouched = len(compute.waiting)
     while uploads.can_go_on():
         uploads.go_on()
-    assert not uploads.waiting, "no upload waits for a painting"
+    assert not uploads.waiting, "no upload waits for a frame to be painted"
     assert len(compute.waiting) == untouched > 0
     assert [int(painter.finish()[0, 0, 0]) for _ in range(3)] == [1, 2, 3]
 
@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_refused_and_the_next_frame_is_painted(open_painter
         painter.start(np.zeros((4, 7, 3), np.uint8), style(1))
     with pytest.raises(ValueError, match="frame is float32"):
         painter.start(np.zeros((4, 6, 3), np.float32), style(1))
-    with pytest.raises(ValueError, match=r"wants a style of float32\[4\], got none"):
+    with pytest.raises(ValueError, match=r"takes a style of float32\[4\], got none"):
         painter.start(picture(1), None)
     with pytest.raises(RuntimeError, match="no frame is in flight"):
         painter.finish()
@@ -325,7 +325,9 @@ def test_opening_that_fails_leaves_nothing_behind(open_painter: OpenPainter, gpu
 
 
 def test_an_engine_that_tensorrt_refuses_is_named_with_its_reason(open_painter: OpenPainter, gpu: StandInGpu) -> None:
-    with pytest.raises(UnusableEngineError, match=r"does not take fast-.*engine: expecting library version 11\.4 got"):
+    with pytest.raises(
+        UnusableEngineError, match=r"does not accept fast-.*engine: expecting library version 11\.4 got"
+    ):
         open_painter(StandInTensorRT(gpu, refuse="expecting library version 11.4 got 10.9"))
 
 
@@ -399,7 +401,7 @@ def on_this_gpu(
         here = {
             "unavailable_reason": lambda: None,
             "first_gpu": lambda: None,
-            "load_flavour": lambda gpu: Variant("tensorrt", "11.4", trt),
+            "load_variant": lambda gpu: Variant("tensorrt", "11.4", trt),
             "find_engine": lambda *_: stored,
             "load_pycuda": lambda: gpu,
             "driver_library": lambda: libcuda,
@@ -412,7 +414,7 @@ def on_this_gpu(
 
 
 class CudaFailedError(Exception):
-    """As pycuda raises."""
+    """The errors that pycuda raises."""
 
 
 @pytest.mark.parametrize("call", ["execute", "mem_alloc"])
@@ -448,6 +450,6 @@ def test_an_engine_that_is_not_built_is_missed_with_what_to_type(
         "no engine for 'foreign' at 640x480 on this GPU (foreign-640x480-fp16-tensorrt-sm86.engine is not built); "
         f"build it with: nst-build --onnx {onnx} --size 640x480 --runtime tensorrt"
     )
-    assert caught.value.words == ("--onnx", str(onnx), "--size", "640x480", "--runtime", "tensorrt")
+    assert caught.value.argv == ("--onnx", str(onnx), "--size", "640x480", "--runtime", "tensorrt")
     with pytest.raises(BackendUnavailableError, match="RTX 3090"):
         tensorrt.find_engine(net, 640, 480, Variant("rtx", "1.7", StandInTensorRT(StandInGpu())))
