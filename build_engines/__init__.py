@@ -1,1 +1,1 @@
-"""Trained net → ONNX → TensorRT engine: the graph, the build, the cache, the comparison with the original."""
+"""Turns a trained net into an ONNX graph and a TensorRT engine: graph, build, cache and accuracy report."""

@@ -1,4 +1,4 @@
-"""`nst-build`: makes TensorRT engines and ONNX files from trained nets, and says what this machine can run."""
+"""`nst-build`: builds TensorRT engines and ONNX files from trained nets, and reports what this machine can run."""
 
 from __future__ import annotations
 
@@ -41,37 +41,53 @@ class DoctorOptions:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs `nst-build`; returns its exit code: 0, 2 usage, 3 unreadable input, 4 missing software, 130, else 1."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    name = words[0] if words and words[0] in _COMMANDS else ""
-    run = _COMMANDS[name](words[1:] if name else words)
-    return run_command("nst-build", run, EXIT_CODES, debug="--debug" in words)
+    """Runs `nst-build` and returns its exit code.
+
+    Args:
+        argv: the arguments without the program's name; by default those of this process.
+
+    Returns:
+        0 on success, 2 for a usage error, 3 for unreadable input, 4 for missing software, 130 after Ctrl-C, else 1.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    name = argv[0] if argv and argv[0] in _COMMANDS else ""
+    run = _COMMANDS[name](argv[1:] if name else argv)
+    return run_command("nst-build", run, EXIT_CODES, debug="--debug" in argv)
 
 
 def engines_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-build`."""
+    """Returns the parser of the command line of `nst-build`."""
     return build_parser(
         {"": EngineOptions},
         prog="nst-build",
         description="Builds TensorRT engines from trained nets. One engine serves every style of its net.",
-        epilog="also: nst-build onnx [NET …] writes ONNX files; nst-build doctor says what this machine can run",
+        epilog="also: nst-build onnx [NET …] writes ONNX files; nst-build doctor reports what this machine can run",
     )
 
 
 def onnx_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-build onnx`."""
+    """Returns the parser of the command line of `nst-build onnx`."""
     return build_parser({"": OnnxOptions}, prog="nst-build onnx", description="Writes the ONNX file of a net.")
 
 
 def doctor_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-build doctor`."""
+    """Returns the parser of the command line of `nst-build doctor`."""
     return build_parser(
-        {"": DoctorOptions}, prog="nst-build doctor", description="Says what this machine can run, and why not."
+        {"": DoctorOptions},
+        prog="nst-build doctor",
+        description="Reports what this machine can run, and why it cannot run the rest.",
     )
 
 
 def weights_file(net: str) -> Path:
-    """Returns the weights file that `net` is or names. Raises UnknownStyleError."""
+    """Returns the weights file of a net.
+
+    Args:
+        net: the name of a net, or the path of a .safetensors file.
+
+    Raises:
+        UnknownStyleError: there is no net of that name.
+    """
     return Path(net) if Path(net).suffix == ".safetensors" else network_path(net)
 
 
@@ -92,22 +108,22 @@ def _diagnose(options: DoctorOptions) -> int:
     return 0
 
 
-def _engines(words: Sequence[str]) -> Callable[[], int]:
-    options = read_options(EngineOptions, engines_parser().typed(words))
+def _engines(argv: Sequence[str]) -> Callable[[], int]:
+    options = read_options(EngineOptions, engines_parser().typed(argv))
     return lambda: run_engines(options)
 
 
-def _onnx(words: Sequence[str]) -> Callable[[], int]:
-    options = read_options(OnnxOptions, onnx_parser().typed(words))
+def _onnx(argv: Sequence[str]) -> Callable[[], int]:
+    options = read_options(OnnxOptions, onnx_parser().typed(argv))
     return lambda: _write_onnx(options)
 
 
-def _doctor(words: Sequence[str]) -> Callable[[], int]:
-    options = read_options(DoctorOptions, doctor_parser().typed(words))
+def _doctor(argv: Sequence[str]) -> Callable[[], int]:
+    options = read_options(DoctorOptions, doctor_parser().typed(argv))
     return lambda: _diagnose(options)
 
 
-# By first word, "" for anything else. Each reads its options and returns what is to be done.
+# Keyed by the first argument; "" stands for anything else. Each entry reads its options and returns the action.
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], Callable[[], int]]] = {
     "": _engines,
     "onnx": _onnx,

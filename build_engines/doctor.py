@@ -1,4 +1,4 @@
-"""`nst-build doctor`: what of this machine can paint, and for the rest why not and what to type."""
+"""`nst-build doctor`: reports which backends can paint on this machine, why the others cannot, and what to type."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from rich.table import Table
 from rich.text import Text
 
 from build_engines.gpus import NoGpuError, find_gpus, first_gpu, no_gpu_reason
-from build_engines.tensorrt.run import NoPycudaError, load_pycuda, why_no_pycuda
-from build_engines.tensorrt.variants import FlavourName, NoTensorRTError, known_targets, load_flavour
+from build_engines.tensorrt.run import NoPycudaError, load_pycuda, pycuda_unavailable_reason
+from build_engines.tensorrt.variants import NoTensorRTError, VariantName, known_targets, load_variant
 from styles.support.openvino_core import openvino_core
 from styles.support.silent_imports import import_onnxruntime
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: `good` where it can be used, `text` what was found, or why not and what to type."""
+    """One line of the report.
+
+    `good` means that it can be used. `text` describes what was found, or says why it cannot be used and what to type.
+    """
 
     kind: Literal["software", "backend"]
     name: str
@@ -32,14 +35,14 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Returns what was found: the software, then for each backend whether it is usable. Changes nothing."""
+    """Returns the findings: first the installed software, then whether each backend is usable. It changes nothing."""
     return [_look("software", name, look) for name, look in _SOFTWARE.items()] + [
         _look("backend", name, look) for name, look in _BACKENDS.items()
     ]
 
 
 def print_report(as_json: bool = False) -> int:
-    """Prints the report; returns 0, or 1 where no backend is usable."""
+    """Prints the report, as a table or as JSON. Returns 0, or 1 if no backend is usable."""
     findings = examine()
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
@@ -55,18 +58,18 @@ def print_report(as_json: bool = False) -> int:
 
 
 def no_tensorrt_reason() -> str | None:
-    """Returns why no engine can be run here, or None where one can. Needs neither TensorRT nor a driver to be there."""
+    """Returns why no engine can run here, or None if one can. It works without TensorRT and without a driver."""
     if reason := no_gpu_reason():
         return reason
     try:
-        load_flavour(gpu=first_gpu())
+        load_variant(gpu=first_gpu())
     except NoTensorRTError as exc:
         return str(exc)
-    return why_no_pycuda()
+    return pycuda_unavailable_reason()
 
 
 class _MissingError(Exception):
-    """Something is not there; the text says why and what to type."""
+    """Something is missing; the message says why and what to type."""
 
 
 def _look(kind: Literal["software", "backend"], name: str, look: Callable[[], str]) -> Finding:
@@ -74,8 +77,8 @@ def _look(kind: Literal["software", "backend"], name: str, look: Callable[[], st
         return Finding(kind, name, True, look())
     except (_MissingError, NoGpuError, NoTensorRTError, NoPycudaError) as exc:
         return Finding(kind, name, False, str(exc))
-    except Exception as exc:  # whatever a library that is half installed does when it is loaded
-        return Finding(kind, name, False, f"installed and does not work: {(str(exc) or repr(exc)).splitlines()[0]}")
+    except Exception as exc:  # a half-installed library may raise anything when it is loaded
+        return Finding(kind, name, False, f"installed but does not work: {(str(exc) or repr(exc)).splitlines()[0]}")
 
 
 def _driver() -> str:
@@ -86,9 +89,9 @@ def _gpus() -> str:
     return "; ".join(f"{gpu.name} ({gpu.target}, {gpu.memory_bytes / 2**30:.0f} GiB)" for gpu in find_gpus())
 
 
-def _flavour(name: FlavourName) -> Callable[[], str]:
+def _variant(name: VariantName) -> Callable[[], str]:
     def look() -> str:
-        variant = load_flavour(name)
+        variant = load_variant(name)
         targets = known_targets(variant)
         return f"{variant}{', for ' + ' '.join(targets) if targets else ''}"
 
@@ -96,7 +99,7 @@ def _flavour(name: FlavourName) -> Callable[[], str]:
 
 
 def _pycuda() -> str:
-    if reason := why_no_pycuda():
+    if reason := pycuda_unavailable_reason():
         raise _MissingError(reason)
     if no_gpu_reason() is None:
         load_pycuda()
@@ -150,8 +153,8 @@ def _pytorch_backend() -> str:
 _SOFTWARE: dict[str, Callable[[], str]] = {
     "NVIDIA driver": _driver,
     "GPU": _gpus,
-    "TensorRT": _flavour("tensorrt"),
-    "TensorRT for RTX": _flavour("rtx"),
+    "TensorRT": _variant("tensorrt"),
+    "TensorRT for RTX": _variant("rtx"),
     "pycuda": _pycuda,
     "PyTorch": _torch,
     "ONNX": _onnx,

@@ -1,4 +1,4 @@
-"""What the errors of graphs and engines mean to a shell."""
+"""The exit codes for the errors of graphs and engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near an engine, or its graph, paints to the net in FP32: the quality receipt."""
+"""The accuracy report: how close an engine, or its graph, comes to the net in FP32."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ Vector = NDArray[np.float32]
 Paint = Callable[[Pixels, Vector | None], Pixels]
 
 FLOOR_DB = 40.0
-_LEAST_ERROR = 1e-10  # pictures without any difference: 148 dB
+_LEAST_ERROR = 1e-10  # identical pictures score 148 dB
 
 
 @dataclass(frozen=True)
 class AccuracyReport:
-    """The receipt: the worst PSNR over all frames and styles, of what, against what, and on how many frames."""
+    """The worst PSNR over all frames and styles.
+
+    `psnr_db` is in dB and was found with `worst_style`. `measured` names what was measured, `reference` what it was
+    compared with, and `frames` is the number of frames.
+    """
 
     psnr_db: float
     worst_style: str
@@ -43,7 +47,7 @@ class AccuracyReport:
 
 
 def psnr_db(one: Pixels, other: Pixels) -> float:
-    """Returns the peak signal-to-noise ratio of two uint8 pictures in dB."""
+    """Returns the peak signal-to-noise ratio in dB of two uint8 pictures of the same shape."""
     error = np.mean((one.astype(np.float64) - other.astype(np.float64)) ** 2)
     return float(10 * np.log10(255**2 / max(float(error), _LEAST_ERROR)))
 
@@ -54,7 +58,14 @@ def measure_quality(
     frames: Sequence[Pixels],
     styles: Mapping[str, Vector | None],
 ) -> AccuracyReport:
-    """Returns the receipt of `paint` against `reference`, each a name and a function."""
+    """Returns the accuracy report of `paint` against `reference`.
+
+    Args:
+        paint: the name and the function of what is measured.
+        reference: the name and the function of what it is compared with.
+        frames: H x W x 3 uint8 RGB each; at least one.
+        styles: a vector float32[K] for each name, or None for a net with one style baked in; at least one.
+    """
     worst = min(
         (psnr_db(paint[1](frame, vector), reference[1](frame, vector)), name)
         for frame in frames
@@ -64,7 +75,7 @@ def measure_quality(
 
 
 def smooth_frames(width: int, height: int) -> list[Pixels]:
-    """Returns frames of which FP16 has least to hold on to: a sky, a dark ramp, a vignette, without any grain."""
+    """Returns three frames that are hardest for FP16: a sky, a dark ramp and a vignette, all without grain."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = y / height, x / width
     sky = np.stack([90 + 60 * y, 140 + 50 * y, 220 - 10 * y], axis=-1)
@@ -74,7 +85,7 @@ def smooth_frames(width: int, height: int) -> list[Pixels]:
 
 
 def sample_frames(width: int, height: int) -> list[Pixels]:
-    """Returns frames that no file is needed for: soft and hard edges, grain, flat black, and `smooth_frames`."""
+    """Returns six drawn frames: soft edges, hard edges with grain, flat black, and those of `smooth_frames`."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(width, height)
     rng = np.random.default_rng(0)
     soft = np.stack([np.sin(9 * x + 2 * y), np.cos(7 * y - 3 * x), np.sin(5 * (x + y) ** 2)], axis=-1) * 110 + 128
@@ -86,9 +97,16 @@ def sample_frames(width: int, height: int) -> list[Pixels]:
 
 
 def photographs(folder: Path, width: int, height: int, count: int = 20) -> list[Pixels]:
-    """Returns the first pictures in `folder` by name, scaled to cover the frame and cropped to its middle.
+    """Returns the first pictures in a folder by name, scaled to cover the frame and cropped to its middle.
 
-    Raises FileNotFoundError where there is none.
+    Args:
+        folder: the folder of the pictures; files of other kinds are skipped.
+        width: the width of the frame in pixels.
+        height: the height of the frame in pixels.
+        count: the largest number of pictures to return.
+
+    Raises:
+        FileNotFoundError: the folder has no pictures.
     """
     import cv2
 
@@ -111,15 +129,18 @@ def photographs(folder: Path, width: int, height: int, count: int = 20) -> list[
     return pictures
 
 
-class NoReceiptError(RuntimeError):
-    """Nothing is installed that could measure the quality; the text says what to type."""
+class NoAccuracyReportError(RuntimeError):
+    """Nothing that could measure the quality is installed; the message says what to type."""
 
 
 def with_fp16_storage(fp16_model: bytes) -> bytes:
-    """Returns an FP16 graph as a float32 one that rounds every tensor which a GPU would store in FP16.
+    """Returns a serialized float32 graph that rounds every tensor which a GPU would store in FP16.
 
-    A GPU multiplies FP16 numbers, sums in FP32 and rounds what it stores. ONNX Runtime on a CPU leaves out the rounding
-    between the operators of an FP16 graph, and with it what FP16 costs.
+    A GPU multiplies FP16 numbers, sums in FP32 and rounds the result when it stores it. ONNX Runtime on a CPU skips
+    the rounding between the operators of an FP16 graph, and so hides the accuracy that FP16 costs.
+
+    Args:
+        fp16_model: the serialized FP16 graph.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -149,9 +170,15 @@ def with_fp16_storage(fp16_model: bytes) -> bytes:
 
 
 def paint_with_onnxruntime(model: bytes) -> Paint:
-    """Returns a function that paints with an ONNX graph on the CPU. Raises NoReceiptError."""
+    """Returns a function that paints with a serialized ONNX graph on the CPU.
+
+    Raises:
+        NoAccuracyReportError: ONNX Runtime is not installed.
+    """
     if importlib.util.find_spec("onnxruntime") is None:
-        raise NoReceiptError("its quality is not measured: onnxruntime is not installed; type: pip install onnxruntime")
+        raise NoAccuracyReportError(
+            "the quality is not measured: onnxruntime is not installed; type: pip install onnxruntime"
+        )
     onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
@@ -184,7 +211,13 @@ def paint_with_pytorch(weights: Path) -> Paint:
 
 
 def fp32_reference(weights: Path) -> tuple[str, Paint]:
-    """Returns the net in FP32 under PyTorch, or where that is not installed its FP32 graph (equal to one level)."""
+    """Returns the name and the function of the reference: the net in FP32 under PyTorch.
+
+    If PyTorch is not installed, that is the FP32 graph under ONNX Runtime; the two differ by at most one level.
+
+    Raises:
+        NoAccuracyReportError: neither PyTorch nor ONNX Runtime is installed.
+    """
     if importlib.util.find_spec("torch") is not None:
         return "FP32 PyTorch", paint_with_pytorch(weights)
     from build_engines.onnx.graph import onnx_from_network

@@ -1,4 +1,4 @@
-"""The ONNX file of a net: the one beside its weights where it belongs to them, else one exported into the cache."""
+"""The ONNX file of a net: the one beside its weights if it matches them, else one exported into the cache."""
 
 from __future__ import annotations
 
@@ -25,19 +25,27 @@ _LONGEST_VARINT_BITS = 70
 
 
 class NoExporterError(RuntimeError):
-    """An ONNX file has to be written, and the package that writes it is not installed."""
+    """An ONNX file must be written, but the package that writes it is not installed."""
 
 
 class OnnxFileError(ValueError):
-    """A file that should hold an ONNX model does not."""
+    """A file does not hold an ONNX model, or not one that can be used."""
 
 
 def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
-    """Returns an ONNX file of the net in `weights_file`, height and width free, FP32.
+    """Returns an ONNX file of a net in FP32, with free height and width.
 
-    That is the one beside the weights where its metadata names their checksum, else one in `folder` (by default in the
-    user's cache), exported now if need be. Raises NoExporterError where that needs onnx and it is not installed,
-    WeightsError or FileNotFoundError.
+    The file beside the weights is used if its metadata holds their checksum. Otherwise the file is in `folder`, and is
+    exported now if it does not exist yet.
+
+    Args:
+        weights_file: the weights of the net.
+        folder: where to keep exported files; by default in the user's cache folder.
+
+    Raises:
+        NoExporterError: the file must be exported, and onnx is not installed.
+        WeightsError: the weights cannot be read or do not fit the net.
+        FileNotFoundError: there is no weights file.
     """
     if not weights_file.is_file():
         raise FileNotFoundError(f"no weights file at {weights_file}")
@@ -53,7 +61,19 @@ def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
 
 
 def write_onnx(weights_file: Path, onnx_file: Path, options: GraphOptions | None = None) -> None:
-    """Exports a net. Raises NoExporterError, WeightsError, FrameSizeError or OSError."""
+    """Exports a net to an ONNX file.
+
+    Args:
+        weights_file: the weights of the net.
+        onnx_file: the file to write; an existing one is replaced.
+        options: precision and size of the graph; by default FP32 with free height and width.
+
+    Raises:
+        NoExporterError: onnx is not installed.
+        WeightsError: the weights cannot be read or do not fit the net.
+        FrameSizeError: the net cannot paint frames of the size in `options`.
+        OSError: a file cannot be read or written.
+    """
     check_exporter()
     from build_engines.onnx.graph import onnx_from_network
 
@@ -61,20 +81,30 @@ def write_onnx(weights_file: Path, onnx_file: Path, options: GraphOptions | None
 
 
 def check_exporter() -> None:
-    """Raises NoExporterError where onnx is not installed."""
+    """Raises NoExporterError if onnx is not installed."""
     if importlib.util.find_spec("onnx") is None:
-        raise NoExporterError("an ONNX file is to be written, and onnx is not installed; type: pip install onnx")
+        raise NoExporterError("an ONNX file must be written, but onnx is not installed; type: pip install onnx")
 
 
 def read_onnx_metadata(path: Path) -> dict[str, str]:
-    """Returns the metadata of an ONNX file, read without onnx. Raises OnnxFileError or OSError."""
+    """Returns the metadata of an ONNX file. It does not need onnx.
+
+    Raises:
+        OnnxFileError: the file is not an ONNX model.
+        OSError: the file cannot be read.
+    """
     with _parsing(path):
         entries = [dict(_fields(entry)) for number, entry in _fields(path.read_bytes()) if number == _METADATA_PROPS]
         return {entry.get(_KEY, b"").decode(): entry.get(_VALUE, b"").decode() for entry in entries}
 
 
 def read_onnx_inputs(path: Path) -> list[str]:
-    """Returns the names of what an ONNX model wants to be given, read without onnx. Raises OnnxFileError or OSError."""
+    """Returns the names of the inputs of an ONNX model. It does not need onnx.
+
+    Raises:
+        OnnxFileError: the file is not an ONNX model.
+        OSError: the file cannot be read.
+    """
     with _parsing(path):
         graph = [field for number, part in _fields(path.read_bytes()) if number == _GRAPH for field in _fields(part)]
         inputs = [dict(_fields(part)).get(_INPUT_NAME, b"").decode() for number, part in graph if number == _INPUT]
@@ -94,7 +124,7 @@ def _parsing(path: Path) -> Iterator[None]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yields number and content of the fields of a protobuf message; of those without length, an empty content."""
+    """Yields the number and content of each field of a protobuf message; numeric fields yield empty content."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)

@@ -1,13 +1,13 @@
-"""Trained net → ONNX: a graph that takes and gives pictures as every camera and screen has them.
+"""Writes a trained net as an ONNX graph that takes and returns 8-bit RGB pictures.
 
 `frame: 1 x H x W x 3 uint8 RGB` and `style: float32[K]` in, `painted: 1 x H x W x 3 uint8 RGB` out. Scaling, channel
-order and rounding are inside, so that every backend stays short and only bytes cross to a GPU. A graph without `style`
-is a net with one style baked in.
+order and rounding are inside the graph, so every backend stays short and only bytes are copied to a GPU. A graph
+without `style` is a net with one style baked in.
 
-The graph is written node by node from the weights file and not traced by torch.onnx.export. That takes milliseconds in
-place of seconds (docs/lab/nets.md), needs no torch, leaves no trace of the machine in the file, and says
-for each tensor what type it has, which is what TensorRT 11 builds by: it has strongly typed networks only. That the
-graph is the net in styles/network.py is for the tests to show.
+The graph is written node by node from the weights file; torch.onnx.export does not trace it. That takes milliseconds
+instead of seconds (docs/lab/nets.md), needs no torch and leaves no trace of the machine in the file. It also gives
+every tensor an explicit type, which TensorRT 11 needs: it only has strongly typed networks. The tests show that the
+graph equals the net in styles/network.py.
 """
 
 from __future__ import annotations
@@ -32,10 +32,17 @@ INSTANCE_NORM_EPS = 1e-5  # as in styles/network.py, which needs torch
 
 
 def onnx_from_network(weights: NetworkWeights, options: GraphOptions | None = None) -> onnx.ModelProto:
-    """Returns the ONNX model of a net, with its style baked in where the weights hold one.
+    """Returns the ONNX model of a net, with its style baked in if the weights hold one.
 
-    Its metadata holds the network's name, `size_multiple`, the sha256 of the weights file and the precision. Raises
-    WeightsError where the weights do not fit the config, FrameSizeError where `options.size` does not.
+    Its metadata holds the network's name, its size limits, the sha256 of the weights file and the precision.
+
+    Args:
+        weights: the weights of the net.
+        options: precision and size of the graph; by default FP32 with free height and width.
+
+    Raises:
+        WeightsError: the weights do not fit the config.
+        FrameSizeError: the net cannot paint frames of `options.size`.
     """
     options = options or GraphOptions()
     if options.precision == "fp32":
@@ -54,11 +61,11 @@ def onnx_from_network(weights: NetworkWeights, options: GraphOptions | None = No
     graph = helper.make_graph(writer.nodes, weights.config.name, inputs, outputs, writer.initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="nst-live")
     model.ir_version = _IR_VERSION
-    helper.set_model_props(model, _facts(weights, options))
+    helper.set_model_props(model, _metadata(weights, options))
     return model
 
 
-def _facts(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
+def _metadata(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
     return {
         "network": weights.config.name,
         "size_multiple": str(weights.config.size_multiple),
@@ -71,9 +78,15 @@ def _facts(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
 
 
 def subpixel_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Returns, at the low resolution, what bilinear x2 upsampling and a 3 x 3 kernel make: (out * 4) x in x 3 x 3.
+    """Returns the low-resolution kernel that equals bilinear x2 upsampling followed by a 3 x 3 kernel.
 
-    As `styles.network.subpixel_kernel`, without torch; a depth-to-space by 2 follows.
+    It does the same as `styles.network.subpixel_kernel`, without torch. A depth-to-space by 2 must follow it.
+
+    Args:
+        kernel: out x in x 3 x 3.
+
+    Returns:
+        (out * 4) x in x 3 x 3.
     """
     # Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
     spread = np.array(
@@ -88,7 +101,7 @@ def subpixel_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 class _NetWriter:
-    """Writes the nodes of one net; every method returns the name of the tensor it made."""
+    """Writes the nodes of one net. Methods that add a node return the name of its output tensor."""
 
     def __init__(self, weights: NetworkWeights, options: GraphOptions) -> None:
         self.config, self.arrays, self.vector = weights.config, weights.arrays, weights.vector
@@ -118,7 +131,7 @@ class _NetWriter:
         return self._constants[key]
 
     def kernel(self, name: str, weight: NDArray[np.floating]) -> str:
-        """Adds a convolution's weights, float16 in the file; what runs the graph casts them once, when it loads it."""
+        """Adds the weights of a convolution, float16 in the file. A runtime casts them once, on loading."""
         stored = self.constant(name, weight.astype(np.float16))
         return stored if self.half else self.cast(stored, self.onnx_type)
 
@@ -130,11 +143,11 @@ class _NetWriter:
 
     def write(self) -> None:
         self.styles = self.style_parts()
-        # cast first: TensorRT takes uint8 at the very ends of a graph only
+        # cast first: TensorRT takes uint8 only as the input and output of a graph
         x = self.op("Transpose", self.cast(FRAME, TensorProto.FLOAT), perm=[0, 3, 1, 2])
         if self.half:
-            # FP16 and TF32 hold these numbers exactly. Of pixels in 0..1 they round away so much that on a smooth
-            # gradient, where the norms magnify what is left of it, the painting is below 30 dB.
+            # FP16 and TF32 hold these numbers exactly. They would round pixels in 0..1 so coarsely that a smooth
+            # gradient, which the norms magnify, is painted below 30 dB.
             x = self.op("Sub", x, self.constant("middle", np.array(MIDDLE_LEVEL, np.float32)))
         else:
             x = self.op("Sub", self.op("Mul", x, self.number("one_255th", 1 / 255)), self.number("half", 0.5))
@@ -149,13 +162,13 @@ class _NetWriter:
             skip = skips[resolution] if stage.skip else ""
             x = self.stage(x, f"up.{i}", stage, upsample=stage.scale == 2, skip=skip)
         x = self.conv(x, "head", upsample=self.config.head_scale == 2)
-        # a sigmoid stays within 0..1, so nothing is left to clamp
+        # a sigmoid stays within 0..1, so no clamp is needed
         x = self.op("Mul", self.op("Sigmoid", x), self.number("white", 255))
         x = self.op("Transpose", self.op("Round", x), perm=[0, 2, 3, 1])
         self.op("Cast", x, to=TensorProto.UINT8, output=PAINTED)
 
     def style_parts(self) -> Mapping[str, tuple[str, str]]:
-        """Returns scale and shift of each layer: 1 x C x 1 x 1, or constants of shape C to be baked into the norm."""
+        """Returns scale and shift of each layer: 1 x C x 1 x 1, or constants of shape C to bake into the norm."""
         parts = {name: (f"{name}.scale", f"{name}.shift") for name in self.widths}
         sizes = np.array([width for width in self.widths.values() for _ in range(2)], np.int64)
         names = [part for pair in parts.values() for part in pair]
@@ -179,7 +192,7 @@ class _NetWriter:
     def stage(
         self, x: str, prefix: str, stage: Stage, *, stride: int = 1, upsample: bool = False, skip: str = ""
     ) -> str:
-        """A convolution to the stage's width and resolution, then its residual blocks."""
+        """Adds a convolution to the stage's width and resolution, then its residual blocks."""
 
         def normed(x: str, j: int, stride: int = 1, upsample: bool = False) -> str:
             name = f"{prefix}.{j}"
@@ -193,9 +206,9 @@ class _NetWriter:
         return x
 
     def conv(self, x: str, name: str, stride: int = 1, upsample: bool = False) -> str:
-        """A padded convolution, as `styles.network.ConvLayer`; for upsampling the sub-pixel kernel and a shuffle.
+        """Adds a padded convolution like `styles.network.ConvLayer`; to upsample, a sub-pixel kernel and a shuffle.
 
-        The first one of an FP16 graph is in FP32: it has three channels to read, and its norm magnifies rounding most.
+        The first one of an FP16 graph is in FP32: it reads only three channels, and its norm magnifies rounding most.
         """
         weight, bias = self.arrays[f"{name}.weight"], self.arrays.get(f"{name}.bias")
         if upsample:
@@ -215,7 +228,7 @@ class _NetWriter:
         return self.op("DepthToSpace", x, blocksize=2, mode="CRD") if upsample else x
 
     def norm(self, x: str, name: str, scale: str, shift: str) -> str:
-        """Instance norm, then scale and shift. With FP32 statistics in an FP16 graph both lie inside the island."""
+        """Adds an instance norm, then scale and shift. With FP32 statistics in an FP16 graph all of it is in FP32."""
         first = self.half and f"{name}.conv" == FIRST_CONV
         if self.island and not first:
             x = self.cast(x, TensorProto.FLOAT)
@@ -232,7 +245,7 @@ class _NetWriter:
         return self.cast(x, self.onnx_type) if self.island else x
 
     def unit_norm(self, x: str, width: int, kind: type[np.floating]) -> str:
-        """Instance norm to mean 0 and variance 1, of a tensor of `kind`."""
+        """Adds an instance norm to mean 0 and variance 1, of a tensor of type `kind`."""
         suffix = f"{width}" if kind == self.norm_type else f"{width}_{np.dtype(kind).name}"
         ones = self.constant(f"ones_{suffix}", np.ones(width, kind))
         zeros = self.constant(f"zeros_{suffix}", np.zeros(width, kind))

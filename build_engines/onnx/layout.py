@@ -1,4 +1,4 @@
-"""The layers of a net in the order of its style vector, and the frames that it can paint. Needs no torch, no onnx."""
+"""The layers of a net in the order of its style vector, and the frame sizes it can paint. Needs no torch, no onnx."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from styles.weights import NetworkWeights, WeightsError
 
 
 def normed_convolutions(config: NetworkConfig) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
-    """Yields the name and the kernel's shape (out, in, height, width) of each layer, in the style vector's order."""
+    """Yields the name and kernel shape (out, in, height, width) of each layer, in the order of the style vector."""
     inputs = 3
     for way, stages in (("down", config.down), ("up", config.up)):
         for i, stage in enumerate(stages):
@@ -23,7 +23,7 @@ def normed_convolutions(config: NetworkConfig) -> Iterator[tuple[str, tuple[int,
 
 
 def style_size(config: NetworkConfig) -> int:
-    """Returns K, the length of the style vectors of a net: a scale and a shift for each channel that is normed."""
+    """Returns K, the length of a net's style vectors: one scale and one shift for each normalized channel."""
     return sum(2 * shape[0] for _, shape in normed_convolutions(config))
 
 
@@ -34,13 +34,17 @@ def plain_style(config: NetworkConfig) -> NDArray[np.float32]:
 
 
 def check_weights(weights: NetworkWeights) -> None:
-    """Raises WeightsError where an array is missing or has another shape than the config says."""
+    """Checks that the weights fit their config.
+
+    Raises:
+        WeightsError: an array is missing, or its shape differs from the config.
+    """
     config = weights.config
-    wanted: dict[str, tuple[int, ...]] = {f"{name}.conv.weight": shape for name, shape in normed_convolutions(config)}
+    expected: dict[str, tuple[int, ...]] = {f"{name}.conv.weight": shape for name, shape in normed_convolutions(config)}
     head_inputs = (config.up or config.down)[-1].width
-    wanted |= {"head.weight": (3, head_inputs, config.head_kernel, config.head_kernel), "head.bias": (3,)}
+    expected |= {"head.weight": (3, head_inputs, config.head_kernel, config.head_kernel), "head.bias": (3,)}
     shapes = {name: array.shape for name, array in weights.arrays.items()}
-    wrong = [name for name, shape in wanted.items() if shapes.get(name) != shape]
+    wrong = [name for name, shape in expected.items() if shapes.get(name) != shape]
     if wrong:
         raise WeightsError(f"the weights do not fit the net {config.name!r}: {', '.join(wrong[:3])}")
     if weights.vector is not None and weights.vector.shape != (style_size(config),):
@@ -52,12 +56,32 @@ class FrameSizeError(ValueError):
 
 
 def check_size(config: NetworkConfig, width: int, height: int) -> None:
-    """Raises FrameSizeError where the net cannot paint frames of this size, naming one that it can."""
+    """Checks that a net can paint frames of a size.
+
+    Args:
+        config: the net.
+        width: the width of the frames in pixels.
+        height: the height of the frames in pixels.
+
+    Raises:
+        FrameSizeError: it cannot; the message names the nearest size that it can paint.
+    """
     check_steps(config.name, width, height, multiple=config.size_multiple, least=smallest_side(config))
 
 
 def check_steps(name: str, width: int, height: int, *, multiple: int, least: int) -> None:
-    """Raises FrameSizeError unless width and height are multiples of `multiple`, and `least` or more."""
+    """Checks a frame size against the limits of a net.
+
+    Args:
+        name: the net's name, for the message.
+        width: the width of the frames in pixels.
+        height: the height of the frames in pixels.
+        multiple: width and height must be multiples of this.
+        least: the smallest width and height.
+
+    Raises:
+        FrameSizeError: the size does not fit; the message names the nearest size that does.
+    """
     nearest = tuple(max(least, round(side / multiple) * multiple) for side in (width, height))
     if (width, height) != nearest:
         raise FrameSizeError(
@@ -67,7 +91,7 @@ def check_steps(name: str, width: int, height: int, *, multiple: int, least: int
 
 
 def smallest_side(config: NetworkConfig) -> int:
-    """Returns the least width or height: reflection padding must be smaller than the picture at every resolution."""
+    """Returns the smallest side in pixels: reflection padding must be smaller than the picture at every resolution."""
     multiple, resolution = config.size_multiple, 1
     least = multiple
     for stage in config.down:

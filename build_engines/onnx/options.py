@@ -1,25 +1,25 @@
-"""What decides how a net is written down as a graph. Needs no onnx."""
+"""The options of a net's ONNX graph. Needs no onnx."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-# Counts the changes of what graph.py writes for the same weights; an engine of an older graph is built again.
+# Increase this when graph.py writes another graph for the same weights: engines of older graphs are built again.
 GRAPH_VERSION = 4
 FRAME, STYLE, PAINTED = "frame", "style", "painted"
-# In FP16 graphs pixels are counted from here: FP16 holds the distances exactly.
+# FP16 graphs subtract this from the pixels: FP16 holds the differences exactly.
 MIDDLE_LEVEL = 127.5
 
 Precision = Literal["fp32", "fp16"]
-# Where the mean and variance of instance norms are computed: in FP32 islands (a cast before and behind), or in the
-# graph's own precision. The first convolution of an FP16 graph and its mean and variance are always in FP32.
+# The precision of the mean and variance of instance norms: FP32 (with a cast before and after), or the graph's own.
+# The first convolution of an FP16 graph, with its mean and variance, is always in FP32.
 Statistics = Literal["fp32", "fp16"]
 
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """How a net is written down. `size` (width, height) fixes the frame; without it height and width stay free."""
+    """How a net is written as a graph. `size` (width, height) fixes the frame size; without it both stay free."""
 
     precision: Precision = "fp32"
     statistics: Statistics = "fp32"

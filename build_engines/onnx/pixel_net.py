@@ -1,4 +1,4 @@
-"""The transform net in PyTorch with pixels at both ends: the reference that graphs and engines are compared with."""
+"""The transform net in PyTorch, from pixels to pixels: the reference for graphs and engines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from styles.weights import NetworkWeights, load_network
 
 
 class PixelNet(nn.Module):
-    """The transform net, folded, with pixels at both ends: 1 x H x W x 3 uint8 RGB → the same.
+    """The folded transform net from pixels to pixels: 1 x H x W x 3 uint8 RGB in and out.
 
-    `style` is the vector painted with where a call gives none; instance norms keep their statistics in float32.
+    Instance norms compute their statistics in float32.
+
+    Args:
+        net: the transform net; its layers are folded in place.
+        style: the style vector float32[K] that is used if a call gives none.
     """
 
     def __init__(self, net: TransformNet, style: Tensor | None = None) -> None:
@@ -28,10 +32,10 @@ class PixelNet(nn.Module):
 
     @torch.no_grad()
     def halve(self) -> PixelNet:
-        """Turns the net into one of half precision, but for its first convolution; returns itself.
+        """Converts the net to half precision, except for its first convolution, and returns it.
 
-        The first one takes levels around the middle, which FP16 and TF32 hold exactly, and stays in float32: rounded,
-        what a smooth gradient has of detail would be lost, and the first norm magnifies it.
+        The first convolution stays in float32 and takes levels around the middle, which FP16 and TF32 hold exactly.
+        Rounding them would lose the detail of a smooth gradient, which the first norm magnifies.
         """
         first = self._first_conv
         kernel = first.weight / 255
@@ -58,11 +62,20 @@ class PixelNet(nn.Module):
 
 
 def pixel_net_from_network(weights: NetworkWeights) -> PixelNet:
-    """Returns the net ready to paint, with its style baked in where it has one inside. Raises WeightsError."""
+    """Returns the net ready to paint, with its style baked in if the weights hold one.
+
+    Raises:
+        WeightsError: the weights do not fit the net.
+    """
     style = None if weights.vector is None else torch.from_numpy(weights.vector)
     return PixelNet(network_from_weights(weights), style).eval()
 
 
 def pixel_net_from_weights(path: Path) -> PixelNet:
-    """Returns the net in a weights file, ready to paint. Raises WeightsError or FileNotFoundError."""
+    """Returns the net in a weights file, ready to paint.
+
+    Raises:
+        WeightsError: the file holds no weights of a net.
+        FileNotFoundError: there is no such file.
+    """
     return pixel_net_from_network(load_network(path))

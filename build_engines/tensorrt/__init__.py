@@ -1,1 +1,1 @@
-"""ONNX graph to TensorRT engine: build, cache, run."""
+"""TensorRT engines from ONNX graphs: build, cache and run."""

@@ -1,4 +1,4 @@
-"""Builds an engine in a process of its own, so that a picture can be shown meanwhile."""
+"""Builds an engine in a process of its own, so that painting can go on meanwhile."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from build_engines.tensorrt.build import BuildProgress
 
 
 class BackgroundBuild:
-    """`nst-build` with the given arguments, running. Look at `progress` and `done` whenever you like.
+    """A running `nst-build`. `progress` and `done` can be read at any time.
 
-    `done` is None while it runs, then whether it succeeded; `error` is then the line that says why it did not. Leaving
-    the context, or `close`, cancels a build that still runs.
+    `done` is None while it runs, then whether it succeeded. After a failure `error` is the line that says why. Leaving
+    the context, or calling `close`, cancels a build that still runs.
+
+    Args:
+        argv: the arguments of `nst-build`, without the program's name.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str]) -> None:
         self.progress = BuildProgress("starting", 0.0)
-        self._last_words: list[str] = []
+        self._error_lines: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "build_engines.cli", *words, "--json-progress"],
+            [sys.executable, "-m", "build_engines.cli", *argv, "--json-progress"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            # Ctrl-C in the terminal is for us: we cancel the build ourselves
+            # Ctrl-C in the terminal must reach this process alone: it cancels the build itself
             start_new_session=True,
         )
         self._readers = [
@@ -53,11 +56,11 @@ class BackgroundBuild:
     def error(self) -> str:
         if self.done is not False:
             return ""
-        lines = [line for line in self._last_words if line.startswith("nst-build: ")] or self._last_words[-1:]
+        lines = [line for line in self._error_lines if line.startswith("nst-build: ")] or self._error_lines[-1:]
         return lines[-1].removeprefix("nst-build: ") if lines else f"nst-build ended with {self._process.returncode}"
 
     def close(self) -> None:
-        """Cancels the build where it still runs: it leaves nothing half-written."""
+        """Cancels the build if it still runs. Nothing half-written is left behind."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGINT)
             try:
@@ -87,4 +90,4 @@ class BackgroundBuild:
 
     def _read_errors(self) -> None:
         assert self._process.stderr is not None
-        self._last_words += [line.strip() for line in self._process.stderr if line.strip()]
+        self._error_lines += [line.strip() for line in self._process.stderr if line.strip()]

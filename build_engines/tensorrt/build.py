@@ -1,4 +1,4 @@
-"""ONNX → TensorRT engine: parses, checks and builds, with progress, and can be cancelled."""
+"""Builds a TensorRT engine from an ONNX graph: parses, checks and builds, reports progress and can be cancelled."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
-from build_engines.tensorrt.variants import Variant, known_targets, last_words, logger_of
+from build_engines.tensorrt.variants import Variant, known_targets, last_errors, logger_of
 from styles.support.atomic_file import write_atomically
 
 
 class EngineBuildError(RuntimeError):
-    """TensorRT would not build an engine; the text ends with what it said itself."""
+    """TensorRT did not build an engine; the message ends with its own error."""
 
 
 class BuildCancelledError(RuntimeError):
-    """The build was cancelled before its end."""
+    """The build was cancelled before it finished."""
 
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is: TensorRT's name of what it does, and the done part of the whole, 0..1."""
+    """How far a build is: TensorRT's name of the current phase, and the finished fraction of the whole, 0..1."""
 
     phase: str
     fraction: float
@@ -32,9 +32,15 @@ class BuildProgress:
 
 @dataclass(frozen=True)
 class BuildOrder:
-    """What to build with: `target` (sm86) for TensorRT for RTX, `opt_level` 0..5 or None for TensorRT's own default.
+    """How to build an engine.
 
-    `size` (width, height) is for graphs that leave them free. `timing_cache` is a file shared by the builds of a GPU.
+    Args:
+        variant: the TensorRT that builds it.
+        target: the architecture to build for, e.g. sm86; only TensorRT for RTX reads it.
+        size: (width, height) in pixels, for graphs that leave them free.
+        opt_level: 0..5, or None for TensorRT's own default.
+        tf32: whether FP32 layers may compute in TF32.
+        timing_cache: a file with timings of kernels, shared by all builds for one GPU.
     """
 
     variant: Variant
@@ -51,9 +57,20 @@ OnProgress = Callable[[BuildProgress], None]
 def engine_from_onnx(
     model: bytes, order: BuildOrder, on_progress: OnProgress | None = None, cancel: threading.Event | None = None
 ) -> bytes:
-    """Returns the serialized engine. Raises EngineBuildError, or BuildCancelledError where `cancel` was set.
+    """Returns the serialized engine.
 
-    TensorRT works in a thread of its own, so that Ctrl-C reaches this one: KeyboardInterrupt cancels and is passed on.
+    TensorRT works in a thread of its own, so that Ctrl-C reaches this one: KeyboardInterrupt cancels the build and is
+    raised again.
+
+    Args:
+        model: the serialized ONNX model.
+        order: how to build the engine.
+        on_progress: called after each step, from a thread of TensorRT. An error that it raises ends the build.
+        cancel: setting this event cancels the build.
+
+    Raises:
+        EngineBuildError: TensorRT did not build an engine.
+        BuildCancelledError: `cancel` was set.
     """
     cancel = cancel or threading.Event()
     outcome: list[bytes | Exception] = []
@@ -62,8 +79,8 @@ def engine_from_onnx(
     def work() -> None:
         try:
             outcome.append(_build(model, order, on_progress or (lambda _: None), cancel))
-        except Exception as exc:  # crosses the thread below
-            traceback.clear_frames(exc.__traceback__)  # TensorRT's objects must not live on in it until the end
+        except Exception as exc:  # raised again below, in the calling thread
+            traceback.clear_frames(exc.__traceback__)  # the traceback must not keep TensorRT's objects alive
             outcome.append(exc)
         finally:
             finished.set()
@@ -71,7 +88,7 @@ def engine_from_onnx(
     thread = threading.Thread(target=work, name="engine build")
     thread.start()
     try:
-        # not thread.join: a KeyboardInterrupt in it makes Python 3.11 take the running thread for ended (bpo-45274)
+        # not thread.join: if KeyboardInterrupt hits it, Python 3.11 believes that the thread has ended (bpo-45274)
         while not finished.wait(0.1):
             pass
     except BaseException:
@@ -109,7 +126,7 @@ def _build(model: bytes, order: BuildOrder, on_progress: OnProgress, cancel: thr
     if cancel.is_set():
         raise BuildCancelledError("the build was cancelled")
     if engine is None:
-        raise EngineBuildError(f"{order.variant} built no engine: {last_words(order.variant)}")
+        raise EngineBuildError(f"{order.variant} built no engine: {last_errors(order.variant)}")
     if cache is not None and order.timing_cache is not None:
         write_atomically(order.timing_cache, bytes(cache.serialize()))
     on_progress(BuildProgress("built", 1.0))
@@ -117,7 +134,7 @@ def _build(model: bytes, order: BuildOrder, on_progress: OnProgress, cancel: thr
 
 
 def _network_flags(variant: Variant) -> int:
-    """Strongly typed networks: an option of TensorRT 10, the only kind of TensorRT 11 and of TensorRT for RTX."""
+    """Returns the flag for a strongly typed network: TensorRT 10 needs it, later ones and RTX have no other kind."""
     if variant.name == "tensorrt" and int(variant.version.split(".")[0]) <= 10:
         return 1 << int(variant.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     return 0
@@ -129,14 +146,16 @@ def _parse(model: bytes, variant: Variant, network: Any) -> Any:
     parsed = parser.parse(model)
     errors = " | ".join(parser.get_error(i).desc().strip() for i in range(parser.num_errors))
     if not parsed:
-        raise EngineBuildError(f"{variant} does not take this ONNX graph: {errors or last_words(variant)}")
+        raise EngineBuildError(f"{variant} does not accept this ONNX graph: {errors or last_errors(variant)}")
     if not network.num_outputs:  # parse() returns True for empty bytes and for garbage
-        raise EngineBuildError("this file holds no ONNX graph")
+        raise EngineBuildError("the file holds no ONNX graph")
     inputs = {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
     outputs = {tensor.name: tensor for tensor in map(network.get_output, range(network.num_outputs))}
     names = sorted(inputs), sorted(outputs)
     if names not in ((([FRAME]), [PAINTED]), ([FRAME, STYLE], [PAINTED])):
-        raise EngineBuildError(f"the graph goes from {names[0]} to {names[1]}, expected frame [and style] to painted")
+        raise EngineBuildError(
+            f"the graph has inputs {names[0]} and outputs {names[1]}, expected frame [and style] and painted"
+        )
     for tensor in (inputs[FRAME], outputs[PAINTED]):
         shape = tuple(tensor.shape)
         if tensor.dtype != variant.trt.uint8 or len(shape) != 4 or (shape[0], shape[3]) != (1, 3):
@@ -149,7 +168,7 @@ def _aim(config: Any, order: BuildOrder) -> None:
         return
     if order.target not in known_targets(order.variant):
         known = ", ".join(known_targets(order.variant))
-        raise EngineBuildError(f"{order.variant} does not build for {order.target}; it knows {known}")
+        raise EngineBuildError(f"{order.variant} does not build for {order.target}; it builds for {known}")
     config.num_compute_capabilities = 1
     config.set_compute_capability(getattr(order.variant.trt.ComputeCapability, order.target.upper()), 0)
 
@@ -160,22 +179,22 @@ def _fix_size(network: Any, order: BuildOrder) -> None:
     if -1 not in tuple(frame.shape):
         _, height, width, _ = frame.shape
         if order.size not in (None, (width, height)):
-            raise EngineBuildError(f"the graph is for {width}x{height} alone")
+            raise EngineBuildError(f"the graph only takes {width}x{height}")
         return
     if order.size is None:
-        raise EngineBuildError("the graph leaves height and width free: say which with --size")
+        raise EngineBuildError("the graph leaves height and width free; give them with --size, e.g. --size 640x480")
     width, height = order.size
     frame.shape = (1, height, width, 3)
 
 
 def _load_timing_cache(config: Any, order: BuildOrder) -> Any:
-    """Gives the builder the timings of earlier builds. TensorRT for RTX measures nothing while it builds."""
+    """Loads the timings of earlier builds into the builder. TensorRT for RTX has none: it measures nothing."""
     if order.timing_cache is None or order.variant.name == "rtx":
         return None
     known = order.timing_cache.read_bytes() if order.timing_cache.is_file() else b""
     cache = config.create_timing_cache(known)
     if not config.set_timing_cache(cache, False):
-        cache = config.create_timing_cache(b"")  # of another GPU or version
+        cache = config.create_timing_cache(b"")  # the file is from another GPU or version
         config.set_timing_cache(cache, False)
     return cache
 
@@ -190,7 +209,7 @@ class _Phase:
 
 @dataclass
 class PhaseTree:
-    """The nested phases that TensorRT reports, as one fraction that never falls."""
+    """Turns the nested phases that TensorRT reports into one fraction that never falls."""
 
     phases: dict[str, _Phase] = field(default_factory=dict)
     fraction: float = 0.0
@@ -217,8 +236,8 @@ class PhaseTree:
 
 
 def _progress_monitor(trt: Any, on_progress: OnProgress, cancel: threading.Event, failures: list[Exception]) -> Any:
-    """Returns a monitor that passes on each step; an error in `on_progress` ends the build and goes to `failures`."""
-    tree, lock = PhaseTree(), threading.Lock()  # TensorRT 11 builds in several threads
+    """Returns a monitor that reports each step. An error in `on_progress` ends the build and is added to `failures`."""
+    tree, lock = PhaseTree(), threading.Lock()  # TensorRT 11 builds with several threads
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
@@ -234,7 +253,7 @@ def _progress_monitor(trt: Any, on_progress: OnProgress, cancel: threading.Event
                 progress = tree.step(phase_name, step)
                 try:
                     on_progress(progress)
-                except Exception as exc:  # TensorRT would end the process with it
+                except Exception as exc:  # TensorRT would end the process
                     failures.append(exc)
             return not (failures or cancel.is_set())
 

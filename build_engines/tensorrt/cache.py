@@ -1,4 +1,4 @@
-"""The folder of built engines: each beside a JSON file with every fact that decides whether it may be used."""
+"""The folder of built engines, each beside a JSON file that says what it was built from and for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from build_engines.onnx.options import Precision, Statistics
-from build_engines.tensorrt.variants import FlavourName
+from build_engines.tensorrt.variants import VariantName
 from styles.support.atomic_file import write_atomically
 
 FOLDER_VARIABLE = "NST_LIVE_ENGINES"
@@ -24,10 +24,11 @@ _OWN_FOLDER, _OWN_FILE = 0o700, 0o600
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """What an engine is: two engines with equal specs are the same engine.
+    """What identifies an engine: two engines with equal specs are the same engine.
 
-    `source_sha256` is the checksum of the weights file, or of the ONNX file where there are no weights. `gpu` is the
-    name of the GPU that a `tensorrt` engine was tuned on, '' for rtx, whose engines fit every GPU of the `target`.
+    `source_sha256` is the checksum of the weights file, or of the ONNX file if there are no weights. `width` and
+    `height` are in pixels. `gpu` is the name of the GPU that a `tensorrt` engine was tuned on; it is '' for rtx, whose
+    engines run on every GPU of the `target`.
     """
 
     network: str
@@ -37,7 +38,7 @@ class EngineSpec:
     height: int
     precision: Precision
     statistics: Statistics
-    runtime: FlavourName
+    runtime: VariantName
     runtime_version: str
     target: str
     gpu: str
@@ -45,12 +46,12 @@ class EngineSpec:
 
     @property
     def file_name(self) -> str:
-        """The name of the engine file; engines of one net that may be wanted side by side have different ones."""
+        """The name of the engine file. Engines of one net that can be used side by side have different names."""
         precision = self.precision + ("-norms16" if self.statistics == "fp16" else "")
         return f"{self.network}-{self.width}x{self.height}-{precision}-{self.runtime}-{self.target}.engine"
 
 
-# How a fact that differs is called in messages.
+# What messages call the fields of a spec.
 _CALLED: Mapping[str, str] = {
     "source_sha256": "the weights",
     "graph_version": "the graph's version",
@@ -62,21 +63,22 @@ _CALLED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class StoredEngine:
-    """An engine in the folder: its file, its spec, and the other facts of its side file (times, driver, quality)."""
+    """An engine in the folder: its file, its spec, and what else its side file holds (times, driver, quality)."""
 
     path: Path
     spec: EngineSpec
-    facts: Mapping[str, object]
+    metadata: Mapping[str, object]
 
 
 class UnusableEngineError(LookupError):
-    """There is no engine of that spec, or the one there may not be used; the text says why."""
+    """There is no engine of that spec, or it cannot be used; the message says why."""
 
 
 class EngineCache:
-    """Keeps engines in `folder`, by default $NST_LIVE_ENGINES or the user's cache.
+    """A folder of engines. An engine is in it complete and with its side file, or not at all.
 
-    An engine is there whole, with its side file, or not at all.
+    Args:
+        folder: the folder; by default $NST_LIVE_ENGINES, or `engines` in the user's cache folder.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -90,11 +92,12 @@ class EngineCache:
         return self.folder / spec.file_name
 
     def find(self, spec: EngineSpec) -> StoredEngine:
-        """Returns the engine of that spec, of any `opt_level` where it names none.
+        """Returns the engine of that spec. A spec without `opt_level` matches every level.
 
-        Raises UnusableEngineError, saying which fact differs.
+        Raises:
+            UnusableEngineError: the engine is not built, is damaged or is out of date; the message says what differs.
         """
-        found = read_engine_facts(self.path(spec))
+        found = read_engine_metadata(self.path(spec))
         differences = [
             f"{_CALLED.get(field.name, field.name)} changed from {_short(was)} to {_short(now)}"
             for field in fields(EngineSpec)
@@ -106,36 +109,47 @@ class EngineCache:
         read_engine(found)
         return found
 
-    def store(self, spec: EngineSpec, engine: bytes, facts: Mapping[str, object]) -> StoredEngine:
-        """Writes the engine and its side file. A reader in between finds that the two do not belong together."""
+    def store(self, spec: EngineSpec, engine: bytes, metadata: Mapping[str, object]) -> StoredEngine:
+        """Writes an engine and its side file, and returns it.
+
+        A reader that comes between the two writes finds that they do not belong together.
+
+        Args:
+            spec: what the engine is.
+            engine: the serialized engine.
+            metadata: what else the side file is to hold, as JSON values.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
         path = self.path(spec)
         self._make_folder()
         write_atomically(path, engine)
-        entry = {"spec": asdict(spec), "engine_sha256": hashlib.sha256(engine).hexdigest(), **facts}
+        entry = {"spec": asdict(spec), "engine_sha256": hashlib.sha256(engine).hexdigest(), **metadata}
         write_atomically(_side_file(path), json.dumps(entry, indent=1).encode() + b"\n")
         for written in (path, _side_file(path)):
             written.chmod(_OWN_FILE)
-        return StoredEngine(path, spec, facts)
+        return StoredEngine(path, spec, metadata)
 
-    def amend(self, stored: StoredEngine, facts: Mapping[str, object]) -> StoredEngine:
-        """Adds facts to the side file of an engine."""
-        entry = json.loads(_read_trusted(_side_file(stored.path))) | facts
+    def amend(self, stored: StoredEngine, metadata: Mapping[str, object]) -> StoredEngine:
+        """Adds metadata to the side file of an engine, and returns the engine with it."""
+        entry = json.loads(_read_trusted(_side_file(stored.path))) | metadata
         write_atomically(_side_file(stored.path), json.dumps(entry, indent=1).encode() + b"\n")
         _side_file(stored.path).chmod(_OWN_FILE)
-        return StoredEngine(stored.path, stored.spec, {**stored.facts, **facts})
+        return StoredEngine(stored.path, stored.spec, {**stored.metadata, **metadata})
 
     def list(self) -> Iterator[StoredEngine | UnusableEngineError]:
-        """Yields the engines in the folder by name; for one that cannot be used, the reason."""
+        """Yields the engines in the folder by name. For an engine that cannot be used it yields the reason instead."""
         for path in sorted(self.folder.glob("*.engine")):
             try:
-                stored = read_engine_facts(path)
+                stored = read_engine_metadata(path)
                 read_engine(stored)
                 yield stored
             except UnusableEngineError as exc:
                 yield exc
 
     def sweep(self) -> None:
-        """Removes what builds that were killed left behind, once it is a day old."""
+        """Removes partial files of killed builds that are more than a day old."""
         for partial in self.folder.glob("*.partial"):
             if time.time() - partial.stat().st_mtime > _DAY_S:
                 partial.unlink(missing_ok=True)
@@ -149,25 +163,36 @@ class EngineCache:
 
 
 def read_engine(stored: StoredEngine) -> bytes:
-    """Returns the bytes of an engine. Raises UnusableEngineError where they are not those that were built."""
+    """Returns the bytes of an engine.
+
+    Raises:
+        UnusableEngineError: the file cannot be read, or its checksum is wrong.
+    """
     try:
         engine = _read_trusted(stored.path)
     except OSError as exc:
         raise UnusableEngineError(f"{stored.path.name} cannot be read: {exc}") from exc
-    if hashlib.sha256(engine).hexdigest() != stored.facts.get("engine_sha256", ""):
+    if hashlib.sha256(engine).hexdigest() != stored.metadata.get("engine_sha256", ""):
         raise UnusableEngineError(f"{stored.path.name} is damaged: it is not the file that its side file describes")
     return engine
 
 
-def read_engine_facts(path: Path) -> StoredEngine:
-    """Returns what the side file of an engine says. Raises UnusableEngineError where it or the engine is missing."""
+def read_engine_metadata(path: Path) -> StoredEngine:
+    """Returns an engine with what its side file says. It does not read the engine itself.
+
+    Args:
+        path: the engine file.
+
+    Raises:
+        UnusableEngineError: the engine or its side file is missing, or the side file cannot be read.
+    """
     if not path.is_file():
         raise UnusableEngineError(f"{path.name} is not built")
     try:
         entry = json.loads(_read_trusted(_side_file(path)))
         return StoredEngine(path, EngineSpec(**entry.pop("spec")), entry)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise UnusableEngineError(f"{path.name} has no side file that could be read") from exc
+        raise UnusableEngineError(f"{path.name} has no readable side file") from exc
 
 
 def _read_trusted(path: Path) -> bytes:

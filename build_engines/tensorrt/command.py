@@ -1,4 +1,4 @@
-"""What `nst-build` does with engines: it builds, measures and lists them."""
+"""What `nst-build` does with engines: build, measure and list them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from build_engines.onnx.options import GraphOptions, Precision, Statistics
-from build_engines.quality import NoReceiptError, photographs
+from build_engines.quality import NoAccuracyReportError, photographs
 from build_engines.tensorrt.build import BuildCancelledError, BuildProgress, OnProgress
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.engines import (
     BuildSource,
     BuildTarget,
+    accuracy_report,
     build_engine,
     find_engine,
     find_target,
     plan_engine,
-    quality_receipt,
 )
-from build_engines.tensorrt.variants import RuntimeName, Variant, load_flavour
+from build_engines.tensorrt.variants import RuntimeName, Variant, load_variant
 from styles.registry import UnknownStyleError, find_style, list_networks, list_styles
 from styles.support.options import Kind, Option, option
 from styles.support.progress import percent_bar
@@ -94,7 +94,7 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class _Engine:
-    """One of the engines that were asked for."""
+    """One of the engines to build or to measure."""
 
     spec: EngineSpec
     source: BuildSource
@@ -116,7 +116,7 @@ def run_engines(options: EngineOptions) -> int:
             _list(cache)
         return 0
     if options.photos is not None:
-        # so that a wrong folder is noticed before a long build
+        # finds a wrong folder before a long build
         photographs(options.photos, _SMALLEST_PHOTO, _SMALLEST_PHOTO, count=1)
     work: Callable[[EngineOptions, _Engine], bool] = _check if options.check else _build
     try:
@@ -127,7 +127,12 @@ def run_engines(options: EngineOptions) -> int:
 
 
 def sources(options: EngineOptions) -> list[BuildSource]:
-    """Returns the nets that were asked for, each once. Raises UnknownStyleError or FileNotFoundError."""
+    """Returns the nets that the options name, each once.
+
+    Raises:
+        UnknownStyleError: there is no such style or net.
+        FileNotFoundError: there is no such file.
+    """
     if options.onnx is not None:
         if not options.onnx.is_file():
             raise FileNotFoundError(f"no ONNX file at {options.onnx}")
@@ -157,18 +162,18 @@ def _plan(options: EngineOptions, cache: EngineCache) -> Sequence[_Engine]:
 
 
 def _variant(options: EngineOptions) -> Variant:
-    """A target that is named means TensorRT for RTX: the other one builds only for the GPU at hand."""
-    return load_flavour("rtx" if options.target and options.runtime == "auto" else options.runtime)
+    """Returns the variant to build with. --target implies TensorRT for RTX: the other one only builds for this GPU."""
+    return load_variant("rtx" if options.target and options.runtime == "auto" else options.runtime)
 
 
 def _weights_files(name: str, net: str | None) -> Sequence[Path]:
-    """Returns the weights of what a word names: all nets, a net, a file, or the net of a style."""
+    """Returns the weights files that a name stands for: all nets, a net, a file, or the net of a style."""
     networks = list_networks()
     if name == "all":
-        wanted = [path for network, path in networks.items() if net in (None, network)]
-        if not wanted:
+        chosen = [path for network, path in networks.items() if net in (None, network)]
+        if not chosen:
             raise UnknownStyleError(f"there is no net{f' {net!r}' if net else ''} to build")
-        return wanted
+        return chosen
     if name in networks:
         return [networks[name]]
     if Path(name).suffix == ".safetensors" and not _holds_style_alone(Path(name)):
@@ -191,7 +196,7 @@ def _build(options: EngineOptions, engine: _Engine) -> bool:
         return True
     with _progress(options, reason or f"{engine.spec.file_name} exists") as on_progress:
         stored = build_engine(engine.spec, engine.source, engine.variant, engine.cache, on_progress=on_progress)
-    _report(options, stored, f"built in {stored.facts['build_s']} s")
+    _report(options, stored, f"built in {stored.metadata['build_s']} s")
     if not options.no_receipt:
         _measure(options, stored, engine)
     return True
@@ -207,10 +212,10 @@ def _check(options: EngineOptions, engine: _Engine) -> bool:
 
 
 def _measure(options: EngineOptions, stored: StoredEngine, engine: _Engine) -> bool:
-    """Measures the quality and writes it into the side file. Returns whether it is above the floor."""
+    """Measures the quality and adds it to the side file. Returns False if it is below the floor."""
     try:
-        quality = quality_receipt(stored, engine.source, engine.variant, options.photos)
-    except NoReceiptError as exc:
+        quality = accuracy_report(stored, engine.source, engine.variant, options.photos)
+    except NoAccuracyReportError as exc:
         print_line(f"  {exc}")
         return True
     if quality is None:
@@ -233,7 +238,7 @@ def _list(cache: EngineCache) -> None:
         if isinstance(engine, UnusableEngineError):
             print_line(str(engine), sys.stdout)
             continue
-        quality = engine.facts.get("quality")
+        quality = engine.metadata.get("quality")
         measured = f", {quality['psnr_db']:.1f} dB" if isinstance(quality, dict) else ""
         made_with = f"{engine.spec.runtime} {engine.spec.runtime_version}"
         print_line(f"{engine.path.name}  {made_with}, {engine.spec.gpu or engine.spec.target}{measured}", sys.stdout)

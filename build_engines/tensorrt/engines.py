@@ -1,4 +1,4 @@
-"""Trained net → engine in the cache: what is to be built, whether it is there already, and its quality receipt."""
+"""From a trained net to an engine in the cache: the plan, the build and the accuracy report."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from build_engines.tensorrt.variants import Variant, known_targets
 from styles.registry import NETWORK_SHA256, list_styles, network_sha256
 from styles.weights import file_sha256, load_network, load_style
 
-# The FP16 graph is compared on the CPU at this size, which is enough to find an overflow and takes seconds.
-_RECEIPT_SIZE = (256, 192)
+# (width, height) at which the graph is compared on the CPU: it takes seconds and still reveals an overflow.
+_CPU_CHECK_SIZE = (256, 192)
 
 
 class TargetError(ValueError):
-    """No engine can be built for the GPU that was asked for."""
+    """No engine can be built for the given GPU."""
 
 
 @dataclass(frozen=True)
 class BuildSource:
-    """What an engine is built from: the weights file of a net, or a foreign ONNX file from frame to painted."""
+    """What an engine is built from: the weights file of a net, or a foreign ONNX file that maps frame to painted."""
 
     name: str
     weights: Path | None
@@ -58,33 +58,43 @@ class BuildSource:
 
 @dataclass(frozen=True)
 class BuildTarget:
-    """The GPU that an engine is for: its architecture (sm86), and its name where the engine is tuned on it alone."""
+    """The GPU that an engine is for: its architecture, e.g. sm86, and its name if the engine only fits that model."""
 
     name: str
     gpu: str = ""
 
 
 def find_target(variant: Variant, asked: str | None = None) -> BuildTarget:
-    """Returns the target asked for, or this machine's GPU. Raises TargetError or NoGpuError."""
+    """Returns the target to build for.
+
+    Args:
+        variant: the TensorRT that builds.
+        asked: an architecture, e.g. sm86; by default that of this machine's GPU.
+
+    Raises:
+        TargetError: the variant cannot build for that target.
+        NoGpuError: the target depends on this machine's GPU, and there is none.
+    """
     if variant.name == "rtx" and asked is not None:
         if asked not in known_targets(variant):
-            raise TargetError(f"{variant} does not build for {asked!r}; it knows {', '.join(known_targets(variant))}")
+            known = ", ".join(known_targets(variant))
+            raise TargetError(f"{variant} does not build for {asked!r}; it builds for {known}")
         return BuildTarget(asked)
     try:
         gpu = first_gpu()
     except NoGpuError as exc:
         if variant.name == "rtx":
-            raise NoGpuError(f"{exc}; to build for another machine say for which GPU: --target sm86") from exc
+            raise NoGpuError(f"{exc}; to build for another machine, name its GPU, e.g. --target sm86") from exc
         raise NoGpuError(
-            f"{exc}; tensorrt tunes engines on the GPU itself (rtx builds without: --runtime rtx)"
+            f"{exc}; tensorrt tunes engines on the GPU itself; to build without one, type: --runtime rtx"
         ) from exc
     if variant.name == "rtx":
         if gpu.target not in known_targets(variant):
-            raise TargetError(f"{variant} does not know {gpu.name} ({gpu.target}); type: --runtime tensorrt")
+            raise TargetError(f"{variant} does not support {gpu.name} ({gpu.target}); type: --runtime tensorrt")
         return BuildTarget(gpu.target)
     if asked not in (None, gpu.target):
         raise TargetError(
-            f"tensorrt builds for this machine's GPU ({gpu.target}), not for {asked!r}; try --runtime rtx"
+            f"tensorrt builds for this machine's GPU ({gpu.target}), not for {asked!r}; type: --runtime rtx"
         )
     return BuildTarget(gpu.target, gpu.name)
 
@@ -98,14 +108,26 @@ def plan_engine(
     options: GraphOptions | None = None,
     opt_level: int | None = None,
 ) -> EngineSpec:
-    """Returns the spec of the engine of a source at `size` (width, height); by default in FP16 with FP32 statistics.
+    """Returns the spec of an engine.
 
-    Raises FrameSizeError, WeightsError, OnnxFileError or FileNotFoundError.
+    Args:
+        source: what the engine is built from.
+        size: (width, height) of the frames in pixels.
+        variant: the TensorRT that builds and runs it.
+        target: the GPU that it is for.
+        options: the precision of the graph; by default FP16 with FP32 statistics.
+        opt_level: 0..5, or None for TensorRT's own default.
+
+    Raises:
+        FrameSizeError: the net cannot paint frames of this size.
+        WeightsError: the weights cannot be read.
+        OnnxFileError: the source is not an ONNX model.
+        FileNotFoundError: there is no such file.
     """
     options = options or GraphOptions("fp16")
     if source.weights is not None:
         check_size(load_network(source.weights).config, *size)
-    elif source.onnx is not None:  # TensorRT itself takes frames smaller than their padding
+    elif source.onnx is not None:  # TensorRT itself accepts frames that are smaller than their padding
         metadata = read_onnx_metadata(source.onnx)
         multiple, least = (int(metadata.get(key, 1)) for key in ("size_multiple", "smallest_side"))
         check_steps(source.name, *size, multiple=multiple, least=least)
@@ -135,7 +157,22 @@ def build_engine(
     on_progress: OnProgress | None = None,
     cancel: threading.Event | None = None,
 ) -> StoredEngine:
-    """Builds the engine and stores it. Raises what `engine_from_onnx` does, NoExporterError and WeightsError."""
+    """Builds an engine and stores it in the cache.
+
+    Args:
+        spec: the engine to build.
+        source: what it is built from.
+        variant: the TensorRT that builds it.
+        cache: where to store it.
+        on_progress: called after each step, from a thread of TensorRT.
+        cancel: setting this event cancels the build.
+
+    Raises:
+        EngineBuildError: TensorRT did not build an engine.
+        BuildCancelledError: `cancel` was set.
+        NoExporterError: the net must be exported, and onnx is not installed.
+        WeightsError: the weights cannot be read or do not fit the net.
+    """
     cache.sweep()
     model = _graph(source, graph_options(spec))
     order = BuildOrder(
@@ -148,7 +185,7 @@ def build_engine(
     begin = time.monotonic()
     engine = engine_from_onnx(model, order, on_progress, cancel)
     gpu = _gpu_here()
-    facts: dict[str, object] = {
+    metadata: dict[str, object] = {
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "build_s": round(time.monotonic() - begin, 3),
         "engine_bytes": len(engine),
@@ -156,7 +193,7 @@ def build_engine(
         "source": str(source.weights or source.onnx),
         "built_on": None if gpu is None else asdict(gpu),
     }
-    return cache.store(spec, engine, facts)
+    return cache.store(spec, engine, metadata)
 
 
 def graph_options(spec: EngineSpec) -> GraphOptions:
@@ -165,24 +202,37 @@ def graph_options(spec: EngineSpec) -> GraphOptions:
 
 
 def find_engine(spec: EngineSpec, cache: EngineCache) -> tuple[StoredEngine | None, str]:
-    """Returns the engine of that spec, or None and why it has to be built."""
+    """Returns the engine of that spec and "", or None and the reason why it must be built."""
     try:
         return cache.find(spec), ""
     except UnusableEngineError as exc:
         return None, str(exc)
 
 
-def quality_receipt(
+def accuracy_report(
     stored: StoredEngine, source: BuildSource, variant: Variant, photos: Path | None = None
 ) -> AccuracyReport | None:
-    """Measures an engine against its net in FP32; where it cannot run here, its graph under ONNX Runtime.
+    """Measures an engine against its net in FP32.
 
-    On the pictures in `photos`, or on pictures that are drawn. None for a foreign ONNX file: there is no net then.
+    If the engine cannot run on this machine, its graph is measured under ONNX Runtime instead.
+
+    Args:
+        stored: the engine.
+        source: what it was built from.
+        variant: the TensorRT that runs it.
+        photos: a folder of pictures to measure on; by default the frames are drawn.
+
+    Returns:
+        The report, or None for a foreign ONNX file, which has no net to compare with.
+
+    Raises:
+        NoAccuracyReportError: nothing that could measure the quality is installed.
+        FileNotFoundError: the folder has no pictures.
     """
     if source.weights is None:
         return None
-    runs_here = _why_not_here(stored.spec) is None
-    width, height = (stored.spec.width, stored.spec.height) if runs_here else _RECEIPT_SIZE
+    runs_here = _unavailable_reason(stored.spec) is None
+    width, height = (stored.spec.width, stored.spec.height) if runs_here else _CPU_CHECK_SIZE
     reference = fp32_reference(source.weights)
     styles = styles_of(source)
     frames = sample_frames(width, height) if photos is None else photographs(photos, width, height)
@@ -198,7 +248,7 @@ def quality_receipt(
 
 
 def styles_of(source: BuildSource) -> Mapping[str, Vector | None]:
-    """Returns the vectors of a net's styles by name; for a net with its style inside, None under the net's name."""
+    """Returns the vectors of a net's styles by name. For a net with one style baked in, its own name maps to None."""
     assert source.weights is not None
     weights = load_network(source.weights)
     if weights.vector is not None:
@@ -230,10 +280,10 @@ def _gpu_here() -> Gpu | None:
         return None
 
 
-def _why_not_here(spec: EngineSpec) -> str | None:
+def _unavailable_reason(spec: EngineSpec) -> str | None:
     gpu = _gpu_here()
     if gpu is None:
         return "no GPU"
     if importlib.util.find_spec("pycuda") is None:
         return "pycuda is not installed"
-    return None if gpu.target == spec.target else f"built for {spec.target}, and this GPU is {gpu.target}"
+    return None if gpu.target == spec.target else f"built for {spec.target}, but this GPU is {gpu.target}"

@@ -1,6 +1,6 @@
-"""Loads an engine for TensorRT, and paints with it one frame after the other: for the check of its quality.
+"""Loads a TensorRT engine and paints one frame at a time with it, to measure its quality.
 
-The loop has its own way with slots and streams: realtime/backends/tensorrt.py.
+The fast path with slots and streams is in realtime/backends/tensorrt.py.
 """
 
 from __future__ import annotations
@@ -18,65 +18,83 @@ from build_engines.gpus import first_gpu
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.quality import Paint, Pixels, Vector
 from build_engines.tensorrt.cache import StoredEngine, UnusableEngineError, read_engine
-from build_engines.tensorrt.variants import Variant, last_words, logger_of
+from build_engines.tensorrt.variants import Variant, last_errors, logger_of
 
 
 class NoPycudaError(RuntimeError):
-    """pycuda is missing or does not load; the text says what to type."""
+    """pycuda is missing or does not load; the message says what to type."""
 
 
 def load_pycuda() -> Any:
-    """Returns `pycuda.driver`, initialised. Raises NoGpuError or NoPycudaError."""
-    first_gpu()  # the import fails in words of the linker without a driver
-    if reason := why_no_pycuda():
+    """Returns `pycuda.driver`, initialised.
+
+    Raises:
+        NoGpuError: there is no usable GPU.
+        NoPycudaError: pycuda is missing or does not load.
+    """
+    first_gpu()  # without a driver the import fails with a linker error
+    if reason := pycuda_unavailable_reason():
         raise NoPycudaError(reason)
     try:
         driver = importlib.import_module("pycuda.driver")
     except ImportError as exc:
-        raise NoPycudaError(f"pycuda is installed and does not load: {exc}") from exc
+        raise NoPycudaError(f"pycuda is installed but does not load: {exc}") from exc
     driver.init()
     return driver
 
 
-def why_no_pycuda() -> str | None:
-    """Returns what to type where pycuda is not installed, None where it is."""
+def pycuda_unavailable_reason() -> str | None:
+    """Returns what to type if pycuda is not installed, or None if it is."""
     if importlib.util.find_spec("pycuda") is not None:
         return None
-    return "pycuda is not installed; it has no wheels and needs the CUDA toolkit (nvcc); then: pip install pycuda"
+    return "pycuda is not installed; it has no wheels: install the CUDA toolkit (nvcc), then type: pip install pycuda"
 
 
 class LoadedEngine:
-    """An engine in the memory of the GPU, whose context must be current from here to `close`.
+    """An engine in GPU memory. The GPU's context must be current from construction to `close`.
 
-    Raises UnusableEngineError where TensorRT does not take it: the engine of another version or GPU.
+    Args:
+        stored: the engine.
+        variant: the TensorRT that runs it.
+
+    Raises:
+        NoGpuError: there is no usable GPU.
+        UnusableEngineError: TensorRT does not accept the engine, e.g. because of another version or GPU.
     """
 
     def __init__(self, stored: StoredEngine, variant: Variant) -> None:
-        first_gpu()  # a Runtime without a driver is a segmentation fault
+        first_gpu()  # without a driver, Runtime ends in a segmentation fault
         data = read_engine(stored)
         self.variant = variant
-        # in the order in which they may end, should the object be dropped without being closed
+        # in the order in which they must be freed, in case the object is dropped without being closed
         self.contexts: list[Any] = []
         self.engine: Any = None
         self.runtime = variant.trt.Runtime(logger_of(variant))
         self.engine = self.runtime.deserialize_cuda_engine(data)
         if self.engine is None:
-            raise UnusableEngineError(f"{variant} does not take {stored.path.name}: {last_words(variant)}")
+            raise UnusableEngineError(f"{variant} does not accept {stored.path.name}: {last_errors(variant)}")
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
         if not {FRAME, PAINTED} <= set(names) <= {FRAME, PAINTED, STYLE}:
             raise UnusableEngineError(f"{stored.path.name} has the tensors {names}, expected frame, style and painted")
         self.style_size = int(self.engine.get_tensor_shape(STYLE)[0]) if STYLE in names else 0
 
     def create_context(self, *strategy: Any) -> Any:
-        """Returns an execution context, which belongs to the engine. Raises UnusableEngineError."""
+        """Returns an execution context, which the engine owns.
+
+        Args:
+            strategy: TensorRT's strategy for its memory; by default TensorRT's own.
+
+        Raises:
+            UnusableEngineError: TensorRT creates no context.
+        """
         context = self.engine.create_execution_context(*strategy)
         if context is None:
-            raise UnusableEngineError(f"{self.variant} gives the engine no context: {last_words(self.variant)}")
+            raise UnusableEngineError(f"{self.variant} creates no context for the engine: {last_errors(self.variant)}")
         self.contexts.append(context)
         return context
 
     def close(self) -> None:
-        """Frees the contexts, then the engine, then its runtime: each must outlive the one before."""
+        """Frees the contexts, then the engine, then the runtime: each must outlive the one before it."""
         self.contexts.clear()
         del self.engine
         del self.runtime
@@ -86,7 +104,10 @@ class LoadedEngine:
 def paint_with_engine(stored: StoredEngine, variant: Variant) -> Iterator[Paint]:
     """Yields a function that paints one frame at a time on the first GPU, slowly.
 
-    Raises NoGpuError, NoPycudaError or UnusableEngineError.
+    Raises:
+        NoGpuError: there is no usable GPU.
+        NoPycudaError: pycuda is missing or does not load.
+        UnusableEngineError: TensorRT does not accept the engine.
     """
     driver = load_pycuda()
     cuda_context = driver.Device(0).retain_primary_context()
@@ -111,7 +132,7 @@ def _paint_once(driver: Any, loaded: LoadedEngine, frame: Pixels, style: Vector 
         loaded.contexts[0].set_tensor_address(name, int(buffer))
     stream = driver.Stream()
     if not loaded.contexts[0].execute_async_v3(stream.handle):
-        raise RuntimeError(f"the engine does not run: {last_words(loaded.variant)}")
+        raise RuntimeError(f"the engine does not run: {last_errors(loaded.variant)}")
     stream.synchronize()
     driver.memcpy_dtoh(painted, buffers[PAINTED])
     return painted

@@ -1,4 +1,4 @@
-"""TensorRT's two variants, which share one API: `tensorrt`, and TensorRT for RTX, `tensorrt_rtx`."""
+"""The two variants of TensorRT, which share one API: `tensorrt`, and TensorRT for RTX, `tensorrt_rtx`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any, Literal
 
 from build_engines.gpus import Gpu
 
-FlavourName = Literal["tensorrt", "rtx"]
+VariantName = Literal["tensorrt", "rtx"]
 RuntimeName = Literal["auto", "tensorrt", "rtx"]
 
 
 class NoTensorRTError(RuntimeError):
-    """The TensorRT that was asked for cannot be imported; the text says why and what to type."""
+    """TensorRT cannot be imported; the message says why and what to type."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the two, as it is installed. `trt` is the imported module."""
+    """An installed variant of TensorRT. `trt` is the imported module."""
 
-    name: FlavourName
+    name: VariantName
     version: str
     trt: Any
 
@@ -32,13 +32,18 @@ class Variant:
         return f"{_MODULES[self.name]} {self.version}"
 
 
-_MODULES: dict[FlavourName, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
+_MODULES: dict[VariantName, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 
 
-def load_flavour(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Variant:
-    """Returns the variant asked for; for `auto` the first that is installed and runs on `gpu`, where one is given.
+def load_variant(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Variant:
+    """Returns a variant of TensorRT.
 
-    Raises NoTensorRTError.
+    Args:
+        asked: the variant; `auto` means the first that is installed and runs on `gpu`.
+        gpu: the GPU that `auto` chooses for; by default it does not matter.
+
+    Raises:
+        NoTensorRTError: the variant cannot be imported, or none fits.
     """
     if asked != "auto":
         return _load(asked)
@@ -51,33 +56,33 @@ def load_flavour(asked: RuntimeName = "auto", gpu: Gpu | None = None) -> Variant
             continue
         if gpu is None or name == "tensorrt" or gpu.target in known_targets(variant):
             return variant
-        reasons.append(f"{variant} does not know {gpu.name} ({gpu.target})")
+        reasons.append(f"{variant} does not support {gpu.name} ({gpu.target})")
     raise NoTensorRTError("; ".join(reasons))
 
 
 @functools.cache
-def _load(name: FlavourName) -> Variant:
+def _load(name: VariantName) -> Variant:
     module = _MODULES[name]
     if importlib.util.find_spec(module) is None:
         raise NoTensorRTError(f'{module} is not installed; type: pip install "nst-live[{name}]"')
     try:
         trt = importlib.import_module(module)
-    except (ImportError, OSError) as exc:  # the wheel is there, and the libraries that it loads are not
-        raise NoTensorRTError(f"{module} is installed and does not load: {exc}") from exc
+    except (ImportError, OSError) as exc:  # the wheel is installed, but the libraries that it loads are missing
+        raise NoTensorRTError(f"{module} is installed but does not load: {exc}") from exc
     return Variant(name, trt.__version__, trt)
 
 
 def known_targets(variant: Variant) -> Sequence[str]:
-    """Returns the architectures, as `sm86`, that TensorRT for RTX builds for; none for `tensorrt`."""
+    """Returns the architectures that TensorRT for RTX builds for, e.g. `sm86`; none for `tensorrt`."""
     capabilities = getattr(variant.trt, "ComputeCapability", None) if variant.name == "rtx" else None
     return [name.lower() for name in dir(capabilities) if name.startswith("SM")]
 
 
 @functools.cache
 def logger_of(variant: Variant) -> Any:
-    """Returns the variant's logger, one to a process as TensorRT wants it; its `lines` are the last errors.
+    """Returns the variant's logger; its `lines` are the latest errors. TensorRT expects one logger per process.
 
-    TensorRT reports a failure as None or False and says the reason to its logger alone.
+    TensorRT reports a failure as None or False, and gives the reason only to its logger.
     """
     trt = variant.trt
 
@@ -93,9 +98,9 @@ def logger_of(variant: Variant) -> Any:
     return Logger()
 
 
-def last_words(variant: Variant) -> str:
-    """Returns what the logger was told since it was last asked, on one line."""
+def last_errors(variant: Variant) -> str:
+    """Returns the errors that were logged since the last call, on one line."""
     lines = logger_of(variant).lines
-    words = " | ".join(dict.fromkeys(lines))
+    errors = " | ".join(dict.fromkeys(lines))
     lines.clear()
-    return words or "TensorRT gave no reason"
+    return errors or "TensorRT gave no reason"

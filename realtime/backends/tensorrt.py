@@ -12,7 +12,7 @@ from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.engines import BuildSource, TargetError, find_target, plan_engine
 from build_engines.tensorrt.run import LoadedEngine, NoPycudaError, load_pycuda
-from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_words, load_flavour
+from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_errors, load_variant
 from realtime.backends import BackendUnavailableError, Net, Painter
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
 from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
@@ -49,7 +49,7 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     """
     if reason := unavailable_reason():
         raise BackendUnavailableError(f"backend tensorrt cannot run here: {reason}")
-    variant = load_flavour(gpu=first_gpu())
+    variant = load_variant(gpu=first_gpu())
     stored = find_engine(net, width, height, variant)
     try:
         driver = load_pycuda()
@@ -184,7 +184,7 @@ class TensorRTNet:
         for name, address in slot.addresses.items():
             self._context.set_tensor_address(name, address)
         if not self._context.execute_async_v3(self.queue.handle):
-            raise RuntimeError(f"the engine does not run: {last_words(self._variant)}")
+            raise RuntimeError(f"the engine does not run: {last_errors(self._variant)}")
 
     def _ready(self, slot: _EngineSlot) -> None:
         """Runs the slot once, which makes the kernels ready, and records it as a graph if that is possible."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from build_engines.onnx.layout import style_size
-from build_engines.tensorrt.variants import NoTensorRTError, Variant, load_flavour
+from build_engines.tensorrt.variants import NoTensorRTError, Variant, load_variant
 from styles.architecture import CONFIGS
 from styles.weights import save_network
 
@@ -54,7 +54,7 @@ def some_style(name: str, seed: int = 0) -> np.ndarray[tuple[int], np.dtype[np.f
 def rtx() -> Variant:
     """Returns TensorRT for RTX, whose builder needs no GPU."""
     try:
-        return load_flavour("rtx")
+        return load_variant("rtx")
     except NoTensorRTError as exc:
         if "rtx" in os.environ.get("NST_REQUIRE", ""):
             pytest.fail(str(exc))

@@ -56,7 +56,7 @@ def test_what_is_installed_and_does_not_load_is_a_line_of_the_report(
     monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
     found = findings()["backend onnxruntime"]
     assert not found.good
-    assert found.text == "installed and does not work: libfoo.so.1: cannot open shared object file"
+    assert found.text == "installed but does not work: libfoo.so.1: cannot open shared object file"
 
 
 def test_the_command_prints_a_report_and_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,15 +54,15 @@ def test_a_driver_with_a_gpu_is_described(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "reason"),
     [
-        ({"init": 100, "count": 0}, "no NVIDIA GPU (the driver is there, and finds none)"),
-        ({"init": 0, "count": 0}, "no NVIDIA GPU (the driver is there, and lists none)"),
+        ({"init": 100, "count": 0}, "no NVIDIA GPU (the driver is installed but finds none)"),
+        ({"init": 0, "count": 0}, "no NVIDIA GPU (the driver is installed but lists none)"),
         ({"init": 999, "count": 0}, "the NVIDIA driver does not start (CUDA error 999)"),
     ],
 )
-def test_a_driver_without_a_gpu_says_so(values: dict[str, int], words: str, tmp_path: Path) -> None:
-    assert ask_driver(tmp_path, values) == words
+def test_a_driver_without_a_gpu_says_so(values: dict[str, int], reason: str, tmp_path: Path) -> None:
+    assert ask_driver(tmp_path, values) == reason
 
 
 def test_with_a_driver_the_backend_says_what_is_missing_next(tmp_path: Path) -> None:

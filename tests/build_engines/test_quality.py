@@ -134,7 +134,7 @@ def test_psnr_is_that_of_the_textbook() -> None:
     assert psnr_db(one, np.zeros_like(one)) == pytest.approx(10 * np.log10(48))
 
 
-def test_the_receipt_names_the_worst_style_and_warns_below_the_floor() -> None:
+def test_the_accuracy_report_names_the_worst_style_and_warns_below_the_floor() -> None:
     def paint(frame: Pixels, style: Vector | None) -> Pixels:
         assert style is not None
         return (frame // 2 + int(style[0])).astype(np.uint8)
@@ -146,9 +146,9 @@ def test_the_receipt_names_the_worst_style_and_warns_below_the_floor() -> None:
         return np.array([value], np.float32)
 
     styles = {"near": vector(1), "far": vector(20)}
-    receipt = measure_quality(("a", paint), ("b", exact), sample_frames(32, 16), styles)
-    assert (receipt.worst_style, receipt.good, receipt.frames) == ("far", False, 6)
-    assert "below 40 dB" in str(receipt)
+    report = measure_quality(("a", paint), ("b", exact), sample_frames(32, 16), styles)
+    assert (report.worst_style, report.good, report.frames) == ("far", False, 6)
+    assert "below 40 dB" in str(report)
     near = measure_quality(("a", paint), ("b", exact), sample_frames(32, 16), {"near": vector(1)})
     assert near.good
     assert str(near) == "a against b: 48.1 dB at worst (near)"

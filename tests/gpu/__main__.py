@@ -1,6 +1,6 @@
 """`python -m tests.gpu`: builds, runs, compares and measures on the NVIDIA GPU that is here; prints a table and a JSON.
 
-Ends with 0 where all bounds are kept, 1 where one is not, 4 where there is no GPU, or no TensorRT and nobody said that
+Ends with 0 if all bounds are kept, 1 if one is not, 4 if there is no GPU, or no TensorRT and nobody said that
 it may be missing (--without-tensorrt).
 """
 
@@ -47,7 +47,7 @@ MOST_LATENCY = 1.5
 
 @dataclass(frozen=True)
 class Line:
-    """One measurement. `kept` is whether its bound is kept, None where it has none. `note`: why there is no value."""
+    """One measurement. `kept` says whether its bound is kept, None without one. `note` says why there is no value."""
 
     net: str
     size: str
@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--net", action="append", help="only this net (default: all)")
     parser.add_argument("--without-tensorrt", action="store_true", help="TensorRT may be missing")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--count", type=int, default=100, help="frames a round")
+    parser.add_argument("--count", type=int, default=100, help="frames per round")
     arguments = parser.parse_args()
     try:
         gpu = first_gpu()
@@ -85,7 +85,7 @@ def main() -> int:
     lines: list[Line] = []
 
     def keep() -> None:
-        """Writes what there is by now: of a run that is broken off, or fails, it is not lost."""
+        """Writes the figures measured so far, so that a run that fails or is interrupted does not lose them."""
         if arguments.json:
             facts = {"gpu": vars(gpu), "software": software, "no_tensorrt": no_tensorrt}
             arguments.json.write_text(json.dumps({**facts, "lines": [vars(line) for line in lines]}, indent=1))
@@ -114,7 +114,7 @@ def check_net(weights: Path, folder: Path, rounds: int, count: int) -> Iterator[
         for statistics in _STATISTICS if with_tensorrt else ():
             stored, variant = built_engine(weights, size, folder, statistics)
             yield Line(
-                weights.stem, _text(size), f"build, {statistics} statistics", _number(stored.facts["build_s"]), "s"
+                weights.stem, _text(size), f"build, {statistics} statistics", _number(stored.metadata["build_s"]), "s"
             )
             with ExitStack() as stack:
                 engine = tensorrt_painter(stored, variant, depth=1)
@@ -188,7 +188,7 @@ def race(weights: Path, size: tuple[int, int], folder: Path, rounds: int, count:
 
 
 def bounds(net: str, size: tuple[int, int], name: str, bare_ms: float, speed: Speed) -> Iterator[Line]:
-    """Yields what the customer asked for: the share of the bare engine's throughput, and the latency over its time."""
+    """Yields the share of the bare engine's throughput, and the latency as a multiple of its time and their bounds."""
     share, times = bare_ms / speed.frame_ms, speed.latency_ms / bare_ms
     yield Line(net, _text(size), f"{name}: share of bare throughput", share, "", share >= LEAST_OF_BARE)
     yield Line(net, _text(size), f"{name}: latency over bare time", times, "", times <= MOST_LATENCY)

@@ -16,7 +16,7 @@ def required() -> list[str]:
 
 
 def need(what: str, reason: str | None) -> None:
-    """Skips the test where there is a reason why that is not here; fails where NST_REQUIRE names it."""
+    """Skips the test if there is a reason why something is missing; fails if NST_REQUIRE names it."""
     if reason is None:
         return
     if what in required():

@@ -13,7 +13,7 @@ from build_engines.gpus import first_gpu
 from build_engines.onnx.options import GraphOptions, Statistics
 from build_engines.tensorrt.cache import EngineCache, StoredEngine
 from build_engines.tensorrt.engines import BuildSource, build_engine, find_engine, find_target, plan_engine
-from build_engines.tensorrt.variants import Variant, load_flavour
+from build_engines.tensorrt.variants import Variant, load_variant
 from realtime.backends.pycuda_device import PycudaDevice
 from realtime.backends.pytorch import TorchDevice, TorchNet
 from realtime.backends.slots import SlotPainter
@@ -27,7 +27,7 @@ def built_engine(
     weights: Path, size: tuple[int, int], folder: Path, statistics: Statistics = "fp32"
 ) -> tuple[StoredEngine, Variant]:
     """Returns the engine of a net for the GPU here, built now if need be."""
-    variant = load_flavour(gpu=first_gpu())
+    variant = load_variant(gpu=first_gpu())
     source, cache = BuildSource(weights.stem, weights), EngineCache(folder)
     options = GraphOptions("fp16", statistics)
     spec = plan_engine(source, size, variant, find_target(variant), options=options)
@@ -50,7 +50,7 @@ def pytorch_painter(weights: Path, size: tuple[int, int], depth: int = 3) -> Slo
 
 
 def bare_engine(stored: StoredEngine, variant: Variant) -> tuple[Run, Callable[[], None]]:
-    """Returns the engine without copies to and fro, and what closes it."""
+    """Returns the engine without copies to and from the GPU, and what closes it."""
     device = PycudaDevice()
     shape = (stored.spec.height, stored.spec.width, 3)
     with device.current():
@@ -77,7 +77,7 @@ def _inside(current: Callable[[], AbstractContextManager[object]], call: Callabl
 def bare_pytorch(weights: Path, size: tuple[int, int], failed: dict[str, str]) -> dict[str, Run]:
     """Returns the net in FP16 in PyTorch: eager, compiled, and as a CUDA graph; all without copies to and fro.
 
-    What cannot be compiled (it wants a C compiler) is left out; `failed` is told why.
+    What cannot be compiled (that needs a C compiler) is left out, and `failed` gets the reason.
     """
     import torch
 

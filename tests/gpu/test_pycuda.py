@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from build_engines.gpus import driver_library
-from build_engines.tensorrt.run import why_no_pycuda
+from build_engines.tensorrt.run import pycuda_unavailable_reason
 from realtime.backends.pycuda_device import PycudaDevice
 from realtime.backends.slots import SlotPainter
 from realtime.frames import Pixels
@@ -23,7 +23,7 @@ OpenPainter = Callable[[], SlotPainter[Any, Any, Any]]
 
 @pytest.fixture(params=["enqueued", "as a graph"])
 def open_painter(request: pytest.FixtureRequest) -> Iterator[OpenPainter]:
-    need("pycuda", why_no_pycuda())
+    need("pycuda", pycuda_unavailable_reason())
     opened: list[SlotPainter[Any, Any, Any]] = []
 
     def open_one() -> SlotPainter[Any, Any, Any]:

@@ -20,7 +20,7 @@ _PHOTOS, _STYLES = 8, 2
 
 
 def drawn_training(weights: Path, folder: Path, device: str, steps: int, crop: int = 256) -> Trainer:
-    """Returns a training of so many steps on from a trained net; `folder` is for the loss network's file."""
+    """Returns a training that continues a trained net for N steps; `folder` is for the loss network's file."""
     write_loss_network(folder / "loss.safetensors", _WIDTHS)
     loss_network = load_loss_network(folder / "loss.safetensors").to(device)
     side = crop * 5 // 4

@@ -20,13 +20,13 @@ def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def words(weights: Path, engines: Path) -> list[str]:
+def argv(weights: Path, engines: Path) -> list[str]:
     return [str(weights), "--target", "sm86", "--engine-dir", str(engines), "--no-receipt", "--size", "1280x720"]
 
 
 def test_a_build_shows_its_progress_and_ends_with_an_engine(save_net: SaveNet, tmp_path: Path, rtx: Variant) -> None:
     engines = tmp_path / "engines"
-    with BackgroundBuild(words(save_net("full"), engines)) as build:
+    with BackgroundBuild(argv(save_net("full"), engines)) as build:
         assert build.done is None
         assert build.error == ""
         wait_for(lambda: build.progress.fraction > 0)
@@ -45,7 +45,7 @@ def test_a_build_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
 
 def test_leaving_cancels_and_leaves_nothing(save_net: SaveNet, tmp_path: Path, rtx: Variant) -> None:
     engines = tmp_path / "engines"
-    with BackgroundBuild(words(save_net("full"), engines)) as build:
+    with BackgroundBuild(argv(save_net("full"), engines)) as build:
         wait_for(lambda: build.progress.fraction > 0)
     assert build.done is False
     assert build.error == "stopped"

@@ -1,4 +1,4 @@
-"""What is built, what is there already, and what may not be used."""
+"""What is built, what exists already, and what cannot be used."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def net_at_home(save_net: SaveNet, home: Path, rtx: Variant) -> Path:
     return save_net("fast", folder=home)
 
 
-def nst_build(*words: object) -> int:
-    return cli.main([str(word) for word in words])
+def nst_build(*argv: object) -> int:
+    return cli.main([str(argument) for argument in argv])
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -62,12 +62,12 @@ def test_a_stored_engine_is_found_with_its_facts(cache: EngineCache) -> None:
     cache.store(SPEC, ENGINE, {"build_s": 1.5})
     found = cache.find(SPEC)
     assert read_engine(found) == ENGINE
-    assert found.facts["build_s"] == 1.5
+    assert found.metadata["build_s"] == 1.5
     assert sorted(path.suffix for path in cache.folder.iterdir()) == [".engine", ".json"]
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "reason"),
     [
         ({"source_sha256": "b" * 64}, "the weights changed from aaaaaaaa… to bbbbbbbb…"),
         ({"runtime_version": "1.8"}, "TensorRT's version changed from 1.7 to 1.8"),
@@ -76,15 +76,15 @@ def test_a_stored_engine_is_found_with_its_facts(cache: EngineCache) -> None:
         ({"opt_level": 5}, "the optimization level changed"),
     ],
 )
-def test_an_engine_is_not_used_where_a_fact_differs(change: dict[str, object], words: str, cache: EngineCache) -> None:
+def test_an_engine_is_not_used_if_its_spec_differs(change: dict[str, object], reason: str, cache: EngineCache) -> None:
     cache.store(SPEC, ENGINE, {})
     with pytest.raises(UnusableEngineError) as caught:
         cache.find(dataclasses.replace(SPEC, **change))  # type: ignore[arg-type]
-    assert words in str(caught.value)
+    assert reason in str(caught.value)
 
 
 def test_every_fact_of_a_spec_decides(cache: EngineCache) -> None:
-    """No field can be forgotten: changing any one of them makes the engine unusable or another file."""
+    """No field is forgotten: changing any of them makes the engine unusable or names another file."""
     cache.store(SPEC, ENGINE, {})
     for field in dataclasses.fields(EngineSpec):
         value = getattr(SPEC, field.name)
@@ -109,7 +109,7 @@ def test_a_damaged_engine_is_not_used(cache: EngineCache) -> None:
     with pytest.raises(UnusableEngineError, match="is damaged"):
         cache.find(SPEC)
     stored.path.with_suffix(".json").write_text("{")
-    with pytest.raises(UnusableEngineError, match="no side file that could be read"):
+    with pytest.raises(UnusableEngineError, match="has no readable side file"):
         cache.find(SPEC)
     stored.path.unlink()
     with pytest.raises(UnusableEngineError, match="is not built"):
@@ -198,7 +198,7 @@ def test_a_second_run_builds_nothing_and_a_change_builds_what_it_must(
     assert not list(engines.glob("*.partial"))
 
 
-def test_the_receipt_is_printed_kept_and_warns_below_the_floor(
+def test_the_accuracy_report_is_printed_kept_and_warns_below_the_floor(
     save_net: SaveNet, home: Path, tmp_path: Path, rtx: Variant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = save_net("fast", folder=home)
@@ -225,7 +225,7 @@ def test_an_onnx_file_becomes_an_engine(save_net: SaveNet, tmp_path: Path, rtx: 
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("argv", "code", "message"),
     [
         (["nonsense", "--target", "sm86"], 2, "no style called 'nonsense'"),
         (["gone.safetensors", "--target", "sm86"], 3, "no weights file at gone.safetensors"),
@@ -235,9 +235,9 @@ def test_an_onnx_file_becomes_an_engine(save_net: SaveNet, tmp_path: Path, rtx: 
     ],
 )
 def test_a_refusal_is_one_clear_line(
-    words: list[str], code: int, message: str, net_at_home: Path, capfd: pytest.CaptureFixture[str]
+    argv: list[str], code: int, message: str, net_at_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert nst_build(*words) == code
+    assert nst_build(*argv) == code
     error = capfd.readouterr().err
     assert error.startswith("nst-build: ")
     assert message in error
@@ -266,7 +266,7 @@ def test_a_bad_word_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
 def test_without_a_gpu_a_target_must_be_named(rtx: Variant) -> None:
     with pytest.raises(NoGpuError, match=r"no NVIDIA .*--target sm86"):
         find_target(rtx)
-    with pytest.raises(NoGpuError, match="rtx builds without: --runtime rtx"):
+    with pytest.raises(NoGpuError, match="to build without one, type: --runtime rtx"):
         find_target(dataclasses.replace(rtx, name="tensorrt"))
     assert find_target(rtx, "sm86") == BuildTarget("sm86")
     with pytest.raises(TargetError):
@@ -310,7 +310,7 @@ def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home
 
 
 def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[str]:
-    words = (
+    argv = (
         weights,
         "--target",
         "sm86",
@@ -323,7 +323,7 @@ def build_process(weights: Path, engines: Path, *more: str) -> subprocess.Popen[
         *more,
     )
     return subprocess.Popen(
-        [sys.executable, "-m", "build_engines.cli", *map(str, words)],
+        [sys.executable, "-m", "build_engines.cli", *map(str, argv)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -349,7 +349,7 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
     assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]
 
 
-def test_building_anew_that_is_killed_leaves_the_engine_that_was_there(
+def test_rebuilding_that_is_killed_leaves_the_engine_that_was_there(
     save_net: SaveNet, tmp_path: Path, rtx: Variant
 ) -> None:
     weights, engines = save_net("full"), tmp_path / "engines"

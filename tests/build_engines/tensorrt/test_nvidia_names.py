@@ -170,16 +170,16 @@ def test_pycuda_has_the_signatures_that_we_type_check_against(tmp_path: Path) ->
         "PycudaContext": "Context.",
         "PycudaGpu": "Device.",
     }
-    wanted = {
+    expected = {
         owner + name: len(inspect.signature(member).parameters) - (not owner) if callable(member) else -1
         for protocol, owner in owners.items()
         for name, member in vars(getattr(pycuda_device, protocol)).items()
         if (callable(member) or isinstance(member, property)) and (not name.startswith("_") or name == "__int__")
     }
-    assert wanted["memcpy_htod_async"] == 3
-    assert wanted["Stream.wait_for_event"] == 2
+    assert expected["memcpy_htod_async"] == 3
+    assert expected["Stream.wait_for_event"] == 2
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _PYCUDA_ARITIES, json.dumps(sorted(wanted))],
+        [sys.executable, "-W", "ignore", "-c", _PYCUDA_ARITIES, json.dumps(sorted(expected))],
         capture_output=True,
         text=True,
         check=False,
@@ -187,7 +187,7 @@ def test_pycuda_has_the_signatures_that_we_type_check_against(tmp_path: Path) ->
     )
     assert done.returncode == 0, done.stderr
     real: dict[str, int] = json.loads(done.stdout)
-    for name, arity in wanted.items():
+    for name, arity in expected.items():
         if name in {"Device", "Stream", "Event"}:  # classes: their constructors take self, too
             assert real[name] >= arity + 1, name
         elif name != "Context.pop":  # a static method of Boost

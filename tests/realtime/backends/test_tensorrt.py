@@ -399,7 +399,7 @@ def on_this_gpu(
         here = {
             "unavailable_reason": lambda: None,
             "first_gpu": lambda: None,
-            "load_flavour": lambda gpu: Variant("tensorrt", "11.4", trt),
+            "load_variant": lambda gpu: Variant("tensorrt", "11.4", trt),
             "find_engine": lambda *_: stored,
             "load_pycuda": lambda: gpu,
             "driver_library": lambda: libcuda,
