@@ -42,7 +42,7 @@ gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.gpu)
 clean:
 	rm -rf $(VENV) build *.egg-info
 
-# Which TensorRT, depends on the card: TensorRT for RTX is there already, and does not know data-centre cards.
+# Which TensorRT it needs depends on the card: TensorRT for RTX is there already, but knows no data-centre cards.
 $(VENV)/.gpu: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[tensorrt]"
 	touch $@

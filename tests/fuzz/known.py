@@ -11,25 +11,18 @@ KNOWN: Sequence[Known] = (
     Known(
         "unclear complaint", "", r"stopped after \d+ frames: Invalid argument", "times that step back end the output"
     ),
-    Known("unclear complaint", "", r"cannot write \S+ Invalid argument", "the output cannot hold a copied track"),
     Known("unclear complaint", "", r"does not start here \(", "an encoder refuses the size, and the encoder is blamed"),
     Known("unclear complaint", "", "has no attribute 'name'", "a track of an unknown codec ends the start"),
     Known("unclear complaint", "flv", "list index out of range", "a track that appears later ends the file"),
     Known("unclear complaint", "", "too large to convert to int", "a frame rate beyond 31 bits"),
-    Known("unclear complaint", ".* in a row", "is not a valid Type", "numbered pictures with EXIF"),
-    Known("crash", ".* in a row", "signal 11", "numbered pictures with a colour profile"),
     Known("hang", "ts", "", "--fps fills a leap of the clock with hours of one frame", always=False),
     Known("frames", "3gp", "10 reported, 1 decoded", "frames are written that a player does not show"),
-    Known("memory", "(jpg|webp)", "", "a picture of a kilobyte that says it is huge takes gigabytes"),
     Known("unclear complaint", "avif", "Failed to decode frame", "a damaged AVIF"),
     Known("noise", "style", "infer_request", "a graph with the wrong ends is found out in mid-show"),
     Known("unclear complaint", "style", "infer_request", "a graph with the wrong ends is found out in mid-show"),
     Known("unclear complaint", "style", "ONNXRuntimeError", "a graph with wrong shapes is found out in mid-show"),
     Known("control characters", "style", "onnxruntime", "ONNX Runtime prints in colour by itself"),
-    Known("unclear complaint", "style", "bfloat16", "a bfloat16 tensor"),
-    Known("fatal to others", "style folder", "bfloat16", "a bfloat16 tensor ends the show of another style"),
     Known("unclear complaint", "style", "no net called ''", "a style that names no net"),
-    Known("unclear complaint", "settings", "x{900}|9{900}", "a settings value is printed whole, however long"),
 )
 
 # Seed and index of cases that broke the contract once; they run with every test.
