@@ -60,7 +60,7 @@ CONFIGS: Mapping[str, NetworkConfig] = {
         NetworkConfig(
             name="fast",
             down=(Stage(16, 5, 2), Stage(32, 3, 2, blocks=1), Stage(64, 3, 2, blocks=4)),
-            up=(Stage(32, 3, 2, blocks=1, skip=True), Stage(16, 3, 2), Stage(16, 3, 1)),
+            up=(Stage(32, 3, 2, blocks=1, skip=True), Stage(16, 3, 2, skip=True), Stage(16, 3, 1)),
             head_kernel=3,
             head_scale=2,
         ),
@@ -68,7 +68,7 @@ CONFIGS: Mapping[str, NetworkConfig] = {
         NetworkConfig(
             name="full",
             down=(Stage(32, 5, 2), Stage(64, 3, 2, blocks=1), Stage(128, 3, 2, blocks=5)),
-            up=(Stage(64, 3, 2, blocks=1, skip=True), Stage(32, 3, 2), Stage(32, 3, 1)),
+            up=(Stage(64, 3, 2, blocks=1, skip=True), Stage(32, 3, 2, skip=True), Stage(32, 3, 1)),
             head_kernel=3,
             head_scale=2,
         ),
