@@ -5,6 +5,7 @@ Both folders have the same layout, and the user's comes first:
     <network>.safetensors            a net that many styles share, or a net with a style of its own inside
     <network>.onnx                   the same net for the backends
     <network>/<style>.safetensors    a style of that net
+    encoder.safetensors              what predicts styles of these nets from pictures
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pathlib import Path
 
 import platformdirs
 
+from styles.encoder_weights import is_encoder
 from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
 USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
+# The name of the encoder's file, which no net can have.
+ENCODER_NAME = "encoder"
 # The metadata key by which a style vector names the net that it was trained with.
 NETWORK_SHA256 = "network_sha256"
 # No picture is called more than that; it would fill the screen.
@@ -109,8 +113,15 @@ def list_networks() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (user_folder(), SHIPPED_FOLDER):
         for path in sorted(folder.glob("*.safetensors")):
-            found.setdefault(path.stem, path)
+            if path.stem != ENCODER_NAME:
+                found.setdefault(path.stem, path)
     return found
+
+
+def encoder_path() -> Path | None:
+    """Returns the file of the style encoder, the user's own before the shipped one; None if there is neither."""
+    paths = (folder / f"{ENCODER_NAME}.safetensors" for folder in (user_folder(), SHIPPED_FOLDER))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def list_styles(
@@ -125,7 +136,7 @@ def list_styles(
     for path in _files():
         try:
             metadata = read_metadata(path)
-            style = _style_from_metadata(path, metadata) if holds_style(metadata) else None
+            style = _style_from_metadata(path, metadata) if _is_style(metadata) else None
         except WeightsError as exc:
             on_damaged(path, exc)
             continue
@@ -169,6 +180,8 @@ def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
         if len(facts[key]) > _LONGEST_FACT:
             raise WeightsError(f"{path} has a {key} of {len(facts[key])} characters; expected {_LONGEST_FACT} at most")
     facts["title"] = facts["title"] or path.stem
+    if is_encoder(metadata):
+        raise WeightsError(f"{path} is a style encoder, not a style")
     if not holds_style(metadata):
         raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
     dedicated = is_network(metadata)
@@ -222,6 +235,10 @@ def _files() -> Iterable[Path]:
     for folder in (user_folder(), SHIPPED_FOLDER):
         yield from sorted(folder.glob("*.safetensors"), key=str)
         yield from sorted(folder.glob("*/*.safetensors"), key=str)
+
+
+def _is_style(metadata: Mapping[str, str]) -> bool:
+    return holds_style(metadata) and not is_encoder(metadata)
 
 
 def _printable(text: str) -> str:

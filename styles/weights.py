@@ -85,7 +85,7 @@ def save_network(
     """
     if vector is not None:
         arrays, metadata = {**arrays, _VECTOR_NAME: vector}, {**metadata, _STYLE_INSIDE_KEY: "yes"}
-    _save(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()}, picture)
+    save_tensors(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()}, picture)
     return file_sha256(path)
 
 
@@ -93,12 +93,12 @@ def save_style(
     path: Path, vector: NDArray[np.floating], metadata: Mapping[str, str], picture: bytes | None = None
 ) -> None:
     """Writes the style vector as float16, and beside it the small copy of its picture, if there is one."""
-    _save(path, {_VECTOR_NAME: vector}, metadata, picture)
+    save_tensors(path, {_VECTOR_NAME: vector}, metadata, picture)
 
 
 def load_network(path: Path) -> NetworkWeights:
     """Returns the net in `path`, arrays in float32. Raises WeightsError or FileNotFoundError."""
-    arrays, metadata = _load(path)
+    arrays, metadata = load_tensors(path)
     config = _config(path, metadata)
     vector = arrays.pop(_VECTOR_NAME, None)
     return NetworkWeights(config, arrays, metadata, file_sha256(path), vector)
@@ -106,7 +106,7 @@ def load_network(path: Path) -> NetworkWeights:
 
 def load_style(path: Path) -> StyleVector:
     """Returns the style vector in `path`, alone or inside a net. Raises WeightsError or FileNotFoundError."""
-    arrays, metadata = _load(path)
+    arrays, metadata = load_tensors(path)
     vector = arrays.get(_VECTOR_NAME)
     if vector is None or vector.ndim != 1:
         raise WeightsError(f"{path} holds no style vector but {', '.join(sorted(arrays)[:4]) or 'nothing'}")
@@ -182,7 +182,13 @@ def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
     return config
 
 
-def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]]:
+def load_tensors(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]]:
+    """Returns the tensors of a safetensors file as float32, without the picture in it, and its metadata.
+
+    Raises:
+        WeightsError: the file is damaged, or holds values of another type.
+        FileNotFoundError: there is no such file.
+    """
     try:
         metadata = read_metadata(path)
     except WeightsError as exc:
@@ -202,7 +208,8 @@ def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]
     return arrays, metadata
 
 
-def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str], picture: bytes | None) -> None:
+def save_tensors(path: Path, arrays: Arrays, metadata: Mapping[str, str], picture: bytes | None = None) -> None:
+    """Writes arrays as float16, and beside them the small copy of a picture, if there is one; atomically."""
     tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()
     }
