@@ -16,13 +16,13 @@ from PIL import Image, UnidentifiedImageError
 from styles.weights import WeightsError, picture_bytes
 
 SHORT_SIDE = 256
-# WebP knows none beyond 16383 pixels; of a picture this long, a part would do as well.
+# WebP ends at 16383 pixels, and of a picture this long a part would do as well.
 _LONG_SIDE = 4096
 _QUALITY = 90
 
 
 def small_copy(picture: NDArray[np.uint8]) -> bytes:
-    """Returns a WebP of the picture (H x W x 3 uint8 RGB) with a short side of 256 pixels; a smaller one is kept so."""
+    """Returns a WebP with a short side of at most 256 pixels of a picture, H x W x 3 uint8 RGB."""
     image = Image.fromarray(picture)
     scale = min(1.0, SHORT_SIDE / min(image.size), _LONG_SIDE / max(image.size))
     if scale < 1:
@@ -34,9 +34,10 @@ def small_copy(picture: NDArray[np.uint8]) -> bytes:
 
 
 def kept_picture(path: Path) -> NDArray[np.uint8] | None:
-    """Returns the picture that a style file holds, H x W x 3 uint8 RGB, or None where it holds none.
+    """Returns the picture that a style file holds, H x W x 3 uint8 RGB, or None if it holds none.
 
-    Raises WeightsError where the file or the picture in it is damaged.
+    Raises:
+        WeightsError: the file or the picture in it is damaged.
     """
     data = picture_bytes(path)
     if data is None:

@@ -5,6 +5,7 @@ Both folders have the same layout, and the user's comes first:
     <network>.safetensors            a net that many styles share, or a net with a style of its own inside
     <network>.onnx                   the same net for the backends
     <network>/<style>.safetensors    a style of that net
+    encoder.safetensors              what predicts styles of these nets from pictures
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pathlib import Path
 
 import platformdirs
 
+from styles.encoder_weights import is_encoder
 from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
 USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
+# The name of the encoder's file, which no net can have.
+ENCODER_NAME = "encoder"
 # The metadata key by which a style vector names the net that it was trained with.
 NETWORK_SHA256 = "network_sha256"
 # No picture is called more than that; it would fill the screen.
@@ -38,7 +42,7 @@ class StyleMismatchError(ValueError):
 
 @dataclass(frozen=True)
 class StylePicture:
-    """A painting: what the metadata of a style trained from it say. `year` is '' where it is not surely known."""
+    """What the metadata of a style say about the painting it was trained from. `year` is "" if it is uncertain."""
 
     name: str
     title: str
@@ -88,7 +92,7 @@ class Style:
 
     @property
     def network_path(self) -> Path:
-        """The weights file of the style's net. Raises UnknownStyleError where there is none."""
+        """The weights file of the style's net. Raises UnknownStyleError if there is none."""
         return self.path if self.dedicated else network_path(self.network)
 
 
@@ -109,8 +113,15 @@ def list_networks() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (user_folder(), SHIPPED_FOLDER):
         for path in sorted(folder.glob("*.safetensors")):
-            found.setdefault(path.stem, path)
+            if path.stem != ENCODER_NAME:
+                found.setdefault(path.stem, path)
     return found
+
+
+def encoder_path() -> Path | None:
+    """Returns the file of the style encoder, the user's own before the shipped one; None if there is neither."""
+    paths = (folder / f"{ENCODER_NAME}.safetensors" for folder in (user_folder(), SHIPPED_FOLDER))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def list_styles(
@@ -119,13 +130,13 @@ def list_styles(
     """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
 
     A style that no longer belongs to its net is listed too; `find_style` refuses it. Files that cannot be read are left
-    out, and `on_damaged` is told of them.
+    out; `on_damaged` gets their paths and errors.
     """
     found: dict[tuple[str, str], Style] = {}
     for path in _files():
         try:
             metadata = read_metadata(path)
-            style = _style_from_metadata(path, metadata) if holds_style(metadata) else None
+            style = _style_from_metadata(path, metadata) if _is_style(metadata) else None
         except WeightsError as exc:
             on_damaged(path, exc)
             continue
@@ -138,7 +149,7 @@ def find_style(name: str, network: str | None = None) -> Style:
     """Returns the style of that name, of the given net or else of the first net that has it; or that of a file.
 
     `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, WeightsError, and
-    StyleMismatchError where the style belongs to another training of its net.
+    StyleMismatchError if the style belongs to another training of its net.
     """
     if Path(name).suffix == ".safetensors":
         found = style_from_file(Path(name))
@@ -169,6 +180,8 @@ def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
         if len(facts[key]) > _LONGEST_FACT:
             raise WeightsError(f"{path} has a {key} of {len(facts[key])} characters; expected {_LONGEST_FACT} at most")
     facts["title"] = facts["title"] or path.stem
+    if is_encoder(metadata):
+        raise WeightsError(f"{path} is a style encoder, not a style")
     if not holds_style(metadata):
         raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
     dedicated = is_network(metadata)
@@ -185,14 +198,19 @@ def network_path(name: str) -> Path:
 
 
 def onnx_path(name: str) -> Path:
-    """Returns where the ONNX file of a net lies or will lie: beside its weights. Raises UnknownStyleError."""
+    """Returns the path of a net's ONNX file, which need not exist: beside its weights. Raises UnknownStyleError."""
     return network_path(name).with_suffix(".onnx")
 
 
 def check_belongs(style: Style, net: Path | None = None) -> None:
-    """Raises StyleMismatchError where the style vector was trained with other weights than its net has now.
+    """Checks that a style vector was trained with the weights that its net has now.
 
-    net: the weights file of its net, looked up if it is not given.
+    Args:
+        style: the style.
+        net: the weights file of its net; by default that of the registry.
+
+    Raises:
+        StyleMismatchError: the net was trained again since.
     """
     if style.dedicated:
         return
@@ -222,6 +240,10 @@ def _files() -> Iterable[Path]:
     for folder in (user_folder(), SHIPPED_FOLDER):
         yield from sorted(folder.glob("*.safetensors"), key=str)
         yield from sorted(folder.glob("*/*.safetensors"), key=str)
+
+
+def _is_style(metadata: Mapping[str, str]) -> bool:
+    return holds_style(metadata) and not is_encoder(metadata)
 
 
 def _printable(text: str) -> str:
