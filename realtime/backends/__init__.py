@@ -44,15 +44,49 @@ class Net:
     size_multiple: int
 
 
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """How much of the last painting goes into the next one. The frame in which motion is looked for is h x w.
+
+    Args:
+        flow: where each of its pixels was, as an offset in pixels of the painting, h x w x 2 float32.
+        new: 255 where nothing of the last painting stays, else 0; h x w uint8.
+        kept: how much of the last painting stays elsewhere, 0..1.
+    """
+
+    flow: NDArray[np.float32]
+    new: NDArray[np.uint8]
+    kept: float
+
+
+class Blender(Protocol):
+    """Keeps the last painting on the device that paints, and blends it into the next one there."""
+
+    def finish(self, blend: Blend | None) -> Pixels:
+        """Waits for the painter's oldest frame in flight, and returns it blended; that is also what is kept of it.
+
+        Args:
+            blend: how; None to keep nothing of the last painting.
+        """
+
+    def kept(self) -> Pixels | None:
+        """Returns what is kept of the last painting, H x W x 3 uint8 RGB; None if there is nothing."""
+
+    def keep(self, painted: Pixels) -> None:
+        """Keeps a painting, H x W x 3 uint8 RGB, in place of the last one."""
+
+
 class Painter(Protocol):
     """A net that is loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
 
     Frames and results are H x W x 3 uint8 RGB. The caller may keep a result: no later frame writes into it. A frame
-    must not be changed between its start and its finish. `description` says what paints, in a few words.
+    must not be changed between its start and its finish. `description` says what paints, in a few words. `blender`
+    finishes frames in place of `finish` if paintings are to be blended; it is None if that is left to the processor.
     """
 
     depth: int
     description: str
+    blender: Blender | None
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         """Starts to paint a frame.
@@ -116,6 +150,10 @@ BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
 # By speed on an NVIDIA card. Their modules have `finds_cuda()`.
 _ALSO_ON_CUDA = ("pytorch", "onnxruntime")
+# Where paintings are blended by the graph of build_engines/onnx/blend.py, on the device that paints them. On processors
+# OpenCV does it, with bytes: by a measurement (docs/lab/stabilizer.md, `python -m tools.measure_blend`) it takes a
+# fraction of the time of that graph in OpenVINO or ONNX Runtime.
+BLENDS_BY_GRAPH = ("cuda",)
 # A CUDA context belongs to one thread at a time.
 _THREAD_SAFE = ("openvino", "onnxruntime")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime.backends import Net, Vector, not_installed, opening
+from realtime.backends import Blender, Net, Vector, not_installed, opening
 from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
 from styles.support.silent_imports import import_openvino
@@ -40,6 +40,8 @@ class OpenVinoPainter:
         height: of the frames.
         hint: with "THROUGHPUT" there are several streams of one or few cores each, with a request for every stream.
     """
+
+    blender: Blender | None = None
 
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
         core = openvino_core()

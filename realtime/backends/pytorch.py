@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from build_engines.onnx.blend import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
 from realtime.backends import BackendUnavailableError, Net, Painter, Vector, not_installed, opening
-from realtime.backends.slots import Launch, SlotPainter
+from realtime.backends.gpu import Launch
+from realtime.backends.slots import SlotPainter
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 
@@ -44,8 +47,8 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     with opening("pytorch", net):
         device = TorchDevice()
         with device.current():
-            painting = TorchNet(net.weights)
-        return SlotPainter(device, painting, width, height)
+            painting, blend = TorchNet(net.weights), TorchBlend()
+        return SlotPainter(device, painting, width, height, blend=blend)
 
 
 def _cpu_painter(weights: Path) -> Painter:
@@ -99,6 +102,10 @@ class TorchDevice:
         with self._torch.cuda.stream(queue):
             self._torch.from_numpy(target).copy_(source, non_blocking=True)
 
+    def copy(self, target: torch.Tensor, source: torch.Tensor, size: int, queue: torch.cuda.Stream) -> None:  # noqa: ARG002 - tensors know their size
+        with self._torch.cuda.stream(queue):
+            target.copy_(source, non_blocking=True)
+
     def record(self, event: torch.cuda.Event, queue: torch.cuda.Stream) -> None:
         event.record(queue)
 
@@ -123,26 +130,69 @@ class TorchNet:
 
         from build_engines.onnx.pixel_net import pixel_net_from_weights
 
-        self._torch = torch
         net = pixel_net_from_weights(weights)
         self.style_size = 0 if net.style is not None else net.net.style_size
         net.halve()
         net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.cuda()
-        self.queue = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self._pool = torch.cuda.graph_pool_handle()  # one for all slots: they run one after the other
+        self._recorder = _Recorder()
+        self.queue = self._recorder.queue
         self.description = f"pytorch cuda f16, {torch.cuda.get_device_name()}"
 
     def prepare(self, frame: torch.Tensor, style: torch.Tensor | None, painted: torch.Tensor) -> Launch:
+        launch, failure = self._recorder.record(lambda: painted.copy_(self._net(frame[None], style)[0]))
+        if failure and "no CUDA graph" not in self.description:
+            self.description += f" (no CUDA graph: {failure})"
+        return launch
+
+    def close(self) -> None:
+        del self._net
+
+
+class TorchBlend:
+    """The blend of paintings, as the `GpuBlend` of gpu.py."""
+
+    def __init__(self) -> None:
+        # before the net that paints the next frame: its result is waited for
+        self._recorder = _Recorder(priority=-1)
+        self.queue = self._recorder.queue
+
+    def prepare(self, buffers: Mapping[str, torch.Tensor]) -> Launch:
+        from build_engines.onnx.blend_net import blend_in_torch
+
+        def blend() -> None:
+            last, painted, flow, new = (buffers[name][None] for name in (LAST, NEW_PAINTING, FLOW, NEW))
+            shown, mixed = blend_in_torch(last, painted, flow, new, buffers[KEPT])
+            buffers[SHOWN].copy_(shown[0])
+            buffers[MIXED].copy_(mixed[0])
+
+        return self._recorder.record(blend)[0]
+
+    def close(self) -> None:
+        """Nothing to do: its graphs go with its slots."""
+
+
+class _Recorder:
+    """Records work as CUDA graphs on a stream of its own; all of them share their memory: one runs after the other.
+
+    Args:
+        priority: of the stream; work on one with a lower number comes first.
+    """
+
+    def __init__(self, priority: int = 0) -> None:
+        import torch
+
+        self._torch = torch
+        self.queue = torch.cuda.Stream(priority=priority)  # type: ignore[no-untyped-call]
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def record(self, work: Callable[[], object]) -> tuple[Launch, str]:
+        """Returns a call that enqueues the work, and why it is not a graph, '' if it is."""
         torch = self._torch
 
-        def paint() -> None:
-            with torch.inference_mode():
-                painted.copy_(self._net(frame[None], style)[0])
-
         def enqueue() -> None:
-            with torch.cuda.stream(self.queue):
-                paint()
+            with torch.cuda.stream(self.queue), torch.inference_mode():
+                work()
 
         for _ in range(3):  # cuDNN chooses its kernels in the first runs
             enqueue()
@@ -152,18 +202,14 @@ class TorchNet:
             with (
                 _RECORDING,
                 torch.cuda.graph(graph, pool=self._pool, stream=self.queue, capture_error_mode="thread_local"),
+                torch.inference_mode(),
             ):
-                paint()
+                work()
         except RuntimeError as exc:
-            if "no CUDA graph" not in self.description:
-                self.description += f" (no CUDA graph: {str(exc).splitlines()[0]})"
-            return enqueue
+            return enqueue, str(exc).splitlines()[0]
 
         def replay() -> None:
             with torch.cuda.stream(self.queue):
                 graph.replay()
 
-        return replay
-
-    def close(self) -> None:
-        del self._net
+        return replay, ""

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 from build_engines.doctor import no_tensorrt_reason
 from build_engines.gpus import NoGpuError, driver_library, first_gpu
+from build_engines.onnx.blend import BLEND_TENSORS
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.tensorrt.engines import BuildSource, TargetError, find_target, plan_engine
+from build_engines.tensorrt.engines import (
+    BuildSource,
+    BuildTarget,
+    TargetError,
+    find_target,
+    plan_blend,
+    plan_engine,
+)
 from build_engines.tensorrt.run import LoadedEngine, NoPycudaError, load_pycuda
 from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_errors, load_variant
 from realtime.backends import BackendUnavailableError, Net, Painter
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
+from realtime.backends.gpu import Launch
 from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
-from realtime.backends.slots import Launch, SlotPainter
+from realtime.backends.slots import SlotPainter
 
 
 class EngineMissingError(BackendUnavailableError):
@@ -59,7 +69,8 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
         device = PycudaDevice(driver)
         with device.current():
             engine = TensorRTNet(device, stored, variant)
-        return SlotPainter(device, engine, width, height)
+            blend = _open_blend(device, engine, stored.spec, variant)
+        return SlotPainter(device, engine, width, height, blend=blend)
     except UnusableEngineError as exc:
         # by what is written beside it, it is the right engine: nst-build would not build it again by itself
         raise _missing(net, stored.spec, exc, "--rebuild") from exc
@@ -77,6 +88,16 @@ def find_engine(net: Net, width: int, height: int, variant: Variant) -> StoredEn
         raise _missing(net, spec, exc) from exc
     except (TargetError, NoGpuError, NoTensorRTError, ValueError) as exc:
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
+
+
+def _open_blend(device: PycudaDevice, net: TensorRTNet, spec: EngineSpec, variant: Variant) -> TensorRTBlend | None:
+    """Returns the blend of paintings of a net; without an engine for it, None, and the net's description says so."""
+    wanted = plan_blend((spec.width, spec.height), variant, BuildTarget(spec.target, spec.gpu))
+    try:
+        return TensorRTBlend(device, EngineCache().find(wanted), variant)
+    except UnusableEngineError as exc:
+        net.description += f" (blending on the processor: {exc}; nst-build builds it)"
+        return None
 
 
 def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError, *more: str) -> EngineMissingError:
@@ -137,7 +158,7 @@ def shared_workspace(device: PycudaDevice) -> Workspace:
 
 
 class TensorRTNet:
-    """An engine and its execution context, as the `GpuNet` of slots.py."""
+    """An engine and its execution context, as the `GpuNet` of gpu.py."""
 
     def __init__(self, device: PycudaDevice, stored: StoredEngine, variant: Variant) -> None:
         trt = variant.trt
@@ -157,7 +178,7 @@ class TensorRTNet:
         addresses = {FRAME: int(frame), PAINTED: int(painted)}
         if style is not None:
             addresses[STYLE] = int(style)
-        slot = _EngineSlot(addresses)
+        slot = _EngineSlot(self._context, self._variant, self.queue, addresses)
         self._slots.append(slot)
         self._ready(slot)
         if slot.no_graph_reason and not self._slots[:-1]:
@@ -166,7 +187,7 @@ class TensorRTNet:
 
     def close(self) -> None:
         for slot in self._slots:
-            slot.forget_graph()
+            slot.close()
         self._slots.clear()
         self._context = None
         self._loaded.close()
@@ -175,44 +196,90 @@ class TensorRTNet:
     def _launch(self, slot: _EngineSlot) -> None:
         if slot.moves != self._workspace.moves:
             self._ready(slot)
-        if slot.graph is not None:
-            slot.graph.launch()
-        else:
-            self._enqueue(slot)
-
-    def _enqueue(self, slot: _EngineSlot) -> None:
-        for name, address in slot.addresses.items():
-            self._context.set_tensor_address(name, address)
-        if not self._context.execute_async_v3(self.queue.handle):
-            raise RuntimeError(f"the engine does not run: {last_errors(self._variant)}")
+        slot.launch()
 
     def _ready(self, slot: _EngineSlot) -> None:
-        """Runs the slot once, which makes the kernels ready, and records it as a graph if that is possible."""
         slot.forget_graph()
         workspace = self._workspace
         if self._moves != workspace.moves:
             self.queue.synchronize()
             self._context.set_device_memory(workspace.address, workspace.size)
             self._moves = workspace.moves
-        self._enqueue(slot)
-        self.queue.synchronize()
-        try:
-            slot.graph = CudaGraph(driver_library(), self.queue.handle, lambda: self._enqueue(slot))
-        except CudaGraphError as exc:
-            slot.no_graph_reason = str(exc)
+        slot.record()
         slot.moves = workspace.moves
 
 
-class _EngineSlot:
-    """The addresses of one slot, and the graph recorded with them when the workspace had moved `moves` times."""
+class TensorRTBlend:
+    """The engine that blends paintings, as the `GpuBlend` of gpu.py.
 
-    def __init__(self, addresses: dict[str, int]) -> None:
-        self.addresses = addresses
-        self.graph: CudaGraph | None = None
+    It has a queue and memory of its own, since it runs while the net paints the next frame.
+    """
+
+    def __init__(self, device: PycudaDevice, stored: StoredEngine, variant: Variant) -> None:
+        self._variant = variant
+        self._context: Any = None
+        self._loaded = LoadedEngine(stored, variant, BLEND_TENSORS)
+        self._context = self._loaded.create_context()
+        self._slots: list[_EngineSlot] = []
+        self.queue: PycudaStream = device.queue()
+
+    def prepare(self, buffers: Mapping[str, PycudaMemory]) -> Launch:
+        addresses = {name: int(memory) for name, memory in buffers.items()}
+        slot = _EngineSlot(self._context, self._variant, self.queue, addresses)
+        self._slots.append(slot)
+        slot.record()
+        return slot.launch
+
+    def close(self) -> None:
+        for slot in self._slots:
+            slot.close()
+        self._slots.clear()
+        self._context = None
+        self._loaded.close()
+
+
+class _EngineSlot:
+    """An engine with the addresses of one slot.
+
+    `moves` says how often the net's workspace had moved when its graph was recorded, `no_graph_reason` why there is no
+    graph.
+    """
+
+    def __init__(self, context: Any, variant: Variant, queue: PycudaStream, addresses: dict[str, int]) -> None:
+        self._context, self._variant, self._queue, self._addresses = context, variant, queue, addresses
+        self._graph: CudaGraph | None = None
         self.moves = -1
         self.no_graph_reason = ""
 
+    def record(self) -> None:
+        """Runs the engine once, which makes the kernels ready, and records it as a graph if that is possible."""
+        self._enqueue()
+        self._queue.synchronize()
+        try:
+            self._graph = CudaGraph(driver_library(), self._queue.handle, self._enqueue)
+        except CudaGraphError as exc:
+            self.no_graph_reason = str(exc)
+
+    def launch(self) -> None:
+        """Puts the engine's work on the queue."""
+        if self._graph is not None:
+            self._graph.launch()
+        else:
+            self._enqueue()
+
     def forget_graph(self) -> None:
-        if self.graph is not None:
-            self.graph.close()
-            self.graph = None
+        """Gives back the graph, if there is one."""
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
+
+    def close(self) -> None:
+        """Gives back the graph, and lets go of the context, which must not outlive its engine."""
+        self.forget_graph()
+        self._context = None
+
+    def _enqueue(self) -> None:
+        for name, address in self._addresses.items():
+            self._context.set_tensor_address(name, address)
+        if not self._context.execute_async_v3(self._queue.handle):
+            raise RuntimeError(f"the engine does not run: {last_errors(self._variant)}")

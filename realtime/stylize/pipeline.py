@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from realtime.backends import Backend, Net, Painter
+from realtime.backends import Backend, Blender, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, enlarged
 from realtime.stylize.styles import LoadedStyle
@@ -31,11 +31,16 @@ class PaintedFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A painting in progress: the pixels that the painter got, and the painting's share of the result, 0..1."""
+    """A painting in progress.
+
+    pixels: the frame at the net's scale. exact: whether the painter got the frame itself, neither scaled nor padded.
+    share: the painting's share of the result, 0..1.
+    """
 
     pixels: Pixels
     painter: Painter
     share: float
+    exact: bool
 
 
 _Key = tuple[Net, int, int]
@@ -145,12 +150,25 @@ class NetPipeline:
         if size != frame.size:
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         painter = self.painter(style.net, size)
-        painter.start(_pad(pixels, style.net.size_multiple), style.vector)
-        return _Layer(pixels, painter, share)
+        padded = _pad(pixels, style.net.size_multiple)
+        painter.start(padded, style.vector)
+        return _Layer(pixels, painter, share, exact=padded is frame.pixels)
 
-    def finish(self) -> PaintedFrame:
-        """Waits for the oldest frame in flight and returns it painted."""
+    @property
+    def blender(self) -> Blender | None:
+        """What blends the oldest frame in flight where it is painted; None if that is left to the processor."""
+        _, layers = self._started[0]
+        return layers[0].painter.blender if len(layers) == 1 and layers[0].exact else None
+
+    def finish(self, blended: Callable[[], Pixels] | None = None) -> PaintedFrame:
+        """Waits for the oldest frame in flight and returns it painted.
+
+        Args:
+            blended: finishes it by `blender`, in place of its painter.
+        """
         frame, layers = self._started.popleft()
+        if blended is not None:
+            return PaintedFrame(frame, blended())
         pixels = frame.pixels
         for layer in layers:
             height, width = layer.pixels.shape[:2]

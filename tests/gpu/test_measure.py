@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from build_engines.gpus import no_gpu_reason
-from realtime.backends import Vector
+from realtime.backends import Blender, Vector
 from realtime.frames import Pixels
 from tests.conftest import ROOT
 from tests.gpu.__main__ import Line, bounds
@@ -24,6 +24,7 @@ class SlowPainter:
     """Takes `seconds` a frame, one after the other, from the moment it is started."""
 
     description = "slow"
+    blender: Blender | None = None
 
     def __init__(self, seconds: float, depth: int) -> None:
         self.seconds, self.depth = seconds, depth

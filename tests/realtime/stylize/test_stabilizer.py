@@ -1,24 +1,31 @@
-"""The dial against flicker: what stands still calms down, what moves leaves no ghost, a cut is a cut."""
+"""The dial against flicker: what stands still calms down, what moves leaves no ghost, a cut is a cut.
+
+Paintings are blended in OpenCV, and by the graph that runs on GPUs, here on the processor.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 
-from realtime.backends import Backend, Vector, choose_backend
+from build_engines.onnx.blend import BLEND_GRAPH
+from realtime.backends import Backend, Blender, Vector, choose_backend
+from realtime.backends.onnxruntime import OnnxBlender
 from realtime.frames import Frame, Pixels
 from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.screen.display import Screen
 from realtime.session import DEFAULT_STEADINESS, Session
+from realtime.stylize.scene_motion import MotionEstimator, SceneMotion
 from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import load_styles
 from realtime.stylize.stylizer import FrameStylizer
@@ -45,11 +52,44 @@ def noisy(picture: Pixels, seed: int, sigma: float = 3.0) -> Pixels:
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
-def stabilized(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
-    """Returns the paintings (without any: the frames themselves) stabilized."""
-    stabilizer = Stabilizer()
-    pairs = zip(frames, paintings or frames, strict=True)
-    return [stabilizer.blend(painting, stabilizer.watch(frame, "style", dial)) for frame, painting in pairs]
+class Steady:
+    """A stabilizer with frames and paintings of its own; `blender` blends them, None for OpenCV."""
+
+    def __init__(self, by_graph: bool) -> None:
+        self.motion, self._stabilizer = MotionEstimator(), Stabilizer()
+        self._painted: deque[onnxruntime.OrtValue] = deque()
+        session = onnxruntime.InferenceSession(str(BLEND_GRAPH), providers=["CPUExecutionProvider"])
+        self._blender = OnnxBlender(session, self._painted.popleft, "cpu") if by_graph else None
+
+    def watch(self, frame: Pixels, style: str = "style", dial: float = 1.0) -> SceneMotion:
+        return self.motion.watch(frame, style, dial)
+
+    def blend(self, painting: Pixels, motion: SceneMotion) -> Pixels:
+        if self._blender is None:
+            return self._stabilizer.blend(painting, motion)
+        self._painted.append(onnxruntime.OrtValue.ortvalue_from_numpy(painting[None]))
+        return self._stabilizer.finish(self._blender, motion)
+
+
+NewSteady = Callable[[], Steady]
+Stabilized = Callable[..., list[Pixels]]
+
+
+@pytest.fixture(params=["OpenCV", "the graph"])
+def new_steady(request: pytest.FixtureRequest) -> NewSteady:
+    """Returns a function that makes a stabilizer."""
+    return lambda: Steady(by_graph=request.param == "the graph")
+
+
+@pytest.fixture
+def stabilized(new_steady: NewSteady) -> Stabilized:
+    """Returns `stabilized(frames, paintings, dial)`: the paintings (without any: the frames themselves) stabilized."""
+
+    def run(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
+        steady, pairs = new_steady(), zip(frames, paintings or frames, strict=True)
+        return [steady.blend(painting, steady.watch(frame, dial=dial)) for frame, painting in pairs]
+
+    return run
 
 
 def flicker(pictures: Sequence[Pixels]) -> float:
@@ -67,7 +107,7 @@ def error(one: Pixels, other: Pixels) -> float:
 # --- the blending itself
 
 
-def test_a_still_scene_is_calmer_the_higher_the_dial() -> None:
+def test_a_still_scene_is_calmer_the_higher_the_dial(stabilized: Stabilized) -> None:
     frames = [noisy(texture(1), seed) for seed in range(30)]
     off, half, default, full = (
         flicker(stabilized(frames, dial=dial)[10:]) for dial in (0.0, 0.5, DEFAULT_STEADINESS, 1.0)
@@ -77,7 +117,7 @@ def test_a_still_scene_is_calmer_the_higher_the_dial() -> None:
     assert default < 0.5 * off
 
 
-def test_a_painting_that_flickers_is_held_while_the_camera_moves() -> None:
+def test_a_painting_that_flickers_is_held_while_the_camera_moves(stabilized: Stabilized) -> None:
     wide = texture(2, (480, 240))
     frames = [np.ascontiguousarray(wide[:, 3 * k : 3 * k + 320]) for k in range(20)]
     paintings = [noisy(255 - frame, k, sigma=20) for k, frame in enumerate(frames)]
@@ -93,7 +133,7 @@ def test_a_painting_that_flickers_is_held_while_the_camera_moves() -> None:
     assert detail(result[-1]) > 0.75 * detail(paintings[-1])
 
 
-def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before() -> None:
+def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before(stabilized: Stabilized) -> None:
     def strokes(seed: int) -> Pixels:
         """Returns a painting with strokes of four pixels that are never twice alike, as nets make them of noise."""
         coarse = np.random.default_rng(seed).standard_normal((SIZE[1] // 3, SIZE[0] // 3, 3)).astype(np.float32)
@@ -109,7 +149,7 @@ def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before() -
 
 @pytest.mark.parametrize("speed", [2, 6, 16, 40])
 @pytest.mark.parametrize("background", [np.full((480, 640, 3), 60, np.uint8), texture(3, (640, 480))])
-def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels) -> None:
+def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels, stabilized: Stabilized) -> None:
     frames, covered = [], []
     for k in range(12):
         mask = np.zeros(background.shape[:2], bool)
@@ -126,22 +166,22 @@ def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_hard_cut_shows_nothing_of_the_scene_before(seed: int) -> None:
+def test_a_hard_cut_shows_nothing_of_the_scene_before(seed: int, stabilized: Stabilized) -> None:
     frames = [noisy(texture(10 + seed), k) for k in range(4)] + [noisy(texture(30 + seed), 5)]
     result = stabilized(frames)
     assert not np.array_equal(result[3], frames[3])
     assert np.array_equal(result[4], frames[4])
 
 
-def test_a_jump_of_the_light_is_shown_at_once() -> None:
+def test_a_jump_of_the_light_is_shown_at_once(stabilized: Stabilized) -> None:
     bright = texture(4)
     dark = (bright * 0.6).astype(np.uint8)
     result = stabilized([bright, bright, dark])
     assert error(result[2], dark) < 0.05 * error(bright, dark)
 
 
-def test_another_style_starts_again() -> None:
-    stabilizer, frame = Stabilizer(), texture(5)
+def test_another_style_starts_again(new_steady: NewSteady) -> None:
+    stabilizer, frame = new_steady(), texture(5)
     one, other, another = texture(11), texture(12), noisy(texture(12), 0)
     shown = [
         stabilizer.blend(painting, stabilizer.watch(frame, style, 1.0))
@@ -151,14 +191,14 @@ def test_another_style_starts_again() -> None:
     assert not np.array_equal(shown[2], another)
 
 
-def test_after_a_frame_that_was_not_blended_nothing_is_kept() -> None:
-    stabilizer, frame, painting = Stabilizer(), texture(6), texture(12)
+def test_after_a_frame_that_was_not_blended_nothing_is_kept(new_steady: NewSteady) -> None:
+    stabilizer, frame, painting = new_steady(), texture(6), texture(12)
     stabilizer.blend(texture(11), stabilizer.watch(frame, "style", 1.0))
     stabilizer.watch(frame, "style", 1.0)
     assert np.array_equal(stabilizer.blend(painting, stabilizer.watch(frame, "style", 1.0)), painting)
 
 
-def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
+def test_what_a_net_changes_around_a_moving_thing_follows_it(stabilized: Stabilized) -> None:
     scene = texture(13)
     frames, paintings = [], []
     for k in range(8):
@@ -173,17 +213,17 @@ def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
         assert error(shown, painting) < 2
 
 
-def test_frames_may_be_watched_before_the_first_is_blended() -> None:
+def test_frames_may_be_watched_before_the_first_is_blended(stabilized: Stabilized, new_steady: NewSteady) -> None:
     frames = [noisy(texture(7), k) for k in range(4)]
-    stabilizer = Stabilizer()
+    stabilizer = new_steady()
     motions = [stabilizer.watch(frame, "style", 1.0) for frame in frames]
     ahead = [stabilizer.blend(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
     assert all(np.array_equal(one, other) for one, other in zip(ahead, stabilized(frames), strict=True))
 
 
-def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
+def test_a_painting_that_was_handed_on_is_not_written_into(new_steady: NewSteady) -> None:
     frames = [noisy(texture(8), k) for k in range(3)]
-    stabilizer, kept, copies = Stabilizer(), list[Pixels](), list[Pixels]()
+    stabilizer, kept, copies = new_steady(), list[Pixels](), list[Pixels]()
     for frame in frames:
         kept.append(stabilizer.blend(frame, stabilizer.watch(frame, "style", 1.0)))
         copies.append(kept[-1].copy())
@@ -191,7 +231,7 @@ def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (1000, 16), (100, 16), (200, 24), (95, 95), (17, 300), (501, 333)])
-def test_every_size_of_picture_passes(size: tuple[int, int]) -> None:
+def test_every_size_of_picture_passes(size: tuple[int, int], stabilized: Stabilized) -> None:
     frames = [noisy(texture(9, size), k) for k in range(3)]
     assert [picture.shape for picture in stabilized(frames)] == [(size[1], size[0], 3)] * 3
 
@@ -213,6 +253,7 @@ class TexturePainter:
     """Paints every frame as the texture whose number is the style, with some noise."""
 
     depth, description = 2, "stand-in"
+    blender: Blender | None = None
 
     def __init__(self) -> None:
         self._started: deque[int] = deque()
@@ -311,7 +352,7 @@ def test_the_dial_goes_from_0_to_1(nst_live: NstLive) -> None:
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("clip", ["fox.mp4", "person-detection.mp4"])
-def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: str) -> None:
+def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: str, stabilized: Stabilized) -> None:
     frames = list(video_frames(shared / "video" / clip, 12, 320))
     height, width = (side // 16 * 16 for side in frames[0].shape[:2])
     frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
