@@ -115,10 +115,8 @@ def save_encoder(path: Path, weights: EncoderWeights) -> str:
     for name, array in tensors.items():
         if not np.abs(array).max(initial=0) <= np.finfo(np.float16).max:
             raise WeightsError(f"{path} cannot be written: {name} holds numbers that float16 does not")
-    nets = {net: head.network_sha256 for net, head in weights.heads.items()}
-    save_tensors(
-        path, tensors, {**weights.metadata, ENCODER_KEY: weights.config.to_json(), _NETS_KEY: json.dumps(nets)}
-    )
+    facts = {ENCODER_KEY: weights.config.to_json(), _NETS_KEY: heads_to_json(weights.heads)}
+    save_tensors(path, tensors, {**weights.metadata, **facts})
     return file_sha256(path)
 
 
@@ -140,6 +138,11 @@ def load_encoder(path: Path) -> EncoderWeights:
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise WeightsError(f"{path} holds a style encoder with values that are not numbers (NaN or infinite)")
     return EncoderWeights(config, arrays, heads, metadata, file_sha256(path))
+
+
+def heads_to_json(heads: Mapping[str, EncoderHead]) -> str:
+    """Returns which nets the heads belong to, as metadata: the checksums of the nets by name."""
+    return json.dumps({net: head.network_sha256 for net, head in heads.items()})
 
 
 def is_encoder(metadata: Mapping[str, str]) -> bool:

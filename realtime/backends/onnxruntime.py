@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from realtime.backends import Net, Painter, Vector, not_installed, opening
+from realtime.backends import Graph, Net, Painter, Vector, not_installed, opening
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 from styles.support.silent_imports import import_onnxruntime
@@ -31,6 +33,20 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     """Returns a painter for frames of that size. Raises BackendUnavailableError."""
     with opening("onnxruntime", net):
         return onnx_painter(net.onnx, width, height)
+
+
+def open_graph(onnx: Path) -> Graph:
+    """Returns a graph that is run once in a while, on the processor."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, NDArray[np.float32]]:
+        return dict(zip(names, session.run(None, dict(inputs)), strict=True))
+
+    return run
 
 
 def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
