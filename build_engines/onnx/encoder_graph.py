@@ -148,12 +148,13 @@ def folded_batch_norm(
 
 def _check_weights(weights: EncoderWeights) -> None:
     shapes = {name: array.shape for name, array in weights.arrays.items()}
-    wrong = sorted(name for name, shape in _shapes(weights.config) if shapes.get(name) != shape)
+    wrong = sorted(name for name, shape in encoder_shapes(weights.config) if shapes.get(name) != shape)
     if wrong:
         raise WeightsError(f"the weights do not fit the style encoder: {', '.join(wrong[:3])}")
 
 
-def _shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields the name and the shape of each array of an encoder."""
     inputs = 3
     for i, width in enumerate(config.widths):
         side = 3 if i else config.first_kernel

@@ -11,8 +11,8 @@ from realtime.screen.compare import compared
 from realtime.screen.hud import Readings, draw_hud
 from realtime.screen.thumbnails import Thumbnails
 from realtime.session import ESCAPE, Session
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import PaintedFrame
-from realtime.stylize.styles import LoadedStyle
 
 _MOST_THUMBNAILS = 9
 
@@ -89,6 +89,8 @@ class Screen:
         thumbnail = self._thumbnails.of(style)
         if not session.help:
             return replace(readings, thumbnail=thumbnail)
-        named = [(f"{index + 1} {each.name}", self._thumbnails.of(each)) for index, each in enumerate(styles)]
-        ready = tuple((name, small) for name, small in named[:_MOST_THUMBNAILS] if small is not None)
+        # only of those that are shown: each one takes a painting, and the look at a picture
+        first = enumerate(styles[:_MOST_THUMBNAILS], start=1)
+        named = [(f"{number} {each.name}", self._thumbnails.of(each)) for number, each in first]
+        ready = tuple((name, small) for name, small in named if small is not None)
         return replace(readings, thumbnail=thumbnail, thumbnails=ready)

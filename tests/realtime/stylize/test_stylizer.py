@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import DEFAULT_LOOK, FrameStylizer, Look
 from tests.realtime.stand_ins import shade, shade_backend
 
