@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from styles.registry import printable
+from styles.registry import NETWORK_SHA256, Style, printable
 from styles.support.atomic_file import atomic_path
-from styles.weights import WeightsError
+from styles.weights import WeightsError, load_style, picture_bytes
 
 _FORMAT, _VERSION = "nst-live styles", 1
 _INDEX = "styles.json"
@@ -187,6 +187,18 @@ def write_pack(path: Path, styles: Sequence[PackedStyle]) -> None:
             index.append(entry)
         text = json.dumps({"format": _FORMAT, "version": _VERSION, "styles": index}, ensure_ascii=False, indent=1)
         archive.writestr(zipfile.ZipInfo(_INDEX, _EPOCH), text.encode(), zipfile.ZIP_DEFLATED)
+
+
+def packed_style(style: Style) -> PackedStyle:
+    """Returns the style of a file, with what the file holds. Raises WeightsError or FileNotFoundError.
+
+    Args:
+        style: one that shares its net with others.
+    """
+    loaded = load_style(style.path)
+    facts = {"title": style.title, "artist": style.artist, "year": style.year, "license": style.license}
+    vectors = {style.network: (loaded.metadata.get(NETWORK_SHA256, ""), loaded.vector)}
+    return PackedStyle(style.name, facts, picture_bytes(style.path), vectors)
 
 
 def check_style_name(name: str) -> None:

@@ -97,6 +97,12 @@ KEEP_COLORS = LiveOption(
     default=False,
     changes_pixels=True,
 )
+STYLES = LiveOption(
+    "folder of your own styles: pictures, and what nst-train has made; or a pack of styles",
+    read=Path,
+    default_text="in your data folder",
+    metavar="DIR|FILE.nstyle",
+)
 OVERWRITE = LiveOption("overwrite the output if it exists", Kind.FLAG, default=False, short="-y")
 DEBUG = LiveOption("show the traceback of an error", Kind.FLAG, default=False, once=True)
 
@@ -437,14 +443,7 @@ class ScreenOptions:
 class FolderOptions:
     """Where styles and engines are."""
 
-    styles: Path | None = option(
-        LiveOption(
-            "folder of your own styles: pictures, and what nst-train has made; or a pack of styles",
-            read=Path,
-            default_text="in your data folder",
-            metavar="DIR|FILE.nstyle",
-        )
-    )
+    styles: Path | None = option(STYLES)
     engines: Path | None = option(
         LiveOption("folder of TensorRT engines", read=Path, default_text="in your cache folder", metavar="DIR")
     )
@@ -520,8 +519,9 @@ def live_parser() -> CommandParser:
         prog="nst-live",
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
-        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
-        "nst-live doctor says what this machine can run; each has its own --help\n\nkeys in the window:\n"
+        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live styles lists your\n"
+        "own; nst-live pack makes one file of many styles; nst-live bench measures; nst-live doctor says what this\n"
+        "machine can run; each has its own --help\n\nkeys in the window:\n"
         + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
         formatter_class=RawDescriptionHelpFormatter,
     )

@@ -17,7 +17,7 @@ import platformdirs
 
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
 from realtime.app.jobs import use_of
-from realtime.app.options import TABLE, LiveOption, Options, live_parser, options_from, values_of
+from realtime.app.options import TABLE, FolderOptions, LiveOption, Options, live_parser, options_from, values_of
 from realtime.app.readers import parse_time
 from realtime.app.rules import refused_beside, refused_for
 from styles.registry import USER_FOLDER_VARIABLE
@@ -103,10 +103,10 @@ def written_settings(settings: Settings) -> Sequence[str]:
     return lines
 
 
-def export_folders(options: Options) -> None:
+def export_folders(folders: FolderOptions) -> None:
     """Sets the environment variables of the folders, for this process and those that it starts."""
     for name, variable in _FOLDER_VARIABLES.items():
-        folder: Path | None = getattr(options.folders, name)
+        folder: Path | None = getattr(folders, name)
         if folder is not None:
             os.environ[variable] = str(folder)
 

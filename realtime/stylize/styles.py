@@ -6,7 +6,8 @@ before it is painted with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -113,6 +114,57 @@ def load_all_styles(network: str, report: Report = _silent, zoom: float = 1.0) -
     return _Loader(network, zoom, report).others()
 
 
+def load_ready_styles(names: Sequence[str], network: str, report: Report = _silent) -> Sequence[LoadedStyle]:
+    """Returns named styles of a net, or all of them if none is named, with their pictures looked at.
+
+    Args:
+        names: styles as `load_named_styles` takes them; empty for all.
+        network: the name of the net.
+        report: called with a line for each style that is left out, if none is named.
+
+    Raises UnknownStyleError if there are none, and what `load_named_styles` and looking at a named picture raises.
+    """
+    if names:
+        _, styles = load_named_styles(names, network)
+        for style in styles:
+            style.make_ready()
+        return styles
+    ready = []
+    for style in load_all_styles(network, report):
+        try:
+            style.make_ready()
+            ready.append(style)
+        except (PhotoError, WeightsError) as exc:
+            report(f"left out: {exc}")
+    if not ready:
+        raise UnknownStyleError(f"the net {network!r} has no styles")
+    return ready
+
+
+def list_predictable_styles(network: str) -> Sequence[Style]:
+    """Returns the styles of a net that have no file of their own for it, by name: the user's pictures, and a pack's.
+
+    Args:
+        network: the name of the net.
+
+    Raises WeightsError or FileNotFoundError if the pack cannot be read.
+    """
+    found = {}
+    if pack := user_pack():
+        for entry in StylePack(pack).entries:
+            artist, year, license_ = (entry.facts[fact] for fact in ("artist", "year", "license"))
+            found[entry.name] = Style(entry.name, _title(entry), artist, year, license_, network, pack, "")
+    with suppress(*_NOT_PAINTABLE):
+        StylePredictor(network)
+        for name, path in list_pictures().items():
+            found.setdefault(name, Style(name, name, "", "", "", network, path, ""))
+    return [found[name] for name in sorted(found)]
+
+
+def _title(entry: PackEntry) -> str:
+    return entry.facts["title"] or entry.name
+
+
 def loaded_picture(path: Path, network: str, zoom: float = 1.0) -> LoadedStyle:
     """Returns a picture as a style of a net; it is looked at when its vector is needed.
 
@@ -140,6 +192,10 @@ class _Offer:
     load: Callable[[], LoadedStyle]
     path: Path | None = None
 
+    def is_file(self, path: Path) -> bool:
+        """Whether its file is that one."""
+        return self.path is not None and self.path.name == path.name and self.path.resolve() == path.resolve()
+
 
 class _Loader:
     """Loads the styles of one net.
@@ -163,7 +219,7 @@ class _Loader:
         """Returns the styles that can be loaded, by name, without those that were named."""
         styles = []
         for offer in self._offers(self._report):
-            if offer.name in self._named or (offer.path is not None and _same_file(offer.path, self._named_files)):
+            if offer.name in self._named or any(map(offer.is_file, self._named_files)):
                 continue
             try:
                 styles.append(offer.load())
@@ -182,9 +238,10 @@ class _Loader:
         if path.suffix == ".onnx":
             return _Offer(path.stem, lambda: _foreign_style(path))
         there = {offer.name: offer for offer in self._offers(_silent)}
-        if name in there:
-            self._named.add(name)
-            return there[name]
+        listed = next((each for each in there.values() if each.name == name or each.is_file(path)), None)
+        if listed is not None:
+            self._named.add(listed.name)
+            return listed
         self._named_files.add(path)
         if path.suffix == ".safetensors":
             return _Offer(path.stem, lambda: self._style(style_from_file(path)), path)
@@ -255,7 +312,7 @@ class _Loader:
     def _of_pack(self, pack: StylePack, entry: PackEntry, vector: Vector | WeightsError | None) -> LoadedStyle:
         if isinstance(vector, WeightsError):
             raise vector
-        title, artist = entry.facts["title"] or entry.name, entry.facts["artist"]
+        title, artist = _title(entry), entry.facts["artist"]
         if vector is not None:
             net = self._nets.shared(self._network)
             return LoadedStyle(entry.name, title, artist, net, _checked_length(vector, net, str(pack.path)))
@@ -336,10 +393,6 @@ def _find(chosen: str, network: str) -> Style:
         if any(style.name == chosen for style in list_styles()):
             return find_style(chosen)
         raise
-
-
-def _same_file(path: Path, others: Set[Path]) -> bool:
-    return any(path.name == other.name and path.resolve() == other.resolve() for other in others)
 
 
 def _kept(path: Path) -> bytes:
