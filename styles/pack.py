@@ -40,7 +40,7 @@ _MOST_NETS = 16
 _LONGEST_NAME, _LONGEST_FACT = 100, 1000
 _LARGEST_INDEX, _LARGEST_PICTURE, _LARGEST_VECTOR = 2**24, 2**22, 2**18
 _LARGEST_PACK = 2**31
-_LARGEST_DIRECTORY = 2**23
+_LARGEST_DIRECTORY = 2**22
 # The record at the end of a zip: its signature, and after 12 bytes the directory's size.
 _END, _END_SIZE, _LONGEST_COMMENT = b"PK\x05\x06", 22, 2**16
 # What stands before that record in archives that are larger than it can say.
@@ -123,7 +123,7 @@ class StylePack:
         with self._opened() as archive:
             for entry in self.entries:
                 belongs, file = entry.vectors.get(network, ("", ""))
-                if belongs == sha256:
+                if file and belongs == sha256:
                     try:
                         yield entry, self._vector(archive, file)
                     except WeightsError as exc:

@@ -22,6 +22,7 @@ from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
 from realtime.player.status import Status
+from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import background_worker
 from realtime.screen.display import Screen
@@ -36,6 +37,8 @@ from realtime.sources.base import Source
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE
+from realtime.stylize.styles import loaded_picture
+from styles.registry import user_folder
 from styles.support.errors import FAILED, UNREADABLE, UsageError
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
@@ -232,6 +235,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             captures=options.screen.captures or platformdirs.user_videos_path() / "nst-live",
             replay=sinks.replay,
             audio=show.input.audio,
+            style_maker=stack.enter_context(_style_maker(catalog)),
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -242,6 +246,10 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             report=report,
         ),
     )
+
+
+def _style_maker(catalog: Catalog) -> StyleMaker:
+    return StyleMaker(user_folder(), lambda path: loaded_picture(path, catalog.network))
 
 
 def _playlist(options: Options, catalog: Catalog) -> Playlist | None:

@@ -113,6 +113,26 @@ class StyleSwitcher:
             return session
         return replace(session, style_index=index).with_notice(self.styles[index].name)
 
+    def add(self, session: Session, style: LoadedStyle) -> Session:
+        """Returns the session with one more style, the last one, which is on."""
+        self.styles = [*self.styles, style]
+        names = (*session.style_names, style.name)
+        added = replace(session, style_names=names, style_index=len(names) - 1, mixing=False, mix=(), original=False)
+        return replace(added, automatic=False).with_notice(f"a new style: {style.name}")
+
+    def remove(self, session: Session, name: str) -> Session:
+        """Returns the session without the style of that name; if it is on, the one before it is on instead."""
+        if name not in session.style_names or len(self.styles) < 2:
+            return session
+        gone = session.style_names.index(name)
+        self._mixes.clear()
+        self.styles = [style for index, style in enumerate(self.styles) if index != gone]
+        items = [(index - (index > gone), seconds) for index, seconds in self._playlist.items if index != gone]
+        self._playlist = Playlist(tuple(items)) if items else every_style(len(self.styles))
+        index = max(0, session.style_index - (session.style_index >= gone))
+        names = tuple(style.name for style in self.styles)
+        return replace(session, style_names=names, style_index=index, mixing=False, mix=())
+
     def reload(self, session: Session) -> Session:
         """Loads the styles again; if that fails, or a style in use is gone, all stays as it is but for a notice."""
         if self._load is None:

@@ -10,6 +10,7 @@ from realtime.frames import Pixels
 from realtime.screen.compare import compared
 from realtime.screen.hud import Readings, draw_hud
 from realtime.screen.thumbnails import Thumbnails
+from realtime.screen.viewfinder import with_viewfinder
 from realtime.session import ESCAPE, Session
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import PaintedFrame
@@ -65,7 +66,10 @@ class Screen:
         if session.fullscreen != self._full:
             self._full = session.fullscreen
             self._display.fill_screen(self._full)
-        view = compared(session.view, session.split, painted.frame.pixels, painted.pixels)
+        photo, pixels = painted.frame.pixels, painted.pixels
+        if session.framing:
+            pixels = with_viewfinder(pixels, photo)
+        view = compared(session.view, session.split, photo, pixels)
         self._display.show(draw_hud(view, session, self._illustrated(readings, session, style, styles)))
 
     def typed(self, wait_ms: int) -> Iterator[str]:
