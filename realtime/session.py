@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 NOTICE_S = 2.5
+# From the key to the picture that becomes a style.
+COUNTDOWN_S = 3.0
 HUDS = ("full", "minimal", "off")
 VIEWS = ("painting", "side by side", "split")
 # Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
@@ -39,6 +41,8 @@ class Session:
         automatic: styles change by themselves.
         recording: record what is seen into the captures folder.
         frozen: stop at this frame.
+        framing: show the frame in which the camera is seen unpainted, and of which the next style is made.
+        countdown_until_s: when the picture of the next style is taken, on the monotonic clock; None for none.
         muted: no sound in streams and recordings.
         view: one of VIEWS.
         split: where the line of the split view is, a share of the width in 0..1.
@@ -65,6 +69,8 @@ class Session:
     automatic: bool = False
     recording: bool = False
     frozen: bool = False
+    framing: bool = False
+    countdown_until_s: float | None = None
     muted: bool = False
     view: str = VIEWS[0]
     split: float = 0.5
@@ -96,6 +102,8 @@ class Request(Enum):
     SNAPSHOT = "take a snapshot"
     REPLAY = "save the last seconds"
     RELOAD = "reload the styles"
+    MAKE_STYLE = "make a style"
+    TAKE_BACK_STYLE = "take back a style"
 
 
 Command = Change | Request
@@ -187,6 +195,11 @@ def toggle_frozen(session: Session) -> Session:
     return replace(session, frozen=not session.frozen).with_notice("live" if session.frozen else "frozen")
 
 
+def toggle_framing(session: Session) -> Session:
+    framing = not session.framing
+    return replace(session, framing=framing).with_notice("k makes a style of what is in the frame" if framing else "")
+
+
 def toggle_muted(session: Session) -> Session:
     return replace(session, muted=not session.muted).with_notice("sound on" if session.muted else "sound off")
 
@@ -274,6 +287,9 @@ KEYS: tuple[Key, ...] = (
     Key("x", "x", "mix on / off; numbers add styles", toggle_mixing),
     Key("a", "a", "automatic styles on / off", toggle_automatic),
     Key("l", "l", "reload the styles", Request.RELOAD),
+    Key("k", "k", "make a style of what the camera sees", Request.MAKE_STYLE),
+    Key("d", "d", "frame for that on / off", toggle_framing),
+    Key("z", "z", "take back the style made last", Request.TAKE_BACK_STYLE),
     Key("v", "v", "compare: beside, split, off", next_view),
     Key("f", "f", "full screen on / off", toggle_fullscreen),
     Key("[{", "[", "coarser net, faster", step_net_scale(-1)),

@@ -115,10 +115,8 @@ def save_encoder(path: Path, weights: EncoderWeights) -> str:
     for name, array in tensors.items():
         if not np.abs(array).max(initial=0) <= np.finfo(np.float16).max:
             raise WeightsError(f"{path} cannot be written: {name} holds numbers that float16 does not")
-    nets = {net: head.network_sha256 for net, head in weights.heads.items()}
-    save_tensors(
-        path, tensors, {**weights.metadata, ENCODER_KEY: weights.config.to_json(), _NETS_KEY: json.dumps(nets)}
-    )
+    facts = {ENCODER_KEY: weights.config.to_json(), _NETS_KEY: heads_to_json(weights.heads)}
+    save_tensors(path, tensors, {**weights.metadata, **facts})
     return file_sha256(path)
 
 
@@ -130,16 +128,40 @@ def load_encoder(path: Path) -> EncoderWeights:
         FileNotFoundError: there is no such file.
     """
     tensors, metadata = load_tensors(path)
+    nets = nets_of_heads(path, metadata)
     try:
         config = EncoderConfig.from_json(metadata[ENCODER_KEY])
-        nets = json.loads(metadata[_NETS_KEY])
-        heads = {net: _head(tensors, net, str(sha256), config) for net, sha256 in nets.items()}
-    except (KeyError, ValueError, AttributeError, RecursionError) as exc:
+        heads = {net: _head(tensors, net, sha256, config) for net, sha256 in nets.items()}
+    except (KeyError, ValueError) as exc:
         raise WeightsError(f"{path} is not a style encoder: {exc}") from exc
     arrays = {name.removeprefix("encoder."): array for name, array in tensors.items() if name.startswith("encoder.")}
     if not all(np.isfinite(array).all() for array in tensors.values()):
         raise WeightsError(f"{path} holds a style encoder with values that are not numbers (NaN or infinite)")
     return EncoderWeights(config, arrays, heads, metadata, file_sha256(path))
+
+
+def heads_to_json(heads: Mapping[str, EncoderHead]) -> str:
+    """Returns which nets the heads belong to, as metadata: the checksums of the nets by name."""
+    return json.dumps({net: head.network_sha256 for net, head in heads.items()})
+
+
+def nets_of_heads(path: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Returns the checksums of the nets that the heads of an encoder belong to, by the names of the nets.
+
+    Args:
+        path: the file, for the message.
+        metadata: of the file.
+
+    Raises:
+        WeightsError: it does not say so.
+    """
+    try:
+        if ENCODER_KEY not in metadata:
+            raise ValueError(f"{ENCODER_KEY!r}")
+        nets = json.loads(metadata[_NETS_KEY])
+        return {str(net): str(sha256) for net, sha256 in nets.items()}
+    except (KeyError, ValueError, AttributeError, RecursionError) as exc:
+        raise WeightsError(f"{path} is not a style encoder: {exc}") from exc
 
 
 def is_encoder(metadata: Mapping[str, str]) -> bool:

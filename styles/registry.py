@@ -6,6 +6,10 @@ Both folders have the same layout, and the user's comes first:
     <network>.onnx                   the same net for the backends
     <network>/<style>.safetensors    a style of that net
     encoder.safetensors              what predicts styles of these nets from pictures
+    encoder.onnx                     the same encoder for the backends
+    <style>.jpg, .png …              a picture, which is a style of every net that the encoder knows
+
+In place of a folder, the user may name a pack (`styles.pack`).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import difflib
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,8 +33,16 @@ USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
 ENCODER_NAME = "encoder"
 # The metadata key by which a style vector names the net that it was trained with.
 NETWORK_SHA256 = "network_sha256"
+# What a picture's file is called, if it is to be a style by lying in the user's folder.
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+    | {".jp2", ".ppm", ".pgm", ".tga"}
+)
+PACK_SUFFIX = ".nstyle"
 # No picture is called more than that; it would fill the screen.
 _LONGEST_FACT = 1000
+# Of thousands of names, an error lists no more than these.
+_MOST_NAMES = 30
 
 
 class UnknownStyleError(LookupError):
@@ -103,9 +116,42 @@ def known_picture(path: Path) -> StylePicture | None:
 
 
 def user_folder() -> Path:
-    """Returns the folder of the user's own styles, which need not exist; $NST_LIVE_STYLES overrides it."""
+    """Returns the folder of the user's own styles, which need not exist; a folder in $NST_LIVE_STYLES overrides it."""
     override = os.environ.get(USER_FOLDER_VARIABLE)
-    return Path(override) if override else platformdirs.user_data_path("nst-live") / "styles"
+    if override and not is_pack(Path(override)):
+        return Path(override)
+    return platformdirs.user_data_path("nst-live") / "styles"
+
+
+def user_pack() -> Path | None:
+    """Returns the pack of styles that $NST_LIVE_STYLES names in place of a folder, None if it names none."""
+    override = Path(os.environ.get(USER_FOLDER_VARIABLE, ""))
+    return override if is_pack(override) else None
+
+
+def is_pack(path: Path) -> bool:
+    """Returns whether a file is named like a pack of styles."""
+    return path.suffix.lower() == PACK_SUFFIX
+
+
+def is_picture(path: Path) -> bool:
+    """Returns whether a file is named like a picture."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def list_pictures() -> dict[str, Path]:
+    """Returns the pictures in the user's folder by the names of their styles. Nothing is read of them.
+
+    A picture's style is called like its file, without the suffix unless another one is called so already.
+    """
+    paths: list[Path] = []
+    with suppress(OSError), os.scandir(user_folder()) as entries:
+        paths = [Path(entry.path) for entry in entries if is_picture(Path(entry.name)) and entry.is_file()]
+    found: dict[str, Path] = {}
+    for path in sorted(paths):
+        if not path.name.startswith("."):
+            found[printable(path.name if path.stem in found else path.stem)] = path
+    return found
 
 
 def list_networks() -> dict[str, Path]:
@@ -161,7 +207,7 @@ def find_style(name: str, network: str | None = None) -> Style:
             raise damaged[name]
         if not matches:
             what = "style" if network is None else f"style of the net {network!r}"
-            raise UnknownStyleError(_unknown(what, name, {style.name for style in there}))
+            raise UnknownStyleError(unknown_name(what, name, {style.name for style in there}))
         found = matches[0]
     check_belongs(found)
     return found
@@ -175,7 +221,7 @@ def style_from_file(path: Path) -> Style:
 
 
 def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
-    facts = {key: _printable(metadata.get(key, "")) for key in ("title", "artist", "year", "license", "command")}
+    facts = {key: printable(metadata.get(key, "")) for key in ("title", "artist", "year", "license", "command")}
     for key in ("title", "artist", "year", "license"):
         if len(facts[key]) > _LONGEST_FACT:
             raise WeightsError(f"{path} has a {key} of {len(facts[key])} characters; expected {_LONGEST_FACT} at most")
@@ -193,7 +239,7 @@ def network_path(name: str) -> Path:
     """Returns the weights file of a net. Raises UnknownStyleError, naming the nearest."""
     networks = list_networks()
     if name not in networks:
-        raise UnknownStyleError(_unknown("net", name, networks))
+        raise UnknownStyleError(unknown_name("net", name, networks))
     return networks[name]
 
 
@@ -246,13 +292,21 @@ def _is_style(metadata: Mapping[str, str]) -> bool:
     return holds_style(metadata) and not is_encoder(metadata)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Returns a text on one line, without what terminals take for commands."""
     return text if text.isprintable() else "".join(ch for ch in " ".join(text.split()) if ch.isprintable())
 
 
-def _unknown(what: str, name: str, there: Iterable[str]) -> str:
+def unknown_name(what: str, name: str, there: Iterable[str]) -> str:
+    """Returns what an error says of a name that does not exist: the nearest one, and which names there are.
+
+    Args:
+        what: has the name, e.g. "style".
+        name: as it was typed.
+        there: the names that exist.
+    """
     names = sorted(there)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"no {what} called {name!r}{hint} (there are: {', '.join(names) or 'none yet'})"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"no {what} called {name!r}{hint} (there are: {', '.join(names[:_MOST_NAMES]) or 'none yet'}{more})"

@@ -128,6 +128,15 @@ def picture_bytes(path: Path) -> bytes | None:
         raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
 
 
+def holds_picture(path: Path) -> bool:
+    """Returns whether the file holds a small copy of the style picture. Raises WeightsError."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return _PICTURE_NAME in file.keys()  # noqa: SIM118
+    except _LOAD_ERRORS as exc:
+        raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
+
+
 def read_metadata(path: Path) -> Mapping[str, str]:
     """Returns the metadata of a safetensors file without reading its tensors. Raises WeightsError."""
     try:

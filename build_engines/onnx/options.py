@@ -8,6 +8,10 @@ from typing import Literal
 # Increase this when graph.py writes another graph for the same weights: engines of older graphs are built again.
 GRAPH_VERSION = 4
 FRAME, STYLE, PAINTED = "frame", "style", "painted"
+# The input of the graph of a style encoder. Its outputs are called like the nets.
+PICTURE = "picture"
+# Metadata: the checksum of the weights that a graph was written from, and of the nets that its heads belong to.
+WEIGHTS_SHA256, HEADS = "weights_sha256", "heads"
 # FP16 graphs subtract this from the pixels: FP16 holds the differences exactly.
 MIDDLE_LEVEL = 127.5
 

@@ -14,9 +14,10 @@ from realtime.backends import FOR_ONE_SIZE, Backend, BackendUnavailableError, Ne
 from realtime.frames import Frame, Pixels, Size
 from realtime.media.photo import Photo
 from realtime.stylize.fallback import fall_back
-from realtime.stylize.mixing import MixError, mix_by_name
+from realtime.stylize.loaded_style import LoadedStyle
+from realtime.stylize.mixing import MixError, weighted_mix
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import LoadedStyle, load_all_styles, load_styles, network_for
+from realtime.stylize.styles import load_named_styles, load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer, Look
 
 # A style as a caller names it: by name or file, or a mix of names with weights.
@@ -27,7 +28,7 @@ def load_choice(choice: StyleChoice, net: str, backend: str) -> LoadedStyle:
     """Returns a style, or a mix of styles, ready to be painted.
 
     Args:
-        choice: what to load.
+        choice: what to load: a name, a picture, a file, or a mix of them with their weights.
         net: the name of a net, or "auto" for what suits the backend.
         backend: the name of the backend.
 
@@ -36,12 +37,14 @@ def load_choice(choice: StyleChoice, net: str, backend: str) -> LoadedStyle:
     network = network_for(net, backend)
     if not isinstance(choice, Mapping):
         styles, index = load_styles(str(choice), network)
+        styles[index].make_ready()
         return styles[index]
     if not choice or not all(weight > 0 and np.isfinite(weight) for weight in choice.values()):
         raise MixError(
             f"{dict(choice)} is not a mix; expected weights above 0 by name, e.g. {{'wave': 0.6, 'udnie': 0.4}}"
         )
-    return mix_by_name(choice, load_all_styles(network))
+    _, parts = load_named_styles([str(name) for name in choice], network)
+    return weighted_mix(list(zip(parts, choice.values(), strict=True)))
 
 
 class VideoPainting:

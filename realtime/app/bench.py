@@ -16,7 +16,8 @@ from rich.table import Table
 
 from realtime.app.options import BACKEND, NET, STYLE
 from realtime.app.settings import bare_environment
-from realtime.bench.measure import BenchPlan, Report, machine, measure, size_of
+from realtime.bench.files import size_of
+from realtime.bench.measure import BenchPlan, Report, machine, measure
 from realtime.bench.peers import PEERS
 from realtime.frames import Size
 from realtime.session import DEFAULT_STEADINESS

@@ -6,7 +6,6 @@ from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
-from realtime.player.playlist import PlaylistError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
@@ -20,7 +19,6 @@ EXIT_CODES: ExitCodes = {
     OutputError: USAGE,
     EncodingError: USAGE,
     MixError: USAGE,
-    PlaylistError: USAGE,
     BandError: USAGE,
     StreamError: USAGE,
     SourceError: UNREADABLE,

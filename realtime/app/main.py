@@ -52,7 +52,7 @@ def _obey(words: Sequence[str]) -> int:
             for line in written_settings(settings):
                 print_line(line, sys.stdout)
         return 0
-    export_folders(options)
+    export_folders(options.folders)
     for name, listing in LISTINGS.items():
         if getattr(options.command, name):
             with closable_output():
@@ -98,6 +98,18 @@ def _gallery(argv: Sequence[str]) -> int:
     return gallery.main(argv)
 
 
+def _pack(argv: Sequence[str]) -> int:
+    from realtime.app import pack
+
+    return pack.main(argv)
+
+
+def _styles(argv: Sequence[str]) -> int:
+    from realtime.app import own_styles
+
+    return own_styles.main(argv)
+
+
 def _doctor(argv: Sequence[str]) -> int:
     from build_engines import cli
 
@@ -108,6 +120,8 @@ def _doctor(argv: Sequence[str]) -> int:
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "bench": _bench,
     "gallery": _gallery,
+    "pack": _pack,
+    "styles": _styles,
     "doctor": _doctor,
 }
 

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from realtime import __version__
-from realtime.app.readers import parse_mix, parse_rate, parse_scale, parse_target, parse_time
+from realtime.app.readers import (
+    mix_of,
+    parse_mix,
+    parse_playlist,
+    parse_rate,
+    parse_scale,
+    parse_target,
+    parse_time,
+    playlist_of,
+)
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, ENCODERS
@@ -73,7 +82,7 @@ def _password_in(urls: tuple[str, ...]) -> str:
 
 # Options that other commands have too.
 STYLE = LiveOption(
-    "a style by name, or a .safetensors or .onnx file",
+    "a style by name, any picture, or a .safetensors or .onnx file",
     default=DEFAULT_STYLE,
     metavar="NAME|FILE",
     rivals="style",
@@ -87,6 +96,12 @@ KEEP_COLORS = LiveOption(
     Kind.SWITCH,
     default=False,
     changes_pixels=True,
+)
+STYLES = LiveOption(
+    "folder of your own styles: pictures, and what nst-train has made; or a pack of styles",
+    read=Path,
+    default_text="in your data folder",
+    metavar="DIR|FILE.nstyle",
 )
 OVERWRITE = LiveOption("overwrite the output if it exists", Kind.FLAG, default=False, short="-y")
 DEBUG = LiveOption("show the traceback of an error", Kind.FLAG, default=False, once=True)
@@ -212,16 +227,19 @@ class StyleOptions:
     style: str = option(STYLE)
     mix: Mapping[str, float] | None = option(
         LiveOption(
-            "a mix of styles, e.g. wave:0.6,udnie:0.4",
+            "a mix of styles, e.g. wave:0.6,postcard.jpg:0.4",
             read=parse_mix,
+            read_items=mix_of,
             metavar="NAME:W,NAME:W",
             rivals="style",
             changes_pixels=True,
         )
     )
-    playlist: str | None = option(
+    playlist: tuple[tuple[str, float], ...] | None = option(
         LiveOption(
-            "styles in turn, each with its seconds, e.g. wreck:20,wave:20",
+            "styles in turn, each with its seconds, e.g. wreck:20,postcard.jpg:20",
+            read=parse_playlist,
+            read_items=playlist_of,
             metavar="NAME:S,NAME:S",
             uses=_VIDEO,
             rivals="style",
@@ -425,9 +443,7 @@ class ScreenOptions:
 class FolderOptions:
     """Where styles and engines are."""
 
-    styles: Path | None = option(
-        LiveOption("folder of your own styles", read=Path, default_text="in your data folder", metavar="DIR")
-    )
+    styles: Path | None = option(STYLES)
     engines: Path | None = option(
         LiveOption("folder of TensorRT engines", read=Path, default_text="in your cache folder", metavar="DIR")
     )
@@ -503,8 +519,9 @@ def live_parser() -> CommandParser:
         prog="nst-live",
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
-        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
-        "nst-live doctor says what this machine can run; each has its own --help\n\nkeys in the window:\n"
+        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live styles lists your\n"
+        "own; nst-live pack makes one file of many styles; nst-live bench measures; nst-live doctor says what this\n"
+        "machine can run; each has its own --help\n\nkeys in the window:\n"
         + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
         formatter_class=RawDescriptionHelpFormatter,
     )

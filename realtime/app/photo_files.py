@@ -65,6 +65,7 @@ class PhotoFilePainter:
     Raises:
         BackendUnavailableError: the backend cannot run here.
         UnknownStyleError: there is no such style.
+        PhotoError: the style is a picture that cannot be read.
     """
 
     def __init__(self, options: Options) -> None:
@@ -72,6 +73,8 @@ class PhotoFilePainter:
         # an engine of TensorRT is for one size, and pictures come in all sizes
         catalog = load_catalog(look, failed=FOR_ONE_SIZE, report=lambda _line: None)
         self._style, self._backend = catalog.first, catalog.choice.backend
+        # what is wrong with its picture is said before anything is painted
+        self._style.make_ready()
         self.caption, self.backend = self._style.caption, self._backend.name
         self._look = PhotoLook(look.strength, look.keep_colors, look.mirror)
         self._size, self._reading = source.size, source.reading

@@ -20,9 +20,11 @@ from realtime.player.controls import Controls
 from realtime.player.governor import Governor
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
-from realtime.player.playlist import Playlist, parse_playlist
+from realtime.player.playlist import Playlist
 from realtime.player.status import Status
+from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
+from realtime.queues import background_worker
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
@@ -33,8 +35,10 @@ from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Source
 from realtime.sources.scene import Scene
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.styles import loaded_picture
+from styles.registry import user_folder
 from styles.support.errors import FAILED, UNREADABLE, UsageError
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
@@ -64,7 +68,6 @@ class _Show:
 
     options: Options
     catalog: Catalog
-    playlist: Playlist | None
     input: OpenInput
     target: _Target
     net: OpenNet
@@ -98,16 +101,17 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
         return 0
     catalog = load_catalog(options.look)
-    playlist = parse_playlist(options.look.playlist, catalog.names) if options.look.playlist else None
     with ExitStack() as stack:
+        made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
         opened = open_input(options, stack)
         _report_input(opened.source)
         target = _choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
+        made_ready.result()
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        show = _Show(options, catalog, playlist, opened, target, net)
+        show = _Show(options, catalog, opened, target, net)
         sinks = _open_sinks(show, stack)
         outcome = _run(_build_player(show, sinks, bar, stack), sinks)
     return _conclude(outcome, opened.source, target.file, quiet)
@@ -204,7 +208,7 @@ def _fingerprint(show: _Show) -> Mapping[str, str]:
     decisive = {name: values[name] for name, each in TABLE.items() if each.changes_pixels}
     styles = (
         data
-        for each in show.catalog.styles
+        for each in show.catalog.wanted
         for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
     )
     return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
@@ -223,7 +227,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     return Player(
         source,
         show.net.stylizer,
-        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, show.playlist, reload)),
+        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
             sinks=sinks.queues,
@@ -231,6 +235,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             captures=options.screen.captures or platformdirs.user_videos_path() / "nst-live",
             replay=sinks.replay,
             audio=show.input.audio,
+            style_maker=stack.enter_context(_style_maker(catalog)),
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -243,11 +248,22 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     )
 
 
+def _style_maker(catalog: Catalog) -> StyleMaker:
+    return StyleMaker(user_folder(), lambda path: loaded_picture(path, catalog.network))
+
+
+def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
+    if not options.look.playlist:
+        return None
+    indices = map(catalog.styles.index, catalog.wanted)
+    return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
+
+
 def _session(options: Options, catalog: Catalog) -> Session:
     look, screen = options.look, options.screen
     return Session(
         catalog.names,
-        catalog.index,
+        catalog.styles.index(catalog.first),
         strength=look.strength,
         keep_colors=look.keep_colors,
         steady=look.steady > 0,

@@ -1,15 +1,23 @@
-"""How `nst-live` reads rates, times and mixes. A word that makes no sense raises argparse's error for words."""
+"""How `nst-live` reads rates, times, mixes and playlists.
+
+A word that makes no sense raises argparse's error for words.
+"""
 
 from __future__ import annotations
 
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from realtime.media.rates import exact_rate
+from realtime.player.playlist import DEFAULT_SECONDS
+from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
 
 _MAX_RATE, _MAX_SCALE = 1000, 16
+_FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
 def parse_rate(text: str) -> Fraction:
@@ -46,14 +54,52 @@ def parse_time(text: str) -> Fraction:
 
 
 def parse_mix(text: str) -> dict[str, float]:
-    """Returns the weights of "wave:0.6,udnie:0.4" by the names of the styles; a name alone has the weight 1."""
+    """Returns the weights of "wave:0.6,postcard.jpg:0.4" by style; a style alone has the weight 1."""
+    return mix_of(text.split(","))
+
+
+def mix_of(items: Sequence[str]) -> dict[str, float]:
+    """Returns what `parse_mix` does, of items like "wave:0.6", in which commas are part of the name."""
     weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, weight = part.strip().partition(":")
+    for item in items:
+        name, weight = _name_and_number(item)
         if not name or name in weights:
-            raise ArgumentTypeError(f"{quoted(text)} is not a mix; expected different styles, e.g. wave:0.6,udnie:0.4")
+            whole = quoted(",".join(items))
+            raise ArgumentTypeError(f"{whole} is not a mix; expected different styles, e.g. wave:0.6,udnie:0.4")
         weights[name] = parse_positive_number(weight) if weight else 1.0
     return weights
+
+
+def parse_playlist(text: str) -> tuple[tuple[str, float], ...]:
+    """Returns the styles of "wreck:20,postcard.jpg", each with its seconds; a style alone has DEFAULT_SECONDS."""
+    return playlist_of(text.split(","))
+
+
+def playlist_of(items: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Returns what `parse_playlist` does, of items like "wreck:20", in which commas are part of the name."""
+    playlist = []
+    for item in items:
+        name, seconds = _name_and_number(item)
+        try:
+            playlist.append((name, parse_positive_number(seconds) if seconds else DEFAULT_SECONDS))
+        except ArgumentTypeError as exc:
+            expected = "expected NAME:SECONDS, e.g. wreck:20"
+            raise ArgumentTypeError(f"{quoted(item.strip())} has no valid time; {expected}") from exc
+        if not name:
+            raise ArgumentTypeError(f"{quoted(','.join(items))} is not a playlist; expected e.g. wreck:20,wave:20")
+    return tuple(playlist)
+
+
+def _name_and_number(item: str) -> tuple[str, str]:
+    """Returns the name of a style, and the number after its last colon, "" for none.
+
+    The colon of a Windows drive comes before no number, and a colon within the name of a file neither.
+    """
+    name, colon, number = item.strip().rpartition(":")
+    is_drive = len(name) == 1 and number.startswith(("\\", "/"))
+    if not colon or is_drive or Path(number).suffix.lower() in _FILE_SUFFIXES:
+        return item.strip(), ""
+    return name, number
 
 
 def _fraction(text: str) -> Fraction:

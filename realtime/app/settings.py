@@ -17,7 +17,7 @@ import platformdirs
 
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
 from realtime.app.jobs import use_of
-from realtime.app.options import TABLE, LiveOption, Options, live_parser, options_from, values_of
+from realtime.app.options import TABLE, FolderOptions, LiveOption, Options, live_parser, options_from, values_of
 from realtime.app.readers import parse_time
 from realtime.app.rules import refused_beside, refused_for
 from styles.registry import USER_FOLDER_VARIABLE
@@ -103,10 +103,10 @@ def written_settings(settings: Settings) -> Sequence[str]:
     return lines
 
 
-def export_folders(options: Options) -> None:
+def export_folders(folders: FolderOptions) -> None:
     """Sets the environment variables of the folders, for this process and those that it starts."""
     for name, variable in _FOLDER_VARIABLES.items():
-        folder: Path | None = getattr(options.folders, name)
+        folder: Path | None = getattr(folders, name)
         if folder is not None:
             os.environ[variable] = str(folder)
 
@@ -185,15 +185,21 @@ def _value(each: LiveOption, switch: object, value: object, where: str) -> Any:
         return "" if switch else each.default
     if each.kind is Kind.VALUES:
         return tuple(str(item) for item in (value if isinstance(value, list) else [value]))
-    if isinstance(value, bool | list | dict):
+    in_list = isinstance(value, list) and each.read_items is not None
+    if isinstance(value, bool | list | dict) and not in_list:
         raise UsageError(f"{where} is {quoted(value)}; expected {each.value_text}")
     try:
-        converted = each.read(str(value))
+        converted = _read_list(each, value) if isinstance(value, list) else each.read(str(value))
     except (ArgumentTypeError, ValueError) as exc:
         raise UsageError(f"{where}: {exc}") from exc
     if each.choices and converted not in each.choices:
         raise UsageError(f"{where} is {quoted(value)}; expected one of {', '.join(map(str, each.choices))}")
     return converted
+
+
+def _read_list(each: LiveOption, items: Sequence[object]) -> object:
+    assert each.read_items is not None
+    return each.read_items([str(item) for item in items])
 
 
 def _rivals(name: str) -> Iterable[str]:
@@ -224,8 +230,10 @@ def _toml(each: LiveOption, value: object) -> str:
         return json.dumps(value)
     if each.kind is Kind.VALUES and isinstance(value, tuple):
         return json.dumps([str(item) for item in value], ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return json.dumps(",".join(f"{name}:{weight:g}" for name, weight in value.items()), ensure_ascii=False)
+    if each.read_items is not None:
+        pairs = value.items() if isinstance(value, Mapping) else value
+        items = [f"{name}:{number:g}" for name, number in pairs]  # type: ignore[attr-defined]
+        return json.dumps(items if any("," in item for item in items) else ",".join(items), ensure_ascii=False)
     if isinstance(value, tuple):
         return json.dumps("x".join(map(str, value)))
     return json.dumps(str(value), ensure_ascii=False)

@@ -19,6 +19,8 @@ from build_engines.gpus import no_gpu_reason
 from realtime.frames import Pixels
 
 Vector = NDArray[np.float32]
+# Runs a graph: its inputs by name, and its outputs by name.
+Graph = Callable[[Mapping[str, NDArray[np.generic]]], Mapping[str, NDArray[np.float32]]]
 
 
 class BackendUnavailableError(RuntimeError):
@@ -154,8 +156,29 @@ _ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # OpenCV does it, with bytes: by a measurement (docs/lab/stabilizer.md, `python -m tools.measure_blend`) it takes a
 # fraction of the time of that graph in OpenVINO or ONNX Runtime.
 BLENDS_BY_GRAPH = ("cuda",)
+# What also runs graphs that are not nets: their modules have `open_graph(onnx)`.
+_WITH_GRAPHS = ("openvino", "onnxruntime")
 # A CUDA context belongs to one thread at a time.
 _THREAD_SAFE = ("openvino", "onnxruntime")
+
+
+def open_graph(onnx: Path) -> Graph:
+    """Returns a small graph that is run once in a while, on the processor.
+
+    Raises BackendUnavailableError if nothing here can run it.
+    """
+    reasons = []
+    for name in _WITH_GRAPHS:
+        module = importlib.import_module(f"realtime.backends.{name}")
+        reason = module.unavailable_reason()
+        if reason is None:
+            try:
+                graph: Graph = module.open_graph(onnx)
+                return graph
+            except Exception as exc:  # whatever its library raises: the next one may do
+                reason = _last_line(exc)
+        reasons.append(f"{name}: {reason}")
+    raise BackendUnavailableError(f"{onnx} cannot be run here: {'; '.join(reasons)}")
 
 
 def load_backend(name: str) -> Backend:
@@ -218,10 +241,13 @@ def opening(backend: str, net: Net) -> Iterator[None]:
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        # these libraries print first where in their sources they failed, and last why
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-        why = lines[-1] if lines else type(exc).__name__
-        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
+        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {_last_line(exc)}") from exc
+
+
+def _last_line(error: Exception) -> str:
+    """Returns why a library failed: it prints first where in its sources that was, and last why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def not_installed(module: str, package: str) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from build_engines.onnx.blend import BLEND_GRAPH, FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
-from realtime.backends import BLENDS_BY_GRAPH, Blend, Net, Painter, Vector, not_installed, opening
+from realtime.backends import BLENDS_BY_GRAPH, Blend, Graph, Net, Painter, Vector, not_installed, opening
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels
 from styles.support.silent_imports import import_onnxruntime
@@ -38,6 +39,20 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
     """Returns a painter for frames of that size. Raises BackendUnavailableError."""
     with opening("onnxruntime", net):
         return onnx_painter(net.onnx, width, height)
+
+
+def open_graph(onnx: Path) -> Graph:
+    """Returns a graph that is run once in a while, on the processor."""
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, NDArray[np.float32]]:
+        return dict(zip(names, session.run(None, dict(inputs)), strict=True))
+
+    return run
 
 
 def onnx_painter(onnx: Path, width: int, height: int, *, blends: bool | None = None) -> WorkerPainter:

@@ -20,7 +20,7 @@ from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import DEFAULT_STEADINESS
 from realtime.sinks.recorder import FileRecorder
 from realtime.sources.scene import SCENE_RATE, Scene
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
 
 # This many different frames of the scene are painted in turn.

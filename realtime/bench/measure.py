@@ -24,9 +24,9 @@ from realtime.bench.rounds import Contender, Rate, interleave, median_ratio, rat
 from realtime.frames import Size
 from realtime.media.encoders import Encoding
 from realtime.sources.scene import SCENE_RATE
-from realtime.sources.video_file import VideoFile
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import padded_size
-from realtime.stylize.styles import LoadedStyle, load_styles, network_for
+from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
 
 _BARE, _LOOP, _STEADY = "bare net", "loop, null sink", "loop, steady"
@@ -101,12 +101,6 @@ def measure(plan: BenchPlan) -> Iterator[Report]:
     for size in plan.sizes:
         with FrameStylizer(choice.backend) as stylizer:
             yield _measure(stylizer, styles[chosen], size, plan)
-
-
-def size_of(path: Path) -> Size:
-    """Returns width and height of a video file. Raises SourceError."""
-    with VideoFile(path) as file:
-        return file.size
 
 
 def machine() -> dict[str, str]:

@@ -161,8 +161,8 @@ def write_photo(path: Path, photo: Photo) -> str:
     suffix = path.suffix.lower()
     options = dict(PHOTO_FORMATS[suffix])
     note = ""
-    if photo.alpha is not None and suffix in _WITHOUT_ALPHA:
-        photo = _laid_on_white(photo)
+    if suffix in _WITHOUT_ALPHA:
+        photo = laid_on_white(photo)
     image = Image.fromarray(photo.pixels)
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
@@ -344,8 +344,10 @@ def _check_plausible(path: Path, image: Image.Image) -> None:
         raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
 
 
-def _laid_on_white(photo: Photo) -> Photo:
-    assert photo.alpha is not None
+def laid_on_white(photo: Photo) -> Photo:
+    """Returns the picture without transparent parts: white shows through them."""
+    if photo.alpha is None:
+        return photo
     share = photo.alpha[:, :, None].astype(np.uint16)
     mixed = (photo.pixels * share + _WHITE * (255 - share) + 127) // 255
     return replace(photo, pixels=mixed.astype(np.uint8), alpha=None)

@@ -8,7 +8,7 @@ from typing import Self
 
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.session import Command, Request, Session, command_for
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 
 
 class Controls:

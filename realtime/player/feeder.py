@@ -38,7 +38,7 @@ class Feeder:
     ) -> None:
         self.started = 0
         self.queue = FrameQueue(source)
-        self._background = background_worker()
+        self._background, self._looking = background_worker(), background_worker()
         self.net_scale = NetScale(stylizer.pipeline, self._background, options.governor)
         self._source, self._stylizer, self._controls, self._watched = source, stylizer, controls, watched
         self._max_frames, self._resume_state = options.max_frames, options.resume_state
@@ -53,6 +53,7 @@ class Feeder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._background.shutdown(cancel_futures=True)
+        self._looking.shutdown(cancel_futures=True)
         self.queue.__exit__(kind, error, trace)
 
     @property
@@ -123,8 +124,9 @@ class Feeder:
     def _start(self, frame: Frame) -> None:
         controls, at_s = self._controls, self._time_of(frame)
         session = controls.styles.follow_playlist(controls.session, at_s)
-        session = controls.styles.paintable(session, lambda style: self._stylizer.painter(style.net, frame.size))
-        style = controls.styles.wanted(session)
+        session, style = controls.styles.paintable(
+            session, lambda style: self._stylizer.painter(style.net, frame.size), self._looking
+        )
         controls.session = self.net_scale.follow(session, style.net, frame.size)
         self._stylizer.look = self._look()
         if self.started >= self.skipped:

@@ -12,8 +12,8 @@ from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import NetPipeline
-from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.tiled import paint_in_bands
 
 # Painting a picture of more pixels as a whole would take too much memory.

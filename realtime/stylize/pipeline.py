@@ -15,7 +15,7 @@ import numpy as np
 from realtime.backends import Backend, Blender, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, enlarged
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 
 # A net reflects the picture at its borders, and OpenVINO's own smallest size is not below this either.
 MIN_SIDE = 16

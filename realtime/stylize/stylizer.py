@@ -14,11 +14,11 @@ from realtime.backends import Backend, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.queues import background_worker
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.mixing import Fader
 from realtime.stylize.pipeline import NetPipeline, PaintedFrame
 from realtime.stylize.scene_motion import MotionEstimator, SceneMotion
 from realtime.stylize.stabilizer import Stabilizer
-from realtime.stylize.styles import LoadedStyle
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Option:
         help: what it means, in one line without a full stop.
         kind: how it is typed.
         read: makes its value of a word; raises argparse.ArgumentTypeError, with what was expected, or ValueError.
+        read_items: makes its value of a list in a settings file, as `read` does of a word with commas; None if it
+            takes no list.
         default: its value if nothing sets it.
         default_text: what people read about the default; "" for the default itself, or nothing if that is None.
         metavar: what stands for its value in the help.
@@ -60,6 +62,7 @@ class Option:
     help: str = ""
     kind: Kind = Kind.VALUE
     read: Callable[[str], Any] = str
+    read_items: Callable[[Sequence[str]], Any] | None = None
     default: Any = None
     default_text: str = ""
     metavar: str = ""

@@ -23,7 +23,7 @@ from realtime.player.player import Player
 from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.recorder import FileRecorder
 from realtime.sources.scene import SceneSource
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
 from styles.support.terminal import print_line
 

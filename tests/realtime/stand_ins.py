@@ -17,7 +17,7 @@ from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import FrameSource, RatedSource
 from realtime.screen.display import Display
 from realtime.session import Session
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 
 SIZE = (64, 48)
 

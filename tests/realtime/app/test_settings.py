@@ -118,7 +118,7 @@ def test_an_option_typed_puts_aside_what_excludes_it_in_the_file(file: Path) -> 
     ("words", "painted"),
     [
         (("--style", "scream"), ("scream", None, None)),
-        (("--playlist", "all"), ("wreck", None, "all")),
+        (("--playlist", "all"), ("wreck", None, (("all", 20.0),))),
         ((), ("wave", {"wave": 0.6, "udnie": 0.4}, None)),
     ],
 )

@@ -23,7 +23,7 @@ from realtime.session import Session
 from realtime.sinks.open import track_of
 from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
 from styles.weights import WeightsError
 from tests.realtime.clips import read_clip, write_clip

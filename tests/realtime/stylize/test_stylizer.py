@@ -12,7 +12,7 @@ import pytest
 
 from realtime.backends import Blender
 from realtime.frames import Frame, Pixels
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import DEFAULT_LOOK, FrameStylizer, Look
 from tests.realtime.stand_ins import shade, shade_backend
 
