@@ -23,6 +23,7 @@ from realtime.player.player import Player
 from realtime.player.playlist import Playlist, parse_playlist
 from realtime.player.status import Status
 from realtime.player.style_switcher import StyleSwitcher
+from realtime.queues import reported_if_slow
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
@@ -32,6 +33,7 @@ from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Source
+from realtime.sources.open import shown_name
 from realtime.sources.scene import Scene
 from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.styles import LoadedStyle
@@ -100,7 +102,9 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     catalog = load_catalog(options.look)
     playlist = parse_playlist(options.look.playlist, catalog.names) if options.look.playlist else None
     with ExitStack() as stack:
-        opened = open_input(options, stack)
+        name = shown_name(options.source.camera, options.source.url)
+        with reported_if_slow(lambda: print_line(f"opening {name} …")):
+            opened = open_input(options, stack)
         _report_input(opened.source)
         target = _choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
@@ -189,6 +193,7 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
         stream_bit_rate=None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate,
         virtual_camera=on_air.virtual_cam,
         replay_s=options.screen.replay,
+        picture_late_s=max(0.0, -on_air.audio_delay_s),
     )
     sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
     for note in sinks.notes:

@@ -16,7 +16,7 @@ import av
 import av.error
 
 from realtime.audio.feed import AudioChunk, AudioQueue
-from realtime.audio.live_track import LiveAudioTrack
+from realtime.audio.live_track import SILENCE_AFTER_S, LiveAudioTrack
 from realtime.frames import Frame, Pixels, Size
 from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Encoding, OutputError
@@ -140,7 +140,8 @@ class Replay:
 
     def _mux(self, container: Any, packets: Sequence[_Packet], chunks: deque[AudioChunk]) -> None:
         stream = container.add_stream_from_template(self._video.stream)
-        audio = None if self._audio is None else LiveAudioTrack(container)
+        late_s = 0.0 if self._audio is None else self._audio.late_s
+        audio = None if self._audio is None else LiveAudioTrack(container, silence_after_s=SILENCE_AFTER_S + late_s)
         if audio is not None:
             audio.begin(self._time_s(packets[0]))
         for each in packets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence, Set
@@ -17,10 +18,14 @@ from realtime.frames import Size
 
 # OpenCV can ask a camera for a size, but cannot list its sizes: these are tried.
 _COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
-# Uncompressed frames above this size are too much for USB 2 at full rate.
-_LARGEST_UNCOMPRESSED = 640 * 480
+# Uncompressed frames above this size or rate are too much for USB 2.
+_LARGEST_UNCOMPRESSED, _FASTEST_UNCOMPRESSED = 640 * 480, 30.0
 _CANNOT_LIST = "cameras cannot be listed here; type: pip install cv2-enumerate-cameras, or try --camera 1"
-_SYSFS = Path("/sys/class/video4linux")
+_SYSFS, _NODES = Path("/sys/class/video4linux"), Path("/dev")
+# Linux's videodev2.h: the request for what a node can do, the size of the answer, where its two sets of flags are, and
+# the flags for "the second set is that of the node alone" and "captures video", in one plane or in several.
+_QUERYCAP, _QUERYCAP_BYTES, _QUERYCAP_FLAGS = 0x80685600, 104, (84, 88)
+_HAS_NODE_FLAGS, _CAPTURES = 0x80000000, 0x00001001
 
 # What tells cameras of the same name apart: a device path, or an index if there are no paths.
 CameraKey = str | int
@@ -53,14 +58,15 @@ class CameraDevice:
         return " ".join(part for part in (str(self.index), self.name and f"({self.name})", self.path) if part)
 
 
-def list_cameras(sysfs: Path = _SYSFS) -> Sequence[CameraDevice]:
+def list_cameras(sysfs: Path = _SYSFS, nodes: Path = _NODES) -> Sequence[CameraDevice]:
     """Returns the cameras of this machine, by index; none if there are none or they cannot be listed.
 
     Args:
         sysfs: where Linux lists its cameras.
+        nodes: where their devices are.
     """
     if sys.platform.startswith("linux"):
-        return _linux_cameras(sysfs)
+        return _linux_cameras(sysfs, nodes)
     if importlib.util.find_spec("cv2_enumerate_cameras"):
         from cv2_enumerate_cameras import enumerate_cameras, supported_backends
 
@@ -83,7 +89,10 @@ def cameras_can_be_listed() -> bool:
 
 def open_capture(camera: CameraDevice) -> cv2.VideoCapture:
     """Returns OpenCV's capture of the camera; `isOpened` says whether that worked."""
-    return cv2.VideoCapture(camera.path) if camera.path else cv2.VideoCapture(camera.index, camera.backend)
+    if not camera.path:
+        return cv2.VideoCapture(camera.index, camera.backend)
+    # the other backends would take a camera that is busy for a file, and look at it for a while
+    return cv2.VideoCapture(camera.path, cv2.CAP_V4L2 if camera.path.startswith("/dev/") else cv2.CAP_ANY)
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def request_mode(capture: Any, size: Size, fps: float = 0.0) -> Mode:
         size: width and height.
         fps: frames per second; 0 for the camera's own.
     """
-    if size[0] * size[1] > _LARGEST_UNCOMPRESSED:
+    if size[0] * size[1] > _LARGEST_UNCOMPRESSED or fps > _FASTEST_UNCOMPRESSED:
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
@@ -187,14 +196,46 @@ def describe_cameras() -> str:
     return "found no camera at all" if cameras_can_be_listed() else _CANNOT_LIST
 
 
-def _linux_cameras(sysfs: Path) -> list[CameraDevice]:
+def _linux_cameras(sysfs: Path, nodes: Path) -> list[CameraDevice]:
     cameras = []
     for device in sorted(sysfs.glob("video*"), key=lambda path: int(re.sub(r"\D", "", path.name) or 0)):
-        # the second and later nodes of a camera carry metadata, not frames
-        index_file = device / "index"
-        if index_file.is_file() and index_file.read_text().strip() != "0":
+        if not _is_camera(device, nodes / device.name):
             continue
         name = (device / "name").read_text().strip() if (device / "name").is_file() else ""
         virtual = "virtual" in device.resolve().parts
         cameras.append(CameraDevice(int(re.sub(r"\D", "", device.name)), name, f"/dev/{device.name}", virtual=virtual))
     return cameras
+
+
+def _is_camera(device: Path, node: Path) -> bool:
+    """Returns whether a node captures video: others encode, carry metadata, or wait for a program that shows something.
+
+    Args:
+        device: its folder in sysfs.
+        node: its device.
+    """
+    captures = _captures(node)
+    if captures is not None:
+        return captures
+    # usually the second and later nodes of a camera carry metadata
+    index_file = device / "index"
+    return not index_file.is_file() or index_file.read_text().strip() == "0"
+
+
+def _captures(node: Path) -> bool | None:
+    """Returns whether a node of Video4Linux captures video; None if it cannot be asked. No light goes on."""
+    import fcntl
+
+    answer = bytearray(_QUERYCAP_BYTES)
+    try:
+        descriptor = os.open(node, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # e.g. no permission
+        return None
+    try:
+        fcntl.ioctl(descriptor, _QUERYCAP, answer)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    device_flags, node_flags = (int.from_bytes(answer[at : at + 4], sys.byteorder) for at in _QUERYCAP_FLAGS)
+    return bool((node_flags if device_flags & _HAS_NODE_FLAGS else device_flags) & _CAPTURES)

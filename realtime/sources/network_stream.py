@@ -82,8 +82,7 @@ class NetworkStream(BaseSource):
     """
 
     def __init__(self, url: str, size: Size | None = None, audio: AudioFeed | None = None) -> None:
-        # people who see the screen must not see the password
-        name = re.sub(r"//[^/@]*@", "//", url)
+        name = without_password(url)
         self._container = _open_container(url, name)
         self._video = open_video_stream(self._container, name, live=True)
         self._audio_streams = () if audio is None else tuple(self._container.streams.audio[:1])
@@ -176,6 +175,11 @@ class NetworkStream(BaseSource):
     def close(self) -> None:
         self._ahead = []
         self._container.close()
+
+
+def without_password(url: str) -> str:
+    """Returns a URL as it may be shown to those who see the screen."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _open_container(url: str, name: str) -> Any:

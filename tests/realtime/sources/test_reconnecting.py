@@ -178,7 +178,7 @@ class FakeCapture:
 
     scripts: list[list[Pixels | None]]
 
-    def __init__(self, _device: object) -> None:
+    def __init__(self, *_device: object) -> None:
         self._script = iter(self.scripts.pop(0)) if self.scripts else None
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
@@ -244,7 +244,7 @@ def test_a_size_that_a_camera_refuses_is_reported(unreliable: Callable[..., Reco
 class ManySizes(FakeCapture):
     """A camera with two sizes, the larger one compressed and slower."""
 
-    def __init__(self, _device: object) -> None:
+    def __init__(self, *_device: object) -> None:
         self._script = iter([])
         self._wanted: dict[int, float] = {}
 
