@@ -133,4 +133,7 @@ def choose_same_camera(lost: CameraDevice, twins: Set[CameraKey]) -> CameraDevic
     Raises:
         SourceError: it is not back.
     """
-    return find_again(lost, twins) or choose_camera(lost.path or str(lost.index))
+    device = find_again(lost, twins)
+    if device is None:
+        raise SourceError(f"camera {lost} is not back; {describe_cameras()}")
+    return device

@@ -311,6 +311,22 @@ def test_a_camera_that_is_plugged_in_elsewhere_is_found_by_its_name(
     assert [number_of(frame.pixels) for frame in frames] == [0, 1]
 
 
+def test_a_camera_is_not_replaced_by_another_one_that_has_its_number(
+    unreliable: Callable[..., Reconnecting], tmp_path: Path
+) -> None:
+    source = unreliable([numbered(0)], [numbered(1)])
+    (tmp_path / "v4l" / "video0").rename(tmp_path / "away")
+    (tmp_path / "v4l" / "video0").mkdir()
+    (tmp_path / "v4l" / "video0" / "name").write_text("Camera of the room")
+    with Viewer(source) as show:
+        show.until(lambda: bool(show.source.status))
+        time.sleep(1)
+        assert len(FakeCapture.scripts) == 1, "the other camera is not opened"
+        (tmp_path / "away").rename(tmp_path / "v4l" / "video2")
+        show.until(lambda: len(show.frames) == 2)
+        assert number_of(show.frames[1].pixels) == 1
+
+
 def test_a_camera_that_is_unplugged_is_reported(unreliable: Callable[..., Reconnecting], tmp_path: Path) -> None:
     source = unreliable([numbered(0)], [numbered(1)])
     (tmp_path / "v4l" / "video0").rename(tmp_path / "away")
