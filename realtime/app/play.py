@@ -43,8 +43,6 @@ from styles.support.terminal import print_line
 
 # Without camera and screen nobody can stop the scene, so it ends after this many frames.
 _UNWATCHED_SCENE_FRAMES = 180
-# Some streams say that their rate is in the thousands.
-_MAX_OWN_FPS = 60.0
 _FALLBACK_STEM = "nst-live"
 _BITS_PER_KBIT = 1000
 
@@ -266,7 +264,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
 
 def _governor(target_fps: float | None, source: Source) -> Governor | None:
     """Returns what holds the rate that was asked for, or a live source's own."""
-    own_fps = min(float(source.rate), _MAX_OWN_FPS) if source.live else 0.0
+    own_fps = float(source.rate) if source.live else 0.0
     target_fps = own_fps if target_fps is None else target_fps
     return Governor(target_fps) if target_fps else None
 

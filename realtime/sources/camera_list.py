@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import cv2
 
 from realtime.frames import Size
+from realtime.media.rates import believable_rate
 
 # OpenCV can ask a camera for a size, but cannot list its sizes: these are tried.
 _COMMON_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (3840, 2160))
@@ -126,8 +126,8 @@ def request_mode(capture: Any, size: Size, fps: float = 0.0) -> Mode:
     given_fps = float(capture.get(cv2.CAP_PROP_FPS))
     code = int(capture.get(cv2.CAP_PROP_FOURCC))
     letters = code.to_bytes(4, "little").decode("ascii", "replace") if code > 0 else ""
-    usable = given_fps if 0 < given_fps < math.inf else 0.0
-    return Mode((width or size[0], height or size[1]), usable, letters if letters.isalnum() else "")
+    usable = believable_rate(given_fps, live=True)
+    return Mode((width or size[0], height or size[1]), float(usable or 0), letters if letters.isalnum() else "")
 
 
 def list_modes(camera: CameraDevice) -> Sequence[Mode]:
