@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
@@ -353,6 +353,23 @@ class Stopping:
         """
         if self._event.is_set():
             raise StoppedError
+
+
+@contextmanager
+def reported_if_slow(report: Callable[[], object], after_s: float = 1.0) -> Iterator[None]:
+    """Calls `report` in a thread of its own if what happens inside takes longer.
+
+    Args:
+        report: says what is being waited for.
+        after_s: how long to wait before that, in seconds.
+    """
+    timer = threading.Timer(after_s, report)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def one_at_a_time() -> AbstractContextManager[object]:

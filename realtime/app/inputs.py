@@ -51,13 +51,13 @@ def open_input(options: Options, stack: ExitStack) -> OpenInput:
         return OpenInput(source, source.info.audio)
     if not source.live:
         raise UsageError("--microphone is for live input: a camera, a network stream, or a file with --stream")
-    feed = AudioFeed()
+    feed = AudioFeed(options.on_air.audio_delay_s)
     return OpenInput(source, feed, stack.enter_context(Microphone(wanted, feed)))
 
 
 def _open_source(options: Options) -> Source:
     """Returns the source. On air a file is played at its own rate, unless a file is written, which loses no frame."""
-    audio = None if options.on_air.microphone is not None else AudioFeed()
+    audio = None if options.on_air.microphone is not None else AudioFeed(options.on_air.audio_delay_s)
     source = _find_source(options, audio)
     if options.source.loop:
         source = Looping(source, lambda: _find_source(options, audio))

@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 from realtime import __version__
 from realtime.app.readers import (
     mix_of,
+    parse_milliseconds,
     parse_mix,
     parse_playlist,
     parse_rate,
@@ -388,6 +389,23 @@ class OnAirOptions:
             refused=True,
         )
     )
+
+    audio_delay: float = option(
+        LiveOption(
+            "milliseconds by which live sound is to be heard later, on air and in recordings; below 0 the picture is "
+            "shown later, also by the virtual camera",
+            read=parse_milliseconds,
+            default=0.0,
+            metavar="MS",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+
+    @property
+    def audio_delay_s(self) -> float:
+        """How much later live sound is to be heard, in seconds."""
+        return self.audio_delay / 1000
 
     @property
     def is_on_air(self) -> bool:

@@ -24,7 +24,7 @@ from realtime.player.playlist import Playlist
 from realtime.player.status import Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
-from realtime.queues import background_worker
+from realtime.queues import background_worker, reported_if_slow
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
@@ -34,6 +34,7 @@ from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Source
+from realtime.sources.open import shown_name
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE
@@ -45,8 +46,6 @@ from styles.support.terminal import print_line
 
 # Without camera and screen nobody can stop the scene, so it ends after this many frames.
 _UNWATCHED_SCENE_FRAMES = 180
-# Some streams say that their rate is in the thousands.
-_MAX_OWN_FPS = 60.0
 _FALLBACK_STEM = "nst-live"
 _BITS_PER_KBIT = 1000
 
@@ -103,7 +102,9 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     catalog = load_catalog(options.look)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
-        opened = open_input(options, stack)
+        name = shown_name(options.source.camera, options.source.url)
+        with reported_if_slow(lambda: print_line(f"opening {name} …")):
+            opened = open_input(options, stack)
         _report_input(opened.source)
         target = _choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
@@ -193,6 +194,7 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
         stream_bit_rate=None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate,
         virtual_camera=on_air.virtual_cam,
         replay_s=options.screen.replay,
+        picture_late_s=max(0.0, -on_air.audio_delay_s),
     )
     sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
     for note in sinks.notes:
@@ -277,7 +279,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
 
 def _governor(target_fps: float | None, source: Source) -> Governor | None:
     """Returns what holds the rate that was asked for, or a live source's own."""
-    own_fps = min(float(source.rate), _MAX_OWN_FPS) if source.live else 0.0
+    own_fps = float(source.rate) if source.live else 0.0
     target_fps = own_fps if target_fps is None else target_fps
     return Governor(target_fps) if target_fps else None
 

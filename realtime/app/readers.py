@@ -5,6 +5,7 @@ A word that makes no sense raises argparse's error for words.
 
 from __future__ import annotations
 
+import math
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from realtime.player.playlist import DEFAULT_SECONDS
 from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
 
-_MAX_RATE, _MAX_SCALE = 1000, 16
+_MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -51,6 +52,19 @@ def parse_time(text: str) -> Fraction:
     for part in text.split(":"):
         seconds = 60 * seconds + Fraction(part)
     return seconds
+
+
+def parse_milliseconds(text: str) -> float:
+    """Returns a delay in milliseconds, up to two seconds in either direction."""
+    try:
+        delay_ms = float(text)
+    except ValueError:
+        delay_ms = math.nan
+    if not abs(delay_ms) <= _MAX_DELAY_MS:
+        raise ArgumentTypeError(
+            f"{quoted(text)} is not a delay; expected milliseconds from -{_MAX_DELAY_MS} to {_MAX_DELAY_MS}, e.g. 120"
+        )
+    return delay_ms
 
 
 def parse_mix(text: str) -> dict[str, float]:

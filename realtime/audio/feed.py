@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,20 @@ class AudioFeed:
     """Passes live audio from the thread that captures it to all subscribers; times are on the monotonic clock.
 
     While `muted` is set, what is put in is dropped.
+
+    Args:
+        delay_s: how much later the audio is to be heard than it was captured, in seconds; below 0 it is to be heard
+            earlier.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0.0) -> None:
         self.muted = False
+        self._delay_s = delay_s
         self._queues: tuple[AudioQueue, ...] = ()
 
     def subscribe(self) -> AudioQueue:
         """Returns a new queue, which gets all audio from now on."""
-        queue = AudioQueue()
+        queue = AudioQueue(late_s=max(0.0, -self._delay_s))
         self._queues = (*self._queues, queue)
         return queue
 
@@ -61,19 +66,25 @@ class AudioFeed:
     def put(self, chunk: AudioChunk) -> None:
         """Adds audio to all queues, unless muted."""
         if not self.muted:
+            delayed = replace(chunk, at_s=chunk.at_s + self._delay_s)
             for queue in self._queues:
-                queue.put(chunk)
+                queue.put(delayed)
 
     def discard_from(self, at_s: float) -> None:
-        """Removes from all queues what begins at `at_s` (seconds) or later and has not been taken."""
+        """Removes from all queues what was captured at `at_s` (seconds) or later and has not been taken."""
         for queue in self._queues:
-            queue.discard_from(at_s)
+            queue.discard_from(at_s + self._delay_s)
 
 
 class AudioQueue:
-    """Audio that waits for the thread that encodes it; the oldest is dropped if nobody takes it."""
+    """Audio that waits for the thread that encodes it; the oldest is dropped if nobody takes it.
 
-    def __init__(self) -> None:
+    Args:
+        late_s: how much later than their frames the chunks come, in seconds, beyond the usual.
+    """
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self.late_s = late_s
         self._chunks: deque[AudioChunk] = deque()
         self._lock = threading.Lock()
 

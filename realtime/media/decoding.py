@@ -12,7 +12,7 @@ import av.error
 from av.format import Flags as ContainerFormatFlags
 from av.stream import Disposition
 
-from realtime.media.rates import exact_rate
+from realtime.media.rates import UNKNOWN_RATE, believable_rate
 
 
 class SourceError(OSError):
@@ -38,10 +38,12 @@ def timed_streams(container: Any) -> Sequence[Any]:
 def find_video_stream(container: Any) -> Any | None:
     """Returns the first video stream that is not a cover, else the cover of an audio file, else None.
 
+    One that cannot be decoded here is returned only if there is no other.
+
     Args:
         container: an open input container of PyAV.
     """
-    streams = container.streams.video
+    streams = sorted(container.streams.video, key=lambda stream: stream.codec_context is None)
     moving = (stream for stream in streams if not stream.disposition & Disposition.attached_pic)
     return next(moving, streams[0] if streams else None)
 
@@ -82,9 +84,14 @@ def decode_packet(packet: Any) -> Sequence[Any]:
     return decoded
 
 
-def frame_rate(stream: Any) -> Fraction:
-    """Returns the frames per second of a video stream, exactly; 25 if it does not say."""
-    return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
+def frame_rate(stream: Any, *, live: bool = False) -> Fraction:
+    """Returns the frames per second of a video stream, exactly; UNKNOWN_RATE if it does not say, or what cannot be.
+
+    Args:
+        stream: a video stream of PyAV.
+        live: whether its frames come at that rate now.
+    """
+    return believable_rate(stream.guessed_rate, stream.average_rate, live=live) or UNKNOWN_RATE
 
 
 def reason_of(exc: BaseException) -> str:

@@ -108,7 +108,7 @@ ENCODERS: Mapping[str, Encoder] = {
         presets=_X26_PRESETS,
         preset="veryfast",
         low_latency_preset="ultrafast",
-        low_latency_options={"tune": "zerolatency"},
+        low_latency_options={"tune": "zerolatency", "forced-idr": "1"},
         quick_options={
             "coder": "0",
             "subq": "0",
@@ -126,7 +126,7 @@ ENCODERS: Mapping[str, Encoder] = {
         low_latency_preset="ultrafast",
         # by default it writes pages of log to stderr
         options={"x265-params": "log-level=error"},
-        low_latency_options={"tune": "zerolatency"},
+        low_latency_options={"tune": "zerolatency", "forced-idr": "1"},
         tag="hvc1",
     ),
     "h264_nvenc": Encoder(
@@ -136,7 +136,7 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="p4",
         low_latency_preset="p1",
         options={"rc": "vbr", "b": "0"},
-        low_latency_options={"tune": "ull", "zerolatency": "1", "delay": "0"},
+        low_latency_options={"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
         needs="an NVIDIA card with its driver",
     ),
     "libvpx-vp9": Encoder(

@@ -9,6 +9,22 @@ LIVE_TIME_BASE = Fraction(1, 90_000)
 # 29.97 stands for 30000/1001, from which it differs by a millionth; 30 differs by a thousandth.
 _NTSC_TOLERANCE = Fraction(1, 20_000)
 
+# Headers that do not know the rate give that of their clock: 1000, 90,000 or 180,000. The file of a high-speed camera
+# may have some hundreds of frames per second, but nothing live has.
+_MAX_RATE, _MAX_LIVE_RATE = 999, 240
+UNKNOWN_RATE = Fraction(25)
+
+
+def believable_rate(*said: Fraction | float | None, live: bool = False) -> Fraction | None:
+    """Returns the first rate that can be true, exactly; None if none can.
+
+    Args:
+        said: frames per second by different accounts; None, 0 or infinity if one does not know.
+        live: whether the frames come at that rate now.
+    """
+    limit = _MAX_LIVE_RATE if live else _MAX_RATE
+    return next((exact_rate(Fraction(rate)) for rate in said if rate is not None and 0 < rate <= limit), None)
+
 
 def exact_rate(rate: Fraction) -> Fraction:
     """Returns the rate that is meant: 24000/1001 for 23.976, 30000/1001 for 29.97 and so on, any other unchanged.

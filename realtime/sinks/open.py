@@ -32,6 +32,7 @@ class Outputs:
         stream_bit_rate: of the stream's video, in bits per second; None for what suits its size.
         virtual_camera: the name of a virtual camera, "" for any, None for none.
         replay_s: how many seconds the replay holds, 0 for no replay.
+        picture_late_s: how much later the virtual camera shows its frames, in seconds.
     """
 
     file: Path | None = None
@@ -41,6 +42,7 @@ class Outputs:
     stream_bit_rate: int | None = None
     virtual_camera: str | None = None
     replay_s: float = 0.0
+    picture_late_s: float = 0.0
 
     @property
     def count(self) -> int:
@@ -112,7 +114,8 @@ def open_sinks(
     recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
     if outputs.virtual_camera is not None:
-        camera = stack.enter_context(VirtualCamera(info.size, info.rate, outputs.virtual_camera))
+        camera = VirtualCamera(info.size, info.rate, outputs.virtual_camera, outputs.picture_late_s)
+        stack.enter_context(camera)
         queues.append(_camera_queue(camera, essential))
     if outputs.stream is not None:
         stream = Stream(outputs.stream, info.size, info.rate, _subscribe(info, audio), outputs.stream_bit_rate)

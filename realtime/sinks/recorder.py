@@ -15,7 +15,7 @@ from PIL import Image
 
 from realtime.audio.copied_tracks import CopiedTracks, has_keyed_tags
 from realtime.audio.feed import AudioQueue
-from realtime.audio.live_track import LiveAudioTrack
+from realtime.audio.live_track import SILENCE_AFTER_S, LiveAudioTrack
 from realtime.frames import ClipRange, Frame, Pixels
 from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Container, Encoding, OutputError, encoder_for, open_encoder
@@ -116,9 +116,8 @@ class FileRecorder:
             self._container = av.open(url, "w", format=container.format, options=_muxer_options(path, track, copy_from))
             self._video = open_video_encoder(self._container, name, track, encoding, container)
             self._copied = None if copy_from is None else CopiedTracks(copy_from, self._container, self._video.stream)
-            audible = audio is not None and bool(container.audio)
             self._audio = audio
-            self._audio_track = LiveAudioTrack(self._container, container.audio) if audible else None
+            self._audio_track = _live_track(self._container, container, audio)
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as exc:
@@ -126,10 +125,11 @@ class FileRecorder:
                 # nothing is in it
                 path.unlink(missing_ok=True)
             raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
+        silenced = audio is not None and self._audio_track is None
         self.notes: Sequence[str] = (
             *self._video.format.notes,
             *(() if self._copied is None else self._copied.left_out),
-            *((f"live audio is left out: {path.suffix} cannot hold any",) if audio and not audible else ()),
+            *((f"live audio is left out: {path.suffix} cannot hold any",) if silenced else ()),
         )
 
     def __enter__(self) -> Self:
@@ -241,6 +241,13 @@ class FileRecorder:
             f"recording into {self.path} stopped after {self.frame_count} frames: {reason}; "
             "what was written before is kept"
         )
+
+
+def _live_track(output: Any, container: Container, audio: AudioQueue | None) -> LiveAudioTrack | None:
+    """Returns the track for live audio; None if there is none, or the container cannot hold any."""
+    if audio is None or not container.audio:
+        return None
+    return LiveAudioTrack(output, container.audio, SILENCE_AFTER_S + audio.late_s)
 
 
 def open_video_encoder(

@@ -78,7 +78,8 @@ class Stream:
         bit_rate: int | None = None,
     ) -> None:
         check_stream_url(url)
-        self._target = StreamTarget(url, size, rate, with_audio=audio is not None, bit_rate=bit_rate)
+        late_s = None if audio is None else audio.late_s
+        self._target = StreamTarget(url, size, rate, audio_late_s=late_s, bit_rate=bit_rate)
         self._audio = audio
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}"

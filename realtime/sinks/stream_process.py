@@ -47,14 +47,14 @@ class Service:
     silence: bool = False
 
 
-# In microseconds: frames wait no longer for audio that is missing.
-_INTERLEAVING = {"max_interleave_delta": "300000"}
+# Frames wait no longer for audio that is missing.
+_INTERLEAVING_S = 0.3
 SERVICES: Mapping[str, Service] = {
-    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_INTERLEAVING}, silence=True),
-    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_INTERLEAVING}, silence=True),
-    "rtsp": Service("rtsp", {"rtsp_transport": "tcp", **_INTERLEAVING}),
+    "rtmp": Service("flv", {"flvflags": "no_duration_filesize"}, silence=True),
+    "rtmps": Service("flv", {"flvflags": "no_duration_filesize"}, silence=True),
+    "rtsp": Service("rtsp", {"rtsp_transport": "tcp"}),
     # seven packets of MPEG-TS fill a datagram that no network splits
-    "udp": Service("mpegts", _INTERLEAVING, url_option="pkt_size=1316"),
+    "udp": Service("mpegts", {}, url_option="pkt_size=1316"),
 }
 
 
@@ -66,14 +66,15 @@ class StreamTarget:
         url: the address.
         size: width and height of the frames.
         rate: frames per second.
-        with_audio: whether there is live audio.
+        audio_late_s: how much later than its frames live audio comes, in seconds, beyond the usual; None if there is
+            none.
         bit_rate: of the video, in bits per second; None for what suits its size.
     """
 
     url: str
     size: Size
     rate: Fraction
-    with_audio: bool = False
+    audio_late_s: float | None = None
     bit_rate: int | None = None
 
 
@@ -151,9 +152,10 @@ class Output:
     def __init__(self, target: StreamTarget) -> None:
         service = SERVICES[target.url.partition("://")[0].lower()]
         self.encoder = live_h264_encoder()
-        self._container: Any = av.open(
-            _url_for(target, service), "w", format=service.container, options=dict(service.options)
-        )
+        late_s = target.audio_late_s or 0.0
+        # in microseconds
+        options = {**service.options, "max_interleave_delta": str(round(1e6 * (_INTERLEAVING_S + late_s)))}
+        self._container: Any = av.open(_url_for(target, service), "w", format=service.container, options=options)
         usual = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
         self._video = VideoEncoder(
             self._container,
@@ -163,8 +165,8 @@ class Output:
             exact=False,
         )
         self._audio: LiveAudioTrack | None = None
-        if target.with_audio or service.silence:
-            wait_s = SILENCE_AFTER_S if target.with_audio else 0
+        if target.audio_late_s is not None or service.silence:
+            wait_s = 0 if target.audio_late_s is None else SILENCE_AFTER_S + late_s
             self._audio = LiveAudioTrack(self._container, silence_after_s=wait_s)
         self._container.start_encoding()
 

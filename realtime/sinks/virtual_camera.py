@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections import deque
 from collections.abc import Mapping
 from fractions import Fraction
 from types import TracebackType
@@ -36,6 +38,7 @@ class VirtualCamera:
         size: width and height of the frames; if a side is odd its last line is left out, since cameras have even ones.
         rate: frames per second.
         device: its name, "" for any.
+        late_s: how much later it shows its frames, in seconds.
 
     `device` is the name of the device that was opened.
 
@@ -43,7 +46,9 @@ class VirtualCamera:
         VirtualCameraError: it cannot be opened; the text says what to type or install.
     """
 
-    def __init__(self, size: Size, rate: Fraction, device: str = "") -> None:
+    def __init__(self, size: Size, rate: Fraction, device: str = "", late_s: float = 0.0) -> None:
+        self._late_s = late_s
+        self._held: deque[tuple[float, Pixels]] = deque()
         self._size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
         try:
             import pyvirtualcam
@@ -81,10 +86,18 @@ class VirtualCamera:
             VirtualCameraGoneError: the device takes no more frames.
         """
         try:
-            self._camera.send(np.ascontiguousarray(self._fitting(pixels)))
+            self._camera.send(np.ascontiguousarray(self._fitting(self._due(pixels))))
         except Exception as exc:  # drivers raise anything
             raise VirtualCameraGoneError(f"the virtual camera {self.device} is gone: {_one_line(exc)}") from exc
         self._camera.sleep_until_next_frame()
+
+    def _due(self, pixels: Pixels) -> Pixels:
+        """Holds a frame until it is due, and returns the one that is due by now."""
+        now_s = time.monotonic()
+        self._held.append((now_s + self._late_s, pixels))
+        while len(self._held) > 1 and self._held[1][0] <= now_s:
+            self._held.popleft()
+        return self._held[0][1]
 
     def _fitting(self, pixels: Pixels) -> Pixels:
         width, height = self._size

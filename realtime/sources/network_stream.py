@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import av
@@ -82,20 +82,25 @@ class NetworkStream(BaseSource):
     """
 
     def __init__(self, url: str, size: Size | None = None, audio: AudioFeed | None = None) -> None:
-        # people who see the screen must not see the password
-        name = re.sub(r"//[^/@]*@", "//", url)
+        name = without_password(url)
         self._container = _open_container(url, name)
         self._video = open_video_stream(self._container, name, live=True)
-        self._audio_streams = () if audio is None else tuple(self._container.streams.audio[:1])
+        # a track in a format that cannot be decoded here is left out
+        audible = (stream for stream in self._container.streams.audio if stream.codec_context is not None)
+        self._audio_streams = () if audio is None else tuple(islice(audible, 1))
         # a file behind a URL has an end; anything else that stops was cut off
         self._has_end = bool(self._container.duration) or self._container.size > 0
         self._paced = self._has_end or self._container.format.name in _SEGMENTED
         self._stopped = threading.Event()
         self._packets = self._container.demux(self._video, *self._audio_streams)
-        # what is a file or nearly one says by its first frame which way is up; a live stream is not waited for
-        self._ahead = list(self._until_first_frame(name)) if self._paced else []
+        # what is a file or nearly one says by its first frame which way is up; a live stream is not waited for, unless
+        # nothing else says how large its frames are
+        self._ahead = list(self._until_first_frame(name)) if self._paced or not self._stored_size()[0] else []
         self._orientation = self._orientation_of_first()
-        stored = self._video.codec_context.width, self._video.codec_context.height
+        stored = self._stored_size()
+        if not stored[0]:
+            self._container.close()
+            raise SourceError(f"the stream {name} ended before its first frame")
         upright = self._orientation.size(stored)
         aspect = self._video.sample_aspect_ratio or Fraction(1)
         aspect = (1 / aspect if self._orientation.swapped else aspect) if aspect > 0 else Fraction(1)
@@ -104,7 +109,7 @@ class NetworkStream(BaseSource):
                 name=name,
                 size=size or upright,
                 presentation=Presentation(scaled_aspect(aspect, upright, size or upright)),
-                rate=frame_rate(self._video),
+                rate=frame_rate(self._video, live=True),
                 time_base=LIVE_TIME_BASE,
                 live=True,
                 audio=audio if self._audio_streams else None,
@@ -151,6 +156,10 @@ class NetworkStream(BaseSource):
                     for chunk in audio_decoder.chunks(decoded):
                         self.info.audio.put(AudioChunk(clock.began_s + chunk.at_s, chunk.samples))
 
+    def _stored_size(self) -> Size:
+        """Returns width and height of the frames as they are sent; 0 if that is not known yet."""
+        return self._video.codec_context.width, self._video.codec_context.height
+
     def _until_first_frame(self, name: str) -> Iterator[tuple[Any, Sequence[Any]]]:
         """Yields packets and what they decode to, up to the first frame."""
         try:
@@ -176,6 +185,11 @@ class NetworkStream(BaseSource):
     def close(self) -> None:
         self._ahead = []
         self._container.close()
+
+
+def without_password(url: str) -> str:
+    """Returns a URL as it may be shown to those who see the screen."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _open_container(url: str, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from realtime.sinks.replay import Replay
 RATE = Fraction(25)
 # Of ITU-T H.273.
 BT709, BT601 = 1, 6
+STILL = np.full((48, 64, 3), 90, np.uint8)
 
 
 def as_file(path: Path, pixels: Pixels, size: Size) -> None:
@@ -73,3 +75,25 @@ def test_live_frames_are_stamped_from_the_first_one_on(tmp_path: Path) -> None:
             times.append(video.last_pts)
         container.mux(list(video.flush()))
     assert times == [0, 40, 41, 42, 1500]
+
+
+@pytest.mark.parametrize("actual_rate", [5, 25, 100])
+def test_a_key_frame_of_live_video_comes_every_two_seconds_whatever_the_rate_is_at_the_moment(actual_rate: int) -> None:
+    with av.open(io.BytesIO(), "w", format="matroska") as container:
+        track = VideoTrack((64, 48), RATE, MILLISECOND, live=True)
+        video = VideoEncoder(container, "libx264", track, Encoding(low_latency=True, bit_rate=400_000))
+        packets = [
+            packet
+            for index in range(9 * actual_rate)
+            for packet in video.encode(STILL, Frame(STILL, index, index / actual_rate))
+        ]
+        packets += video.flush()
+    assert [packet.pts for packet in packets if packet.is_keyframe] == [0, 2000, 4000, 6000, 8000]
+
+
+def test_the_frames_of_a_file_are_counted(tmp_path: Path) -> None:
+    with av.open(io.BytesIO(), "w", format="matroska") as container:
+        video = VideoEncoder(container, "libx264", VideoTrack((64, 48), RATE, 1 / RATE), Encoding())
+        frames = [Frame(STILL, index, 0.0, Fraction(index)) for index in range(101)]
+        packets = [packet for frame in frames for packet in video.encode(STILL, frame)] + list(video.flush())
+    assert [packet.pts for packet in packets if packet.is_keyframe] == [0, 50 * 25, 100 * 25]
