@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from styles.cli.common import check_style_scale, device_named
+from styles.cli.common import UNPAINTED, check_style_scale, device_named, open_loss_network
 from styles.cli.options import CommandLine, EvaluateOptions, MachineOptions
 from styles.evaluation.artefacts import SMALLEST_PICTURE, Artefacts
 from styles.evaluation.evaluation import SIZES, Quality, evaluate, evaluation_photos, video_gram_sum
@@ -19,15 +19,10 @@ from styles.evaluation.painter import Painter, network_painter, onnx_painter
 from styles.evaluation.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
 from styles.registry import find_style, network_sha256, onnx_path
 from styles.support.errors import UsageError
-from styles.training.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
-from styles.training.loss_network_file import find_loss_network
-from styles.training.memory import keep_freed_memory
+from styles.training.loss_network import STYLE_LAYERS, LossNetwork
 from styles.training.pictures import read_picture, style_picture
 from styles.training.style_grams import StyleReference, style_reference
 from styles.weights import load_network, load_style
-
-# The word for the unpainted photograph itself instead of a file: the floor of every figure.
-UNPAINTED = "photo"
 
 _Row = dict[str, float | str]
 # What is compared with the nets of --beside, as ratios.
@@ -56,8 +51,7 @@ def run_evaluate(line: CommandLine) -> str:
     others = _others(options.beside, candidates)
     sizes = options.size or SIZES
     photos = {size: evaluation_photos(options.photos, options.most, size) for size in sizes} if options.photos else {}
-    keep_freed_memory()
-    network = load_loss_network(find_loss_network(options.loss_network)).to(device)
+    network = open_loss_network(options.loss_network, device)
     if not options.pictures:
         _log.info("without --pictures DIR nothing is said about the likeness to the style pictures")
     measure = _Measure(network, options, photos)
