@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution to `width` channels that changes the resolution by `scale`, then `blocks` residual blocks.
+    """A convolution that changes the resolution, then residual blocks.
 
-    On the way down `scale` is the stride, on the way up the factor of the upsampling before the convolution.
-    `skip` adds the output of the down stage that has the same resolution.
+    Args:
+        width: channels after the convolution.
+        kernel: of the convolution.
+        scale: on the way down the stride, on the way up the factor of the upsampling before the convolution.
+        blocks: residual blocks after the convolution.
+        skip: add the output of the down stage that has the same resolution.
     """
 
     width: int
@@ -43,7 +47,7 @@ class NetworkConfig:
 
     @classmethod
     def from_json(cls, text: str) -> NetworkConfig:
-        """Returns the config written by `to_json`. Raises ValueError where the text is something else."""
+        """Returns the config written by `to_json`. Raises ValueError if the text is something else."""
         try:
             fields = json.loads(text)
             down, up = (tuple(Stage(**stage) for stage in fields.pop(way)) for way in ("down", "up"))

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from styles.encoder_weights import SHORT_SIDE
 from styles.weights import WeightsError, picture_bytes
 
-# WebP knows none beyond 16383 pixels; of a picture this long, a part would do as well.
+# WebP ends at 16383 pixels, and of a picture this long a part would do as well.
 _LONG_SIDE = 4096
 _QUALITY = 90
 # A copy is a WebP; others may make packs with the other two.
@@ -42,9 +42,10 @@ def small_copy(picture: NDArray[np.uint8]) -> bytes:
 
 
 def kept_picture(path: Path) -> NDArray[np.uint8] | None:
-    """Returns the picture that a style file holds, H x W x 3 uint8 RGB, or None where it holds none.
+    """Returns the picture that a style file holds, H x W x 3 uint8 RGB, or None if it holds none.
 
-    Raises WeightsError where the file or the picture in it is damaged.
+    Raises:
+        WeightsError: the file or the picture in it is damaged.
     """
     data = picture_bytes(path)
     if data is None:

@@ -55,7 +55,7 @@ class StyleMismatchError(ValueError):
 
 @dataclass(frozen=True)
 class StylePicture:
-    """A painting: what the metadata of a style trained from it say. `year` is '' where it is not surely known."""
+    """What the metadata of a style say about the painting it was trained from. `year` is "" if it is uncertain."""
 
     name: str
     title: str
@@ -105,7 +105,7 @@ class Style:
 
     @property
     def network_path(self) -> Path:
-        """The weights file of the style's net. Raises UnknownStyleError where there is none."""
+        """The weights file of the style's net. Raises UnknownStyleError if there is none."""
         return self.path if self.dedicated else network_path(self.network)
 
 
@@ -176,7 +176,7 @@ def list_styles(
     """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
 
     A style that no longer belongs to its net is listed too; `find_style` refuses it. Files that cannot be read are left
-    out, and `on_damaged` is told of them.
+    out; `on_damaged` gets their paths and errors.
     """
     found: dict[tuple[str, str], Style] = {}
     for path in _files():
@@ -195,7 +195,7 @@ def find_style(name: str, network: str | None = None) -> Style:
     """Returns the style of that name, of the given net or else of the first net that has it; or that of a file.
 
     `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, WeightsError, and
-    StyleMismatchError where the style belongs to another training of its net.
+    StyleMismatchError if the style belongs to another training of its net.
     """
     if Path(name).suffix == ".safetensors":
         found = style_from_file(Path(name))
@@ -244,14 +244,19 @@ def network_path(name: str) -> Path:
 
 
 def onnx_path(name: str) -> Path:
-    """Returns where the ONNX file of a net lies or will lie: beside its weights. Raises UnknownStyleError."""
+    """Returns the path of a net's ONNX file, which need not exist: beside its weights. Raises UnknownStyleError."""
     return network_path(name).with_suffix(".onnx")
 
 
 def check_belongs(style: Style, net: Path | None = None) -> None:
-    """Raises StyleMismatchError where the style vector was trained with other weights than its net has now.
+    """Checks that a style vector was trained with the weights that its net has now.
 
-    net: the weights file of its net, looked up if it is not given.
+    Args:
+        style: the style.
+        net: the weights file of its net; by default that of the registry.
+
+    Raises:
+        StyleMismatchError: the net was trained again since.
     """
     if style.dedicated:
         return

@@ -27,7 +27,7 @@ _STYLE_INSIDE_KEY = "style_inside"
 _VECTOR_NAME = "vector"
 # The tensor with the bytes of a small copy of the style picture, as `styles.kept_picture` makes and reads it.
 _PICTURE_NAME = "picture"
-# The metadata of so many files are kept, so that lists of styles are made again at once.
+# The metadata of this many files are kept, so that lists of styles are quick.
 _MOST_METADATA = 2**15
 # Wider or longer nets than that are damaged.
 _LARGEST_NUMBER = 4096
@@ -45,14 +45,14 @@ _LOAD_ERRORS = (
 
 
 class WeightsError(ValueError):
-    """A weights file is damaged, or holds something else than was wanted."""
+    """A weights file is damaged, or holds something else than expected."""
 
 
 @dataclass(frozen=True)
 class NetworkWeights:
     """The convolutions of a transform net. `sha256` names this very training: style vectors refer to it.
 
-    `vector`, float32[K], is there where the net was trained for one style alone, which lies in the same file.
+    `vector`, float32[K], is the style of a net that was trained for one style alone, and None for other nets.
     """
 
     config: NetworkConfig
@@ -81,7 +81,7 @@ def save_network(
 ) -> str:
     """Writes the net as float16 and returns its sha256.
 
-    Where it has one style alone, `vector` (float[K]) and the small copy of the style picture lie inside.
+    A net with one style alone also holds `vector` (float[K]) and the small copy of the style picture.
     """
     if vector is not None:
         arrays, metadata = {**arrays, _VECTOR_NAME: vector}, {**metadata, _STYLE_INSIDE_KEY: "yes"}
@@ -178,7 +178,7 @@ def file_sha256(path: Path) -> str:
 
 def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
     if _NETWORK_KEY not in metadata:
-        raise WeightsError(f"{path} is no transform net: its metadata lacks {_NETWORK_KEY!r}")
+        raise WeightsError(f"{path} is not a transform net: its metadata lacks {_NETWORK_KEY!r}")
     try:
         config = NetworkConfig.from_json(metadata[_NETWORK_KEY])
         numbers = [config.head_kernel, config.head_scale]
@@ -187,7 +187,7 @@ def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
         if not config.down or not all(type(number) is int and 1 <= number <= _LARGEST_NUMBER for number in numbers):
             raise ValueError(f"its numbers are not from 1 to {_LARGEST_NUMBER}")
     except (ValueError, TypeError, RecursionError) as exc:
-        raise WeightsError(f"{path} is no transform net: {exc}") from exc
+        raise WeightsError(f"{path} is not a transform net: {exc}") from exc
     return config
 
 

@@ -59,7 +59,8 @@ class Quality:
 def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZES[0]) -> list[NDArray[np.uint8]]:
     """Returns the centre squares of the first photographs below `folder`, scaled to a short side of `size`.
 
-    Raises PictureError where one cannot be read: an evaluation on other photographs would be another one.
+    Raises:
+        PictureError: one cannot be read. None is skipped, since figures of other photographs are other figures.
     """
     photos = [read_picture(path) for path in picture_paths([folder])[:most]]
     return [centre_crop(resize_short_side(photo, size), size) for photo in photos]
@@ -68,7 +69,14 @@ def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZES[0
 def evaluate(
     paint: Painter, photos: Sequence[NDArray[np.uint8]], style: StyleReference | None, network: LossNetwork
 ) -> Quality:
-    """Returns the quality of what `paint` makes of the photographs, beside the style picture if there is one."""
+    """Returns how good paintings are.
+
+    Args:
+        paint: what paints.
+        photos: H x W x 3 uint8, all of one size.
+        style: what the paintings are compared with; without it, only with the photographs.
+        network: the loss network.
+    """
     paintings = [paint(photo) for photo in photos]
     grams = style.grams if style else None
     rows = [_figures(photo, painting, grams, network) for photo, painting in zip(photos, paintings, strict=True)]

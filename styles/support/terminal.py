@@ -14,7 +14,7 @@ def print_line(line: str, stream: TextIO | None = None) -> None:
 
     Args:
         line: without its end.
-        stream: where to; None for stderr, which is right for all but what was asked for.
+        stream: where to; None for stderr, which is right for all but the result itself.
     """
     print(line, file=stream or sys.stderr, flush=True)
 

@@ -46,7 +46,7 @@ _PROBE_SIDE = 128
 
 
 class LossNetworkError(ValueError):
-    """The file is no loss network that this module can read."""
+    """The file is not a loss network that this module can read."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Features:
     """What the loss network sees in a batch.
 
     structure: relu3_2 and relu4_2, N x C x H x W; the latter is the `content`. grams: five of N x C x C in float32, or
-    none where they were not asked for.
+    none if they were not asked for.
     """
 
     structure: tuple[Tensor, Tensor]
@@ -155,7 +155,12 @@ def _probe() -> Tensor:
 
 
 def load_loss_network(path: Path) -> LossNetwork:
-    """Returns the loss network in `path`, frozen. Raises LossNetworkError, saying what it found, or OSError."""
+    """Returns the loss network in a file, frozen.
+
+    Raises:
+        LossNetworkError: the file is something else, or damaged.
+        OSError: the file cannot be read.
+    """
     tensors = _read_tensors(path)
     article = "block1_conv1_W_q" in tensors
     read = _article if article else _distilled if "conv51_aux.weight" in tensors else _torchvision
@@ -168,7 +173,7 @@ def load_loss_network(path: Path) -> LossNetwork:
     except (KeyError, IndexError, RuntimeError) as exc:  # a tensor that is missing, or of another shape
         names = ", ".join(sorted(map(str, tensors))[:4]) or "nothing"
         raise LossNetworkError(
-            f"{path} is no loss network: it holds {names}; "
+            f"{path} is not a loss network: it holds {names}; "
             f"expected the article's VGG-19, torchvision's {TORCHVISION_FILE} or a distilled one ({first_line(exc)})"
         ) from exc
     return network.eval().requires_grad_(False)
@@ -190,7 +195,7 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
         raise LossNetworkError(f"{path} cannot be read as weights: {first_line(exc)}") from exc
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise LossNetworkError(
-            f"{path} is no loss network: it holds a {type(tensors).__name__}; expected named tensors"
+            f"{path} is not a loss network: it holds a {type(tensors).__name__}; expected named tensors"
         )
     return tensors
 
