@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from styles.encoder_weights import SHORT_SIDE
 from styles.weights import WeightsError, picture_bytes
 
-# WebP knows none beyond 16383 pixels; of a picture this long, a part would do as well.
+# WebP ends at 16383 pixels, and of a picture this long a part would do as well.
 _LONG_SIDE = 4096
 _QUALITY = 90
 # A copy is a WebP; others may make packs with the other two.

@@ -11,6 +11,8 @@ from build_engines.tensorrt.command import EngineOptions
 from realtime.app.bench import BenchOptions
 from realtime.app.gallery import GalleryOptions
 from realtime.app.options import HEADINGS, SECTIONS, LiveOption, Use
+from realtime.app.own_styles import OwnStylesOptions
+from realtime.app.pack import PackOptions
 from realtime.session import key_help
 from styles.cli.main import COMMANDS as TRAINING
 from styles.support.options import Option, options_of, reference_table
@@ -20,6 +22,8 @@ BEGIN, END = "<!-- tables: made by python -m tools.make_reference -->", "<!-- en
 # The commands that have no settings, with their dataclasses of options.
 COMMANDS: Mapping[str, Sequence[type]] = {
     "nst-live gallery": [GalleryOptions],
+    "nst-live styles": [OwnStylesOptions],
+    "nst-live pack": [PackOptions],
     "nst-live bench": [BenchOptions],
     "nst-build": [EngineOptions],
     "nst-build onnx": [OnnxOptions],

@@ -28,8 +28,8 @@ class Stylizer:
     against flicker, and faded from one style to the next. An image is painted for itself, whatever came before.
 
     Args:
-        style: a style by name, a .safetensors or .onnx file, or a mix of styles with their weights, e.g.
-            {"wave": 0.6, "udnie": 0.4}.
+        style: a style by name, any picture, a .safetensors or .onnx file, or a mix of them with their weights, e.g.
+            {"wave": 0.6, "postcard.jpg": 0.4}.
         net: which net paints: "full", "fast", another one by name, or "auto" for what suits the backend.
         backend: what runs the net: "tensorrt", "openvino", "onnxruntime", "pytorch", or "auto" for the best one here.
         strength: how strongly to paint, from 0 for the frame itself to 1 for the painting alone.
@@ -43,9 +43,10 @@ class Stylizer:
     Raises:
         UnknownStyleError: there is no such style or net; the text names the nearest.
         MixError: the styles cannot be mixed.
-        StyleMismatchError: the style was trained with another version of its net.
+        StyleMismatchError: the style was trained with another version of its net, or no picture can be one of that net.
         WeightsError: a style file is damaged.
         OnnxFileError: an .onnx file is not a net that paints.
+        PhotoError: a picture is missing, damaged or of an unknown format.
         NoExporterError: the net has no ONNX file yet, and the package that writes it is missing.
         FileNotFoundError: there is no such file.
         BackendUnavailableError: the backend cannot run here; the text says why and what to type.
