@@ -124,9 +124,17 @@ def load_backend(name: str) -> Backend:
     """Returns the backend of that name. Raises KeyError for a name that is not in BACKENDS."""
     if name not in BACKENDS:
         raise KeyError(name)
+    from realtime.backends.foreign import opener_of_any
+
     module = importlib.import_module(f"realtime.backends.{name}")
     for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(name, module.unavailable_reason, module.open_painter, name in _THREAD_SAFE, for_rate)
+    return Backend(
+        name,
+        module.unavailable_reason,
+        opener_of_any(name, module.open_painter),
+        name in _THREAD_SAFE,
+        None if for_rate is None else opener_of_any(name, for_rate),
+    )
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
@@ -180,10 +188,13 @@ def opening(backend: str, net: Net) -> Iterator[None]:
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        # these libraries print first where in their sources they failed, and last why
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-        why = lines[-1] if lines else type(exc).__name__
-        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
+        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {reason_in(exc)}") from exc
+
+
+def reason_in(exc: Exception) -> str:
+    """Returns the line of a library's error that says why: they print first where in their sources they failed."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[-1] if lines else type(exc).__name__
 
 
 def not_installed(module: str, package: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,10 @@ from av.format import Flags as ContainerFormatFlags
 from av.stream import Disposition
 
 from realtime.media.rates import exact_rate
+
+_USUAL_RATE = Fraction(25)
+# A file that claims more frames per second counts the ticks of its clock.
+_HIGHEST_RATE = 1000
 
 
 class SourceError(OSError):
@@ -82,9 +86,34 @@ def decode_packet(packet: Any) -> Sequence[Any]:
     return decoded
 
 
+def demuxed(container: Any, *streams: Any) -> Generator[Any, None, None]:
+    """Yields the packets of streams, and at the end an empty one of each, which makes decoders give what they hold.
+
+    Tracks that appear while the container is read are passed over.
+
+    Args:
+        container: an open input container of PyAV.
+        streams: at least one of its streams.
+
+    Raises:
+        av.error.FFmpegError: reading failed.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV asks each track of the file for the rest of its packets, but does not know those that came later
+            return
+        if packet is None:
+            return
+        yield packet
+
+
 def frame_rate(stream: Any) -> Fraction:
-    """Returns the frames per second of a video stream, exactly; 25 if it does not say."""
-    return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
+    """Returns the frames per second of a video stream, exactly; 25 if it does not say, or says nonsense."""
+    stated = (stream.guessed_rate, stream.average_rate)
+    return exact_rate(next((rate for rate in stated if rate and 0 < rate <= _HIGHEST_RATE), _USUAL_RATE))
 
 
 def reason_of(exc: BaseException) -> str:
