@@ -231,7 +231,9 @@ def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
     if not holds_style(metadata):
         raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
     dedicated = is_network(metadata)
-    network = path.stem if dedicated else metadata.get("network", path.parent.name)
+    network = path.stem if dedicated else metadata.get("network") or path.parent.name
+    if not network:
+        raise WeightsError(f"{path} does not name the net that it is a style of")
     return Style(name=path.stem, network=network, path=path, dedicated=dedicated, **facts)
 
 
@@ -260,7 +262,10 @@ def check_belongs(style: Style, net: Path | None = None) -> None:
     """
     if style.dedicated:
         return
-    net = net or style.network_path
+    try:
+        net = net or style.network_path
+    except UnknownStyleError as exc:
+        raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
     wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
     if wanted != network_sha256(net):
         before = f" (it was made by: {style.command[:_LONGEST_FACT]})" if style.command else ""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from av.stream import Disposition
 
 from realtime.frames import ClipRange
 from realtime.media.continuous_clock import ContinuousClock
-from realtime.media.decoding import file_url, find_video_stream, has_free_clock, reason_of, timed_streams
+from realtime.media.decoding import demuxed, file_url, find_video_stream, has_free_clock, reason_of, timed_streams
 
 # Tags that describe the input file itself, or that a muxer writes again.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id")
@@ -34,6 +35,10 @@ _COVER_SUFFIXES = {"mjpeg": "jpg"}
 _MAX_BAD_READS = 16
 # A broadcast says in every packet of AAC how to decode it, a file once.
 _ADTS_FILTER = "aac_adtstoasc"
+# What channels are that are only counted.
+_USUAL_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
+# What a muxer thinks of a track it says when it is given a packet. Some tracks begin late, and are not waited for.
+_MOST_PACKETS_TRIED = 500
 
 
 class CopiedTracks:
@@ -61,15 +66,15 @@ class CopiedTracks:
         self._last_dts: dict[int, int] = {}
         self._damaged: dict[str, tuple[int, str]] = {}
         left_out = []
+        first_packets = _first_packets(clip)
         for stream in self._input.streams:
             if stream is input_video:
                 _keep_tags(stream, video)
-            elif _can_hold(output, stream) and _takes(output, stream):
+            elif _can_hold(output, stream) and _takes(output, stream, first_packets.get(stream.index, ())):
                 self._keep(stream)
             elif not _is_redundant(stream, self._input):
-                left_out.append(
-                    f"{_describe(stream)} is left out: {output.format.name} cannot hold it; mkv can hold most"
-                )
+                hint = "" if output.format.name == _MATROSKA else "; mkv can hold most"
+                left_out.append(f"{_describe(stream)} is left out: {output.format.name} cannot hold it{hint}")
         self._keep_chapters()
         for key, value in _tags_to_keep(self._input.metadata).items():
             output.metadata.setdefault(key, value)
@@ -103,22 +108,21 @@ class CopiedTracks:
         self._input.close()
 
     def _keep(self, stream: Any) -> None:
-        name, kind = stream.metadata.get("filename", stream.name or "attachment"), stream.metadata.get("mimetype", "")
+        name, kind = stream.metadata.get("filename", "attachment"), stream.metadata.get("mimetype", "")
         if stream.type == "attachment":
             self._output.add_attachment(name, kind, stream.data)
         elif _is_cover(stream):
             with av.open(file_url(self._clip.path), metadata_errors="replace") as container:
-                packet = next(container.demux(container.streams[stream.index]))
+                packet = next(demuxed(container, container.streams[stream.index]))
                 codec = stream.codec_context.name
             kind = kind or _COVER_KINDS.get(codec, f"image/{codec}")
             name = stream.metadata.get("filename", f"cover.{_COVER_SUFFIXES.get(codec, codec)}")
             self._output.add_attachment(name, kind, bytes(packet))
         else:
-            self._streams[stream.index] = copy = self._output.add_stream_from_template(stream, opaque=True)
+            self._streams[stream.index] = copy = _add_copy(self._output, stream)
             _keep_tags(stream, copy)
-            if stream.codec_context.name == "aac" and not stream.codec_context.extradata:
-                # a broadcast says in every packet how to decode it, a file once
-                self._filters[stream.index] = BitStreamFilterContext(_ADTS_FILTER, stream)
+            if (bitstream_filter := _filter_for(stream)) is not None:
+                self._filters[stream.index] = bitstream_filter
 
     def _keep_chapters(self) -> None:
         begin_s, end_s = self._clip.begins_s, self._clip.ends_s
@@ -160,7 +164,7 @@ class CopiedTracks:
         streams = {stream.index: stream for stream in (*kept, *timed_streams(self._input))}
         for _ in range(_MAX_BAD_READS):
             try:
-                yield from self._input.demux(*streams.values())
+                yield from demuxed(self._input, *streams.values())
                 return
             except av.error.FFmpegError:
                 continue  # a damaged file ends the video too, which reports it
@@ -179,12 +183,9 @@ class CopiedTracks:
             yield written.dts * tick, written
 
     def _filtered(self, packet: Any) -> Sequence[Any]:
-        index = packet.stream.index
-        if index not in self._filters:
-            return [packet]
-        described = _describe(packet.stream)
+        index, described = packet.stream.index, _describe(packet.stream)
         try:
-            return self._filters[index].filter(packet)
+            return _through(self._filters.get(index), packet)
         except av.error.FFmpegError as exc:
             # a damaged packet: those behind it are whole
             self._damaged[described] = (self._damaged.get(described, (0, ""))[0] + 1, reason_of(exc))
@@ -222,17 +223,61 @@ def _can_hold(output: Any, stream: Any) -> bool:
     return stream.codec_context.name in output.supported_codecs
 
 
-def _takes(output: Any, stream: Any) -> bool:
-    """Returns whether the muxer itself takes a stream: what it holds depends on more than the codec's name."""
+def _first_packets(clip: ClipRange) -> Mapping[int, Sequence[Any]]:
+    """Returns the first packet of each track of audio and subtitles that begins early, by the index of the track."""
+    found: dict[int, list[Any]] = {}
+    with av.open(file_url(clip.path), metadata_errors="replace") as container, suppress(av.error.FFmpegError):
+        streams = (*container.streams.audio, *container.streams.subtitles)
+        for packet in islice(demuxed(container, *streams), _MOST_PACKETS_TRIED if streams else 0):
+            if packet.dts is not None:
+                found.setdefault(packet.stream.index, [packet])
+            if len(found) == len(streams):
+                break
+    return found
+
+
+def _takes(output: Any, stream: Any, packets: Sequence[Any]) -> bool:
+    """Returns whether the muxer itself takes a stream: what it holds depends on more than the codec's name.
+
+    Args:
+        output: the container that is asked for.
+        stream: the stream of the input.
+        packets: some of its packets; used up.
+    """
     if stream.type not in {"audio", "subtitle"}:
         return True
     try:
-        with av.open(io.BytesIO(), "w", format=output.format.name) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
+        with av.open(io.BytesIO(), "w", format=output.format.name, options=output.options) as trial:
+            copy, bitstream_filter = _add_copy(trial, stream), _filter_for(stream)
             trial.start_encoding()
+            # a packet that is damaged says nothing about those behind it
+            with suppress(av.error.InvalidDataError):
+                packets = [each for packet in packets for each in _through(bitstream_filter, packet)]
+            for written in packets:
+                written.stream = copy
+                trial.mux(written)
     except (av.error.FFmpegError, ValueError, OSError):
         return False
     return True
+
+
+def _add_copy(output: Any, stream: Any) -> Any:
+    """Returns a new stream of a container for the packets of another one."""
+    copy = output.add_stream_from_template(stream, opaque=True)
+    if stream.type == "audio" and (layout := _USUAL_LAYOUTS.get(stream.codec_context.layout.name)):
+        copy.codec_context.layout = layout
+    return copy
+
+
+def _through(bitstream_filter: BitStreamFilterContext | None, packet: Any) -> Sequence[Any]:
+    return [packet] if bitstream_filter is None else bitstream_filter.filter(packet)
+
+
+def _filter_for(stream: Any) -> BitStreamFilterContext | None:
+    """Returns what makes packets of a broadcast those of a file, None if they need nothing."""
+    if stream.codec_context.name == "aac" and not stream.codec_context.extradata:
+        return BitStreamFilterContext(_ADTS_FILTER, stream)
+    return None
 
 
 def _is_cover(stream: Any) -> bool:
@@ -252,7 +297,7 @@ def _tags_to_keep(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _is_redundant(stream: Any, container: Any) -> bool:
     """Returns whether a stream repeats the chapters or a tag of the video, as QuickTime's do."""
-    is_chapters = stream.name == "bin_data" and bool(container.chapters())
+    is_chapters = getattr(stream, "name", None) == "bin_data" and bool(container.chapters())
     return stream.type == "data" and (is_chapters or "timecode" in stream.metadata)
 
 

@@ -14,7 +14,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.media.decoding import decode_packet, file_url
+from realtime.media.decoding import decode_packet, demuxed, file_url
 
 # Samples per second of all live audio.
 SAMPLE_RATE = 48_000
@@ -158,7 +158,7 @@ class FileAudio:
         try:
             if begins_s:
                 self._container.seek(round(begins_s * av.time_base))
-            for packet in self._container.demux(streams[0]):
+            for packet in demuxed(self._container, streams[0]):
                 for frame in decode_packet(packet):
                     for chunk in decoder.chunks(frame):
                         at_s = chunk.at_s - begins_s

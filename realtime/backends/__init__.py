@@ -176,7 +176,7 @@ def open_graph(onnx: Path) -> Graph:
                 graph: Graph = module.open_graph(onnx)
                 return graph
             except Exception as exc:  # whatever its library raises: the next one may do
-                reason = _last_line(exc)
+                reason = reason_in(exc)
         reasons.append(f"{name}: {reason}")
     raise BackendUnavailableError(f"{onnx} cannot be run here: {'; '.join(reasons)}")
 
@@ -186,8 +186,13 @@ def load_backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
-    for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(name, module.unavailable_reason, module.open_painter, name in _THREAD_SAFE, for_rate)
+    return Backend(
+        name,
+        module.unavailable_reason,
+        module.open_painter,
+        name in _THREAD_SAFE,
+        getattr(module, "open_painter_for_rate", None),
+    )
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
@@ -241,13 +246,13 @@ def opening(backend: str, net: Net) -> Iterator[None]:
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {_last_line(exc)}") from exc
+        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {reason_in(exc)}") from exc
 
 
-def _last_line(error: Exception) -> str:
-    """Returns why a library failed: it prints first where in its sources that was, and last why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def reason_in(exc: Exception) -> str:
+    """Returns the line of a library's error that says why: they print first where in their sources they failed."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[-1] if lines else type(exc).__name__
 
 
 def not_installed(module: str, package: str) -> str | None:

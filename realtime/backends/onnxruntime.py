@@ -21,6 +21,8 @@ _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionP
 
 # Providers whose devices have memory of their own, in which paintings may stay, with ONNX Runtime's name of it.
 _DEVICES = {"CUDAExecutionProvider": "cuda"}
+# ONNX Runtime's own log, in colour and on stderr.
+_FATAL_ONLY = 4
 
 
 def unavailable_reason() -> str | None:
@@ -45,7 +47,7 @@ def open_graph(onnx: Path) -> Graph:
     """Returns a graph that is run once in a while, on the processor."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = _FATAL_ONLY
     session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
@@ -125,7 +127,8 @@ class OnnxBlender:
 def _session(onnx: Path) -> Any:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    # what goes wrong is raised as well
+    options.log_severity_level = _FATAL_ONLY
     available = onnxruntime.get_available_providers()
     providers = [name for name in _PROVIDERS if name in available]
     return onnxruntime.InferenceSession(str(onnx), options, providers=providers)

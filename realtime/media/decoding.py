@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,30 @@ def decode_packet(packet: Any) -> Sequence[Any]:
     except av.error.FFmpegError:
         return ()
     return decoded
+
+
+def demuxed(container: Any, *streams: Any) -> Generator[Any, None, None]:
+    """Yields the packets of streams, and at the end an empty one of each, which makes decoders give what they hold.
+
+    Tracks that appear while the container is read are passed over.
+
+    Args:
+        container: an open input container of PyAV.
+        streams: at least one of its streams.
+
+    Raises:
+        av.error.FFmpegError: reading failed.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV asks each track of the file for the rest of its packets, but does not know those that came later
+            return
+        if packet is None:
+            return
+        yield packet
 
 
 def frame_rate(stream: Any, *, live: bool = False) -> Fraction:

@@ -66,6 +66,7 @@ _MOST_DPI = 65_535
 Image.MAX_IMAGE_PIXELS = None
 # The color spaces of profiles, by Pillow's modes.
 _COLOR_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
+_DECODE_ERRORS = (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, ArithmeticError, RuntimeError)
 # These need the package pillow-heif, which is under the licence of libheif.
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 
@@ -240,7 +241,7 @@ def _translated(path: Path) -> Iterator[None]:
     except MemoryError as exc:
         raise PhotoError(f"{path} does not fit into memory") from exc
     # damaged files make Pillow's decoders raise almost anything
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, ArithmeticError, struct.error) as exc:
+    except (*_DECODE_ERRORS, struct.error) as exc:
         reason = "it is empty (0 bytes)" if not path.stat().st_size else getattr(exc, "strerror", None) or str(exc)
         if isinstance(exc, UnidentifiedImageError) and path.stat().st_size:
             reason = "its format is unknown"

@@ -30,6 +30,7 @@ from realtime.media.color import (
 from realtime.media.continuous_clock import ContinuousClock
 from realtime.media.decoding import (
     SourceError,
+    demuxed,
     file_url,
     frame_rate,
     has_free_clock,
@@ -115,6 +116,9 @@ class VideoFile(BaseSource):
         self._seek()
         self._decoded = self._decode()
         self._first = first = self._first_frame()
+        if reading.start_s is None:
+            # a file may be wrong about when it begins, and no container has frames before 0
+            self._origin_s += min(self._time(first) or 0, 0)
         self._orientation = orientation = orientation_of(first, self._video, self._first_packet)
         upright = orientation.size((first.width, first.height))
         shown_size = size or reading.fitted(upright)
@@ -187,7 +191,7 @@ class VideoFile(BaseSource):
             aim = max(int((self._origin_s - margin_s) * av.time_base), 0)
             try:
                 self._container.seek(aim)
-                first = next(self._container.demux(self._video), None)
+                first = next(demuxed(self._container, self._video), None)
                 self._container.seek(aim)
             except av.error.FFmpegError:
                 return
@@ -250,7 +254,7 @@ class VideoFile(BaseSource):
         streams = {stream.index: stream for stream in (self._video, *timed_streams(self._container))}
         while failures < _MAX_BAD_READS:
             try:
-                for packet in self._container.demux(*streams.values()):
+                for packet in demuxed(self._container, *streams.values()):
                     failures = 0
                     clock.move(packet)
                     if packet.stream is self._video:

@@ -15,6 +15,7 @@ import numpy as np
 from realtime.backends import Backend, Blender, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, enlarged
+from realtime.stylize.foreign import open_painter, rehearse
 from realtime.stylize.loaded_style import LoadedStyle
 
 # A net reflects the picture at its borders, and OpenVINO's own smallest size is not below this either.
@@ -54,10 +55,12 @@ class NetPipeline:
 
     Args:
         backend: what runs the nets.
+        rehearses: whether a net from elsewhere paints one frame as soon as it is loaded, and so fails then or never.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, rehearses: bool = False) -> None:
         self.backend = backend
+        self._rehearses = rehearses
         self._painters: dict[_Key, Painter] = {}
         self._loading: dict[_Key, Future[Painter]] = {}
         self._retired: list[Painter] = []
@@ -90,7 +93,7 @@ class NetPipeline:
         Returns the new painter. Raises what the backend raises, and then the old backend stays.
         """
         key = _key(net, size)
-        painter = backend.open(*key)
+        painter = self._opened(backend, *key)
         self._retired.extend(self._painters.values())
         self._painters = {key: painter}
         self._forget_loading()
@@ -101,8 +104,12 @@ class NetPipeline:
         """Returns the painter for frames of `size` (width, height), and loads it if it is new."""
         key = _key(net, size)
         if key not in self._painters:
-            self._painters[key] = self.backend.open(*key)
+            self._painters[key] = self._opened(self.backend, *key)
         return self._painters[key]
+
+    def _opened(self, backend: Backend, net: Net, width: int, height: int) -> Painter:
+        painter = open_painter(backend, net, width, height)
+        return rehearse(painter, net, width, height) if self._rehearses else painter
 
     def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
         """Whether frames of that size are painted without delay; if not, the painter is loaded in the background.
@@ -116,7 +123,7 @@ class NetPipeline:
             self.painter(net, size)
             return True
         if key not in self._loading:
-            self._loading[key] = background.submit(self.backend.open, *key)
+            self._loading[key] = background.submit(self._opened, self.backend, *key)
         if not self._loading[key].done():
             return False
         self._painters[key] = self._loading.pop(key).result()

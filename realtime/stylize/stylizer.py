@@ -74,7 +74,7 @@ class FrameStylizer:
 
     def __init__(self, backend: Backend, look: Look = DEFAULT_LOOK, *, fade_s: float = 0.0) -> None:
         self.look = look
-        self.pipeline = NetPipeline(backend)
+        self.pipeline = NetPipeline(backend, rehearses=True)
         self._fader = Fader(fade_s)
         self._motion, self._stabilizer = MotionEstimator(), Stabilizer()
         self._background = background_worker()  # motion is estimated while the net paints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -16,7 +17,17 @@ def print_line(line: str, stream: TextIO | None = None) -> None:
         line: without its end.
         stream: where to; None for stderr, which is right for all but the result itself.
     """
-    print(line, file=stream or sys.stderr, flush=True)
+    print(printable(line), file=stream or sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Returns a text in which what a terminal would obey is written out, e.g. the escape sequences of a file's name."""
+    return text if text.isprintable() else "".join(map(_written_out, text))
+
+
+def _written_out(character: str) -> str:
+    obeyed = unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t"
+    return character.encode("unicode_escape").decode() if obeyed else character
 
 
 @contextmanager

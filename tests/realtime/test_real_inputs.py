@@ -34,8 +34,6 @@ NOT_YET: frozenset[str] = frozenset(
         "test_sound_that_the_container_holds_is_kept[wma.wmv]",
         "test_sound_that_the_container_holds_is_kept[wma-adpcm.avi]",
         "test_sound_that_the_container_holds_is_kept[wma-in-matroska.mkv]",
-        "test_a_terminal_shows_brackets_as_they_are[odd [/b].mp4]",
-        "test_a_terminal_shows_brackets_as_they_are[Title [dQw4w9WgXcQ].mp4]",
         "test_an_output_of_250_bytes_is_written_under_its_name[resumed]",
         "test_a_name_of_250_bytes_is_painted_in_a_folder",
         "test_pictures_that_move_are_painted_as_animations[.webp]",
