@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from styles.training import winograd
 from styles.training.loss_network_file import TORCHVISION_FILE
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -96,6 +97,7 @@ class LossNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.padding = padding
+        self._fast: dict[str, winograd.FrozenConv] = {}
         for name, (weight, bias) in {**convs, "0": stem}.items():
             self.register_buffer(f"weight{name}", weight.float())
             self.register_buffer(f"bias{name}", bias.float())
@@ -137,7 +139,12 @@ class LossNetwork(nn.Module):
 
     def _conv(self, x: Tensor, name: str) -> Tensor:
         x = F.pad(x, (1, 1, 1, 1), mode=self.padding)
-        return F.relu(F.conv2d(x, self.get_buffer(f"weight{name}"), self.get_buffer(f"bias{name}")))
+        weight, bias = self.get_buffer(f"weight{name}"), self.get_buffer(f"bias{name}")
+        if torch.is_autocast_enabled(x.device.type) or not winograd.pays(x, weight):
+            return F.relu(F.conv2d(x, weight, bias))
+        if name not in self._fast:
+            self._fast[name] = winograd.FrozenConv(weight)
+        return F.relu(self._fast[name](x) + bias[:, None, None])
 
     def _gram(self, x: Tensor, block: int) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
