@@ -47,7 +47,7 @@ _MOST_LOST_STEPS = 50
 # Losses are smoothed over about this many steps.
 _SMOOTHING_STEPS = 50
 # From how many pictures the usual content and the usual statistics are measured, and how many are looked at at once.
-_MEASURED_PHOTOS, _MEASURED_PAINTINGS, _AT_ONCE = 64, 128, 4
+_MEASURED_PHOTOS, _MEASURED_PAINTINGS, _AT_ONCE = 32, 64, 4
 
 
 @dataclass(frozen=True)
