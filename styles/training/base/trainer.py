@@ -178,6 +178,7 @@ class BaseTrainer:
         self._drawer = Drawer(
             self.photos, self.paintings, Sizes(plan.batch, plan.own, len(styles), plan.crop), plan.seed
         )
+        loss_network.prepare_training()
         self.optimizer = torch.optim.Adam(
             [{"params": self.model.other_parameters()}, {"params": self.model.vector_parameters()}],
             lr=plan.learning_rate,
