@@ -364,7 +364,7 @@ def test_a_net_of_many_styles_is_no_style(clip: Path, nst_live: NstLive) -> None
     net = list_styles("fast")[0].network_path.with_suffix(".onnx")
     told = nst_live("-i", clip, "-o", "painted.mp4", "--style", net)
     assert told.code == 3
-    assert told.complaint == f"nst-live: {net} has no style baked in; choose one of its styles by name"
+    assert told.complaint == f"nst-live: {net} has no style of its own; choose one of its styles by name"
 
 
 @pytest.mark.parametrize(
