@@ -342,15 +342,26 @@ class EvaluateOptions:
         Option(
             "a style's name, a .safetensors or .onnx file, or 'photo', the unpainted picture",
             Kind.VALUES,
+            default=(),
             metavar="[NAME=]STYLE",
             positional=True,
-            required=True,
+        )
+    )
+    style_picture: tuple[Path, ...] = option(
+        Option(
+            "also measure the styles that the encoder predicts from these pictures, beside unpainted photographs",
+            Kind.MORE_VALUES,
+            read=Path,
+            default=(),
+            metavar="FILE",
         )
     )
     pictures: Path | None = option(
         Option("folder of the style pictures, NAME.jpg; without it, no Gram errors", read=Path, metavar="DIR")
     )
-    net: str | None = option(Option("the net whose styles are meant", default_text="the first that has them"))
+    net: str | None = option(
+        Option("the net whose styles are meant", default_text="the first that has them, fast for predicted ones")
+    )
     onnx: bool = option(Option("paint with the net's ONNX file instead of its weights", Kind.FLAG, default=False))
     photos: Path | None = option(Option("folder of photographs that were not trained on", read=Path, metavar="DIR"))
     most: int | None = option(Option("only the first N photographs", read=parse_count, metavar="N"))

@@ -1,9 +1,9 @@
-"""3x3 convolutions with frozen weights in fewer multiplications (Winograd's F(4x4, 3x3); Lavin, Gray 2016).
+"""3 x 3 convolutions with frozen kernels in float32, by Winograd's method, for CPUs that do not multiply bfloat16.
 
-Each square of 4 x 4 results takes 36 multiplications per pair of channels in place of 144. The rest is two small matrix
-products for each square, which pay where there are many channels: on two AVX2 cores the loss network's layers with 256
-and 512 channels take about half the time, forward and backward. Results differ from those of the direct way by some
-millionths of the largest.
+Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks": the convolution of a 6 x 6 tile of a map into
+4 x 4 outputs takes 144 multiplications for each pair of channels, and 36 between tiles and kernels that were
+transformed before. A kernel of a loss network is transformed once, for as long as a training takes. Results differ
+from those of the direct convolution by rounding.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-# So many channels in and out at least, since below that the transforms take what the multiplications save.
-LEAST_IN, LEAST_OUT = 128, 256
-_SIDE = 4
-# Pictures are taken together up to so many pixels: what lies in between should fit into the caches.
-_PIXELS_AT_ONCE = 8192
+# The outputs of a tile, and its side.
+OUTPUTS, _TILE = 4, 6
+# This many tiles are worked on at once, so that they stay in the processor's cache.
+_TILES_AT_ONCE = 512
 
-_INPUT = torch.tensor(
+# The transforms of a tile, of a kernel and of the products, along one axis.
+_OF_TILE = torch.tensor(
     [
         [4, 0, -5, 0, 1, 0],
         [0, -4, -4, 1, 1, 0],
@@ -30,7 +31,7 @@ _INPUT = torch.tensor(
     ],
     dtype=torch.float64,
 )
-_KERNEL = torch.tensor(
+_OF_KERNEL = torch.tensor(
     [
         [1 / 4, 0, 0],
         [-1 / 6, -1 / 6, -1 / 6],
@@ -41,88 +42,71 @@ _KERNEL = torch.tensor(
     ],
     dtype=torch.float64,
 )
-_OUTPUT = torch.tensor(
-    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
-    dtype=torch.float64,
+_OF_PRODUCTS = torch.tensor(
+    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], dtype=torch.float64
 )
 
 
-def _in_two_dimensions(one: Tensor) -> Tensor:
-    """Returns the transform of a square, flattened, from that of a row."""
-    return torch.kron(one, one).float()
+def _both_axes(transform: Tensor) -> Tensor:
+    """Returns the transform of rows and columns as one matrix, float32."""
+    return torch.kron(transform, transform).float()
 
 
-_FROM_INPUT, _TO_OUTPUT = _in_two_dimensions(_INPUT), _in_two_dimensions(_OUTPUT)
+_TILE_MATRIX, _PRODUCT_MATRIX = _both_axes(_OF_TILE), _both_axes(_OF_PRODUCTS)
 
 
 class FrozenConv:
-    """A 3x3 convolution of pictures whose borders were padded by one pixel, without bias: `conv(padded)`.
-
-    padded: N x C x (H + 2) x (W + 2) float32 on the CPU, H and W multiples of 4. Result: N x C' x H x W. Gradients
-    reach the pictures and not the weights.
+    """A 3 x 3 convolution with zero padding that is differentiated by its input alone.
 
     Args:
-        weight: C' x C x 3 x 3.
+        kernel: out x in x 3 x 3.
     """
 
-    def __init__(self, weight: Tensor) -> None:
-        self._forward = _transformed(weight)
-        self._backward = _transformed(weight.flip(2, 3).transpose(0, 1))
+    def __init__(self, kernel: Tensor) -> None:
+        self._forward = _transformed(kernel)
+        # the gradient by the input is the convolution with the kernel turned by half a turn
+        self._backward = _transformed(kernel.flip(2, 3).transpose(0, 1))
 
-    def __call__(self, padded: Tensor) -> Tensor:
-        result: Tensor = _Convolution.apply(padded, self._forward, self._backward)  # type: ignore[no-untyped-call]
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Returns N x out x H x W of N x in x H x W float32 maps, H and W multiples of OUTPUTS."""
+        result: Tensor = _Convolve.apply(maps, self._forward, self._backward)  # type: ignore[no-untyped-call]
         return result
 
 
-def pays(padded: Tensor, weight: Tensor) -> bool:
-    """Returns whether `FrozenConv` can and should compute this convolution."""
-    height, width = padded.shape[-2] - 2, padded.shape[-1] - 2
-    return (
-        padded.device.type == "cpu"
-        and padded.dtype == torch.float32
-        and weight.shape[1] >= LEAST_IN
-        and weight.shape[0] >= LEAST_OUT
-        and height % _SIDE == width % _SIDE == 0
-    )
-
-
-class _Convolution(torch.autograd.Function):
+class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, padded: Tensor, kernels: Tensor, backward: Tensor) -> Tensor:
-        ctx.kernels = backward
-        return _convolved(padded, kernels)
+    def forward(ctx: Any, maps: Tensor, kernel: Tensor, backward: Tensor) -> Tensor:
+        ctx.kernel = backward
+        return _convolve(maps, kernel)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        # of the padding too, which has no gradient unless it is a copy of what is inside
-        height, width = gradient.shape[-2:]
-        more = -(height + 2) % _SIDE, -(width + 2) % _SIDE
-        wide = torch.nn.functional.pad(gradient, (2, 2 + more[1], 2, 2 + more[0]))
-        return _convolved(wide, ctx.kernels)[..., : height + 2, : width + 2], None, None
+        return _convolve(gradient, ctx.kernel), None, None
 
 
-def _transformed(weight: Tensor) -> Tensor:
-    """Returns the kernels as they are multiplied with transformed squares: 36 x C' x C."""
-    kernels = torch.einsum("ai,bj,ocij->aboc", _KERNEL, _KERNEL, weight.detach().double())
-    return kernels.flatten(0, 1).float().contiguous()
+def _transformed(kernel: Tensor) -> Tensor:
+    """Returns the transformed kernel: 36 x out x in, float32."""
+    matrix = torch.kron(_OF_KERNEL, _OF_KERNEL)
+    columns = kernel.double().flatten(2).permute(2, 0, 1).flatten(1)
+    return (matrix @ columns).view(_TILE * _TILE, *kernel.shape[:2]).float().contiguous()
 
 
-def _convolved(padded: Tensor, kernels: Tensor) -> Tensor:
-    at_once = max(1, _PIXELS_AT_ONCE // (padded.shape[-2] * padded.shape[-1]))
-    parts = torch.split(padded.contiguous(), at_once)
-    return torch.cat([_some_convolved(pictures, kernels) for pictures in parts])
+def _convolve(maps: Tensor, kernel: Tensor) -> Tensor:
+    tiles = maps.shape[2] * maps.shape[3] // OUTPUTS**2
+    images = max(1, _TILES_AT_ONCE // tiles)
+    return torch.cat([_convolve_some(part, kernel) for part in torch.split(maps.contiguous(), images)])
 
 
-def _some_convolved(padded: Tensor, kernels: Tensor) -> Tensor:
-    count, channels, height, width = padded.shape
-    rows, columns = (height - 2) // _SIDE, (width - 2) // _SIDE
-    picture, channel, row, column = padded.stride()
-    squares = padded.as_strided(
-        (6, 6, channels, count, rows, columns),
-        (row, column, channel, picture, _SIDE * row, _SIDE * column),
-        padded.storage_offset(),
-    )
-    transformed = _FROM_INPUT @ squares.reshape(36, -1)
-    products = torch.bmm(kernels, transformed.view(36, channels, -1))
-    results = (_TO_OUTPUT @ products.flatten(1)).view(_SIDE, _SIDE, kernels.shape[1], count, rows, columns)
-    return results.permute(3, 2, 4, 0, 5, 1).reshape(count, kernels.shape[1], rows * _SIDE, columns * _SIDE)
+def _convolve_some(maps: Tensor, kernel: Tensor) -> Tensor:
+    count, inputs, height, width = maps.shape
+    rows, columns = height // OUTPUTS, width // OUTPUTS
+    padded = F.pad(maps, (1, 1, 1, 1))
+    image, channel, row, column = padded.stride()
+    # overlapping tiles: 6 x 6 x inputs x count x rows x columns
+    size = (_TILE, _TILE, inputs, count, rows, columns)
+    tiles = padded.as_strided(size, (row, column, channel, image, OUTPUTS * row, OUTPUTS * column))
+    transformed = (_TILE_MATRIX @ tiles.reshape(_TILE * _TILE, -1)).view(_TILE * _TILE, inputs, -1)
+    products = torch.bmm(kernel, transformed)
+    outputs = _PRODUCT_MATRIX @ products.view(_TILE * _TILE, -1)
+    placed = outputs.view(OUTPUTS, OUTPUTS, kernel.shape[1], count, rows, columns).permute(3, 2, 4, 0, 5, 1)
+    return placed.reshape(count, kernel.shape[1], height, width)

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from styles.architecture import CONFIGS, NetworkConfig
 from styles.encoder import StyleEncoder
-from styles.encoder_weights import LONG_SIDE, SHORT_SIDE
 from styles.network import TransformNet
-from styles.training.pictures import resize_short_side, to_tensor
+from styles.training.pictures import encoder_input
 
 # The deviation of a new head's weights: predicted vectors begin close to the mean of the net's own styles.
 _HEAD_DEVIATION = 0.02
@@ -34,13 +33,6 @@ def base_config(kind: str) -> NetworkConfig:
     up = list(config.up)
     up[1] = replace(up[1], skip=True)
     return replace(config, up=tuple(up))
-
-
-def encoder_input(picture: NDArray[np.uint8]) -> Tensor:
-    """Returns a picture, H x W x 3 uint8, as the encoder looks at it: 1 x 3 x H' x W' in 0..1."""
-    scaled = resize_short_side(picture, SHORT_SIDE)
-    top, left = (max(0, (side - LONG_SIDE) // 2) for side in scaled.shape[:2])
-    return to_tensor(scaled[top : top + LONG_SIDE, left : left + LONG_SIDE])
 
 
 class BaseNet(nn.Module):

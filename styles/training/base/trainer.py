@@ -47,7 +47,7 @@ _MOST_LOST_STEPS = 50
 # Losses are smoothed over about this many steps.
 _SMOOTHING_STEPS = 50
 # From how many pictures the usual content and the usual statistics are measured, and how many are looked at at once.
-_MEASURED_PHOTOS, _MEASURED_PAINTINGS, _AT_ONCE = 64, 128, 4
+_MEASURED_PHOTOS, _MEASURED_PAINTINGS, _AT_ONCE = 32, 64, 4
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,7 @@ class BaseTrainer:
         self._drawer = Drawer(
             self.photos, self.paintings, Sizes(plan.batch, plan.own, len(styles), plan.crop), plan.seed
         )
+        loss_network.prepare_training()
         self.optimizer = torch.optim.Adam(
             [{"params": self.model.other_parameters()}, {"params": self.model.vector_parameters()}],
             lr=plan.learning_rate,

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,16 @@ from styles import registry
 from styles.cli.main import main
 from styles.encoder import StyleEncoder, encoder_from_weights, head_from_weights
 from styles.encoder_weights import load_encoder
-from styles.evaluation.painter import network_painter
+from styles.evaluation.evaluation import evaluation_photos
+from styles.evaluation.painter import network_painter, predicted_painter
 from styles.network import TransformNet
 from styles.registry import PICTURES, encoder_path, find_style, list_networks, list_styles
 from styles.training.base.model import base_config
-from styles.training.pictures import read_picture, write_picture
-from styles.weights import file_sha256, load_network, load_style, read_metadata
+from styles.training.loss_network import load_loss_network
+from styles.training.losses import style_loss
+from styles.training.pictures import read_picture, to_tensor, write_picture
+from styles.training.style_grams import style_reference
+from styles.weights import WeightsError, file_sha256, load_network, load_style, read_metadata
 from tests.conftest import ROOT
 from tests.styles.cli.test_cli import wait_for
 from tests.styles.conftest import textured
@@ -305,3 +310,64 @@ def test_a_folder_is_for_one_training_at_a_time(
 def test_what_is_no_base_training_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["base", "export", str(tmp_path), "-o", str(tmp_path / "out")]) == 3
     assert "no encoder at" in capsys.readouterr().err
+
+
+def test_predicted_styles_are_measured_beside_unpainted_photographs(
+    base: Base,
+    tmp_path: Path,
+    folders: Path,
+    loss_network_file: Path,
+    *,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photos = tmp_path / "val"
+    photos.mkdir()
+    for seed in range(2):
+        write_picture(photos / f"{seed}.png", textured(170, 180, seed=seed))
+    styles = [str(folders / "paintings" / f"painting_{index}.png") for index in (1, 2)]
+    words = ["evaluate", "--style-picture", *styles, "--photos", str(photos), "--size", "160", "--device", "cpu"]
+    words += ["--loss-network", str(loss_network_file), "--style-scale", "64"]
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(registry, "SHIPPED_FOLDER", shipped)
+    monkeypatch.setenv("NST_LIVE_STYLES", str(tmp_path / "none"))
+    assert main(words) == 3
+    assert "there is no style encoder; nst-train base trains one" in capsys.readouterr().err
+    assert base(tmp_path / "work", "--steps", "1") == 0
+    assert main(["base", "export", str(tmp_path / "work"), "-o", str(shipped), "--nets", "fast"]) == 0
+    capsys.readouterr()
+
+    assert main([*words, "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert [first["style"], second["style"]] == ["painting_1:predicted", "painting_2:predicted"]
+    encoder, net = load_encoder(shipped / "encoder.safetensors"), load_network(shipped / "fast.safetensors")
+    network = load_loss_network(loss_network_file)
+    picture = read_picture(Path(styles[0]))
+    reference = style_reference(picture, network, 64)
+    paint = predicted_painter(encoder, "fast", net, picture, torch.device("cpu"))
+    ratios = []
+    for photo in evaluation_photos(photos, size=160):
+        both = (network(to_tensor(each)).grams for each in (paint(photo), photo))
+        painted, plain = (float(style_loss(grams, reference.grams)) for grams in both)
+        ratios.append(painted / plain)
+    assert first["style/photo"] == pytest.approx(np.mean(ratios), rel=1e-4)
+
+    assert main([*words, "picture_0=photo", "--pictures", str(folders / "pictures")]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^160  style/photo: mean \d+\.\d+, worst \d+\.\d+$", out, flags=re.MULTILINE)
+    assert main([*words[:1], *words[4:]]) == 2
+    assert "say what to evaluate: a STYLE, --style-picture FILE or both" in capsys.readouterr().err
+    assert main([*words, "--net", "full"]) == 2
+    assert "no net called 'full'" in capsys.readouterr().err
+
+
+def test_an_encoder_predicts_no_styles_for_another_training_of_its_net(
+    base: Base, tmp_path: Path, folders: Path
+) -> None:
+    assert base(tmp_path / "work", "--steps", "1") == 0
+    assert main(["base", "export", str(tmp_path / "work"), "-o", str(tmp_path / "out"), "--nets", "fast"]) == 0
+    encoder, net = load_encoder(tmp_path / "out/encoder.safetensors"), load_network(tmp_path / "out/fast.safetensors")
+    picture = read_picture(folders / "pictures" / "picture_0.png")
+    for name, other in (("full", net), ("fast", replace(net, sha256="0" * 64))):
+        with pytest.raises(WeightsError, match=rf"for this version of the net '{name}' \(its nets: fast\)"):
+            predicted_painter(encoder, name, other, picture, torch.device("cpu"))
