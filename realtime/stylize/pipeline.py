@@ -99,6 +99,10 @@ class NetPipeline:
             self._painters[key] = self.backend.open(*key)
         return self._painters[key]
 
+    def is_loaded(self, net: Net, size: tuple[int, int]) -> bool:
+        """Whether the painter for frames of `size` (width, height) is there."""
+        return _key(net, size) in self._painters
+
     def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
         """Whether frames of that size are painted without delay; if not, the painter is loaded in the background.
 
