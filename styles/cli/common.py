@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
 from styles.cli.options import LossOptions, NamedWeight, TrainingLossOptions
+from styles.registry import StylePicture, known_picture
 from styles.support.errors import UsageError
-from styles.training.loss_network import SMALLEST_SIDE
+from styles.training.loss_network import SMALLEST_SIDE, LossNetwork, load_loss_network
+from styles.training.loss_network_file import find_loss_network
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS, LossWeights
+from styles.training.memory import keep_freed_memory
+
+# The word for the unpainted photograph itself instead of a style: the floor of every figure.
+UNPAINTED = "photo"
+_NAME = re.compile(r"\w[\w.-]*")
 
 
 def check_style_scale(style_scale: int | None) -> None:
@@ -62,6 +73,41 @@ def _common_and_single(
     return next((weight for name, weight in reversed(values) if not name), usual), single
 
 
+def describe_pictures(
+    paths: Sequence[Path], names: Sequence[str], facts: Mapping[str, str] = MappingProxyType({})
+) -> dict[Path, StylePicture]:
+    """Returns, for the file of each style picture, what the metadata will say about it.
+
+    Args:
+        paths: the files.
+        names: of the styles.
+        facts: fields of StylePicture that the user gave.
+
+    Raises:
+        UsageError: two styles have the same name, or one cannot be a name.
+    """
+    for name in names:
+        check_name(name)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(f"two pictures are called {twice[0]!r}; a style is named by its picture's file name")
+    known = [known_picture(path) if path.is_file() else None for path in paths]
+    described = [replace(picture or StylePicture("", "", "", "", ""), **facts) for picture in known]
+    return {
+        path: replace(picture, name=name, title=picture.title or name)
+        for path, name, picture in zip(paths, names, described, strict=True)
+    }
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError if a style, or a net, cannot have this name."""
+    if not _NAME.fullmatch(name) or name == UNPAINTED or Path(name).suffix in {".safetensors", ".onnx"}:
+        raise UsageError(
+            f"{name!r} cannot be the name of a style; expected letters, digits, '_', '-' and '.', no file's ending and "
+            f"not {UNPAINTED!r}: --name NAME, or another name for the picture"
+        )
+
+
 def device_named(name: str) -> torch.device:
     """Returns the device of that name; "auto" is the GPU if there is one. Raises UsageError if there is none."""
     if name == "cuda" and not torch.cuda.is_available():
@@ -69,3 +115,20 @@ def device_named(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def open_loss_network(given: Path | None, device: torch.device) -> LossNetwork:
+    """Returns the loss network, ready to compute: memory that it frees is kept from here on.
+
+    Args:
+        given: the file that the user named, or None.
+        device: what computes.
+
+    Raises:
+        FileNotFoundError: the file that was named does not exist.
+        MissingLossNetworkError: no file was named, and the article's is not installed.
+        LossNetworkError: the file is something else.
+    """
+    file = find_loss_network(given)
+    keep_freed_memory()
+    return load_loss_network(file).to(device)

@@ -1,4 +1,4 @@
-"""The command `nst-train`: trains styles, paints by Gatys' slow method, evaluates."""
+"""The command `nst-train`: trains styles and base nets, paints by Gatys' slow method, evaluates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styles.cli.options import (
+    BaseOptions,
     CommandLine,
     EvaluateOptions,
+    ExportOptions,
     LossOptions,
     MachineOptions,
     PaintOptions,
@@ -35,7 +37,7 @@ class _Command:
         return build_parser(self.groups, intermixed=True, **self.about)
 
 
-# By first word; the empty one is for anything else, which is a style picture.
+# By first words; the empty one is for anything else, which is a style picture.
 COMMANDS: Mapping[str, _Command] = {
     "": _Command(
         {"": TrainOptions, "losses": TrainingLossOptions, "this computer": MachineOptions},
@@ -44,8 +46,26 @@ COMMANDS: Mapping[str, _Command] = {
             "usage": "nst-train STYLE.jpg [STYLE.jpg ...] --photos DIR [options]",
             "description": "Trains a style from a picture: by default a vector on an existing net, in minutes. "
             "Several pictures make a net of their own, named by --name.",
-            "epilog": "Also: nst-train paint PHOTO STYLE -o OUT (Gatys' slow method), nst-train evaluate STYLE ...; "
-            "each has its own --help.",
+            "epilog": "Also: nst-train paint PHOTO STYLE -o OUT (Gatys' slow method), nst-train evaluate STYLE ..., "
+            "nst-train base DIR (nets for all styles, with their encoder); each has its own --help.",
+        },
+    ),
+    "base": _Command(
+        {"": BaseOptions, "losses": TrainingLossOptions, "this computer": MachineOptions},
+        {
+            "prog": "nst-train base",
+            "usage": "nst-train base DIR --styles STYLE.jpg ... --photos DIR ... --paintings DIR ... [options]",
+            "description": "Trains nets that many styles share, the vectors of some styles, and one encoder that "
+            "predicts vectors of these nets from any picture. It goes on until it is stopped; type the same command "
+            "again to go on.",
+            "epilog": "Also: nst-train base export DIR -o DIR writes nets, styles and encoder as nst-live reads them.",
+        },
+    ),
+    "base export": _Command(
+        {"": ExportOptions, "this computer": MachineOptions},
+        {
+            "prog": "nst-train base export",
+            "description": "Writes the nets of a base training, their styles and the encoder as nst-live reads them.",
         },
     ),
     "paint": _Command(
@@ -106,8 +126,9 @@ def parse(words: Sequence[str]) -> CommandLine:
     Raises:
         SystemExit: they are wrong, with the exit code 2.
     """
-    name = words[0] if words and words[0] in COMMANDS else ""
-    typed = COMMANDS[name].parser().typed(words[1:] if name else words)
+    found = [name for name in COMMANDS if list(words[: len(name.split())]) == name.split()]
+    name = max(found, key=len)
+    typed = COMMANDS[name].parser().typed(words[len(name.split()) :])
     return CommandLine(name, typed, shlex.join(["nst-train", *map(_recorded, words)]))
 
 

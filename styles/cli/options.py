@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from styles.architecture import CONFIGS
 from styles.support.options import Kind, Option, option, read_options
 from styles.support.readers import (
     parse_count,
     parse_named_number,
     parse_number,
     parse_positive_number,
+    parse_share,
     parse_whole_number,
 )
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS as _USUAL
@@ -21,6 +23,8 @@ _T = TypeVar("_T")
 # A weight as it is typed: the name of a style, "" for all, and the number.
 NamedWeight = tuple[str, float]
 NO_WEIGHTS: tuple[NamedWeight, ...] = ()
+# The nets that the encoder predicts styles for.
+BASE_NETS = ("fast", "full")
 
 _LOSS_NETWORK = Option(
     "another VGG-19 than the article's: torchvision's file, or a distilled one", read=Path, metavar="FILE"
@@ -66,7 +70,7 @@ class CommandLine:
 
 @dataclass(frozen=True)
 class LossOptions:
-    """The losses that `nst-train` and `nst-train paint` have in common."""
+    """The losses that trainings and `nst-train paint` have in common."""
 
     loss_network: Path | None = option(_LOSS_NETWORK)
     style_scale: int | None = option(_STYLE_SCALE)
@@ -95,7 +99,7 @@ class LossOptions:
 
 @dataclass(frozen=True)
 class TrainingLossOptions(LossOptions):
-    """The losses of `nst-train`."""
+    """The losses of trainings."""
 
     temporal_weight: tuple[NamedWeight, ...] = option(
         _named_weight(
@@ -110,12 +114,6 @@ class TrainingLossOptions(LossOptions):
             default=_USUAL.lattice,
             metavar="W",
         )
-    )
-    zoom_style: bool = option(
-        Option("if a photograph is seen from nearer, see the style picture from nearer", Kind.FLAG, default=False)
-    )
-    far: bool = option(
-        Option("in one step of four, compare with the style picture from further away", Kind.FLAG, default=False)
     )
 
 
@@ -177,6 +175,12 @@ class TrainOptions:
     steps: int | None = option(Option("how long to train, in steps", read=parse_count, metavar="N", one_of="length"))
     crop: int = option(Option("side of the training pictures", read=parse_count, default=256, metavar="PX"))
     batch: int = option(Option("photographs in each step", read=parse_count, default=3, metavar="N"))
+    zoom_style: bool = option(
+        Option("if a photograph is seen from nearer, see the style picture from nearer", Kind.FLAG, default=False)
+    )
+    far: bool = option(
+        Option("in one step of four, compare with the style picture from further away", Kind.FLAG, default=False)
+    )
     learning_rate: float | None = option(
         Option(
             "how far each step goes",
@@ -216,6 +220,104 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
+class BaseOptions:
+    """What `nst-train base` trains, and for how long."""
+
+    folder: Path = option(
+        Option("folder of the training, new or to go on with", read=Path, metavar="DIR", positional=True, required=True)
+    )
+    styles: tuple[Path, ...] = option(
+        Option(
+            "pictures of the styles whose vectors are trained with the nets",
+            Kind.MORE_VALUES,
+            read=Path,
+            metavar="STYLE.jpg",
+            required=True,
+        )
+    )
+    photos: tuple[Path, ...] = option(
+        Option(
+            "folders of photographs to learn on, at any depth",
+            Kind.MORE_VALUES,
+            read=Path,
+            metavar="DIR",
+            required=True,
+        )
+    )
+    paintings: tuple[Path, ...] = option(
+        Option(
+            "folders of paintings that the encoder learns on", Kind.MORE_VALUES, read=Path, metavar="DIR", required=True
+        )
+    )
+    without: Path | None = option(
+        Option("text file with names of pictures that are left out, one a line", read=Path, metavar="FILE")
+    )
+    init: Path | None = option(
+        Option(
+            "begin with the nets and the encoder in this folder: of another training, or as they are shipped",
+            read=Path,
+            default_text="new nets",
+            metavar="DIR",
+        )
+    )
+    nets: tuple[str, ...] = option(
+        Option("which nets to train", Kind.VALUES, default=BASE_NETS, choices=tuple(CONFIGS))
+    )
+    minutes: float | None = option(
+        Option(
+            "how long to train, over all runs",
+            read=parse_positive_number,
+            default_text="until it is stopped",
+            metavar="M",
+            one_of="length",
+        )
+    )
+    steps: int | None = option(
+        Option("how long to train, in steps over all runs", read=parse_count, metavar="N", one_of="length")
+    )
+    finish: int = option(
+        Option(
+            "then, or at once without --steps and --minutes, take N more steps with a falling learning rate",
+            read=parse_whole_number,
+            default=0,
+            metavar="N",
+        )
+    )
+    crop: int = option(Option("side of the training pictures", read=parse_count, default=256, metavar="PX"))
+    batch: int = option(Option("photographs in each step", read=parse_count, default=4, metavar="N"))
+    own_share: float = option(
+        Option(
+            "share of them that is painted in the given styles; the others are painted like random paintings",
+            read=parse_share,
+            default=0.5,
+            metavar="0..1",
+        )
+    )
+    learning_rate: float = option(
+        Option("how far each step goes", read=parse_positive_number, default=6e-4, metavar="R")
+    )
+    seed: int = option(Option("seed of all random numbers", read=parse_whole_number, default=0, metavar="N"))
+    checkpoint_minutes: float = option(
+        Option("time between checkpoints", read=parse_positive_number, default=10.0, metavar="M")
+    )
+    threads: int | None = option(
+        Option("threads of the CPU; 1 beside other work", read=parse_count, default_text="all cores", metavar="N")
+    )
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What `nst-train base export` writes."""
+
+    folder: Path = option(Option("folder of a base training", read=Path, metavar="DIR", positional=True, required=True))
+    output: Path = option(Option("style folder to write to", read=Path, metavar="DIR", short="-o", required=True))
+    nets: tuple[str, ...] = option(
+        Option("which nets to write", Kind.VALUES, default=BASE_NETS, choices=tuple(CONFIGS))
+    )
+    overwrite: bool = option(Option("replace files that exist", Kind.FLAG, default=False, short="-y"))
+
+
+@dataclass(frozen=True)
 class PaintOptions:
     """What `nst-train paint` paints."""
 
@@ -240,15 +342,26 @@ class EvaluateOptions:
         Option(
             "a style's name, a .safetensors or .onnx file, or 'photo', the unpainted picture",
             Kind.VALUES,
+            default=(),
             metavar="[NAME=]STYLE",
             positional=True,
-            required=True,
+        )
+    )
+    style_picture: tuple[Path, ...] = option(
+        Option(
+            "also measure the styles that the encoder predicts from these pictures, beside unpainted photographs",
+            Kind.MORE_VALUES,
+            read=Path,
+            default=(),
+            metavar="FILE",
         )
     )
     pictures: Path | None = option(
         Option("folder of the style pictures, NAME.jpg; without it, no Gram errors", read=Path, metavar="DIR")
     )
-    net: str | None = option(Option("the net whose styles are meant", default_text="the first that has them"))
+    net: str | None = option(
+        Option("the net whose styles are meant", default_text="the first that has them, fast for predicted ones")
+    )
     onnx: bool = option(Option("paint with the net's ONNX file instead of its weights", Kind.FLAG, default=False))
     photos: Path | None = option(Option("folder of photographs that were not trained on", read=Path, metavar="DIR"))
     most: int | None = option(Option("only the first N photographs", read=parse_count, metavar="N"))

@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from styles.cli.common import check_style_scale, device_named, loss_weights
+from styles.cli.common import check_style_scale, device_named, loss_weights, open_loss_network
 from styles.cli.options import CommandLine, LossOptions, MachineOptions, PaintOptions
 from styles.support.errors import UsageError
 from styles.support.progress import progress_display
 from styles.training.gatys import PictureLoss, noise_picture, paint_slowly
-from styles.training.loss_network import SMALLEST_SIDE, load_loss_network
-from styles.training.loss_network_file import find_loss_network
-from styles.training.memory import keep_freed_memory
+from styles.training.loss_network import SMALLEST_SIDE
 from styles.training.pictures import PICTURE_SUFFIXES, PictureError, read_picture, resize_short_side, write_picture
 from styles.training.style_grams import style_grams
 
@@ -32,8 +30,7 @@ def run_paint(line: CommandLine) -> str:
     style, start = read_picture(options.style), _start(options, photo)
     name = options.style.stem
     weights = loss_weights(losses, [name]).of(name)
-    keep_freed_memory()
-    network = load_loss_network(find_loss_network(losses.loss_network)).to(device)
+    network = open_loss_network(losses.loss_network, device)
     loss = PictureLoss(photo, style_grams(style, network, losses.style_scale), network, weights)
     with progress_display() as report:
         painting = paint_slowly(loss, start, options.steps, options.optimizer, report)

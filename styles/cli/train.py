@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from styles.architecture import CONFIGS
-from styles.cli.common import check_style_scale, device_named, loss_weights
-from styles.cli.evaluate import UNPAINTED
+from styles.cli.common import check_name, check_style_scale, describe_pictures, device_named, loss_weights
 from styles.cli.options import CommandLine, MachineOptions, TrainingLossOptions, TrainOptions
 from styles.registry import (
     ENCODER_NAME,
     SHIPPED_FOLDER,
     StylePicture,
     UnknownStyleError,
-    known_picture,
     list_networks,
     network_path,
     user_folder,
@@ -28,7 +23,6 @@ from styles.training.memory import keep_freed_memory
 from styles.training.run import Result, TrainingJob, check, train
 from styles.training.trainer import TrainingPlan
 
-_NAME = re.compile(r"\w[\w.-]*")
 # How long a training takes by default, and its learning rate: for a vector, and for a net.
 _VECTOR_MINUTES, _DEDICATED_MINUTES = 10.0, 40.0
 _VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 1e-2, 2e-3
@@ -53,8 +47,7 @@ def _job(line: CommandLine) -> TrainingJob:
         raise UsageError(f"--crop {options.crop}: the loss network looks at pictures of {SMALLEST_SIDE} pixels and up")
     pictures = _described_pictures(options)
     name = options.name or options.pictures[0].stem
-    for each in (name, *(picture.name for picture in pictures.values())):
-        _check_name(each)
+    check_name(name)
     if result is not Result.VECTOR:
         _check_name_of_net(name, options)
     plan = _plan(options, losses, result)
@@ -89,8 +82,8 @@ def _plan(options: TrainOptions, losses: TrainingLossOptions, result: Result) ->
         learning_rate=options.learning_rate or learning_rate,
         seed=options.seed,
         style_scale=losses.style_scale,
-        zoom_style=losses.zoom_style,
-        far=losses.far,
+        zoom_style=options.zoom_style,
+        far=options.far,
         weights=loss_weights(losses, names),
     )
 
@@ -101,14 +94,6 @@ def _check_name_of_net(name: str, options: TrainOptions) -> None:
     if (SHIPPED_FOLDER / f"{name}.safetensors").is_file() and options.output is None:
         raise UsageError(
             f"{name!r} is a net that comes with nst-live, and yours would hide it; expected another --name"
-        )
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name == UNPAINTED or Path(name).suffix in {".safetensors", ".onnx"}:
-        raise UsageError(
-            f"{name!r} cannot be the name of a style; expected letters, digits, '_', '-' and '.', no file's ending and "
-            f"not {UNPAINTED!r}: --name NAME, or another name for the picture"
         )
 
 
@@ -123,24 +108,16 @@ def _result(options: TrainOptions) -> Result:
 
 
 def _described_pictures(options: TrainOptions) -> dict[Path, StylePicture]:
-    """Returns the file of each style picture, and what the metadata will say about it."""
+    """Returns, for the file of each style picture, what the metadata will say about it."""
     names = [path.stem for path in options.pictures]
     if len(names) == 1 and options.name:
         names = [options.name]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UsageError(f"two pictures are called {twice[0]!r}; a style is named by its picture's file name")
-    given = {
+    facts = {
         fact: value for fact in ("title", "artist", "year", "license") if (value := getattr(options, fact)) is not None
     }
-    if given and len(names) > 1:
-        raise UsageError(f"--{next(iter(given))} can describe one picture, not {len(names)}")
-    pictures = [known_picture(path) if path.is_file() else None for path in options.pictures]
-    known = [replace(picture or StylePicture("", "", "", "", ""), **given) for picture in pictures]
-    return {
-        path: replace(picture, name=name, title=picture.title or name)
-        for path, name, picture in zip(options.pictures, names, known, strict=True)
-    }
+    if facts and len(names) > 1:
+        raise UsageError(f"--{next(iter(facts))} can describe one picture, not {len(names)}")
+    return describe_pictures(options.pictures, names, facts)
 
 
 def _net_name(options: TrainOptions, result: Result) -> str:

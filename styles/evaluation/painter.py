@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styles.encoder import encoder_from_weights, head_from_weights
+from styles.encoder_weights import EncoderWeights
 from styles.network import network_from_weights
 from styles.support.openvino_core import openvino_core
-from styles.training.pictures import to_picture, to_tensor
+from styles.training.pictures import encoder_input, to_picture, to_tensor
 from styles.weights import NetworkWeights, WeightsError
 
 # H x W x 3 uint8 RGB in, the same size out.
@@ -42,6 +44,32 @@ def network_painter(weights: NetworkWeights, vector: NDArray[np.float32], device
             return to_picture(net(to_tensor(picture).to(device), style))
 
     return _at_any_size(paint, weights.config.size_multiple)
+
+
+def predicted_painter(
+    encoder: EncoderWeights, net: str, weights: NetworkWeights, picture: NDArray[np.uint8], device: torch.device
+) -> Painter:
+    """Returns what paints in the style of any picture, which an encoder predicts.
+
+    Args:
+        encoder: of style pictures.
+        net: the name of the net.
+        weights: the net.
+        picture: the style picture, H x W x 3 uint8.
+        device: what computes.
+
+    Raises:
+        WeightsError: the encoder predicts no styles for this training of the net.
+    """
+    head = encoder.heads.get(net)
+    if head is None or head.network_sha256 != weights.sha256:
+        known = ", ".join(encoder.heads) or "none"
+        raise WeightsError(
+            f"the style encoder does not predict styles for this version of the net {net!r} (its nets: {known})"
+        )
+    with torch.no_grad():
+        vector = head_from_weights(head)(encoder_from_weights(encoder)(encoder_input(picture)))
+    return network_painter(weights, vector[0].numpy(), device)
 
 
 def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None, weights_sha256: str = "") -> Painter:

@@ -28,6 +28,8 @@ class Kind(Enum):
     OPTIONAL_VALUE = "--name [VALUE]"
     # a tuple
     VALUES = "--name VALUE [VALUE …]"
+    # also typed several times; a tuple of them all
+    MORE_VALUES = "--name VALUE [VALUE …] --name VALUE"
     # typed several times; a tuple
     REPEATED = "--name VALUE --name VALUE"
     FLAG = "--name"
@@ -201,6 +203,7 @@ _ARGPARSE: Mapping[Kind, Mapping[str, Any]] = {
     Kind.VALUE: {},
     Kind.OPTIONAL_VALUE: {"nargs": "?", "const": ""},
     Kind.VALUES: {"nargs": "+"},
+    Kind.MORE_VALUES: {"nargs": "+", "action": "extend"},
     Kind.REPEATED: {"action": "append"},
     Kind.FLAG: {"action": "store_true"},
     Kind.SWITCH: {"action": _Switch, "nargs": 0},
@@ -235,9 +238,9 @@ def _default_text(default: object) -> str:
 
 def _typed_form(each: Option) -> str:
     """Returns how an option is typed, as code."""
-    value = {Kind.VALUES: f"{each.value_text} …", Kind.OPTIONAL_VALUE: f"[{each.value_text}]"}.get(
-        each.kind, each.value_text
-    )
+    several = f"{each.value_text} …"
+    forms = {Kind.VALUES: several, Kind.MORE_VALUES: several, Kind.OPTIONAL_VALUE: f"[{each.value_text}]"}
+    value = forms.get(each.kind, each.value_text)
     if each.positional:
         return _code(value)
     last = len(each.flags) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -136,20 +137,28 @@ def percent_bar(name: str) -> Iterator[BarReport]:
 
 
 @contextmanager
-def progress_display(unit: str = "step") -> Iterator[Report]:
-    """Yields `report(step, fraction, figures)`, to be called after every step; `fraction` is what is done, 0..1.
+def progress_display(unit: str = "step", line_every_s: float = math.inf) -> Iterator[Report]:
+    """Yields `report(step, fraction, figures)`, to be called after every step.
 
-    Without a terminal it prints a line every LINE_EVERY_STEPS steps.
+    `fraction` is what is done, 0..1, and 0 if nobody knows. Without a terminal it prints a line every LINE_EVERY_STEPS
+    steps.
+
+    Args:
+        unit: what a step is called.
+        line_every_s: print lines at least this often, in seconds.
     """
-    clock = _Clock()
+    clock, printed_at_s = _Clock(), time.monotonic()
     with open_bars(_steps, transient=False) as bars, bars.task("", 1.0) as show:
 
         def report(step: int, fraction: float, figures: Mapping[str, float]) -> None:
-            text = _step_text(unit, step, figures, clock.read(step, fraction))
+            nonlocal printed_at_s
+            text = _step_text(unit, step, figures, *clock.read(step, fraction))
+            late = time.monotonic() - printed_at_s >= line_every_s
             if bars.shown:
                 show(fraction, text)
-            elif step % LINE_EVERY_STEPS == 0 or fraction >= 1:
-                print_line(f"{100 * fraction:3.0f} % {text}")
+            elif step % LINE_EVERY_STEPS == 0 or fraction >= 1 or late:
+                print_line(f"{100 * fraction:3.0f} % {text}" if fraction else text)
+                printed_at_s = time.monotonic()
 
         yield report
 
@@ -163,21 +172,26 @@ class _Clock:
     def __init__(self) -> None:
         self.first: tuple[float, int, float] | None = None
 
-    def read(self, step: int, fraction: float) -> tuple[float, float] | None:
-        """Returns steps per second and the seconds left, or None as long as nothing is known."""
+    def read(self, step: int, fraction: float) -> tuple[float | None, float | None]:
+        """Returns steps per second and the seconds left, each None as long as it is unknown."""
         now_s = time.monotonic()
         if self.first is None:
             self.first = now_s, step, fraction
         start_s, first_step, first_fraction = self.first
         elapsed_s = now_s - start_s
-        if elapsed_s <= 0 or fraction <= first_fraction:
-            return None
-        return (step - first_step) / elapsed_s, elapsed_s * (1 - fraction) / (fraction - first_fraction)
+        if elapsed_s <= 0 or step <= first_step:
+            return None, None
+        speed = (step - first_step) / elapsed_s
+        if fraction <= first_fraction:
+            return speed, None
+        return speed, elapsed_s * (1 - fraction) / (fraction - first_fraction)
 
 
-def _step_text(unit: str, step: int, figures: Mapping[str, float], pace: tuple[float, float] | None) -> str:
+def _step_text(unit: str, step: int, figures: Mapping[str, float], speed: float | None, left_s: float | None) -> str:
     parts = [f"{unit} {step}"]
-    if pace is not None:
-        parts += [f"{pace[0]:.3g} {unit}s/s", f"{timedelta(seconds=round(pace[1]))} left"]
+    if speed is not None:
+        parts.append(f"{speed:.3g} {unit}s/s")
+    if left_s is not None:
+        parts.append(f"{timedelta(seconds=round(left_s))} left")
     parts += [f"{name} {value:.4g}" for name, value in figures.items()]
     return "  ".join(parts)

@@ -26,6 +26,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from styles.training.loss_network_file import TORCHVISION_FILE
+from styles.training.precision import multiplies_bfloat16
+from styles.training.winograd import OUTPUTS, FrozenConv
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 # Of the pictures that the loss network can look at, in pixels.
@@ -43,6 +45,8 @@ _ARTICLE_MEAN_BGR = (103.939, 116.779, 123.68)
 _ARTICLE_CONTENT_SIZE = 831.1
 _ARTICLE_GRAM_SIZES = (15.14, 273.91, 158.41, 1738.33, 9.57)
 _PROBE_SIDE = 128
+# From this block on, maps have so many channels that transforms cost little beside multiplications.
+_FIRST_WIDE_BLOCK = 3
 
 
 class LossNetworkError(ValueError):
@@ -103,6 +107,7 @@ class LossNetwork(nn.Module):
             self.register_buffer(f"projection{block}", projection.float())
         for gain in ("content_gain", *map("gram_gain{}".format, _BLOCKS)):
             self.register_buffer(gain, torch.ones(()))
+        self._fast: dict[str, FrozenConv] = {}
 
     def forward(self, images: Tensor, grams: bool = True) -> Features:
         """Returns the features; without `grams` only up to relu4_2, which is all that a photograph is needed for."""
@@ -130,12 +135,24 @@ class LossNetwork(nn.Module):
         ):
             self.get_buffer(name).mul_(size / tensor.square().mean().sqrt().clamp(min=1e-12))
 
+    def prepare_training(self) -> None:
+        """Lets the wide convolutions compute by Winograd's method if the processor does not multiply bfloat16."""
+        device = self.get_buffer("weight0").device
+        if device.type == "cpu" and not multiplies_bfloat16(device) and self.padding == "constant":
+            self._fast = {
+                name: FrozenConv(self.get_buffer(f"weight{name}"))
+                for name in _CONVS
+                if int(name[0]) >= _FIRST_WIDE_BLOCK
+            }
+
     def _stem(self, images: Tensor) -> Tensor:
         # bfloat16 would keep pixels in 0..255 to the next two levels only
         with torch.autocast(images.device.type, enabled=False):
             return F.conv2d(images.float(), self.get_buffer("weight0"), self.get_buffer("bias0"))
 
     def _conv(self, x: Tensor, name: str) -> Tensor:
+        if name in self._fast and not any(side % OUTPUTS for side in x.shape[2:]):
+            return F.relu(self._fast[name](x) + self.get_buffer(f"bias{name}")[:, None, None])
         x = F.pad(x, (1, 1, 1, 1), mode=self.padding)
         return F.relu(F.conv2d(x, self.get_buffer(f"weight{name}"), self.get_buffer(f"bias{name}")))
 

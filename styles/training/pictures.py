@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from styles.encoder_weights import LONG_SIDE, SHORT_SIDE
 from styles.support.progress import Report
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -57,6 +58,13 @@ def centre_crop(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 def to_tensor(picture: NDArray[np.uint8]) -> Tensor:
     """Returns 1 x 3 x H x W float32 in 0..1 from H x W x 3 uint8."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
+
+
+def encoder_input(picture: NDArray[np.uint8]) -> Tensor:
+    """Returns a picture, H x W x 3 uint8, as the encoder looks at it: 1 x 3 x H' x W' in 0..1."""
+    scaled = resize_short_side(picture, SHORT_SIDE)
+    top, left = (max(0, (side - LONG_SIDE) // 2) for side in scaled.shape[:2])
+    return to_tensor(scaled[top : top + LONG_SIDE, left : left + LONG_SIDE])
 
 
 def to_picture(image: Tensor) -> NDArray[np.uint8]:

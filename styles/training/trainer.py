@@ -170,6 +170,7 @@ class Trainer:
         self.targets, self.photos, self.loss_network, self.plan = targets, photos.to(self.device), loss_network, plan
         self.origin = origin
         trained = [self.vectors] if frozen else [self.vectors, *net.parameters()]
+        loss_network.prepare_training()
         self.optimizer = torch.optim.Adam(trained, lr=plan.learning_rate)
         # one a layer: S x Z x C x C
         self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
