@@ -115,10 +115,10 @@ def load_wanted_styles(
 ) -> tuple[Sequence[LoadedStyle], Sequence[LoadedStyle]]:
     """Returns the styles of a net, and those among them that were asked for: those of the playlist, the mix, or one."""
     if look.playlist:
-        return load_named_styles([name for name, _ in look.playlist], network, report)
+        return load_named_styles([name for name, _ in look.playlist], network, report, look.style_zoom)
     if not look.mix:
-        return load_named_styles([look.style], network, report)
-    styles, parts = load_named_styles(list(look.mix), network, report)
+        return load_named_styles([look.style], network, report, look.style_zoom)
+    styles, parts = load_named_styles(list(look.mix), network, report, look.style_zoom)
     mix = weighted_mix(list(zip(parts, look.mix.values(), strict=True)))
     return [*styles, mix], [mix]
 

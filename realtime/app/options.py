@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 from realtime import __version__
 from realtime.app.readers import (
     mix_of,
+    parse_brush,
     parse_milliseconds,
     parse_mix,
     parse_playlist,
@@ -25,6 +26,7 @@ from realtime.app.readers import (
     parse_scale,
     parse_target,
     parse_time,
+    parse_zoom,
     playlist_of,
 )
 from realtime.backends import BACKENDS
@@ -254,6 +256,24 @@ class StyleOptions:
             default=0.5,
             metavar="S",
             uses=_VIDEO,
+            changes_pixels=True,
+        )
+    )
+    style_zoom: float = option(
+        LiveOption(
+            "from how near a style picture is looked at, e.g. 2 for details twice as large",
+            read=parse_zoom,
+            default=1.0,
+            metavar="F",
+            changes_pixels=True,
+        )
+    )
+    brush: float = option(
+        LiveOption(
+            "scale at which the net paints, apart from the size shown: 0.5 gives strokes twice as large",
+            read=parse_brush,
+            default=1.0,
+            metavar="F",
             changes_pixels=True,
         )
     )

@@ -76,7 +76,7 @@ class PhotoFilePainter:
         # what is wrong with its picture is said before anything is painted
         self._style.make_ready()
         self.caption, self.backend = self._style.caption, self._backend.name
-        self._look = PhotoLook(look.strength, look.keep_colors, look.mirror)
+        self._look = PhotoLook(look.strength, look.keep_colors, look.mirror, look.brush)
         self._size, self._reading = source.size, source.reading
         self._painters: list[PhotoPainter] = []
         self._idle: deque[PhotoPainter] = deque()

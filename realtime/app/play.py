@@ -37,7 +37,7 @@ from realtime.sources.base import Source
 from realtime.sources.open import shown_name
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
-from realtime.stylize.pipeline import MIN_SIDE
+from realtime.stylize.pipeline import MIN_SIDE, scaled
 from realtime.stylize.styles import loaded_picture
 from styles.registry import user_folder
 from styles.support.errors import FAILED, UNREADABLE, UsageError
@@ -180,7 +180,8 @@ def _open_net(options: Options, catalog: Catalog, source: Source, target: _Targe
     # all runs that resume one another paint with the same backend
     backend = catalog.choice.backend.name if options.output.resume else options.look.backend
     awaited = target.watched or options.on_air.is_on_air or source.live
-    request = NetRequest(catalog.first.net, source.size, backend, awaited)
+    net = catalog.first.net
+    request = NetRequest(net, scaled(source.size, options.look.brush, net), backend, awaited)
     return open_net(catalog.choice, request, options.look.fade, stack)
 
 
@@ -237,7 +238,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             captures=options.screen.captures or platformdirs.user_videos_path() / "nst-live",
             replay=sinks.replay,
             audio=show.input.audio,
-            style_maker=stack.enter_context(_style_maker(catalog)),
+            style_maker=stack.enter_context(_style_maker(options, catalog)),
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -250,8 +251,8 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     )
 
 
-def _style_maker(catalog: Catalog) -> StyleMaker:
-    return StyleMaker(user_folder(), lambda path: loaded_picture(path, catalog.network))
+def _style_maker(options: Options, catalog: Catalog) -> StyleMaker:
+    return StyleMaker(user_folder(), lambda path: loaded_picture(path, catalog.network, options.look.style_zoom))
 
 
 def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
@@ -266,6 +267,9 @@ def _session(options: Options, catalog: Catalog) -> Session:
     return Session(
         catalog.names,
         catalog.styles.index(catalog.first),
+        brush=look.brush,
+        given_brush=look.brush,
+        net_scale=look.brush,
         strength=look.strength,
         keep_colors=look.keep_colors,
         steady=look.steady > 0,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from realtime.media.rates import exact_rate
 from realtime.player.playlist import DEFAULT_SECONDS
+from realtime.session import SMALLEST_BRUSH
+from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
 
@@ -40,6 +42,23 @@ def parse_scale(text: str) -> Fraction:
     if not 0 < factor <= _MAX_SCALE:
         raise ArgumentTypeError(f"{quoted(text)} is not a scale; expected a number above 0, e.g. 0.5")
     return factor
+
+
+def parse_zoom(text: str) -> float:
+    """Returns from how near a style picture is looked at: a number from 0.25 to 4."""
+    return _within(text, SMALLEST_ZOOM, LARGEST_ZOOM, "a zoom")
+
+
+def parse_brush(text: str) -> float:
+    """Returns the scale at which the net paints: a number from 0.25 to 1."""
+    return _within(text, SMALLEST_BRUSH, 1.0, "a brush")
+
+
+def _within(text: str, smallest: float, largest: float, what: str) -> float:
+    number = float(_fraction(text))
+    if not smallest <= number <= largest:
+        raise ArgumentTypeError(f"{quoted(text)} is not {what}; expected a number from {smallest:g} to {largest:g}")
+    return number
 
 
 def parse_time(text: str) -> Fraction:

@@ -105,8 +105,11 @@ def _draw_status(canvas: Pixels, session: Session, readings: Readings, size: int
 
 def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
     figures = [f"{readings.fps:.0f} fps", f"{readings.latency_ms:.0f} ms"]
-    if readings.net_scale < 1 or session.scaled_by_hand:
-        figures.append(f"net {100 * readings.net_scale:.0f} %" + (" by hand" if session.scaled_by_hand else ""))
+    by_hand = session.brush != session.given_brush
+    if session.brush < 1 or by_hand:
+        figures.append(f"brush {100 * session.brush:.0f} %" + (" by hand" if by_hand else ""))
+    if readings.net_scale < 1:
+        figures.append(f"net {100 * readings.net_scale:.0f} %")
     if readings.dropped:
         figures.append(f"{readings.dropped} camera frames skipped")
     lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]

@@ -111,6 +111,10 @@ class NetPipeline:
         painter = open_painter(backend, net, width, height)
         return rehearse(painter, net, width, height) if self._rehearses else painter
 
+    def is_loaded(self, net: Net, size: tuple[int, int]) -> bool:
+        """Whether the painter for frames of `size` (width, height) is there."""
+        return _key(net, size) in self._painters
+
     def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
         """Whether frames of that size are painted without delay; if not, the painter is loaded in the background.
 

@@ -142,7 +142,12 @@ def _fitting_encoder(network: str) -> Path:
 
 
 def _pixels_of(path: Path) -> Pixels:
-    return laid_on_white(read_photo(path, _LONGEST_DECODED)).pixels
+    try:
+        return laid_on_white(read_photo(path, _LONGEST_DECODED)).pixels
+    except PhotoError as exc:
+        if str(path) in str(exc):
+            raise
+        raise PhotoError(f"{path} cannot be a style: {exc}") from exc
 
 
 def _cache_folder() -> Path:

@@ -200,6 +200,12 @@ def test_what_is_no_picture_is_refused(content: bytes | None, words: str, tmp_pa
         StylePredictor("fast").of_file(path)
 
 
+def test_a_picture_of_floating_point_numbers_is_refused_by_name(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.tif", np.ones((20, 20), np.float32))
+    with pytest.raises(PhotoError, match=r"a\.tif cannot be a style: its samples are floating-point numbers"):
+        StylePredictor("fast").of_file(path)
+
+
 def test_half_a_picture_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", COLOUR)
     path.write_bytes(path.read_bytes()[:-2000])
