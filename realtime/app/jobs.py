@@ -13,6 +13,7 @@ from realtime.media.decoding import SourceError
 from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
 from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
+from realtime.media.pipe import STDIN
 from realtime.sources.open import is_file
 
 # What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4.
@@ -58,7 +59,7 @@ def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
         return bool(inputs)
     (text,) = inputs
     to_folder = output is not None and (output.is_dir() or (not output.suffix and "%" not in output.name))
-    several = Path(text).is_dir() or (glob.has_magic(text) and "://" not in text and not Path(text).exists())
+    several = Path(text).is_dir() or (glob.has_magic(text) and is_file(text) and not Path(text).exists())
     return several or (to_folder and Path(text).is_file())
 
 
@@ -66,7 +67,7 @@ def check_inputs(inputs: Sequence[str]) -> None:
     """Raises SourceError if a file or folder does not exist; globs and image sequences are looked at later."""
     for text in inputs:
         path = Path(text)
-        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
+        if is_file(text) and path != STDIN and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
             raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
 
 
