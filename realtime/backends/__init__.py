@@ -124,17 +124,9 @@ def load_backend(name: str) -> Backend:
     """Returns the backend of that name. Raises KeyError for a name that is not in BACKENDS."""
     if name not in BACKENDS:
         raise KeyError(name)
-    from realtime.backends.foreign import opener_of_any
-
     module = importlib.import_module(f"realtime.backends.{name}")
     for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(
-        name,
-        module.unavailable_reason,
-        opener_of_any(name, module.open_painter),
-        name in _THREAD_SAFE,
-        None if for_rate is None else opener_of_any(name, for_rate),
-    )
+    return Backend(name, module.unavailable_reason, module.open_painter, name in _THREAD_SAFE, for_rate)
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:

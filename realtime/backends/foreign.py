@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -54,19 +54,9 @@ class ForeignPainter:
         return BackendUnavailableError(f"backend {self._backend} cannot run {self._net.name!r} here: {why}")
 
 
-def opener_of_any(backend: str, open_painter: Callable[[Net, int, int], Painter]) -> Callable[[Net, int, int], Painter]:
-    """Returns what opens painters as `open_painter` does, those of graphs from elsewhere with a look at what they do.
-
-    Args:
-        backend: the name of the backend.
-        open_painter: opens a painter for a net and a width and height.
-    """
-
-    def open_any(net: Net, width: int, height: int) -> Painter:
-        painter = open_painter(net, width, height)
-        return painter if net.weights is not None else ForeignPainter(painter, backend, net)
-
-    return open_any
+def guarded(painter: Painter, backend: str, net: Net) -> Painter:
+    """Returns a painter; if its net is from elsewhere, with a look at what it does."""
+    return painter if net.weights is not None else ForeignPainter(painter, backend, net)
 
 
 def rehearse(painter: Painter, net: Net, width: int, height: int) -> Painter:

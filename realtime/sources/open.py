@@ -8,6 +8,8 @@ from pathlib import Path
 
 from realtime.audio.feed import AudioFeed
 from realtime.frames import Size
+from realtime.media.photo import is_animation
+from realtime.sources.animated_image import AnimatedImage
 from realtime.sources.base import Source
 from realtime.sources.camera import DEFAULT_CAMERA_SIZE, CameraSource, choose_camera, choose_same_camera
 from realtime.sources.camera_list import twins_of
@@ -54,6 +56,9 @@ def open_source(
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if not is_file(url):
         return Reconnecting(NetworkStream(url, size, audio), lambda: NetworkStream(url, size, audio))
+    if is_animation(Path(url)):
+        image = AnimatedImage(Path(url), size, reading)
+        return image if rate is None else Resampled(image, rate)
     file = VideoFile(Path(url), size, reading, rate)
     # also at the file's own rate, which may be no more than the most frequent one
     return file if rate is None or file.info.clip is None else Resampled(file, rate)

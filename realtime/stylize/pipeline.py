@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from realtime.backends import Backend, Net, Painter
-from realtime.backends.foreign import rehearse
+from realtime.backends.foreign import guarded, rehearse
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, enlarged
 from realtime.stylize.styles import LoadedStyle
@@ -103,7 +103,7 @@ class NetPipeline:
         return self._painters[key]
 
     def _opened(self, backend: Backend, net: Net, width: int, height: int) -> Painter:
-        painter = backend.open(net, width, height)
+        painter = guarded(backend.open(net, width, height), backend.name, net)
         return rehearse(painter, net, width, height) if self._rehearses else painter
 
     def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
