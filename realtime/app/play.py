@@ -16,6 +16,7 @@ from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
 from realtime.backends import Backend, load_backend
 from realtime.media.encoders import Encoding
+from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
@@ -34,7 +35,7 @@ from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Source
-from realtime.sources.open import shown_name
+from realtime.sources.open import is_file, shown_name
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE, scaled
@@ -121,6 +122,8 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
 def _check(options: Options) -> None:
     """Raises, before anything is opened, if what was asked for could not be written, sent or ended."""
     output = options.output
+    if options.source.url is not None and is_file(options.source.url) and is_piped(Path(options.source.url)):
+        _check_piped(options)
     if options.source.loop:
         _check_loop(options)
     if output.resume and output.output is not None and output.output.suffix.lower() in {".gif", ".png"}:
@@ -129,6 +132,12 @@ def _check(options: Options) -> None:
         check_output(output.output, output.overwrite or output.resume, options.source.url, _encoding(options))
     if options.on_air.stream is not None:
         check_stream_url(options.on_air.stream)
+
+
+def _check_piped(options: Options) -> None:
+    for refused, flag in ((options.source.loop, "--loop"), (options.output.resume, "--resume")):
+        if refused:
+            raise UsageError(f"{flag} does not go with a pipe, which can be read only once; save it as a file first")
 
 
 def _check_loop(options: Options) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import av
@@ -19,7 +18,7 @@ from av.stream import Disposition
 
 from realtime.frames import ClipRange
 from realtime.media.continuous_clock import ContinuousClock
-from realtime.media.decoding import demuxed, file_url, find_video_stream, has_free_clock, reason_of, timed_streams
+from realtime.media.decoding import demuxed, find_video_stream, has_free_clock, open_clip, reason_of, timed_streams
 
 # Tags that describe the input file itself, or that a muxer writes again.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id")
@@ -38,7 +37,7 @@ _ADTS_FILTER = "aac_adtstoasc"
 # What channels are that are only counted.
 _USUAL_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 # What a muxer thinks of a track it says when it is given a packet. Some tracks begin late, and are not waited for.
-_MOST_PACKETS_TRIED = 500
+_MOST_PACKETS_TRIED = 100
 
 
 class CopiedTracks:
@@ -59,7 +58,7 @@ class CopiedTracks:
 
     def __init__(self, clip: ClipRange, output: Any, video: Any) -> None:
         self._clip, self._output = clip, output
-        self._input: Any = av.open(file_url(clip.path), metadata_errors="replace")
+        self._input: Any = open_clip(clip)
         input_video = find_video_stream(self._input)
         self._streams: dict[int, Any] = {}
         self._filters: dict[int, BitStreamFilterContext] = {}
@@ -112,7 +111,7 @@ class CopiedTracks:
         if stream.type == "attachment":
             self._output.add_attachment(name, kind, stream.data)
         elif _is_cover(stream):
-            with av.open(file_url(self._clip.path), metadata_errors="replace") as container:
+            with open_clip(self._clip) as container:
                 packet = next(demuxed(container, container.streams[stream.index]))
                 codec = stream.codec_context.name
             kind = kind or _COVER_KINDS.get(codec, f"image/{codec}")
@@ -205,10 +204,10 @@ class CopiedTracks:
         return begins >= 0 or not clip.cut
 
 
-def has_keyed_tags(path: Path) -> bool:
+def has_keyed_tags(clip: ClipRange) -> bool:
     """Returns whether a file has tags that MP4 and QuickTime hold only by their full names, as telephones write."""
     try:
-        with av.open(file_url(path), metadata_errors="replace") as container:
+        with open_clip(clip) as container:
             return any(key.startswith(_KEYED_TAGS) for key in container.metadata)
     except (av.error.FFmpegError, OSError):
         return False
@@ -226,7 +225,7 @@ def _can_hold(output: Any, stream: Any) -> bool:
 def _first_packets(clip: ClipRange) -> Mapping[int, Sequence[Any]]:
     """Returns the first packet of each track of audio and subtitles that begins early, by the index of the track."""
     found: dict[int, list[Any]] = {}
-    with av.open(file_url(clip.path), metadata_errors="replace") as container, suppress(av.error.FFmpegError):
+    with open_clip(clip) as container, suppress(av.error.FFmpegError):
         streams = (*container.streams.audio, *container.streams.subtitles)
         for packet in islice(demuxed(container, *streams), _MOST_PACKETS_TRIED if streams else 0):
             if packet.dts is not None:

@@ -8,10 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import av.error
 from av.format import Flags as ContainerFormatFlags
 from av.stream import Disposition
 
+from realtime.frames import ClipRange
 from realtime.media.rates import UNKNOWN_RATE, believable_rate
 
 
@@ -22,6 +24,17 @@ class SourceError(OSError):
 def file_url(path: Path) -> str:
     """Returns what FFmpeg is given for a file, so that a colon in its name is not taken for a protocol's."""
     return f"file:{path}"
+
+
+def open_clip(clip: ClipRange) -> Any:
+    """Returns the file of a clip, opened once more, as an input container of PyAV.
+
+    Raises:
+        av.error.FFmpegError: it cannot be opened.
+        OSError: it is a pipe that has been read already.
+    """
+    file = file_url(clip.path) if clip.pipe is None else clip.pipe.reader()
+    return av.open(file, metadata_errors="replace")
 
 
 def has_free_clock(container: Any) -> bool:

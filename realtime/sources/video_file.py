@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -39,6 +39,7 @@ from realtime.media.decoding import (
     timed_streams,
 )
 from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files, sequence_url
+from realtime.media.pipe import STDIN, Pipe, as_file, is_piped
 from realtime.media.rates import clock_for
 from realtime.sources.base import BaseSource, SourceInfo
 
@@ -53,6 +54,8 @@ _MAX_BAD_READS = 16
 _SEEK_MARGINS_S = (0, 1, 4, 16, 64)
 # Packets that are held until the last key frame before the beginning is known.
 _MAX_HELD = 20_000
+# Said when a pipe cannot be read.
+_PIPEABLE = "a pipe can carry e.g. MPEG-TS, Matroska or NUT; what FFmpeg has to seek in must be a file"
 # Frames per second of an image sequence, which does not say.
 IMAGE_SEQUENCE_RATE = Fraction(25)
 
@@ -87,7 +90,7 @@ class VideoFile(BaseSource):
     """A video file or an image sequence, through PyAV: every frame once, upright, with its own timestamp.
 
     Args:
-        path: the file, or the common name of an image sequence.
+        path: the file, the common name of an image sequence, a pipe, or STDIN for the standard input.
         size: width and height to scale to; a sample aspect ratio makes players show the original shape. None for what
             `reading` says.
         reading: which part is read, and how large.
@@ -104,11 +107,13 @@ class VideoFile(BaseSource):
         reading: ReadOptions = ReadOptions(),
         rate: Fraction | None = None,
     ) -> None:
-        self._path, self._reading = path, reading
+        self._path, self._reading = as_file(path), reading
+        self._name = "the standard input" if path == STDIN else str(path)
         self._count, self._hidden, self._trouble = 0, 0, ""
         self._shortfall: str | None = None
-        self._container = _open_file(path, rate)
-        self._video = open_video_stream(self._container, str(path), live=False)
+        self._pipe = _open_pipe(path, self._name) if is_piped(path) else None
+        self._container = _open_file(self._path, rate) if self._pipe is None else _open_piped(self._pipe, self._name)
+        self._video = open_video_stream(self._container, self._name, live=False)
         self._rate = frame_rate(self._video)
         self._promised_end_s = _matroska_end_s(self._container, self._video)
         self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
@@ -124,19 +129,21 @@ class VideoFile(BaseSource):
         shown_size = size or reading.fitted(upright)
         super().__init__(
             SourceInfo(
-                name=str(path),
+                name=self._name,
                 size=shown_size,
                 rate=self._rate,
                 time_base=clock_for(self._rate, self._video.time_base or 1 / self._rate),
                 frame_count=self._expected_count(),
                 presentation=_presentation(first, self._video, orientation, (upright, shown_size)),
                 clip=None if is_image_sequence(path) else self._clip(),
-                notes=tuple(_notes(first, self._video, str(path))),
+                notes=tuple(_notes(first, self._video, self._name)),
             )
         )
         self._stored_size = first.width, first.height
         self._to_rgb = ToRgb(shown_size, orientation)
         self._fitting: dict[Size, ToRgb] = {}
+        if self._pipe is not None:
+            self._pipe.raise_interruption()
 
     @property
     def shortfall(self) -> str | None:
@@ -145,6 +152,8 @@ class VideoFile(BaseSource):
     def frames(self) -> Iterator[Frame]:
         """Yields the requested frames; one that cannot be decoded is skipped, and reported by `shortfall`."""
         end_s = Fraction(0)
+        if self._pipe is not None:
+            self._pipe.seal()
         for decoded in chain([self._first], self._decoded):
             at_s, duration_s = self._time(decoded), self._duration_s(decoded)
             yield Frame(self._pixels(decoded), self._count, time.monotonic(), at_s, duration_s)
@@ -152,16 +161,24 @@ class VideoFile(BaseSource):
             end_s = max(end_s, (at_s or 0) + duration_s)
         self._shortfall = self._missing(end_s)
 
+    def stop(self) -> None:
+        if self._pipe is not None:
+            self._pipe.stop()
+
     def close(self) -> None:
-        # a file that hangs is still being read by its thread
-        with suppress(ValueError):
+        if self._pipe is not None:
+            self._pipe.close()
+        try:
             self._decoded.close()
+        except ValueError:
+            # a file that hangs is still being read by its thread, and FFmpeg would crash
+            return
         self._container.close()
 
     def _clip(self) -> ClipRange:
         start_s, end_s = self._reading.start_s, self._reading.end_s
         ends_s = None if end_s is None else self._origin_s - (start_s or 0) + end_s
-        return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None)
+        return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None, pipe=self._pipe)
 
     def _pixels(self, decoded: av.VideoFrame) -> Pixels:
         stored = decoded.width, decoded.height
@@ -185,7 +202,7 @@ class VideoFile(BaseSource):
     def _seek(self) -> None:
         """Seeks to the last key frame before the requested part; if that fails, all is read."""
         # a clock that begins again has the same time twice: there, all is read and only the end of it decoded
-        if not self._reading.start_s or has_free_clock(self._container):
+        if not self._reading.start_s or has_free_clock(self._container) or self._pipe is not None:
             return
         for margin_s in _SEEK_MARGINS_S:
             aim = max(int((self._origin_s - margin_s) * av.time_base), 0)
@@ -204,9 +221,12 @@ class VideoFile(BaseSource):
         if first is None:
             self.close()
             trouble = f" ({self._trouble})" if self._trouble else ""
+            if self._pipe is not None:
+                self._pipe.raise_interruption()
+                trouble += f"; {_PIPEABLE}"
             if self._reading.start_s or self._reading.end_s:
-                raise SourceError(f"no frame of {self._path} lies between --start and --end{trouble}")
-            raise SourceError(f"no frame in {self._path} could be decoded{trouble}")
+                raise SourceError(f"no frame of {self._name} lies between --start and --end{trouble}")
+            raise SourceError(f"no frame in {self._name} could be decoded{trouble}")
         return first
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
@@ -278,10 +298,10 @@ class VideoFile(BaseSource):
             end_s: when the last frame ended, in seconds of the clip.
         """
         trouble = f" ({self._trouble})" if self._trouble else ""
-        damaged = f"{self._path} is damaged or cut off: only {self._count}"
+        damaged = f"{self._name} is damaged or cut off: only {self._count}"
         whole = self._reading.start_s is None and self._reading.end_s is None
         # an AVI also counts frames that were left out
-        counted = self._container.format.name != "avi" or _is_cut_avi(self._path)
+        counted = self._container.format.name != "avi" or (self._pipe is None and _is_cut_avi(self._path))
         promised = self._promised_frames() - self._hidden if counted else 0
         if whole and self._count < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
@@ -372,9 +392,38 @@ def _open_file(path: Path, rate: Fraction | None = None) -> Any:
         container = av.open(url, options=options, format=format_name, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as exc:
         raise SourceError(f"{path} cannot be read as a video: {reason_of(exc)}") from exc
+    return _checked(container, str(path))
+
+
+def _open_pipe(path: Path, name: str) -> Pipe:
+    try:
+        if path == STDIN and os.isatty(0):
+            raise SourceError(
+                "nothing is piped into the standard input; type e.g.: ffmpeg … -f mpegts - | nst-live -i -"
+            )
+        return Pipe(path)
+    except OSError as exc:
+        raise exc if isinstance(exc, SourceError) else SourceError(f"cannot read {name}: {reason_of(exc)}") from exc
+
+
+def _open_piped(pipe: Pipe, name: str) -> Any:
+    try:
+        container = av.open(pipe.reader(), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as exc:
+        empty = not pipe.take(0, 1)
+        pipe.close()
+        pipe.raise_interruption()
+        if empty:
+            raise SourceError(f"{name} is empty: nothing came through the pipe") from exc
+        raise SourceError(f"{name} cannot be read as a video ({reason_of(exc)}); {_PIPEABLE}") from exc
+    return _checked(container, name)
+
+
+def _checked(container: Any, name: str) -> Any:
+    """Returns a container, unless it is no video for a person."""
     if container.format.name in _TEXT_FORMATS:
         container.close()
-        raise SourceError(f"{path} cannot be read as a video: it is text")
+        raise SourceError(f"{name} cannot be read as a video: it is text")
     return container
 
 
