@@ -325,7 +325,9 @@ def test_opening_that_fails_leaves_nothing_behind(open_painter: OpenPainter, gpu
 
 
 def test_an_engine_that_tensorrt_refuses_is_named_with_its_reason(open_painter: OpenPainter, gpu: StandInGpu) -> None:
-    with pytest.raises(UnusableEngineError, match=r"does not accept fast-.*engine: expecting library version 11\.4 got"):
+    with pytest.raises(
+        UnusableEngineError, match=r"does not accept fast-.*engine: expecting library version 11\.4 got"
+    ):
         open_painter(StandInTensorRT(gpu, refuse="expecting library version 11.4 got 10.9"))
 
 
