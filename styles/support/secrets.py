@@ -9,7 +9,7 @@ EXAMPLE_ADDRESS = "rtmp://HOST/APP/KEY"
 # Also with one slash, by mistake or because it was taken for a path: the password is in it all the same. A drive letter
 # is no scheme.
 _SCHEME = (
-    r"(?:[a-zA-Z][a-zA-Z0-9+.-]+://|(?:rtmp\w*|rtsps?|https?|udp|tcp|tls|srt|rist|s?ftps?|mms\w?):/"
+    r"(?:[a-zA-Z][a-zA-Z0-9+.-]+://|(?:rtmp\w*|rtsps?|https?|udp|tcp|tls|srt|rist|s?ftps?|mms\w?):/(?!/)"
     r"|[a-zA-Z][a-zA-Z0-9+.-]+:/(?=[^\s/]+@))"
 )
 _ADDRESS = re.compile(f"{_SCHEME}/*", re.IGNORECASE)
