@@ -22,9 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from styles.encoder_weights import is_encoder
+from styles.support.user_folders import data_folder
 from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
@@ -120,7 +119,7 @@ def user_folder() -> Path:
     override = os.environ.get(USER_FOLDER_VARIABLE)
     if override and not is_pack(Path(override)):
         return Path(override)
-    return platformdirs.user_data_path("nst-live") / "styles"
+    return data_folder() / "styles"
 
 
 def user_pack() -> Path | None:

@@ -8,7 +8,6 @@ faster than floats; the tests hold the three together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 # Strokes are never painted twice alike, and blended they lose detail; this much of it is given back. It is more than
@@ -26,13 +25,6 @@ LEAST_DETAIL = 1e-3
 
 # Motion is looked for in frames that are reduced to this width.
 _VIEW_WIDTH = 256
-
-# The inputs and outputs of the graph.
-LAST, NEW_PAINTING, FLOW, NEW, KEPT = "last", "painted", "flow", "new", "kept"
-SHOWN, MIXED = "shown", "mixed"
-BLEND_TENSORS = frozenset((LAST, NEW_PAINTING, FLOW, NEW, KEPT, SHOWN, MIXED))
-# The graph, as `blend_graph.py` writes it: it comes with the package, so that onnx is not needed to use it.
-BLEND_GRAPH = Path(__file__).with_name("blend.onnx")
 
 
 def view_size(size: tuple[int, int]) -> tuple[int, int]:

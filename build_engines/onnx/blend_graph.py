@@ -12,19 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from build_engines.onnx.blend import (
-    BLEND_GRAPH,
-    EVERY_ROWS,
-    FLOW,
-    KEPT,
-    LAST,
-    MIXED,
-    NEW,
-    NEW_PAINTING,
-    SHOWN,
-    BlendInputs,
-    blend,
-)
+from build_engines.onnx.blend import EVERY_ROWS, BlendInputs, blend
+from build_engines.onnx.options import BLEND_GRAPH, FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
 from build_engines.onnx.writer import GraphWriter
 from styles.support.atomic_file import write_atomically
 

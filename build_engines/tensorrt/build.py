@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from build_engines.onnx.blend import BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING, view_size
-from build_engines.onnx.options import FRAME, PAINTED, STYLE
+from build_engines.onnx.blend import view_size
+from build_engines.onnx.options import BLEND_TENSORS, FLOW, FRAME, KEPT, LAST, NEW, NEW_PAINTING, PAINTED, STYLE
 from build_engines.tensorrt.variants import Variant, known_targets, last_errors, logger_of
 from styles.support.atomic_file import write_atomically
 

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from build_engines.gpus import Gpu, NoGpuError, first_gpu
-from build_engines.onnx.blend import BLEND_GRAPH
 from build_engines.onnx.cache import check_exporter, read_onnx_metadata
 from build_engines.onnx.layout import check_size, check_steps, plain_style
-from build_engines.onnx.options import GRAPH_VERSION, GraphOptions
+from build_engines.onnx.options import BLEND_GRAPH, GRAPH_VERSION, GraphOptions
 from build_engines.quality import (
     AccuracyReport,
     Vector,

@@ -12,10 +12,11 @@ from realtime.media.decoding import SourceError
 from realtime.sources.base import Source
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
 from realtime.sources.looping import Looping
-from realtime.sources.open import open_source
+from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
 from realtime.sources.scene import TEST_SCENE
 from styles.support.errors import UsageError
+from styles.support.secrets import shown_address
 from styles.support.terminal import print_line
 
 
@@ -32,6 +33,18 @@ class OpenInput:
     source: Source
     audio: AudioFeed | None = None
     microphone: Microphone | None = None
+
+
+def shown_name(camera: str | None, url: str | None) -> str:
+    """Returns what messages call an input before it is open; a password in a URL is left out.
+
+    Args:
+        camera: index, device path or part of the name of a camera; None for the default one. Ignored with `url`.
+        url: a file or a URL; None for a camera.
+    """
+    if url is None:
+        return "the camera" if camera is None else f"camera {camera}"
+    return url if is_file(url) else shown_address(url)
 
 
 def open_input(options: Options, stack: ExitStack) -> OpenInput:

@@ -11,7 +11,8 @@ from typing import Generic, TypeAlias
 
 import numpy as np
 
-from build_engines.onnx.blend import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN, view_size
+from build_engines.onnx.blend import view_size
+from build_engines.onnx.options import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
 from realtime.backends import Blend
 from realtime.backends.gpu import Buffer, Event, GpuBlend, GpuDevice, Queue, Slot
 from realtime.frames import Pixels, Size

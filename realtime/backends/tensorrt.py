@@ -9,8 +9,7 @@ from typing import Any
 
 from build_engines.doctor import no_tensorrt_reason
 from build_engines.gpus import NoGpuError, driver_library, first_gpu
-from build_engines.onnx.blend import BLEND_TENSORS
-from build_engines.onnx.options import FRAME, PAINTED, STYLE
+from build_engines.onnx.options import BLEND_TENSORS, FRAME, PAINTED, STYLE
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.engines import (
     BuildSource,

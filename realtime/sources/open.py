@@ -13,7 +13,7 @@ from realtime.sources.animated_image import AnimatedImage
 from realtime.sources.base import Source
 from realtime.sources.camera import DEFAULT_CAMERA_SIZE, CameraSource, choose_camera, choose_same_camera
 from realtime.sources.camera_list import twins_of
-from realtime.sources.network_stream import NetworkStream, without_password
+from realtime.sources.network_stream import NetworkStream
 from realtime.sources.reconnecting import Reconnecting
 from realtime.sources.resampled import Resampled
 from realtime.sources.scene import SCENE_RATE, TEST_SCENE, SceneSource
@@ -62,18 +62,6 @@ def open_source(
     file = VideoFile(Path(url), size, reading, rate)
     # also at the file's own rate, which may be no more than the most frequent one
     return file if rate is None or file.info.clip is None else Resampled(file, rate)
-
-
-def shown_name(camera: str | None, url: str | None) -> str:
-    """Returns what messages call an input before it is open; a password in a URL is left out.
-
-    Args:
-        camera: index, device path or part of the name of a camera; None for the default one. Ignored with `url`.
-        url: a file or a URL; None for a camera.
-    """
-    if url is None:
-        return "the camera" if camera is None else f"camera {camera}"
-    return url if is_file(url) else without_password(url)
 
 
 def is_file(url: str) -> bool:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from PIL import Image
 
 from build_engines.onnx.cache import ready_onnx
@@ -23,6 +22,7 @@ from styles.encoder_weights import LONG_SIDE, SHORT_SIDE, nets_of_heads
 from styles.kept_picture import decoded_picture
 from styles.registry import StyleMismatchError, encoder_path, network_path, network_sha256
 from styles.support.atomic_file import write_atomically
+from styles.support.user_folders import cache_folder
 from styles.weights import read_metadata
 
 # A picture that the encoder sees magnified by less or more than this tells it nothing about strokes.
@@ -151,7 +151,7 @@ def _pixels_of(path: Path) -> Pixels:
 
 
 def _cache_folder() -> Path:
-    return platformdirs.user_cache_path("nst-live") / "predicted"
+    return cache_folder() / "predictions"
 
 
 @functools.lru_cache(maxsize=1)

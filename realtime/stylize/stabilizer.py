@@ -16,15 +16,7 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from build_engines.onnx.blend import (
-    COARSEST,
-    DETAIL_SIZE,
-    EVERY_ROWS,
-    FINEST,
-    LEAST_DETAIL,
-    LEAST_RESTORED,
-    RESTORED,
-)
+from build_engines.onnx.blend import COARSEST, DETAIL_SIZE, EVERY_ROWS, FINEST, LEAST_DETAIL, LEAST_RESTORED, RESTORED
 from realtime.backends import Blend, Blender
 from realtime.frames import Pixels
 from realtime.stylize.scene_motion import Floats, SceneMotion, pixel_grid

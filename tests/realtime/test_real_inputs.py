@@ -34,14 +34,8 @@ NOT_YET: frozenset[str] = frozenset(
         "test_sound_that_the_container_holds_is_kept[wma.wmv]",
         "test_sound_that_the_container_holds_is_kept[wma-adpcm.avi]",
         "test_sound_that_the_container_holds_is_kept[wma-in-matroska.mkv]",
-        "test_an_output_of_250_bytes_is_written_under_its_name[resumed]",
         "test_a_name_of_250_bytes_is_painted_in_a_folder",
         "test_hevc_goes_into_an_m4v_or_the_reason_is_said",
-        "test_a_settings_file_with_a_byte_order_mark_is_read",
-        "test_a_painting_goes_into_a_pipe[plain]",
-        "test_a_painting_goes_into_a_pipe[mkv]",
-        "test_a_terminal_of_ascii_is_enough[--help]",
-        "test_a_user_whom_the_system_does_not_know_needs_no_home",
     }
 )
 

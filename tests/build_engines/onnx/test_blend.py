@@ -13,9 +13,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from build_engines.onnx.blend import BLEND_GRAPH, BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING, view_size
+from build_engines.onnx.blend import view_size
 from build_engines.onnx.blend_graph import blend_graph
 from build_engines.onnx.blend_net import blend_in_torch
+from build_engines.onnx.options import BLEND_GRAPH, BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING
 from build_engines.tensorrt.build import BuildOrder, EngineBuildError, engine_from_onnx
 from build_engines.tensorrt.variants import Variant
 from styles.support.openvino_core import openvino_core

@@ -58,7 +58,7 @@ def test_a_picture_is_a_style(postcard: Path, tmp_path: Path, nst_live: NstLive)
     assert told.code == 0, told.err
     assert ", postcard, backend: " in told.err
     assert len(read_clip(tmp_path / "painted.mp4").pictures) == 2
-    assert len(list((tmp_path / "cache/nst-live/predicted").iterdir())) == 1
+    assert len(list((tmp_path / "cache/nst-live/predictions").iterdir())) == 1
 
 
 def test_another_picture_paints_otherwise(postcard: Path, tmp_path: Path, nst_live: NstLive) -> None:
@@ -268,4 +268,4 @@ def test_only_the_pictures_that_are_painted_with_are_read(
     save(mine / "other.png", 1)
     told = nst_live("-i", clip, "-o", "p.mp4", "--resume", "--net", "fast", "--style", postcard)
     assert told.code == 0, told.err
-    assert len(list((tmp_path / "cache/nst-live/predicted").iterdir())) == 1
+    assert len(list((tmp_path / "cache/nst-live/predictions").iterdir())) == 1

@@ -72,9 +72,9 @@ def test_a_zoom_changes_what_is_seen_of_a_picture(
     for zoom in ("1", "2"):
         told = nst_live("-i", photo, "-o", "p.png", "-y", "--net", "fast", "--style", photo, "--style-zoom", zoom)
         assert told.code == 0, told.err
-    assert len(list((tmp_path / "cache/nst-live/predicted").iterdir())) == 2
+    assert len(list((tmp_path / "cache/nst-live/predictions").iterdir())) == 2
     with rt.Stylizer(photo, net="fast", style_zoom=2):
-        assert len(list((tmp_path / "cache/nst-live/predicted").iterdir())) == 2
+        assert len(list((tmp_path / "cache/nst-live/predictions").iterdir())) == 2
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ def test_in_a_window_a_style_is_made_is_there_at_the_next_start_and_is_taken_bac
     window.type("k")
     (path,) = window.wait_for(lambda: made(mine))
     assert read_photo(path).pixels.shape == (bottom - top, right - left, 3)
-    window.wait_for(lambda: list((tmp_path / "cache/nst-live/predicted").glob("*.f32")))
+    window.wait_for(lambda: list((tmp_path / "cache/nst-live/predictions").glob("*.f32")))
     window.type("q")
     assert "Traceback" not in window.wait_for_end()
     window = open_window(*command, "--style", path.stem)

@@ -30,7 +30,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kept_files(tmp_path: Path) -> list[Path]:
-    return sorted((tmp_path / "cache" / "nst-live" / "predicted").glob("*"))
+    return sorted((tmp_path / "cache" / "nst-live" / "predictions").glob("*"))
 
 
 def save(path: Path, pixels: np.ndarray, **options: object) -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from build_engines.onnx.blend import BLEND_GRAPH
+from build_engines.onnx.options import BLEND_GRAPH
 from realtime.backends import Backend, Blender, Vector, choose_backend
 from realtime.backends.onnxruntime import OnnxBlender
 from realtime.frames import Frame, Pixels
