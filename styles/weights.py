@@ -189,7 +189,7 @@ def _head(path: str, state: FileState) -> _Head:
 
 def _vector_in(file: Any) -> NDArray[np.float32] | None:
     try:
-        vector = file.get_tensor(_VECTOR_NAME)
+        vector: NDArray[Any] = file.get_tensor(_VECTOR_NAME)
         if vector.dtype == np.float16:
             return vector.astype(np.float32)
         with np.errstate(all="ignore"):
