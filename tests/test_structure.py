@@ -51,6 +51,7 @@ LOADS_TORCH = (
     "styles.network",
     "styles.encoder",
     "build_engines.onnx.pixel_net",
+    "build_engines.onnx.blend_net",
 )
 # Who may read the command line and the environment in realtime/.
 READS_THE_ENVIRONMENT = "realtime.app"

@@ -72,7 +72,7 @@ def rehearse(painter: Painter, net: Net, width: int, height: int) -> Painter:
     Raises:
         BackendUnavailableError: it cannot paint; it is closed.
     """
-    if net.weights is not None:
+    if net.weights is not None or net.style_size:
         return painter
     try:
         painter.start(np.full((height, width, 3), 128, np.uint8), None)
