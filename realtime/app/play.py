@@ -38,6 +38,7 @@ from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE, scaled
+from realtime.stylize.prediction import StylePredictor
 from realtime.stylize.styles import loaded_picture
 from styles.registry import user_folder
 from styles.support.errors import FAILED, UNREADABLE, UsageError
@@ -275,7 +276,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio,
-            style_maker=stack.enter_context(_style_maker(options, catalog)),
+            style_maker=stack.enter_context(_style_maker(show)),
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -288,8 +289,13 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     )
 
 
-def _style_maker(options: Options, catalog: Catalog) -> StyleMaker:
-    return StyleMaker(user_folder(), lambda path: loaded_picture(path, catalog.network, options.look.style_zoom))
+def _style_maker(show: _Show) -> StyleMaker:
+    network, zoom = show.catalog.network, show.options.look.style_zoom
+    return StyleMaker(
+        user_folder(),
+        lambda path: loaded_picture(path, network, zoom),
+        lambda: StylePredictor(network, zoom).warm_up(show.source.size),
+    )
 
 
 def _playlist(options: Options, catalog: Catalog) -> Playlist | None:

@@ -41,10 +41,13 @@ class StyleMaker:
     Args:
         folder: the user's own styles; made when the first file is saved.
         load: returns a picture of that folder as a style; raises if no picture can be one.
+        warm_up: prepares for looking at a picture, in the background, while the countdown runs.
     """
 
-    def __init__(self, folder: Path, load: Callable[[Path], LoadedStyle]) -> None:
-        self._folder, self._load = folder, load
+    def __init__(
+        self, folder: Path, load: Callable[[Path], LoadedStyle], warm_up: Callable[[], None] = lambda: None
+    ) -> None:
+        self._folder, self._load, self._warm_up = folder, load, warm_up
         self._background = background_worker()
         self._saving: Future[Path] | None = None
         self._taken: tuple[Pixels, float] | None = None
@@ -74,6 +77,8 @@ class StyleMaker:
             self._load(self._folder)
         except Exception as exc:  # whatever is wrong with the encoder: the show goes on
             return session.with_notice(f"no style can be made: {exc}")
+        # if this fails, so does looking at the picture, which says why
+        self._background.submit(self._warm_up)
         return replace(session, countdown_until_s=time.monotonic() + COUNTDOWN_S)
 
     def attend(self, controls: Controls, shown: PaintedFrame | None) -> None:

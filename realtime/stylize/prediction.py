@@ -15,7 +15,7 @@ from PIL import Image
 from build_engines.onnx.cache import ready_onnx
 from build_engines.onnx.options import PICTURE
 from realtime.backends import Graph, Vector, open_graph
-from realtime.frames import Pixels
+from realtime.frames import Pixels, Size
 from realtime.media.photo import PhotoError, laid_on_white, read_photo
 from realtime.queues import one_at_a_time
 from styles.encoder_weights import LONG_SIDE, SHORT_SIDE, nets_of_heads
@@ -75,6 +75,10 @@ class StylePredictor:
         Raises WeightsError if they cannot be read, and what `of_file` raises of the encoder.
         """
         return self._kept(hashlib.sha256(data).hexdigest(), lambda: decoded_picture(data))
+
+    def warm_up(self, size: Size) -> None:
+        """Loads the encoder and looks at nothing, so that a picture of that width and height is predicted sooner."""
+        self._predicted(np.zeros((size[1], size[0], 3), np.uint8))
 
     def _kept(self, content: str, read: Callable[[], Pixels]) -> Vector:
         """Returns the vector of a picture from the cache, or predicts it and keeps it there.

@@ -8,8 +8,10 @@ import struct
 import time
 import tracemalloc
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import pytest
 from styles.kept_picture import small_copy
 from styles.pack import PackedStyle, StylePack, check_style_name, write_pack
 from styles.weights import WeightsError
+from tests.fuzz.damage import damage
 from tests.styles.conftest import textured
 
 VECTOR = np.linspace(-2, 2, 9, dtype=np.float32)
@@ -222,6 +225,28 @@ def test_a_hostile_pack_is_refused_before_it_takes_anything(kind: str, tmp_path:
     assert len(text) < 500
     assert text.isprintable()
     assert sorted(tmp_path.rglob("*")) == before, "nothing is unpacked"
+
+
+def test_a_damaged_pack_is_refused_or_read_whatever_befell_it(tmp_path: Path) -> None:
+    styles = [
+        PackedStyle("a", {"title": "A"}, COPY, {"fast": ("one", VECTOR), "full": ("two", VECTOR)}),
+        PackedStyle("b", {}, COPY, {"fast": ("one", 2 * VECTOR)}),
+    ]
+    path = tmp_path / "p.nstyle"
+    write_pack(path, styles)
+    good, outcomes = path.read_bytes(), Counter[str]()
+    for seed in range(400):
+        data, done = damage(good, Random(seed), ".zip", [good])
+        path.write_bytes(data)
+        refused = ""
+        try:
+            read_everything(path)
+        except WeightsError as exc:
+            refused = str(exc)
+        assert not refused or "p.nstyle" in refused, done
+        outcomes["refused" if refused else "read"] += 1
+    assert outcomes["refused"] > 100
+    assert outcomes["read"] > 10
 
 
 def test_a_missing_pack_is_named(tmp_path: Path) -> None:
