@@ -43,8 +43,16 @@ BESIDE: Mapping[str, Set[str]] = {
     "realtime.sinks": {"realtime.sources"},
     "realtime.screen": {"realtime.stylize"},
 }
-# Who loads torch when it is imported: training, evaluation, their commands, the net that they train, and its export.
-LOADS_TORCH = ("styles.training", "styles.evaluation", "styles.cli", "styles.network", "build_engines.onnx.pixel_net")
+# Who loads torch when it is imported: training, evaluation, their commands, the net that they train, its export, and
+# the blend of paintings in PyTorch.
+LOADS_TORCH = (
+    "styles.training",
+    "styles.evaluation",
+    "styles.cli",
+    "styles.network",
+    "build_engines.onnx.pixel_net",
+    "build_engines.onnx.blend_net",
+)
 # Who may read the command line and the environment in realtime/.
 READS_THE_ENVIRONMENT = "realtime.app"
 

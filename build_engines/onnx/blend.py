@@ -8,7 +8,6 @@ faster than floats; the tests hold the three together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 # Strokes are never painted twice alike, and blended they lose detail; this much of it is given back. It is more than
@@ -16,9 +15,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 RESTORED = 1.3
 # Less than this is not worth a pass over the picture.
 LEAST_RESTORED = 0.02
-# Detail is what is between means over so many pixels of a row, in the mean over every fourth row.
+# Detail is what is between means over so many pixels of a row, in the mean over every eighth row.
 FINEST, COARSEST = 3, 9
-EVERY_ROWS = 4
+EVERY_ROWS = 8
 # What is given back is what a mean over a square of this side lacks.
 DETAIL_SIZE = 5
 # Detail of a picture without any, in levels.
@@ -31,8 +30,6 @@ _VIEW_WIDTH = 256
 LAST, NEW_PAINTING, FLOW, NEW, KEPT = "last", "painted", "flow", "new", "kept"
 SHOWN, MIXED = "shown", "mixed"
 BLEND_TENSORS = frozenset((LAST, NEW_PAINTING, FLOW, NEW, KEPT, SHOWN, MIXED))
-# The graph, as `blend_graph.py` writes it: it comes with the package, so that onnx is not needed to use it.
-BLEND_GRAPH = Path(__file__).with_name("blend.onnx")
 
 
 def view_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 # Increase this when graph.py writes another graph for the same weights: engines of older graphs are built again.
 GRAPH_VERSION = 4
 FRAME, STYLE, PAINTED = "frame", "style", "painted"
+# The blend of paintings, as blend_graph.py writes it: it comes with the package, so that onnx is not needed to use it.
+BLEND_GRAPH = Path(__file__).with_name("blend.onnx")
 # FP16 graphs subtract this from the pixels: FP16 holds the differences exactly.
 MIDDLE_LEVEL = 127.5
 

@@ -201,7 +201,7 @@ def _fix_size(network: Any, order: BuildOrder) -> None:
 def _fix_blend(inputs: Mapping[str, Any], order: BuildOrder) -> None:
     picture = _picture_shape(order)
     width, height = view_size((picture[2], picture[1]))
-    shapes = {LAST: picture, NEW_PAINTING: picture, FLOW: (1, height, width, 2), NEW: (1, height, width), KEPT: (1,)}
+    shapes = {LAST: picture, NEW_PAINTING: picture, FLOW: (1, 2, height, width), NEW: (1, height, width), KEPT: (1,)}
     for name, tensor in inputs.items():
         tensor.shape = shapes[name]
 

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from build_engines.gpus import Gpu, NoGpuError, first_gpu
-from build_engines.onnx.blend import BLEND_GRAPH
 from build_engines.onnx.cache import check_exporter, read_onnx_metadata
 from build_engines.onnx.layout import check_size, check_steps, plain_style
-from build_engines.onnx.options import GRAPH_VERSION, GraphOptions
+from build_engines.onnx.options import BLEND_GRAPH, GRAPH_VERSION, GraphOptions
 from build_engines.quality import (
     AccuracyReport,
     Vector,
@@ -57,7 +56,7 @@ class BuildSource:
         return file_sha256(self.onnx)
 
 
-# The blend of paintings, of which there is one for each frame size and GPU, whatever the net.
+# The blend of paintings: there is one engine for each frame size and GPU, whatever the net.
 BLEND_SOURCE = BuildSource("stabilizer", None, BLEND_GRAPH)
 
 

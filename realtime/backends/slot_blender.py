@@ -42,7 +42,7 @@ class SlotBlender(Generic[Buffer, Queue, Event]):
         self.queue = blend.queue
         self._picture_on_host: Pixels = device.pinned(shape, np.uint8)
         self._inputs_on_host = {
-            FLOW: device.pinned((*view, 2), np.float32),
+            FLOW: device.pinned((2, *view), np.float32),
             NEW: device.pinned(view, np.uint8),
             KEPT: device.pinned((1,), np.float32),
         }
