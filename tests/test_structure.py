@@ -43,7 +43,8 @@ BESIDE: Mapping[str, Set[str]] = {
     "realtime.sinks": {"realtime.sources"},
     "realtime.screen": {"realtime.stylize"},
 }
-# Who loads torch when it is imported: training, evaluation, their commands, the net that they train, and its export.
+# Who loads torch when it is imported: training, evaluation, their commands, the net that they train, its export, and
+# the blend of paintings in PyTorch.
 LOADS_TORCH = (
     "styles.training",
     "styles.evaluation",

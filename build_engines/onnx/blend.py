@@ -15,9 +15,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 RESTORED = 1.3
 # Less than this is not worth a pass over the picture.
 LEAST_RESTORED = 0.02
-# Detail is what is between means over so many pixels of a row, in the mean over every fourth row.
+# Detail is what is between means over so many pixels of a row, in the mean over every eighth row.
 FINEST, COARSEST = 3, 9
-EVERY_ROWS = 4
+EVERY_ROWS = 8
 # What is given back is what a mean over a square of this side lacks.
 DETAIL_SIZE = 5
 # Detail of a picture without any, in levels.
@@ -25,6 +25,11 @@ LEAST_DETAIL = 1e-3
 
 # Motion is looked for in frames that are reduced to this width.
 _VIEW_WIDTH = 256
+
+# The inputs and outputs of the graph.
+LAST, NEW_PAINTING, FLOW, NEW, KEPT = "last", "painted", "flow", "new", "kept"
+SHOWN, MIXED = "shown", "mixed"
+BLEND_TENSORS = frozenset((LAST, NEW_PAINTING, FLOW, NEW, KEPT, SHOWN, MIXED))
 
 
 def view_size(size: tuple[int, int]) -> tuple[int, int]:

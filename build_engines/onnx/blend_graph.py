@@ -1,6 +1,6 @@
 """Writes the blend of the temporal stabilizer as an ONNX graph, which runs after the net on the same device.
 
-`last`, `painted: 1 x H x W x 3 uint8 RGB`, `flow: 1 x h x w x 2 float32`, `new: 1 x h x w uint8` (255 or 0) and
+`last`, `painted: 1 x H x W x 3 uint8 RGB`, `flow: 1 x 2 x h x w float32`, `new: 1 x h x w uint8` (255 or 0) and
 `kept: float32[1]` in; `shown`, `mixed: 1 x H x W x 3 uint8 RGB` out: see `blend.blend`. All sizes are free.
 """
 
@@ -12,8 +12,19 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from build_engines.onnx.blend import EVERY_ROWS, BlendInputs, blend
-from build_engines.onnx.options import BLEND_GRAPH, FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
+from build_engines.onnx.blend import (
+    EVERY_ROWS,
+    FLOW,
+    KEPT,
+    LAST,
+    MIXED,
+    NEW,
+    NEW_PAINTING,
+    SHOWN,
+    BlendInputs,
+    blend,
+)
+from build_engines.onnx.options import BLEND_GRAPH
 from build_engines.onnx.writer import GraphWriter
 from styles.support.atomic_file import write_atomically
 
@@ -23,18 +34,17 @@ def blend_graph() -> onnx.ModelProto:
     writer = GraphWriter()
     ops = _GraphOps(writer)
     last, painted = ops.picture(LAST), ops.picture(NEW_PAINTING)
-    flow = ops.tensor("Transpose", FLOW, perm=[0, 3, 1, 2])
     new = ops.tensor("Unsqueeze", ops.from_bytes(NEW), ops.integers("channel_axis", [1])) * (1 / 255)
-    shown, mixed = blend(ops, BlendInputs(last, painted, flow, new, _Tensor(KEPT, ops)))
+    shown, mixed = blend(ops, BlendInputs(last, painted, _Tensor(FLOW, ops), new, _Tensor(KEPT, ops)))
     ops.to_bytes(shown, SHOWN)
     ops.to_bytes(mixed, MIXED)
     picture: list[str | int | None] = [1, "height", "width", 3]
-    view: list[str | int | None] = [1, "view_height", "view_width"]
+    view: list[str | int | None] = ["view_height", "view_width"]
     inputs = [
         helper.make_tensor_value_info(LAST, TensorProto.UINT8, picture),
         helper.make_tensor_value_info(NEW_PAINTING, TensorProto.UINT8, picture),
-        helper.make_tensor_value_info(FLOW, TensorProto.FLOAT, [*view, 2]),
-        helper.make_tensor_value_info(NEW, TensorProto.UINT8, view),
+        helper.make_tensor_value_info(FLOW, TensorProto.FLOAT, [1, 2, *view]),
+        helper.make_tensor_value_info(NEW, TensorProto.UINT8, [1, *view]),
         helper.make_tensor_value_info(KEPT, TensorProto.FLOAT, [1]),
     ]
     outputs = [helper.make_tensor_value_info(name, TensorProto.UINT8, picture) for name in (SHOWN, MIXED)]

@@ -15,13 +15,13 @@ def blend_in_torch(last: Tensor, painted: Tensor, flow: Tensor, new: Tensor, kep
     Args:
         last: what is kept of the last painting, 1 x H x W x 3 uint8 RGB.
         painted: the new painting, 1 x H x W x 3 uint8 RGB.
-        flow: where each pixel of the reduced frame was, as an offset in pixels of the painting, 1 x h x w x 2 float32.
+        flow: where each pixel of the reduced frame was, as an offset in pixels of the painting, 1 x 2 x h x w float32.
         new: 255 where nothing of the last painting stays, else 0; 1 x h x w uint8.
         kept: how much of the last painting stays elsewhere, float32[1].
     """
     before, now = (picture.permute(0, 3, 1, 2).float() for picture in (last, painted))
     mask = new[:, None].float() * (1 / 255)
-    results = blend(_TorchOps(), BlendInputs(before, now, flow.permute(0, 3, 1, 2), mask, kept))
+    results = blend(_TorchOps(), BlendInputs(before, now, flow, mask, kept))
     shown, mixed = (picture.permute(0, 2, 3, 1).to(torch.uint8) for picture in results)
     return shown, mixed
 

@@ -13,11 +13,7 @@ FRAME, STYLE, PAINTED = "frame", "style", "painted"
 PICTURE = "picture"
 # Metadata: the checksum of the weights that a graph was written from, and of the nets that its heads belong to.
 WEIGHTS_SHA256, HEADS = "weights_sha256", "heads"
-# The inputs and outputs of the stabilizer's graph, blend.py.
-LAST, NEW_PAINTING, FLOW, NEW, KEPT = "last", "painted", "flow", "new", "kept"
-SHOWN, MIXED = "shown", "mixed"
-BLEND_TENSORS = frozenset((LAST, NEW_PAINTING, FLOW, NEW, KEPT, SHOWN, MIXED))
-# The graph, as `blend_graph.py` writes it: it comes with the package, so that onnx is not needed to use it.
+# The blend of paintings, as blend_graph.py writes it: it comes with the package, so that onnx is not needed to use it.
 BLEND_GRAPH = Path(__file__).with_name("blend.onnx")
 # FP16 graphs subtract this from the pixels: FP16 holds the differences exactly.
 MIDDLE_LEVEL = 127.5

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from build_engines.onnx.blend import view_size
-from build_engines.onnx.options import BLEND_TENSORS, FLOW, FRAME, KEPT, LAST, NEW, NEW_PAINTING, PAINTED, STYLE
+from build_engines.onnx.blend import BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING, view_size
+from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.tensorrt.variants import Variant, known_targets, last_errors, logger_of
 from styles.support.atomic_file import write_atomically
 
@@ -201,7 +201,7 @@ def _fix_size(network: Any, order: BuildOrder) -> None:
 def _fix_blend(inputs: Mapping[str, Any], order: BuildOrder) -> None:
     picture = _picture_shape(order)
     width, height = view_size((picture[2], picture[1]))
-    shapes = {LAST: picture, NEW_PAINTING: picture, FLOW: (1, height, width, 2), NEW: (1, height, width), KEPT: (1,)}
+    shapes = {LAST: picture, NEW_PAINTING: picture, FLOW: (1, 2, height, width), NEW: (1, height, width), KEPT: (1,)}
     for name, tensor in inputs.items():
         tensor.shape = shapes[name]
 

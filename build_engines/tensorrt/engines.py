@@ -56,7 +56,7 @@ class BuildSource:
         return file_sha256(self.onnx)
 
 
-# The blend of paintings, of which there is one for each frame size and GPU, whatever the net.
+# The blend of paintings: there is one engine for each frame size and GPU, whatever the net.
 BLEND_SOURCE = BuildSource("stabilizer", None, BLEND_GRAPH)
 
 

@@ -51,7 +51,7 @@ class Blend:
     """How much of the last painting goes into the next one. The frame in which motion is looked for is h x w.
 
     Args:
-        flow: where each of its pixels was, as an offset in pixels of the painting, h x w x 2 float32.
+        flow: where each of its pixels was, as an offset in pixels of the painting, x and y: 2 x h x w float32.
         new: 255 where nothing of the last painting stays, else 0; h x w uint8.
         kept: how much of the last painting stays elsewhere, 0..1.
     """

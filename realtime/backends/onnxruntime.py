@@ -9,19 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from build_engines.onnx.options import (
-    BLEND_GRAPH,
-    FLOW,
-    FRAME,
-    KEPT,
-    LAST,
-    MIXED,
-    NEW,
-    NEW_PAINTING,
-    PAINTED,
-    SHOWN,
-    STYLE,
-)
+from build_engines.onnx.blend import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
+from build_engines.onnx.options import BLEND_GRAPH, FRAME, PAINTED, STYLE
 from realtime.backends import BLENDS_BY_GRAPH, Blend, Graph, Net, Painter, Vector, not_installed, opening
 from realtime.backends.worker import WorkerPainter
 from realtime.frames import Pixels

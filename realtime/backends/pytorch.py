@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from build_engines.onnx.options import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
+from build_engines.onnx.blend import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
 from realtime.backends import BackendUnavailableError, Net, Painter, Vector, not_installed, opening
 from realtime.backends.gpu import Launch
 from realtime.backends.slots import SlotPainter

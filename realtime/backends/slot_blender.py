@@ -11,8 +11,7 @@ from typing import Generic, TypeAlias
 
 import numpy as np
 
-from build_engines.onnx.blend import view_size
-from build_engines.onnx.options import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
+from build_engines.onnx.blend import FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN, view_size
 from realtime.backends import Blend
 from realtime.backends.gpu import Buffer, Event, GpuBlend, GpuDevice, Queue, Slot
 from realtime.frames import Pixels, Size
@@ -43,7 +42,7 @@ class SlotBlender(Generic[Buffer, Queue, Event]):
         self.queue = blend.queue
         self._picture_on_host: Pixels = device.pinned(shape, np.uint8)
         self._inputs_on_host = {
-            FLOW: device.pinned((*view, 2), np.float32),
+            FLOW: device.pinned((2, *view), np.float32),
             NEW: device.pinned(view, np.uint8),
             KEPT: device.pinned((1,), np.float32),
         }

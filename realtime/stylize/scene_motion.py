@@ -69,7 +69,7 @@ class MotionEstimator:
 
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._grid: Floats = np.empty((0, 0, 2), np.float32)
+        self._grid: Floats = np.empty((2, 0, 0), np.float32)
         self._view: Pixels | None = None
         self._style: object = None
         self._shape: tuple[int, ...] = ()
@@ -101,34 +101,37 @@ class MotionEstimator:
         view = alone.view
         if before is None or not follows or not _has_motion(view):
             return alone
-        flow, new, moves = self._motion(view, before)
+        flow, new = self._motion(view, before)
         if cv2.countNonZero(new) > (1 - _CUT) * new.size:
             return alone
-        flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
-        return SceneMotion(view, before, Blend(_floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness))
+        flow *= pixels.shape[1] / view.shape[1]
+        return SceneMotion(view, before, Blend(flow, np.asarray(new, dtype=np.uint8), _KEPT * steadiness))
 
-    def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
-        """Returns where each pixel was (offsets), where that does not explain the view (255), and what moves (0..1)."""
-        flow = self._dis.calc(_grey(view), _grey(before), None)  # type: ignore[call-overload]
-        if self._grid.shape[:2] != view.shape[:2]:
+    def _motion(self, view: Pixels, before: Pixels) -> tuple[Floats, MatLike]:
+        """Returns where each pixel was (offsets, 2 x h x w), and where that does not explain the view (255)."""
+        x, y = cv2.split(self._dis.calc(_grey(view), _grey(before), None))  # type: ignore[call-overload]
+        if self._grid.shape[1:] != view.shape[:2]:
             self._grid = pixel_grid(view.shape[1], view.shape[0])
-        sources = cv2.add(self._grid, flow)
-        moved = cv2.remap(before, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[call-overload]
+        columns, rows = self._grid
+        moved = cv2.remap(
+            before, cv2.add(columns, x), cv2.add(rows, y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        )
         if_moved, if_still = _difference(moved, view), _difference(before, view)
         # what stands still keeps its place exactly, also beside something that moves
         moves = cv2.LUT(cv2.subtract(if_moved, if_still), _MOVES)
-        _, fast = cv2.threshold(cv2.magnitude(*cv2.split(flow)), _STILL, 1, cv2.THRESH_BINARY)
+        _, fast = cv2.threshold(cv2.magnitude(x, y), _STILL, 1, cv2.THRESH_BINARY)
+        moves = cv2.min(moves, fast)
         difference = cv2.min(if_moved, if_still)
         _, changed = cv2.threshold(difference, _CHANGED, 255, cv2.THRESH_BINARY)
         _, other = cv2.threshold(difference, _OTHER, 255, cv2.THRESH_BINARY)
         new = cv2.max(cv2.dilate(other, _NEIGHBOURS), cv2.dilate(changed, _AROUND))
-        return flow, new, cv2.min(moves, fast)
+        return np.stack([cv2.multiply(x, moves), cv2.multiply(y, moves)]), new
 
 
 def pixel_grid(width: int, height: int) -> Floats:
-    """Returns x and y of each pixel, height x width x 2."""
+    """Returns x and y of each pixel, 2 x height x width."""
     columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    return np.dstack(np.meshgrid(columns, rows))
+    return np.stack(np.meshgrid(columns, rows))
 
 
 def _view_of(pixels: Pixels) -> Pixels:

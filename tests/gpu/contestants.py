@@ -17,7 +17,7 @@ from build_engines.tensorrt.variants import Variant, load_variant
 from realtime.backends.pycuda_device import PycudaDevice
 from realtime.backends.pytorch import TorchDevice, TorchNet
 from realtime.backends.slots import SlotPainter
-from realtime.backends.tensorrt import TensorRTNet
+from realtime.backends.tensorrt_nets import TensorRTNet
 
 # Puts one frame on the GPU's queue, and waits for it.
 Run = tuple[Callable[[], None], Callable[[], None]]

@@ -13,10 +13,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from build_engines.onnx.blend import view_size
+from build_engines.onnx.blend import BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING, view_size
 from build_engines.onnx.blend_graph import blend_graph
 from build_engines.onnx.blend_net import blend_in_torch
-from build_engines.onnx.options import BLEND_GRAPH, BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING
+from build_engines.onnx.options import BLEND_GRAPH
 from build_engines.tensorrt.build import BuildOrder, EngineBuildError, engine_from_onnx
 from build_engines.tensorrt.variants import Variant
 from styles.support.openvino_core import openvino_core
@@ -41,7 +41,7 @@ def drawn(size: tuple[int, int], seed: int = 0, kept: float = 0.72) -> Inputs:
     return {
         LAST: last.astype(np.uint8)[None],
         NEW_PAINTING: painted.astype(np.uint8)[None],
-        FLOW: 60 * (blobs(2, 40, (width, height)) - 0.5)[None],
+        FLOW: np.ascontiguousarray(60 * (blobs(2, 40, (width, height)) - 0.5).transpose(2, 0, 1))[None],
         NEW: (255 * (blobs(1, 12, (width, height)) > 0.7)).astype(np.uint8)[None, :, :, 0],
         KEPT: np.array([kept], np.float32),
     }
@@ -121,7 +121,7 @@ def test_a_still_picture_stays_as_it_is(run: Run) -> None:
 
 def test_a_flow_says_where_a_pixel_was() -> None:
     inputs = dict(drawn((96, 64)))
-    inputs[NEW][:], inputs[FLOW][:] = 0, (5, 0)
+    inputs[NEW][:], inputs[FLOW][0] = 0, np.array([5, 0]).reshape(2, 1, 1)
     inputs[NEW_PAINTING] = np.roll(inputs[LAST], -5, axis=2)
     _, mixed = run_onnxruntime(inputs)
     np.testing.assert_array_equal(mixed[:, :-8], inputs[NEW_PAINTING][0, :, :-8])

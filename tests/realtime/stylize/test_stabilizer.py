@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,8 +19,9 @@ import onnxruntime
 import pytest
 
 from build_engines.onnx.options import BLEND_GRAPH
-from realtime.backends import Backend, Blender, Vector, choose_backend
-from realtime.backends.onnxruntime import OnnxBlender
+from build_engines.quality import psnr_db
+from realtime.backends import Backend, Blender, Net, Painter, Vector, choose_backend
+from realtime.backends.onnxruntime import OnnxBlender, onnx_painter
 from realtime.frames import Frame, Pixels
 from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
@@ -28,7 +30,7 @@ from realtime.session import DEFAULT_STEADINESS, Session
 from realtime.stylize.scene_motion import MotionEstimator, SceneMotion
 from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import load_styles
-from realtime.stylize.stylizer import FrameStylizer
+from realtime.stylize.stylizer import FrameStylizer, Look
 from styles.evaluation.steadiness import measure_steadiness, ssim, video_frames
 from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import FewFrames, controls_of, press, shade
@@ -353,9 +355,7 @@ def test_the_dial_goes_from_0_to_1(nst_live: NstLive) -> None:
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("clip", ["fox.mp4", "person-detection.mp4"])
 def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: str, stabilized: Stabilized) -> None:
-    frames = list(video_frames(shared / "video" / clip, 12, 320))
-    height, width = (side // 16 * 16 for side in frames[0].shape[:2])
-    frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+    frames = filmed(shared / "video" / clip, 12)
     styles, chosen = load_styles("wreck", "fast")
     with FrameStylizer(choose_backend("auto").backend) as stylizer:
         plain = []
@@ -365,3 +365,35 @@ def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: s
     calm = stabilized(frames, plain, DEFAULT_STEADINESS)
     assert measure_steadiness(frames, calm).excess < 0.5 * measure_steadiness(frames, plain).excess
     assert np.mean([ssim(one, other) for one, other in zip(calm, plain, strict=True)]) > 0.85
+
+
+def filmed(path: Path, count: int) -> list[Pixels]:
+    """Returns the first frames of a clip at a width of 320, in a size that the net takes as it is."""
+    frames = list(video_frames(path, count, 320))
+    height, width = (side // 16 * 16 for side in frames[0].shape[:2])
+    return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("clip", ["fox.mp4", "person-detection.mp4"])
+def test_where_the_net_runs_the_same_pictures_are_made(shared: Path, clip: str) -> None:
+    frames = filmed(shared / "video" / clip, 16)
+    styles, _ = load_styles("wave", "fast")
+    pictures: dict[bool, list[Pixels]] = {}
+    for by_graph in (False, True):
+        backend = Backend("onnxruntime", lambda: None, partial(open_onnx, by_graph=by_graph))
+        with FrameStylizer(backend, Look(steadiness=DEFAULT_STEADINESS)) as stylizer:
+            pictures[by_graph] = []
+            # a change of style on the way; two in flight
+            for index, frame in enumerate(frames):
+                stylizer.start(Frame(frame, index, 0.0), styles[0 if index < 8 else 1])
+                if stylizer.in_flight == 2:
+                    pictures[by_graph].append(stylizer.finish().pixels)
+            pictures[by_graph] += [painted.pixels for painted in stylizer.drain()]
+    worst = min(psnr_db(one, other) for one, other in zip(pictures[False], pictures[True], strict=True))
+    assert worst >= 40
+    assert any((one != other).any() for one, other in zip(pictures[False], pictures[True], strict=True))
+
+
+def open_onnx(net: Net, width: int, height: int, *, by_graph: bool) -> Painter:
+    return onnx_painter(net.onnx, width, height, blends=by_graph)
