@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -81,7 +82,7 @@ class Stream:
         check_stream_url(url)
         self._target = StreamTarget(url, size, rate, with_audio=audio is not None, bit_rate=bit_rate)
         self._audio = audio
-        self.name = shown_address(url).removesuffix("/…")
+        self.name = re.sub(r"(:\d+)?(/…)?$", "", shown_address(url))
         self.status = f"connecting to {self.name}"
         self.connections = 0
         self._child: ChildProcess | None = None
