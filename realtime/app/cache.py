@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from build_engines.tensorrt.cache import EngineCache
 from realtime.app.settings import export_folders, read_settings
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, read_options
+from styles.support.readers import quoted
 from styles.support.terminal import closable_output, print_line
 from styles.support.user_folders import cache_folder
 
@@ -53,6 +55,12 @@ KINDS: Mapping[str, Kept] = {
 }
 
 
+def _parse_kind(text: str) -> str:
+    if text and text not in KINDS:
+        raise ArgumentTypeError(f"nothing called {quoted(text)} is kept; expected one of {', '.join(KINDS)}")
+    return text
+
+
 @dataclass(frozen=True)
 class CacheOptions:
     """The options of `nst-live cache`."""
@@ -61,8 +69,8 @@ class CacheOptions:
         Option(
             "remove what is kept of this kind, or all of it",
             Kind.OPTIONAL_VALUE,
+            read=_parse_kind,
             metavar="KIND",
-            choices=tuple(KINDS),
         )
     )
 

@@ -321,7 +321,7 @@ class OutputOptions:
     output: Path | None = option(
         LiveOption(
             "record into this file (mp4, mkv, mov, webm, gif, frame_%05d.png; of a picture jpg, png, webp, tif, bmp) "
-            "or into this folder; - pipes the video into another program",
+            "or into this folder; or pipe the video into another program, with -o -",
             read=Path,
             metavar="FILE|FOLDER|-",
             short="-o",

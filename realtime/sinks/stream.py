@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -82,7 +83,7 @@ class Stream:
         late_s = None if audio is None else audio.late_s
         self._target = StreamTarget(url, size, rate, audio_late_s=late_s, bit_rate=bit_rate)
         self._audio = audio
-        self.name = shown_address(url).removesuffix("/…")
+        self.name = re.sub(r"(:\d+)?(/…)?$", "", shown_address(url))
         self.status = f"connecting to {self.name}"
         self.connections = 0
         self._child: ChildProcess | None = None

@@ -36,6 +36,8 @@ def shown_address(url: str) -> str:
     if begin is None:
         return _HIDDEN
     scheme, rest = begin[0].partition(":")[0].lower(), url[begin.end() :]
+    if not rest:
+        return f"{scheme}://"
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     after = rest[len(authority) :]
     host = authority.rpartition("@")[2]

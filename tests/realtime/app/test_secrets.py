@@ -86,7 +86,7 @@ def test_every_option_that_takes_an_address_is_known_to_be_secret() -> None:
 
 def test_a_stream_is_called_by_its_host() -> None:
     with Stream("rtmp://me:s3cret@127.0.0.1:1935/app/k3y", (64, 48), 25) as stream:  # type: ignore[arg-type]
-        assert stream.name == "rtmp://127.0.0.1:1935"
+        assert stream.name == "rtmp://127.0.0.1"
 
 
 # the command ----------------------------------------------------------------------------------------------------------
