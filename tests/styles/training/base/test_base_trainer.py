@@ -136,7 +136,7 @@ def test_each_loss_counts_by_its_weight(make_trainer: MakeTrainer, loss: str, us
     totals = []
     for weight in (usual, 2 * usual):
         trainer = make_trainer(weights=weights(weight))
-        trainer.measures = trainer._measure()
+        trainer.prepare()
         with torch.no_grad():
             losses, total = trainer._losses(trainer._drawn())
         totals.append(float(total - 0.1 * losses["statistics"]))
