@@ -1,4 +1,4 @@
-"""A base training in its folder: to the end of its length, with checkpoints and previews; it goes on from the last checkpoint."""
+"""A base training in its folder: checkpoints, previews, and on from the last checkpoint, to the end of its length."""
 
 from __future__ import annotations
 
