@@ -23,6 +23,7 @@ from styles.training.base.losses import (
     Measures,
     Paintings,
     Targets,
+    gram_sizes,
     own_layer_weights,
     painting_layer_weights,
     painting_losses,
@@ -201,13 +202,14 @@ class BaseTrainer:
                 self.loss_network(batch, grams=False).content.float().square().mean()
                 for batch in self._evenly(self.photos, _MEASURED_PHOTOS)
             ]
-            paintings = [
-                style_statistics(self.loss_network(batch).grams)
-                for batch in self._evenly(self.paintings, _MEASURED_PAINTINGS)
-            ]
-        statistics = torch.cat(paintings)
-        deviation = statistics.std(dim=0, correction=0).clamp(min=1e-3)
-        self.measures = Measures(float(torch.stack(photos).mean()), statistics.mean(dim=0), deviation)
+            paintings = [self.loss_network(batch).grams for batch in self._evenly(self.paintings, _MEASURED_PAINTINGS)]
+        statistics = torch.cat([style_statistics(grams) for grams in paintings])
+        self.measures = Measures(
+            content=float(torch.stack(photos).mean()),
+            gram_sizes=torch.cat([gram_sizes(grams) for grams in paintings]).mean(dim=0),
+            statistics_mean=statistics.mean(dim=0),
+            statistics_deviation=statistics.std(dim=0, correction=0).clamp(min=1e-3),
+        )
 
     def run(self, length: Length, report: Callable[[BaseProgress], None]) -> None:
         """Trains until it is long enough; `report` is called after every step and may raise to stop."""
@@ -361,7 +363,7 @@ class BaseTrainer:
         assert self.measures is not None
         weights, unit = self.plan.weights, self.measures.unit
         own = own_layer_weights(self.own_grams, weights, unit)[draw.chosen]
-        others = painting_layer_weights(weights, self.device).expand(len(draw.paintings), -1)
+        others = painting_layer_weights(styles.grams, weights, self.measures.gram_sizes)
         # the last factor is that of any painting
         rows = torch.cat([draw.chosen, draw.chosen.new_full((len(draw.paintings),), len(self.styles))])
         return Targets(
