@@ -106,7 +106,7 @@ def read_start(folder: Path, kinds: Sequence[str], styles: Sequence[str]) -> Sta
 def history_of(file: Path) -> str:
     """Returns the commands of the trainings that made a file, one a line; "" if it says nothing about them."""
     before = read_metadata(file)
-    last = f"{before.get('steps', '?')} steps: {before['command']}" if "command" in before else ""
+    last = f"{before['steps']} steps: {before.get('command', 'unknown')}" if "steps" in before else ""
     return "\n".join(line for line in (before.get("history"), last) if line)
 
 

@@ -33,6 +33,9 @@ from styles.training.losses import (
 # any painting.
 LEAST_LAYER_WEIGHTS = (0.03, 0.2, 0.1, 3.0, 0.05)
 PAINTING_LAYER_WEIGHTS = (0.1, 1.5, 0.8, 18.0, 0.3)
+# A part of a painting in which hardly anything is found counts less: errors are relative to this share of the usual
+# size of the Gram matrices at least. Otherwise a patch of plain sky would decide a step.
+LEAST_GRAM_SIZE = 0.2
 _ARTICLE = LossWeights()
 
 
@@ -42,10 +45,12 @@ class Measures:
 
     Args:
         content: the mean square of relu4_2, over photographs.
+        gram_sizes: float32[5], the mean square of the Gram matrices of each layer, over paintings.
         statistics_mean, statistics_deviation: float32[S], of `style_statistics` over paintings.
     """
 
     content: float
+    gram_sizes: Tensor
     statistics_mean: Tensor
     statistics_deviation: Tensor
 
@@ -72,14 +77,26 @@ def own_layer_weights(grams: Sequence[Tensor], weights: LossWeights, unit: float
         weights: of the losses.
         unit: of the result, as in `Measures`.
     """
-    article = torch.stack([weights.style * gram.square().mean(dim=(1, 2)) / unit for gram in grams], dim=1)
+    article = weights.style * gram_sizes(grams) / unit
     least = torch.tensor(LEAST_LAYER_WEIGHTS, device=article.device) * weights.style / _ARTICLE.style
     return torch.maximum(article, least)
 
 
-def painting_layer_weights(weights: LossWeights, device: torch.device) -> Tensor:
-    """Returns the weights of the layers' relative errors of any painting: 1 x 5."""
-    return torch.tensor([PAINTING_LAYER_WEIGHTS], device=device) * weights.style / _ARTICLE.style
+def gram_sizes(grams: Sequence[Tensor]) -> Tensor:
+    """Returns the mean squares of Gram matrices, five of N x C x C: N x 5."""
+    return torch.stack([gram.square().mean(dim=(1, 2)) for gram in grams], dim=1)
+
+
+def painting_layer_weights(grams: Sequence[Tensor], weights: LossWeights, usual_sizes: Tensor) -> Tensor:
+    """Returns the weights of the layers' relative errors of any paintings: N x 5.
+
+    Args:
+        grams: of the paintings, five of N x C x C.
+        weights: of the losses.
+        usual_sizes: float32[5], as in `Measures`.
+    """
+    layers = torch.tensor(PAINTING_LAYER_WEIGHTS, device=usual_sizes.device) * weights.style / _ARTICLE.style
+    return layers * (gram_sizes(grams) / (LEAST_GRAM_SIZE * usual_sizes)).clamp(max=1)
 
 
 @dataclass(frozen=True)

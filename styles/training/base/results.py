@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -16,8 +18,9 @@ from styles.training.base.trainer import BaseProgress, BaseTrainer
 from styles.training.loss_weights import LOSS_UNITS
 from styles.training.pictures import centre_crop
 
-# How many photographs previews show.
+# How many photographs previews show, and how often they are painted, which takes as long as a few steps.
 _SHOWN = 3
+_PREVIEW_EVERY_S = 3600.0
 
 
 class Results:
@@ -36,16 +39,22 @@ class Results:
         styles: Sequence[NDArray[np.uint8]],
     ) -> None:
         self.job, self.trainer, self.styles = job, trainer, styles
+        self._previewed_at_s = -math.inf
 
-    def write(self) -> None:
-        """Writes the checkpoint, then nets and encoder of averaged weights, then previews."""
+    def write(self, *, last: bool = False) -> None:
+        """Writes the checkpoint, then nets and encoder of averaged weights, and now and then previews.
+
+        Args:
+            last: previews, too.
+        """
         self.trainer.save(self.job.checkpoint_path)
         model = self.trainer.averaged.model
         write_model(self.job.folder, model, list(self.job.pictures.values()), self._facts())
-        crop = self.job.plan.crop
-        photos = self.trainer.photos
-        shown = [centre_crop(photos.picture(i), crop) for i in np.linspace(0, len(photos) - 1, _SHOWN).astype(int)]
-        write_previews(self.job.folder, model, self.styles, shown)
+        if last or time.monotonic() - self._previewed_at_s >= _PREVIEW_EVERY_S:
+            photos, crop = self.trainer.photos, self.job.plan.crop
+            places = np.linspace(0, len(photos) - 1, _SHOWN).astype(int)
+            write_previews(self.job.folder, model, self.styles, [centre_crop(photos.picture(i), crop) for i in places])
+            self._previewed_at_s = time.monotonic()
 
     def note(self, progress: BaseProgress) -> None:
         """Appends a line of figures to losses.jsonl."""

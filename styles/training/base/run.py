@@ -1,4 +1,4 @@
-"""A base training in its folder: to the end of its length, with checkpoints and previews, or on from the last one."""
+"""A base training in its folder: checkpoints, previews, and on from the last checkpoint, to the end of its length."""
 
 from __future__ import annotations
 
@@ -46,9 +46,11 @@ def train_base(job: BaseJob, loss_network_file: Path) -> list[Path]:
         if resumed:
             trainer.load(job.checkpoint_path)
             _log.info("going on from step %d", trainer.now.step)
+        # before a step, Ctrl-C takes effect at once
+        trainer.prepare()
         results = Results(job, trainer, list(pictures.values()))
         _run(job, trainer, results)
-        results.write()
+        results.write(last=True)
     return job.result_paths
 
 
@@ -63,7 +65,7 @@ def _run(job: BaseJob, trainer: BaseTrainer, results: Results) -> None:
             if progress.step % _LOG_EVERY_STEPS == 0:
                 results.note(progress)
             if stop.is_set():
-                results.write()
+                results.write(last=True)
                 raise TrainingStopped(f"stopped at step {progress.step}; type the same command to go on")
             if time.monotonic() - saved_at_s >= 60 * job.checkpoint_minutes:
                 results.write()

@@ -23,6 +23,7 @@ from styles.training.base.losses import (
     Measures,
     Paintings,
     Targets,
+    gram_sizes,
     own_layer_weights,
     painting_layer_weights,
     painting_losses,
@@ -191,10 +192,28 @@ class BaseTrainer:
         self._lost_steps = 0
         self._next: tuple[int, Draw] | None = None
 
+    @torch.no_grad()
+    def prepare(self) -> None:
+        """Measures what the loss network sees in photographs and paintings, unless it is known from a checkpoint."""
+        if self.measures is not None:
+            return
+        with autocast(self.device):
+            photos = [
+                self.loss_network(batch, grams=False).content.float().square().mean()
+                for batch in self._evenly(self.photos, _MEASURED_PHOTOS)
+            ]
+            paintings = [self.loss_network(batch).grams for batch in self._evenly(self.paintings, _MEASURED_PAINTINGS)]
+        statistics = torch.cat([style_statistics(grams) for grams in paintings])
+        self.measures = Measures(
+            content=float(torch.stack(photos).mean()),
+            gram_sizes=torch.cat([gram_sizes(grams) for grams in paintings]).mean(dim=0),
+            statistics_mean=statistics.mean(dim=0),
+            statistics_deviation=statistics.std(dim=0, correction=0).clamp(min=1e-3),
+        )
+
     def run(self, length: Length, report: Callable[[BaseProgress], None]) -> None:
         """Trains until it is long enough; `report` is called after every step and may raise to stop."""
-        if self.measures is None:
-            self.measures = self._measure()
+        self.prepare()
         if not length.finish or (self.finish_from and not length.is_over(self.finish_from)):
             self.finish_from = None
         while not self._is_done(length):
@@ -249,22 +268,6 @@ class BaseTrainer:
         warm_up = min(1.0, (self.now.step + 1) / _WARM_UP_STEPS)
         finished = (self.now.step - self.finish_from.step) / length.finish if self.finish_from else 0.0
         return self.plan.learning_rate * warm_up * (1 - finished)
-
-    @torch.no_grad()
-    def _measure(self) -> Measures:
-        """Returns what the loss network sees in photographs and in paintings, evenly chosen."""
-        with autocast(self.device):
-            photos = [
-                self.loss_network(batch, grams=False).content.float().square().mean()
-                for batch in self._evenly(self.photos, _MEASURED_PHOTOS)
-            ]
-            paintings = [
-                style_statistics(self.loss_network(batch).grams)
-                for batch in self._evenly(self.paintings, _MEASURED_PAINTINGS)
-            ]
-        statistics = torch.cat(paintings)
-        deviation = statistics.std(dim=0, correction=0).clamp(min=1e-3)
-        return Measures(float(torch.stack(photos).mean()), statistics.mean(dim=0), deviation)
 
     def _evenly(self, squares: Squares, count: int) -> Iterator[Tensor]:
         """Yields the middles of about `count` squares, as large as a crop, a few at once."""
@@ -360,7 +363,7 @@ class BaseTrainer:
         assert self.measures is not None
         weights, unit = self.plan.weights, self.measures.unit
         own = own_layer_weights(self.own_grams, weights, unit)[draw.chosen]
-        others = painting_layer_weights(weights, self.device).expand(len(draw.paintings), -1)
+        others = painting_layer_weights(styles.grams, weights, self.measures.gram_sizes)
         # the last factor is that of any painting
         rows = torch.cat([draw.chosen, draw.chosen.new_full((len(draw.paintings),), len(self.styles))])
         return Targets(

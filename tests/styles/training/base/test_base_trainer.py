@@ -117,9 +117,16 @@ def test_own_styles_count_as_in_the_article_but_for_layers_that_it_hardly_counts
     torch.testing.assert_close(ours, theirs)
 
 
-def test_all_paintings_count_alike() -> None:
-    layers = painting_layer_weights(LossWeights(style=200.0), torch.device("cpu"))
-    torch.testing.assert_close(layers, 2 * torch.tensor([PAINTING_LAYER_WEIGHTS]))
+def test_all_paintings_count_alike_but_for_plain_parts() -> None:
+    usual = torch.tensor([1.0, 100.0, 4.0, 9.0, 25.0])
+    grams = [torch.full((3, 2, 2), float(size.sqrt())) for size in usual]
+    for gram in grams:
+        gram[1] *= 10
+        gram[2] *= 0.1  # a hundredth of the usual size
+    layers = painting_layer_weights(grams, LossWeights(style=200.0), usual)
+    torch.testing.assert_close(layers[0], 2 * torch.tensor(PAINTING_LAYER_WEIGHTS))
+    torch.testing.assert_close(layers[1], layers[0])
+    torch.testing.assert_close(layers[2], layers[0] / 20)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,7 @@ def test_each_loss_counts_by_its_weight(make_trainer: MakeTrainer, loss: str, us
     totals = []
     for weight in (usual, 2 * usual):
         trainer = make_trainer(weights=weights(weight))
-        trainer.measures = trainer._measure()
+        trainer.prepare()
         with torch.no_grad():
             losses, total = trainer._losses(trainer._drawn())
         totals.append(float(total - 0.1 * losses["statistics"]))
