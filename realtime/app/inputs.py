@@ -74,7 +74,7 @@ def _find_source(options: Options, audio: AudioFeed | None) -> Source:
             size=wanted.size,
             rate=wanted.fps,
             reading=wanted.reading,
-            audio=audio,
+            network=wanted.network(audio),
         )
     except SourceError:
         asked = wanted.camera is not None or wanted.url is not None

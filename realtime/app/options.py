@@ -17,10 +17,12 @@ from typing import Any, get_type_hints
 
 from realtime import __version__
 from realtime.app.readers import parse_milliseconds, parse_mix, parse_rate, parse_scale, parse_target, parse_time
+from realtime.audio.feed import AudioFeed
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, ENCODERS
 from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.sources.network_stream import TRANSPORTS, NetworkOptions
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.styles import DEFAULT_STYLE
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, options_of, read_options
@@ -117,6 +119,14 @@ class SourceOptions:
             secret=_password_in,
         )
     )
+    rtsp_transport: str = option(
+        LiveOption(
+            "how a stream from rtsp:// is sent: tcp, udp, or auto for tcp and, if that is refused, udp",
+            default=TRANSPORTS[0],
+            choices=TRANSPORTS,
+            uses=frozenset({Use.LIVE}),
+        )
+    )
     size: Size | None = option(
         LiveOption(
             "size to paint at; a file is shown in its own shape all the same",
@@ -198,6 +208,10 @@ class SourceOptions:
     def reading(self) -> ReadOptions:
         """Which part of a file is read, and how large."""
         return ReadOptions(self.start, self.end, self.max_size, self.scale)
+
+    def network(self, audio: AudioFeed | None) -> NetworkOptions:
+        """Returns how a network stream is read, and what takes its audio."""
+        return NetworkOptions(audio, self.rtsp_transport)
 
     @property
     def url(self) -> str | None:
