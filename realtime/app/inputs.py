@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realtime.app.options import Options
 from realtime.audio.feed import AudioFeed
@@ -12,11 +12,10 @@ from realtime.media.decoding import SourceError
 from realtime.sources.base import Source
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
 from realtime.sources.looping import Looping
-from realtime.sources.open import is_file, open_source
+from realtime.sources.open import open_source
 from realtime.sources.real_time import RealTime
 from realtime.sources.scene import TEST_SCENE
 from styles.support.errors import UsageError
-from styles.support.secrets import shown_address
 from styles.support.terminal import print_line
 
 
@@ -33,18 +32,6 @@ class OpenInput:
     source: Source
     audio: AudioFeed | None = None
     microphone: Microphone | None = None
-
-
-def shown_name(camera: str | None, url: str | None) -> str:
-    """Returns what messages call an input before it is open; a password in a URL is left out.
-
-    Args:
-        camera: index, device path or part of the name of a camera; None for the default one. Ignored with `url`.
-        url: a file or a URL; None for a camera.
-    """
-    if url is None:
-        return "the camera" if camera is None else f"camera {camera}"
-    return url if is_file(url) else shown_address(url)
 
 
 def open_input(options: Options, stack: ExitStack) -> OpenInput:
@@ -87,7 +74,7 @@ def _find_source(options: Options, audio: AudioFeed | None) -> Source:
             size=wanted.size,
             rate=wanted.fps,
             reading=wanted.reading,
-            audio=audio,
+            network=replace(wanted.network, audio=audio),
         )
     except SourceError:
         asked = wanted.camera is not None or wanted.url is not None

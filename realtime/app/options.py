@@ -27,17 +27,18 @@ from realtime.app.readers import (
     parse_time,
     parse_zoom,
     playlist_of,
+    secret_in,
 )
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
 from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
 from realtime.sinks.output_file import is_pipe
+from realtime.sources.network_stream import TRANSPORTS, NetworkOptions
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.styles import DEFAULT_STYLE
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, options_of, read_options
 from styles.support.readers import parse_count, parse_number, parse_share, parse_size, parse_whole_number
-from styles.support.secrets import has_secrets
 
 
 class Use(Enum):
@@ -86,10 +87,6 @@ def _unfit_format(values: Mapping[str, Any]) -> str:
     if is_pipe(values["output"]):
         return ""
     return "--format is for -o - and other pipes; the name of a file says its format"
-
-
-def _secret_in(urls: tuple[str, ...]) -> str:
-    return "it may hold a password or a key" if any(map(has_secrets, urls)) else ""
 
 
 # Options that other commands have too.
@@ -141,7 +138,15 @@ class SourceOptions:
             metavar="FILE|FOLDER|URL|test",
             short="-i",
             one_of="source",
-            secret=_secret_in,
+            secret=secret_in,
+        )
+    )
+    rtsp_transport: str = option(
+        LiveOption(
+            "how a stream from rtsp:// is sent: tcp, udp, or auto for tcp and, if that is refused, udp",
+            default=TRANSPORTS[0],
+            choices=TRANSPORTS,
+            uses=frozenset({Use.LIVE}),
         )
     )
     size: Size | None = option(
@@ -225,6 +230,11 @@ class SourceOptions:
     def reading(self) -> ReadOptions:
         """Which part of a file is read, and how large."""
         return ReadOptions(self.start, self.end, self.max_size, self.scale)
+
+    @property
+    def network(self) -> NetworkOptions:
+        """How a network stream is read."""
+        return NetworkOptions(transport=self.rtsp_transport)
 
     @property
     def url(self) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime.app.inputs import OpenInput, open_input, shown_name
+from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
@@ -43,6 +43,7 @@ from realtime.stylize.styles import loaded_picture
 from styles.registry import user_folder
 from styles.support.errors import FAILED, UNREADABLE, UsageError
 from styles.support.progress import progress_bar
+from styles.support.secrets import shown_address
 from styles.support.terminal import print_line
 from styles.support.user_folders import videos_folder
 
@@ -104,7 +105,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     catalog = load_catalog(options.look)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
-        name = shown_name(options.source.camera, options.source.url)
+        name = _shown_name(options.source.camera, options.source.url)
         with reported_if_slow(lambda: print_line(f"opening {name} …")):
             opened = open_input(options, stack)
         _report_input(opened.source)
@@ -139,6 +140,13 @@ def _report_kept(sinks: OpenSinks, name: str) -> None:
         print_line(f"what is painted is kept in {sinks.kept}; the same command continues from there")
     elif recording is not None and not is_pipe(recording.path):
         print_line(f"{recording.path} holds the {recording.frame_count} frames of {name} that were painted")
+
+
+def _shown_name(camera: str | None, url: str | None) -> str:
+    """Returns what messages call an input before it is open; a password in a URL is left out."""
+    if url is None:
+        return "the camera" if camera is None else f"camera {camera}"
+    return url if is_file(url) else shown_address(url)
 
 
 def _check(options: Options) -> None:

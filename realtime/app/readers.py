@@ -18,6 +18,7 @@ from realtime.session import SMALLEST_BRUSH
 from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
+from styles.support.secrets import has_secrets
 
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
@@ -141,3 +142,8 @@ def _fraction(text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
         return Fraction(0)
+
+
+def secret_in(urls: Sequence[str]) -> str:
+    """Returns what makes addresses secret, "" if nothing does."""
+    return "it may hold a password or a key" if any(map(has_secrets, urls)) else ""

@@ -81,8 +81,9 @@ def open_video_stream(container: Any, name: str, *, live: bool) -> Any:
         container.close()
         raise SourceError(f"{name} is in a format that cannot be decoded here")
     if live:
-        # each frame that is decoded in parallel is one more to wait for: half a second on 16 cores
-        stream.thread_type = "SLICE"
+        # each frame that is decoded in parallel is one more to wait for: half a second on 16 cores; and only a single
+        # thread of H.264 notices what is missing
+        stream.thread_type, stream.codec_context.thread_count = "SLICE", 1
     else:
         # the net needs the cores more
         stream.thread_type, stream.codec_context.thread_count = "AUTO", max(1, (os.cpu_count() or 1) // 4)

@@ -1,4 +1,4 @@
-"""Streams as servers really send them: joined in the middle, with tracks nobody decodes, at impossible rates."""
+"""Streams as servers really send them: joined in the middle, with tracks that nobody decodes, with absurd rates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from av.video.frame import PictureType
 from realtime.audio.feed import AudioFeed
 from realtime.media.decoding import frame_rate
 from realtime.media.rates import UNKNOWN_RATE, believable_rate
-from realtime.sources.network_stream import NetworkStream
+from realtime.sources.network_stream import NetworkOptions, NetworkStream
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered, write_clip
 from tests.realtime.servers import TcpStream
@@ -25,7 +25,7 @@ RATE = Fraction(25)
 
 
 def joined_late(path: Path, before: int, after: int) -> Path:
-    """Writes a stream that is joined in the middle: `before` frames that lack their key frame, then whole ones."""
+    """Writes a stream that is joined in the middle: `before` frames that need a missing one, and then whole ones."""
     options = {"tune": "zerolatency", "g": "10000", "sc_threshold": "0", "forced-idr": "1"}
     with av.open(str(path), "w", format="mpegts") as container:
         stream: Any = container.add_stream("libx264", rate=RATE, options=options)
@@ -68,8 +68,8 @@ def with_unknown_track(path: Path, codec: bytes, other: bytes) -> Path:
 
 def test_a_stream_goes_on_without_the_sound_that_cannot_be_decoded(tmp_path: Path) -> None:
     feed = AudioFeed()
-    clip = with_unknown_track(tmp_path / "odd.mkv", b"A_OPUS", b"A_NONE")
-    with TcpStream(clip) as sender, NetworkStream(sender.url, audio=feed) as stream:
+    sender = TcpStream(with_unknown_track(tmp_path / "odd.mkv", b"A_OPUS", b"A_NONE"))
+    with sender, NetworkStream(sender.url, options=NetworkOptions(feed)) as stream:
         assert stream.info.audio is None
         frames = stream.frames()
         assert [next(frames).index for _ in range(20)] == list(range(20))

@@ -24,10 +24,11 @@ from realtime.media.decoding import SourceError, open_video_stream
 from realtime.queues import FrameQueue
 from realtime.sources import network_stream
 from realtime.sources.base import Source
-from realtime.sources.network_stream import NetworkStream, StreamClock
+from realtime.sources.network_stream import NetworkOptions, NetworkStream
 from realtime.sources.open import open_source
 from realtime.sources.resampled import Resampled
 from realtime.sources.scene import SceneSource
+from realtime.sources.stream_clock import StreamClock
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import (
     NTSC,
@@ -447,7 +448,7 @@ def test_a_lost_packet_of_audio_does_not_end_the_stream(tmp_path: Path) -> None:
     )
     feed = AudioFeed()
     queue = feed.subscribe()
-    with NetworkStream(str(path), audio=feed) as stream:
+    with NetworkStream(str(path), options=NetworkOptions(feed)) as stream:
         assert len(list(stream.frames())) >= 90
     assert queue.take_until(float("inf")), "some of it is undamaged"
 
