@@ -13,7 +13,7 @@ SHARED = ROOT.parent / "shared"
 
 
 def pytest_configure() -> None:
-    """Heeds the end of a terminal: programs under test ignore what was ignored when they were started, as under nohup."""
+    """Heeds the end of a terminal: programs ignore it that are started where it is ignored, as under nohup."""
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
