@@ -15,7 +15,9 @@ from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_w
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
 from realtime.backends import Backend, load_backend
+from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
+from realtime.media.free_memory import shortage
 from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
@@ -32,7 +34,7 @@ from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.base import Source
+from realtime.sources.base import Source, SourceInfo
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.pipeline import MIN_SIDE
@@ -45,6 +47,8 @@ from styles.support.terminal import print_line
 _UNWATCHED_SCENE_FRAMES = 180
 # Some streams say that their rate is in the thousands.
 _MAX_OWN_FPS = 60.0
+# What the smallest of our nets takes for a pixel, at least.
+_BYTES_A_PIXEL = 32
 _FALLBACK_STEM = "nst-live"
 _BITS_PER_KBIT = 1000
 
@@ -104,6 +108,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     with ExitStack() as stack:
         opened = open_input(options, stack)
         _report_input(opened.source)
+        _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
         if not quiet:
@@ -157,6 +162,16 @@ def _report_input(source: Source) -> None:
     width, height = source.size
     if min(width, height) < MIN_SIDE:
         print_line(f"{source.info.name} is tiny ({width}x{height}): it is extended by mirroring to be painted")
+
+
+def _check_memory(info: SourceInfo) -> None:
+    """Raises SourceError before a net is loaded for frames for which there is no memory."""
+    width, height = info.size
+    if short := shortage(max(width, MIN_SIDE) * max(height, MIN_SIDE) * _BYTES_A_PIXEL):
+        raise SourceError(
+            f"{info.name} cannot be painted: for frames of {width}x{height} {short}; "
+            "make them smaller, e.g. with --max-size 4096"
+        )
 
 
 def _choose_target(options: Options, source: Source) -> _Target:

@@ -22,7 +22,7 @@ from realtime.frames import Pixels
 from realtime.media import exif
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import OutputError
-from realtime.media.free_memory import free_memory
+from realtime.media.free_memory import shortage
 from styles.support.atomic_file import atomic_path
 
 # Pillow's arguments for each kind of file that it writes.
@@ -358,13 +358,9 @@ def check_memory(path: Path, image: Image.Image, longest: int | None) -> None:
     pixels = math.prod(image.size)
     factor = 1.0 if longest is None else min(1.0, longest / max(image.size))
     needed = max(pixels * _BYTES_A_PIXEL_READ, round(pixels * factor**2) * _BYTES_A_PIXEL_PAINTED)
-    free = free_memory()
-    if free is not None and needed > free:
+    if short := shortage(needed):
         hint = "; add --max-size 4096" if image.format == "JPEG" and longest is None else ""
-        raise PhotoError(
-            f"{path} does not fit into memory: {image.width}x{image.height} pixels take {needed / 2**30:.1f} GiB, and "
-            f"{free / 2**30:.1f} GiB are free{hint}"
-        )
+        raise PhotoError(f"{path} does not fit into memory: for {image.width}x{image.height} pixels {short}{hint}")
 
 
 def _check_plausible(path: Path, image: Image.Image) -> None:

@@ -38,6 +38,7 @@ from realtime.media.decoding import (
     reason_of,
     timed_streams,
 )
+from realtime.media.free_memory import shortage
 from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files, sequence_url
 from realtime.media.pipe import STDIN, Pipe, as_file, is_piped
 from realtime.media.rates import clock_for
@@ -54,6 +55,8 @@ _MAX_BAD_READS = 16
 _SEEK_MARGINS_S = (0, 1, 4, 16, 64)
 # Packets that are held until the last key frame before the beginning is known.
 _MAX_HELD = 20_000
+# What a pixel takes while a frame is read: as it is decoded, as RGB, upright, and with what the decoder keeps.
+_BYTES_A_PIXEL = 3 + 3 + 3 + 3
 # Said when a pipe cannot be read.
 _PIPEABLE = "a pipe can carry e.g. MPEG-TS, Matroska or NUT; what FFmpeg has to seek in must be a file"
 # Frames per second of an image sequence, which does not say.
@@ -114,6 +117,7 @@ class VideoFile(BaseSource):
         self._pipe = _open_pipe(path, self._name) if is_piped(path) else None
         self._container = _open_file(self._path, rate) if self._pipe is None else _open_piped(self._pipe, self._name)
         self._video = open_video_stream(self._container, self._name, live=False)
+        self._check_memory()
         self._rate = frame_rate(self._video)
         self._promised_end_s = _matroska_end_s(self._container, self._video)
         self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
@@ -174,6 +178,13 @@ class VideoFile(BaseSource):
             # a file that hangs is still being read by its thread, and FFmpeg would crash
             return
         self._container.close()
+
+    def _check_memory(self) -> None:
+        """Raises SourceError before a frame is decoded for which there is no memory."""
+        width, height = self._video.codec_context.width, self._video.codec_context.height
+        if short := shortage(width * height * _BYTES_A_PIXEL):
+            self._container.close()
+            raise SourceError(f"{self._name} does not fit into memory: for frames of {width}x{height} {short}")
 
     def _clip(self) -> ClipRange:
         start_s, end_s = self._reading.start_s, self._reading.end_s
