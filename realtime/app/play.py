@@ -117,6 +117,8 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         show = _Show(options, catalog, playlist, opened, target, net)
         sinks = _open_sinks(show, stack)
         outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+    for line in sinks.damage:
+        print_line(f"{opened.source.info.name}: {line}")
     return _conclude(outcome, opened.source, target.file, quiet)
 
 
