@@ -18,7 +18,7 @@ from av.stream import Disposition
 
 from realtime.audio.packet_conversions import PacketConversion, add_copy, add_pcm, conversion_for
 from realtime.frames import ClipRange
-from realtime.media.continuous_clock import ContinuousClock
+from realtime.media.continuous_clock import clock_of
 from realtime.media.decoding import demuxed, find_video_stream, has_free_clock, open_clip, reason_of, timed_streams
 
 # Tags that describe the input file itself, or that a muxer writes again.
@@ -190,7 +190,7 @@ class CopiedTracks:
         if self._clip.cut and not free:
             with suppress(av.error.FFmpegError):
                 self._input.seek(int(self._clip.begins_s * av.time_base))
-        clock = ContinuousClock(closes_gaps=free)
+        clock = clock_of(self._input)
         for packet in self._demuxed():
             if packet.dts is None:  # the end of a stream, or no time at all
                 continue

@@ -194,7 +194,8 @@ _MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", *
 _MATROSKA = {"cluster_time_limit": "500", **_UNBUFFERED}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("libx264", _MP4),
-    ".m4v": Container("libx264", _MP4),
+    # by its name FFmpeg would choose a format for old players that holds no H.265
+    ".m4v": Container("libx264", _MP4, format="mp4"),
     ".mov": Container("libx264", _MP4),
     ".mkv": Container("libx264", _MATROSKA),
     ".webm": Container("libvpx-vp9", _MATROSKA, audio="libopus"),

@@ -146,6 +146,8 @@ def is_animation(path: Path) -> bool:
     A GIF is a video here.
     """
     try:
+        if not path.is_file():  # what is read of a pipe is gone
+            return False
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
             if head[:4] + head[8:16] == b"RIFFWEBPVP8X":

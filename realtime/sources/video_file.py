@@ -27,7 +27,7 @@ from realtime.media.color import (
     presentation_of,
     scaled_aspect,
 )
-from realtime.media.continuous_clock import ContinuousClock
+from realtime.media.continuous_clock import clock_of
 from realtime.media.decoding import (
     SourceError,
     demuxed,
@@ -286,7 +286,7 @@ class VideoFile(BaseSource):
     def _packets(self) -> Iterator[Any]:
         """Yields the packets of the video, and continues behind damaged places."""
         failures = 0
-        clock = ContinuousClock(closes_gaps=has_free_clock(self._container))
+        clock = clock_of(self._container)
         streams = {stream.index: stream for stream in (self._video, *timed_streams(self._container))}
         while failures < _MAX_BAD_READS:
             try:

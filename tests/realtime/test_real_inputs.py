@@ -33,7 +33,6 @@ NOT_YET: frozenset[str] = frozenset(
     {
         "test_an_output_of_250_bytes_is_written_under_its_name[resumed]",
         "test_a_name_of_250_bytes_is_painted_in_a_folder",
-        "test_hevc_goes_into_an_m4v_or_the_reason_is_said",
         "test_a_settings_file_with_a_byte_order_mark_is_read",
         "test_a_painting_goes_into_a_pipe[plain]",
         "test_a_painting_goes_into_a_pipe[mkv]",
