@@ -51,6 +51,8 @@ _SPARE_SCALE = 2
 # PNG: the most bytes that one gives (the longest match of deflate is 258 bytes, in two bits), and the samples of a
 # pixel by its color type.
 _DEFLATE_RATIO = 1032
+# JPEG: the most pixels that one byte gives: each block of 8 x 8 has a bit of its own, also in a progressive file.
+_JPEG_RATIO = 8 * 8 * 8
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # How animated files begin: eight bytes and the chunks of PNG; RIFF with the flags of a VP8X chunk.
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -378,6 +380,8 @@ def _check_plausible(path: Path, image: Image.Image) -> None:
             depth, color_type = file.read(26)[24:]
         bits = depth * _PNG_SAMPLES.get(color_type, 1)
         possible = min(possible, path.stat().st_size * _DEFLATE_RATIO * 8 // max(1, bits))
+    if image.format in {"JPEG", "MPO"}:
+        possible = min(possible, path.stat().st_size * _JPEG_RATIO)
     if claimed > possible:
         raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
 

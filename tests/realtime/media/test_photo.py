@@ -293,6 +293,23 @@ def test_a_tiny_png_that_claims_to_be_huge_is_refused_by_its_header(
         read_photo(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_size_is_a_lie_is_refused_before_it_is_decoded(
+    progressive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    # as small as a JPEG can be for its size
+    Image.new("L", (8000, 8000), 128).save(path, progressive=progressive, optimize=True, quality=1)
+    assert read_photo(path).pixels.shape == (8000, 8000, 3)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", 60_000, 60_000)
+    path.write_bytes(data[: len(data) // 2])
+    monkeypatch.setattr(Image.Image, "load", lambda _image: pytest.fail("it is decoded"))
+    with pytest.raises(PhotoError, match=r"a\.jpg claims to be 60000x60000, so it must be damaged"):
+        read_photo(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_decoded(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
