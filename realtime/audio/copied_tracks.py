@@ -16,7 +16,7 @@ import av
 import av.error
 from av.stream import Disposition
 
-from realtime.audio.packet_conversions import PacketConversion, add_copy, add_pcm, conversion_for
+from realtime.audio.packet_conversions import DamagedPacketError, PacketConversion, add_copy, add_pcm, conversion_for
 from realtime.frames import ClipRange
 from realtime.media.continuous_clock import clock_of
 from realtime.media.decoding import demuxed, find_video_stream, has_free_clock, open_clip, reason_of, timed_streams
@@ -65,7 +65,7 @@ class _Track:
         if self.left_out:
             yield f"{_packets(self.left_out)} of {self.name} left out ({self.reason})"
         if self.corrupt:
-            yield f"{_packets(self.corrupt)} of {self.name} copied as they are"
+            yield f"{_packets(self.corrupt)} of {self.name} kept"
         stated_s = self.stated_end_s
         if read_to_the_end and stated_s is not None and self.ends_s + _END_TOLERANCE_S < stated_s:
             yield f"{self.name} is cut off: {float(self.ends_s):.1f} of {float(stated_s):.1f} s could be read"
@@ -98,6 +98,7 @@ class CopiedTracks:
         # by the index of the input's stream
         self._tracks: dict[int, _Track] = {}
         self._read_to_the_end = False
+        self._refused = 0
         left_out = []
         first_packets = _first_packets(clip)
         for stream in self._input.streams:
@@ -109,8 +110,7 @@ class CopiedTracks:
                 self._copy(stream, *add_pcm(output, stream))
                 left_out.append(f"{_describe(stream)} cannot be copied into {output.format.name}: it is kept as PCM")
             elif not _is_redundant(stream, self._input):
-                hint = "" if output.format.name == _MATROSKA else "; mkv can hold most"
-                left_out.append(f"{_describe(stream)} is left out: {output.format.name} cannot hold it{hint}")
+                left_out.append(f"{_describe(stream)} is left out: {_refusal(output, stream)}")
         self._keep_chapters()
         for key, value in _tags_to_keep(self._input.metadata).items():
             output.metadata.setdefault(key, value)
@@ -121,17 +121,25 @@ class CopiedTracks:
     @property
     def damage(self) -> Sequence[str]:
         """What was lost while it was copied, one line each."""
-        return [loss for track in self._tracks.values() for loss in track.losses(self._read_to_the_end)]
+        refused = [f"{_packets(self._refused)} left out: the container refuses them"] if self._refused else []
+        return [*refused, *(loss for track in self._tracks.values() for loss in track.losses(self._read_to_the_end))]
 
     def mux_until(self, time_s: Fraction) -> None:
         """Writes the packets that begin at `time_s` (seconds of the clip) or earlier."""
         while self._fetch() and self._waiting[0][0] <= time_s:
-            self._output.mux(self._waiting.popleft()[1])
+            self.mux(self._waiting.popleft()[1])
 
     def mux_rest(self) -> None:
         """Writes the packets that are left: audio may last longer than the video."""
         while self._fetch():
-            self._output.mux(self._waiting.popleft()[1])
+            self.mux(self._waiting.popleft()[1])
+
+    def mux(self, packet: Any) -> None:
+        """Writes a packet of the output. Muxers keep some back and may find only now that a copied one is damaged."""
+        try:
+            self._output.mux(packet)
+        except av.error.InvalidDataError:
+            self._refused += 1
 
     def close(self) -> None:
         """Closes the input file."""
@@ -221,16 +229,16 @@ class CopiedTracks:
 
     def _written(self, track: _Track, packets: Sequence[Any], tick: Fraction) -> Iterator[tuple[Fraction, Any]]:
         for packet in packets:
+            packet.stream = track.copy
             # what was decoded comes on the clock of its samples
-            tick = packet.time_base or tick
-            packet.stream, packet.time_base = track.copy, tick
+            _put_onto_clock(packet, packet.time_base or tick, track.copy.time_base)
             # no muxer goes back in time, and few stand still
             if track.last_dts is not None and packet.dts <= track.last_dts:
                 packet.dts = track.last_dts + 1
                 packet.pts = None if packet.pts is None else max(packet.pts, packet.dts)
             track.last_dts = packet.dts
-            track.ends_s = (packet.dts + (packet.duration or 0)) * tick
-            yield packet.dts * tick, packet
+            track.ends_s = (packet.dts + (packet.duration or 0)) * packet.time_base
+            yield packet.dts * packet.time_base, packet
 
     def _converted(self, index: int, packet: Any | None) -> Sequence[Any]:
         """Returns what becomes of a packet of a track; of None, what is left."""
@@ -239,7 +247,7 @@ class CopiedTracks:
             return _converted(packet, track.conversion)
         except av.error.EOFError:
             return []
-        except av.error.FFmpegError as exc:
+        except (av.error.FFmpegError, DamagedPacketError) as exc:
             # those behind it are whole
             track.left_out, track.reason = track.left_out + 1, reason_of(exc)
             track.conversion = conversion_for(self._input.streams[index]) or track.conversion
@@ -304,7 +312,7 @@ def _takes(output: Any, stream: Any, packets: Sequence[Any]) -> bool:
             copy, conversion = add_copy(trial, stream), conversion_for(stream)
             trial.start_encoding()
             # a packet that is damaged says nothing about those behind it
-            with suppress(av.error.InvalidDataError):
+            with suppress(av.error.InvalidDataError, DamagedPacketError):
                 packets = [each for packet in packets for each in _converted(packet, conversion)]
             for written in packets:
                 written.stream = copy
@@ -314,13 +322,34 @@ def _takes(output: Any, stream: Any, packets: Sequence[Any]) -> bool:
     return True
 
 
+def _put_onto_clock(packet: Any, tick: Fraction, new_tick: Fraction | None) -> None:
+    """Counts the times of a packet in other ticks, if the muxer has ticks of its own."""
+    packet.time_base = new_tick or tick
+    if not new_tick or tick == new_tick:
+        return
+    packet.pts = None if packet.pts is None else round(packet.pts * tick / new_tick)
+    packet.dts = round(packet.dts * tick / new_tick)
+    packet.duration = round((packet.duration or 0) * tick / new_tick)
+
+
 def _converted(packet: Any, conversion: PacketConversion | None) -> Sequence[Any]:
     return [packet] if conversion is None else conversion.filter(packet)
 
 
 def _is_decodable(output: Any, stream: Any) -> bool:
     """Returns whether a container takes a track of sound as PCM: Matroska takes more than PyAV lets it."""
-    return bool(output.format.name == _MATROSKA and stream.type == "audio" and stream.codec_context and stream.rate)
+    if output.format.name != _MATROSKA or stream.type != "audio" or stream.codec_context is None:
+        return False
+    return bool(stream.rate and stream.codec_context.layout.nb_channels)
+
+
+def _refusal(output: Any, stream: Any) -> str:
+    """Returns why a track cannot be kept."""
+    if stream.codec_context is None and stream.type in {"audio", "subtitle", "video"}:
+        return "its codec is unknown"
+    if stream.type == "audio" and not (stream.rate and stream.codec_context.layout.nb_channels):
+        return "it is announced, and nothing is in it that could be heard"
+    return f"{output.format.name} cannot hold it" + ("" if output.format.name == _MATROSKA else "; mkv can hold most")
 
 
 def _is_cover(stream: Any) -> bool:

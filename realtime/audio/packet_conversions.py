@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
 
@@ -17,11 +18,38 @@ _USUAL_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 _PCM = "pcm_s16le"
 
 
+# What each packet of a codec begins with; MP4 refuses others, some of them only when the file is finished.
+_SYNC_WORDS = dict.fromkeys(("ac3", "eac3"), b"\x0b\x77")
+
+
+class DamagedPacketError(ValueError):
+    """A packet is not what it should be."""
+
+
 class PacketConversion(Protocol):
     """Turns packets into others."""
 
     def filter(self, packet: Any | None) -> Sequence[Any]:
-        """Returns what becomes of a packet; of None, what is left. Raises av.error.FFmpegError if it is damaged."""
+        """Returns what becomes of a packet; of None, what is left.
+
+        Raises:
+            av.error.FFmpegError: it is damaged.
+            DamagedPacketError: it is damaged.
+        """
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """Lets pass what begins as it must."""
+
+    codec: str
+
+    def filter(self, packet: Any | None) -> Sequence[Any]:
+        if packet is None:
+            return []
+        if not bytes(packet).startswith(_SYNC_WORDS[self.codec]):
+            raise DamagedPacketError(f"not {self.codec}")
+        return [packet]
 
 
 class _ToPcm:
@@ -71,7 +99,9 @@ def add_pcm(output: Any, stream: Any) -> tuple[Any, PacketConversion]:
 
 
 def conversion_for(stream: Any) -> PacketConversion | None:
-    """Returns what makes packets of a broadcast those of a file, None if they need nothing."""
+    """Returns what packets go through before they are written into a file, None if they need nothing."""
+    if stream.codec_context.name in _SYNC_WORDS:
+        return _Checked(stream.codec_context.name)
     if stream.codec_context.name == "aac" and not stream.codec_context.extradata:
         return BitStreamFilterContext(_ADTS_FILTER, stream)
     return None

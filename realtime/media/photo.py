@@ -53,6 +53,8 @@ _SPARE_SCALE = 2
 _DEFLATE_RATIO = 1032
 # JPEG: the most pixels that one byte gives: each block of 8 x 8 has a bit of its own, also in a progressive file.
 _JPEG_RATIO = 8 * 8 * 8
+# WebP: its bytes can give any number of pixels, but not of a picture.
+_WEBP_RATIO = 2**16
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # How animated files begin: eight bytes and the chunks of PNG; RIFF with the flags of a VP8X chunk.
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -382,6 +384,8 @@ def _check_plausible(path: Path, image: Image.Image) -> None:
         possible = min(possible, path.stat().st_size * _DEFLATE_RATIO * 8 // max(1, bits))
     if image.format in {"JPEG", "MPO"}:
         possible = min(possible, path.stat().st_size * _JPEG_RATIO)
+    if image.format == "WEBP":
+        possible = min(possible, max(_MOST_PIXELS_WHOLE, path.stat().st_size * _WEBP_RATIO))
     if claimed > possible:
         raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
 

@@ -52,6 +52,6 @@ def parse_playlist(text: str, names: Sequence[str]) -> Playlist:
         except ValueError:
             seconds = 0.0
         if not 0 < seconds < float("inf"):
-            raise PlaylistError(f"{part!r} has no valid time; expected NAME:SECONDS, e.g. wreck:20")
+            raise PlaylistError(f"{part!r} in the playlist has no valid time; expected NAME:SECONDS, e.g. wreck:20")
         items.append((names.index(name), seconds))
     return Playlist(tuple(items))

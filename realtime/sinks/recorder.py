@@ -183,7 +183,7 @@ class FileRecorder:
         try:
             if self._copied is not None and packet.dts is not None:
                 self._copied.mux_until(packet.dts * self._track.time_base)
-            self._container.mux(packet)
+            self._mux([packet])
         except (av.error.FFmpegError, OSError) as exc:
             raise self._abandon(exc) from exc
         self.frame_count += 1
@@ -226,7 +226,7 @@ class FileRecorder:
 
     def _mux(self, packets: Sequence[Packet]) -> None:
         for packet in packets:
-            self._container.mux(packet)
+            (self._copied or self._container).mux(packet)
 
     def _abandon(self, exc: BaseException) -> RecordingError:
         """Closes the file, since a muxer that has failed crashes if it is used again; returns what to raise."""
