@@ -8,9 +8,6 @@ from tests.fuzz.contract import Known
 
 KNOWN: Sequence[Known] = (
     Known("half-written", "", "", "the output is written under its own name, so a failure leaves half of it there"),
-    Known(
-        "unclear complaint", "", r"stopped after \d+ frames: Invalid argument", "times that step back end the output"
-    ),
 )
 
 # Seed and index of cases that broke the contract once; they run with every test.
@@ -30,4 +27,13 @@ EXAMPLES: Sequence[tuple[int, int]] = (
     (5, 2011),
     (5, 2561),
     (5, 3243),
+    (11, 4),
+    (11, 60),
+    (11, 411),
+    (11, 698),
+    (11, 1417),
+    (12, 438),
+    (12, 473),
+    (12, 1135),
+    (12, 1450),
 )
