@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from tests.fuzz.contract import Known
 
 KNOWN: Sequence[Known] = (
-    Known("half-written", "", "", "the output is written under its own name, so a failure leaves half of it there"),
     Known(
         "unclear complaint", "", r"stopped after \d+ frames: Invalid argument", "times that step back end the output"
     ),
