@@ -12,12 +12,12 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from styles.support.user_folders import data_folder
-from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
+from styles.weights import FileState, WeightsError, file_sha256, file_state, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
 USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
@@ -25,6 +25,8 @@ USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
 NETWORK_SHA256 = "network_sha256"
 # No picture is called more than that; it would fill the screen.
 _LONGEST_FACT = 1000
+# Lists of so many files are made again at once.
+_MOST_LISTED = 2**15
 
 
 class UnknownStyleError(LookupError):
@@ -72,7 +74,8 @@ _PICTURE_SHA256: Mapping[str, str] = {
 class Style:
     """A trained style: what was painted from (`license` is the picture's), its net, its file, the command that made it.
 
-    `path` is the file with the style vector; a `dedicated` style has a net of its own, in the same file.
+    `path` is the file with the style vector; a `dedicated` style has a net of its own, in the same file. Otherwise
+    `network_sha256` is the checksum of the weights that it was trained with.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Style:
     path: Path
     command: str
     dedicated: bool = False
+    network_sha256: str = ""
 
     @property
     def network_path(self) -> Path:
@@ -112,44 +116,56 @@ def list_networks() -> dict[str, Path]:
     return found
 
 
-def list_styles(
-    network: str | None = None, on_damaged: Callable[[Path, WeightsError], None] = lambda _path, _error: None
-) -> list[Style]:
-    """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
+@dataclass(frozen=True)
+class Listing:
+    """The styles of a net, or of all nets, by network and name, and why each damaged file is none of them."""
 
-    A style that no longer belongs to its net is listed too; `find_style` refuses it. Files that cannot be read are left
-    out, and `on_damaged` is told of them.
+    styles: Sequence[Style]
+    damaged: Mapping[Path, WeightsError]
+
+
+def read_listing(network: str | None = None) -> Listing:
+    """Returns the styles of a net, or of all nets; the user's own hide shipped ones.
+
+    A style that no longer belongs to its net is listed too; `find_style` refuses it.
     """
     found: dict[tuple[str, str], Style] = {}
+    damaged: dict[Path, WeightsError] = {}
     for path in _files():
         try:
-            metadata = read_metadata(path)
-            style = _style_from_metadata(path, metadata) if holds_style(metadata) else None
+            style = _listed(path, file_state(path))
         except WeightsError as exc:
-            on_damaged(path, exc)
+            damaged[path] = exc
             continue
         if style is not None and network in (None, style.network):
             found.setdefault((style.network, style.name), style)
-    return [found[key] for key in sorted(found)]
+    return Listing([found[key] for key in sorted(found)], damaged)
 
 
-def find_style(name: str, network: str | None = None) -> Style:
+def list_styles(network: str | None = None) -> Sequence[Style]:
+    """Returns the styles of a net, or of all nets, by network and name, without files that cannot be read."""
+    return read_listing(network).styles
+
+
+def find_style(name: str, network: str | None = None, listing: Listing | None = None) -> Style:
     """Returns the style of that name, of the given net or else of the first net that has it; or that of a file.
 
-    `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, WeightsError, and
-    StyleMismatchError where the style belongs to another training of its net.
+    `name` may also be the path of a .safetensors file. `listing`: that of the net, if it was just read.
+
+    Raises UnknownStyleError, naming the nearest, WeightsError, and StyleMismatchError where the style belongs to
+    another training of its net.
     """
     if Path(name).suffix == ".safetensors":
         found = style_from_file(Path(name))
     else:
-        damaged: dict[str, WeightsError] = {}
-        there = list_styles(network, lambda path, error: damaged.update({path.stem: error}))
-        matches = [style for style in there if style.name == name]
-        if not matches and name in damaged:
-            raise damaged[name]
+        listing = listing or read_listing(network)
+        matches = [style for style in listing.styles if style.name == name]
+        damaged = next((error for path, error in listing.damaged.items() if path.stem == name), None)
+        if not matches and damaged is not None:
+            raise damaged
         if not matches:
             what = "style" if network is None else f"style of the net {network!r}"
-            raise UnknownStyleError(_unknown(what, name, {style.name for style in there}))
+            raise UnknownStyleError(_unknown(what, name, {style.name for style in listing.styles}))
         found = matches[0]
     check_belongs(found)
     return found
@@ -162,6 +178,13 @@ def style_from_file(path: Path) -> Style:
     return _style_from_metadata(path, read_metadata(path))
 
 
+@functools.lru_cache(maxsize=_MOST_LISTED)
+def _listed(path: Path, state: FileState) -> Style | None:
+    """Returns the style in a file, None for a net without one. Raises WeightsError."""
+    metadata = read_metadata(path, state)
+    return _style_from_metadata(path, metadata) if holds_style(metadata) else None
+
+
 def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
     facts = {key: _printable(metadata.get(key, "")) for key in ("title", "artist", "year", "license", "command")}
     for key in ("title", "artist", "year", "license"):
@@ -171,8 +194,11 @@ def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
     if not holds_style(metadata):
         raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
     dedicated = is_network(metadata)
-    network = path.stem if dedicated else metadata.get("network", path.parent.name)
-    return Style(name=path.stem, network=network, path=path, dedicated=dedicated, **facts)
+    network = path.stem if dedicated else metadata.get("network") or path.parent.name
+    if not network:
+        raise WeightsError(f"{path} does not name the net that it is a style of")
+    checksum = metadata.get(NETWORK_SHA256, "")
+    return Style(name=path.stem, network=network, path=path, dedicated=dedicated, network_sha256=checksum, **facts)
 
 
 def network_path(name: str) -> Path:
@@ -195,9 +221,11 @@ def check_belongs(style: Style, net: Path | None = None) -> None:
     """
     if style.dedicated:
         return
-    net = net or style.network_path
-    wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
-    if wanted != network_sha256(net):
+    try:
+        net = net or style.network_path
+    except UnknownStyleError as exc:
+        raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
+    if style.network_sha256 != network_sha256(net):
         before = f" (it was made by: {style.command[:_LONGEST_FACT]})" if style.command else ""
         raise StyleMismatchError(
             f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
@@ -219,8 +247,8 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 def _files() -> Iterable[Path]:
     """Yields the files of nets, some of which hold a style, and of styles."""
     for folder in (user_folder(), SHIPPED_FOLDER):
-        yield from sorted(folder.glob("*.safetensors"), key=str)
-        yield from sorted(folder.glob("*/*.safetensors"), key=str)
+        yield from map(Path, sorted(map(str, folder.glob("*.safetensors"))))
+        yield from map(Path, sorted(map(str, folder.glob("*/*.safetensors"))))
 
 
 def _printable(text: str) -> str:

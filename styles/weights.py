@@ -20,6 +20,8 @@ from styles.architecture import NetworkConfig
 from styles.support.atomic_file import write_atomically
 
 Arrays = Mapping[str, NDArray[np.floating]]
+# Inode, time of the last change in ns, and size in bytes.
+FileState = tuple[int, int, int]
 
 # The metadata keys that tell a net from a style vector.
 _NETWORK_KEY = "network_config"
@@ -27,8 +29,10 @@ _STYLE_INSIDE_KEY = "style_inside"
 _VECTOR_NAME = "vector"
 # The tensor with the bytes of a small copy of the style picture, as `styles.kept_picture` makes and reads it.
 _PICTURE_NAME = "picture"
-# The metadata of so many files are kept, so that lists of styles are made again at once.
-_MOST_METADATA = 2**15
+# What lists need of so many files is kept, so that they are made again at once.
+_MOST_HEADS = 2**15
+# What is larger is a net, or is looked at only when it is wanted.
+_MOST_BYTES_OF_A_STYLE = 2**17
 # Wider or longer nets than that are damaged.
 _LARGEST_NUMBER = 4096
 # What safetensors raises for headers and tensors that are not what they should be, bfloat16 among them.
@@ -106,13 +110,18 @@ def load_network(path: Path) -> NetworkWeights:
 
 def load_style(path: Path) -> StyleVector:
     """Returns the style vector in `path`, alone or inside a net. Raises WeightsError or FileNotFoundError."""
-    arrays, metadata = _load(path)
-    vector = arrays.get(_VECTOR_NAME)
-    if vector is None or vector.ndim != 1:
-        raise WeightsError(f"{path} holds no style vector but {', '.join(sorted(arrays)[:4]) or 'nothing'}")
+    head = _head_of(path)
+    vector = head.vector
+    if vector is None:
+        arrays, _ = _load(path)
+        vector = arrays.get(_VECTOR_NAME)
+        if vector is None:
+            raise WeightsError(f"{path} holds no style vector but {', '.join(sorted(arrays)[:4]) or 'nothing'}")
+    if vector.ndim != 1:
+        raise WeightsError(f"{path} holds no style vector but an array of {' x '.join(map(str, vector.shape))}")
     if not np.isfinite(vector).all():
         raise WeightsError(f"{path} holds a style vector with values that are not numbers (NaN or infinite)")
-    return StyleVector(vector, metadata)
+    return StyleVector(vector, head.metadata)
 
 
 def picture_bytes(path: Path) -> bytes | None:
@@ -128,24 +137,65 @@ def picture_bytes(path: Path) -> bytes | None:
         raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
 
 
-def read_metadata(path: Path) -> Mapping[str, str]:
-    """Returns the metadata of a safetensors file without reading its tensors. Raises WeightsError."""
+def read_metadata(path: Path, state: FileState | None = None) -> Mapping[str, str]:
+    """Returns the metadata of a safetensors file. Raises WeightsError.
+
+    state: that of the file, if it was just asked for.
+    """
+    return _head(str(path), state or file_state(path)).metadata
+
+
+def file_state(path: Path) -> FileState:
+    """Returns what changes when a file is written again. Raises WeightsError if it cannot be a safetensors file."""
     try:
         status = os.stat(path)  # noqa: PTH116 (of ten thousand files, Path.stat is felt)
     except (OSError, ValueError) as exc:
         raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
     if not stat.S_ISREG(status.st_mode):  # opening a pipe waits for the other end
         raise WeightsError(f"{path} cannot be read as safetensors: it is not a regular file")
-    return _metadata(str(path), status.st_ino, status.st_mtime_ns, status.st_size)
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-@functools.lru_cache(maxsize=_MOST_METADATA)
-def _metadata(path: str, _inode: int, _mtime_ns: int, _size: int) -> Mapping[str, str]:
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """What lists of styles need of a file, read in one go: opening a file costs more than what is read.
+
+    vector: the style vector; None if there is none, or it has to be looked at more closely.
+    """
+
+    metadata: Mapping[str, str]
+    vector: NDArray[np.float32] | None
+
+
+def _head_of(path: Path) -> _Head:
+    try:
+        return _head(str(path), file_state(path))
+    except WeightsError as exc:
+        if not path.is_file():
+            raise FileNotFoundError(f"no weights file at {path}") from exc
+        raise
+
+
+@functools.lru_cache(maxsize=_MOST_HEADS)
+def _head(path: str, state: FileState) -> _Head:
     try:
         with safe_open(path, "numpy") as file:
-            return dict(file.metadata() or {})
+            metadata = dict(file.metadata() or {})
+            small = state[2] <= _MOST_BYTES_OF_A_STYLE
+            return _Head(metadata, _vector_in(file) if small else None)
     except _LOAD_ERRORS as exc:
         raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
+
+
+def _vector_in(file: Any) -> NDArray[np.float32] | None:
+    try:
+        vector: NDArray[Any] = file.get_tensor(_VECTOR_NAME)
+        if vector.dtype == np.float16:
+            return vector.astype(np.float32)
+        with np.errstate(all="ignore"):
+            return vector.astype(np.float32) if vector.dtype.kind == "f" else None
+    except _LOAD_ERRORS:
+        return None
 
 
 def read_network_config(path: Path) -> NetworkConfig:
@@ -183,12 +233,7 @@ def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
 
 
 def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]]:
-    try:
-        metadata = read_metadata(path)
-    except WeightsError as exc:
-        if not path.is_file():
-            raise FileNotFoundError(f"no weights file at {path}") from exc
-        raise
+    metadata = _head_of(path).metadata
     try:
         with safe_open(str(path), "numpy") as file, np.errstate(all="ignore"):
             names = [name for name in file.keys() if name != _PICTURE_NAME]  # noqa: SIM118

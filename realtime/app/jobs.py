@@ -12,12 +12,13 @@ from realtime.app.options import Use
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
-from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
+from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS, is_animation
+from realtime.media.pipe import STDIN
 from realtime.sinks.output_file import is_pipe
 from realtime.sources.open import is_file
 from styles.support.secrets import shown_input
 
-# What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4.
+# What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4, and so do animated pictures.
 PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, *HEIF_SUFFIXES, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
 VIDEO_SUFFIXES = frozenset(
     {*CONTAINERS, ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv", ".3gp"}
@@ -33,7 +34,7 @@ class Job:
 
     @property
     def is_photo(self) -> bool:
-        return is_photo(self.source)
+        return is_photo(self.output)
 
 
 def is_photo(path: Path) -> bool:
@@ -51,7 +52,12 @@ def use_of(inputs: Sequence[str], output: Path | None) -> Use:
         return Use.SEVERAL
     if not inputs or not is_file(inputs[0]):
         return Use.LIVE
-    return Use.PHOTO if is_photo(Path(inputs[0])) and Path(inputs[0]).is_file() else Use.FILE
+    path = Path(inputs[0])
+    if not (is_photo(path) and path.is_file()):
+        return Use.FILE
+    # an animation is painted as one, unless a single picture is asked for
+    as_video = output is None or is_image_sequence(output) or output.suffix.lower() not in PHOTO_FORMATS
+    return Use.FILE if as_video and is_animation(path) else Use.PHOTO
 
 
 def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
@@ -60,7 +66,7 @@ def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
         return bool(inputs)
     (text,) = inputs
     to_folder = output is not None and _is_folder(output)
-    several = Path(text).is_dir() or (glob.has_magic(text) and "://" not in text and not Path(text).exists())
+    several = Path(text).is_dir() or (glob.has_magic(text) and is_file(text) and not Path(text).exists())
     return several or (to_folder and Path(text).is_file())
 
 
@@ -73,7 +79,7 @@ def check_inputs(inputs: Sequence[str]) -> None:
     """Raises SourceError if a file or folder does not exist; globs and image sequences are looked at later."""
     for text in inputs:
         path = Path(text)
-        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
+        if is_file(text) and path != STDIN and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
             raise SourceError(
                 f"no file or folder {shown_input(text)}; to see the bundled scene instead, type: nst-live -i test"
             )
@@ -101,9 +107,9 @@ def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:
         OutputError: two files would be painted into one.
     """
     jobs: dict[Path, Job] = {}
-    found = sorted(_found(inputs, folder), key=lambda pair: (_writable(pair[1]) != pair[1], pair))
+    found = sorted(_found(inputs, folder), key=lambda pair: (_writable(*pair) != pair[1], pair))
     for source, relative in found:
-        output = folder / _writable(relative)
+        output = folder / _writable(source, relative)
         if output in jobs and output.name != relative.name:
             # a.avi beside a.mp4
             output = output.with_name(f"{relative.name}{output.suffix}")
@@ -187,9 +193,11 @@ def _is_paintable(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
 
 
-def _writable(relative: Path) -> Path:
-    """Returns the path, with another suffix if files of this kind are not written."""
+def _writable(source: Path, relative: Path) -> Path:
+    """Returns the path below the output folder, with another suffix if files of this kind are not written."""
     suffix = relative.suffix.lower()
+    if suffix in PHOTO_FORMATS and is_animation(source):
+        return relative.with_suffix(".mp4")
     if suffix in PHOTO_FORMATS or suffix in CONTAINERS:
         return relative
     if suffix in HEIF_SUFFIXES | {".jpe", ".jfif"}:

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = _COMMANDS.get(words[0]) if words else None
     if command is not None:
         return _run(lambda: command(words[1:]), debug=None)
-    if words and not words[0].startswith("-"):
+    if words and (words[0] == "-" or not words[0].startswith("-")):
         # what stands before all options is an input
         words = ["-i", *words]
     secrets = [word.partition("=")[2] or word for word in words]

@@ -13,7 +13,10 @@ from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_w
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
 from realtime.backends import Backend, load_backend
+from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
+from realtime.media.free_memory import shortage
+from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
@@ -30,7 +33,8 @@ from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
 from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.base import Source
+from realtime.sources.base import Source, SourceInfo
+from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.pipeline import MIN_SIDE
 from realtime.stylize.styles import LoadedStyle
@@ -43,6 +47,8 @@ from styles.support.user_folders import videos_folder
 _UNWATCHED_SCENE_FRAMES = 180
 # Some streams say that their rate is in the thousands.
 _MAX_OWN_FPS = 60.0
+# What the smallest of our nets takes for a pixel, at least.
+_BYTES_A_PIXEL = 32
 _FALLBACK_STEM = "nst-live"
 _BITS_PER_KBIT = 1000
 
@@ -102,6 +108,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     with ExitStack() as stack:
         opened = open_input(options, stack)
         _report_input(opened.source)
+        _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
         if not quiet:
@@ -137,6 +144,8 @@ def _report_kept(sinks: OpenSinks, name: str) -> None:
 def _check(options: Options) -> None:
     """Raises, before anything is opened, if what was asked for could not be written, sent or ended."""
     output = options.output
+    if options.source.url is not None and is_file(options.source.url) and is_piped(Path(options.source.url)):
+        _check_piped(options)
     if options.source.loop:
         _check_loop(options)
     if output.resume and output.output is not None and _is_in_one_go(output.output):
@@ -151,6 +160,12 @@ def _check(options: Options) -> None:
 
 def _is_in_one_go(path: Path) -> bool:
     return is_pipe(path) or path.suffix.lower() in {".gif", ".png"}
+
+
+def _check_piped(options: Options) -> None:
+    for refused, flag in ((options.source.loop, "--loop"), (options.output.resume, "--resume")):
+        if refused:
+            raise UsageError(f"{flag} does not go with a pipe, which can be read only once; save it as a file first")
 
 
 def _check_loop(options: Options) -> None:
@@ -175,6 +190,16 @@ def _report_input(source: Source) -> None:
     width, height = source.size
     if min(width, height) < MIN_SIDE:
         print_line(f"{source.info.name} is tiny ({width}x{height}): it is extended by mirroring to be painted")
+
+
+def _check_memory(info: SourceInfo) -> None:
+    """Raises SourceError before a net is loaded for frames for which there is no memory."""
+    width, height = info.size
+    if short := shortage(max(width, MIN_SIDE) * max(height, MIN_SIDE) * _BYTES_A_PIXEL):
+        raise SourceError(
+            f"{info.name} cannot be painted: for frames of {width}x{height} {short}; "
+            "make them smaller, e.g. with --max-size 4096"
+        )
 
 
 def _choose_target(options: Options, source: Source) -> _Target:

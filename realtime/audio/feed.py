@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import av
@@ -14,7 +13,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.media.decoding import decode_packet, file_url
+from realtime.frames import ClipRange
+from realtime.media.decoding import decode_packet, demuxed, open_clip
 
 # Samples per second of all live audio.
 SAMPLE_RATE = 48_000
@@ -117,15 +117,14 @@ class FileAudio:
     """The first audio stream of a file, decoded as its video is played.
 
     Args:
-        path: the file.
-        begins_s: the time of the file's clock that is 0 in the chunks, in seconds; nothing before it is read.
+        clip: the part of the file. Its clock is that of the chunks; nothing before its beginning is read.
 
     `available` says whether the file has audio.
     """
 
-    def __init__(self, path: Path, begins_s: float) -> None:
-        self._container: Any = av.open(file_url(path), metadata_errors="replace")
-        self._begins_s = begins_s
+    def __init__(self, clip: ClipRange) -> None:
+        self._container: Any = open_clip(clip)
+        self._begins_s = float(clip.begins_s)
         self.available = bool(self._container.streams.audio)
         self._chunks = self._read()
         self._next: AudioChunk | None = None
@@ -147,7 +146,7 @@ class FileAudio:
         try:
             if begins_s:
                 self._container.seek(round(begins_s * av.time_base))
-            for packet in self._container.demux(streams[0]):
+            for packet in demuxed(self._container, streams[0]):
                 for frame in decode_packet(packet):
                     for chunk in decoder.chunks(frame):
                         at_s = chunk.at_s - begins_s

@@ -180,10 +180,13 @@ def opening(backend: str, net: Net) -> Iterator[None]:
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        # these libraries print first where in their sources they failed, and last why
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-        why = lines[-1] if lines else type(exc).__name__
-        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
+        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {reason_in(exc)}") from exc
+
+
+def reason_in(exc: Exception) -> str:
+    """Returns the line of a library's error that says why: they print first where in their sources they failed."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[-1] if lines else type(exc).__name__
 
 
 def not_installed(module: str, package: str) -> str | None:

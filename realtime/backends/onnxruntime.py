@@ -14,6 +14,9 @@ from styles.support.silent_imports import import_onnxruntime
 # TensorRT has a backend of its own, and OpenVINO too.
 _PROVIDERS = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
 
+# ONNX Runtime's own log, in colour and on stderr.
+_FATAL_ONLY = 4
+
 
 def unavailable_reason() -> str | None:
     """Returns what to type if ONNX Runtime is not installed, None if it is."""
@@ -38,7 +41,8 @@ def onnx_painter(onnx: Path, width: int, height: int) -> Painter:
     onnxruntime = import_onnxruntime()
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    # what goes wrong is raised as well
+    options.log_severity_level = _FATAL_ONLY
     available = onnxruntime.get_available_providers()
     providers = [name for name in _PROVIDERS if name in available]
     session = onnxruntime.InferenceSession(str(onnx), options, providers=providers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,12 @@ import av.error
 from av.format import Flags as ContainerFormatFlags
 from av.stream import Disposition
 
+from realtime.frames import ClipRange
 from realtime.media.rates import exact_rate
+
+_USUAL_RATE = Fraction(25)
+# A file that claims more frames per second counts the ticks of its clock.
+_HIGHEST_RATE = 1000
 
 
 class SourceError(OSError):
@@ -24,6 +29,17 @@ class SourceError(OSError):
 def file_url(path: Path) -> str:
     """Returns what FFmpeg is given for a file, so that a colon in its name is not taken for a protocol's."""
     return f"file:{path}"
+
+
+def open_clip(clip: ClipRange) -> Any:
+    """Returns the file of a clip, opened once more, as an input container of PyAV.
+
+    Raises:
+        av.error.FFmpegError: it cannot be opened.
+        OSError: it is a pipe that has been read already.
+    """
+    file = file_url(clip.path) if clip.pipe is None else clip.pipe.reader()
+    return av.open(file, metadata_errors="replace")
 
 
 def has_free_clock(container: Any) -> bool:
@@ -84,9 +100,34 @@ def decode_packet(packet: Any) -> Sequence[Any]:
     return decoded
 
 
+def demuxed(container: Any, *streams: Any) -> Generator[Any, None, None]:
+    """Yields the packets of streams, and at the end an empty one of each, which makes decoders give what they hold.
+
+    Tracks that appear while the container is read are passed over.
+
+    Args:
+        container: an open input container of PyAV.
+        streams: at least one of its streams.
+
+    Raises:
+        av.error.FFmpegError: reading failed.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV asks each track of the file for the rest of its packets, but does not know those that came later
+            return
+        if packet is None:
+            return
+        yield packet
+
+
 def frame_rate(stream: Any) -> Fraction:
-    """Returns the frames per second of a video stream, exactly; 25 if it does not say."""
-    return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
+    """Returns the frames per second of a video stream, exactly; 25 if it does not say, or says nonsense."""
+    stated = (stream.guessed_rate, stream.average_rate)
+    return exact_rate(next((rate for rate in stated if rate and 0 < rate <= _HIGHEST_RATE), _USUAL_RATE))
 
 
 def reason_of(exc: BaseException) -> str:

@@ -209,7 +209,8 @@ _MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", *
 _MATROSKA = {"cluster_time_limit": "500", **_UNBUFFERED}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("libx264", _MP4, seeks=True),
-    ".m4v": Container("libx264", _MP4, seeks=True),
+    # by its name FFmpeg would choose a format for old players that holds no H.265
+    ".m4v": Container("libx264", _MP4, format="mp4", seeks=True),
     ".mov": Container("libx264", _MP4, seeks=True),
     ".mkv": Container("libx264", _MATROSKA, format="matroska"),
     ".webm": Container("libvpx-vp9", _MATROSKA, format="webm", audio="libopus"),
@@ -309,6 +310,7 @@ def open_encoder(name: str, context: Any) -> None:
     """Opens an encoder whose codec context is ready.
 
     Raises:
+        EncodingError: it does not take frames of that size.
         EncoderUnavailableError: it does not start here, e.g. because its hardware is missing.
     """
     encoder = ENCODERS[name]
@@ -320,15 +322,24 @@ def open_encoder(name: str, context: Any) -> None:
     try:
         context.open()
     except av.error.FFmpegError as exc:
+        if runs_here(name):
+            size = f"{context.width}x{context.height}"
+            raise EncodingError(
+                f"{name} cannot encode frames of {size} ({exc.strerror}); paint smaller ones, e.g. with --max-size 4096"
+            ) from exc
         raise EncoderUnavailableError(
             f"{name} does not start here ({exc.strerror}); it needs {encoder.needs}; try --encoder auto"
         ) from exc
 
 
 @functools.cache
-def live_h264_encoder() -> str:
-    """Returns the H.264 encoder for live video: NVIDIA's if card and driver let it open, else x264."""
-    name, rate = "h264_nvenc", Fraction(30)
+def runs_here(name: str) -> bool:
+    """Returns whether an encoder opens for small frames of the usual kind.
+
+    Args:
+        name: a name in ENCODERS.
+    """
+    rate = Fraction(30)
     try:
         context: Any = av.CodecContext.create(name, "w")
         context.width = context.height = _PROBE_SIDE
@@ -336,5 +347,11 @@ def live_h264_encoder() -> str:
         context.options = encoder_options(name, Encoding(low_latency=True), rate)
         context.open()
     except (av.error.FFmpegError, OSError, ValueError):
-        return "libx264"
-    return name
+        return False
+    return True
+
+
+@functools.cache
+def live_h264_encoder() -> str:
+    """Returns the H.264 encoder for live video: NVIDIA's if card and driver let it open, else x264."""
+    return "h264_nvenc" if runs_here("h264_nvenc") else "libx264"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.audio.feed import AudioFeed, AudioQueue
-from realtime.media.encoders import Encoding
+from realtime.media.encoders import Encoding, EncodingError
 from realtime.media.video_encoder import VideoTrack
 from realtime.queues import LEAVE_TIMEOUT_S, QueuePolicy, SinkQueue
 from realtime.sinks.recorder import FileRecorder, Recording
@@ -161,14 +161,17 @@ def _open_recorder(
     file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None
 ) -> FileRecorder | ResumableRecorder:
     track = track_of(info)
-    if outputs.fingerprint is not None:
-        return ResumableRecorder(
-            file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
+    try:
+        if outputs.fingerprint is not None:
+            return ResumableRecorder(
+                file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
+            )
+        encoding = replace(outputs.encoding, low_latency=info.live)
+        return FileRecorder(
+            file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio), endless=info.endless
         )
-    encoding = replace(outputs.encoding, low_latency=info.live)
-    return FileRecorder(
-        file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio), endless=info.endless
-    )
+    except EncodingError as exc:
+        raise EncodingError(f"cannot write {file}: {exc}") from exc
 
 
 def track_of(info: SourceInfo) -> VideoTrack:

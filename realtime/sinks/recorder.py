@@ -397,9 +397,14 @@ def _muxer_options(container: Container, track: VideoTrack, copy_from: ClipRange
         # the clock by which an MP4 says when a stream begins: frames fall on its ticks, and audio nearly does
         ticks_per_s = track.time_base.denominator
         options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
-        if copy_from is not None and has_keyed_tags(copy_from.path):
+        if copy_from is not None and has_keyed_tags(copy_from):
             options["movflags"] += "+use_metadata_tags"
-    if container.encoder == "gif" and copy_from is not None and copy_from.path.suffix.lower() == ".gif":
+    if (
+        container.encoder == "gif"
+        and copy_from is not None
+        and copy_from.pipe is None
+        and copy_from.path.suffix.lower() == ".gif"
+    ):
         options["loop"] = str(_loop_count(copy_from.path))
     return options
 

@@ -16,7 +16,7 @@ import av.error
 from realtime.audio.feed import AudioChunk, AudioDecoder, AudioFeed
 from realtime.frames import Frame, Presentation, Size
 from realtime.media.color import Orientation, ToRgb, orientation_of, scaled_aspect
-from realtime.media.decoding import SourceError, decode_packet, frame_rate, open_video_stream, reason_of
+from realtime.media.decoding import SourceError, decode_packet, demuxed, frame_rate, open_video_stream, reason_of
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.sources.base import BaseSource, SourceInfo
 from styles.support.secrets import shown_address
@@ -91,7 +91,7 @@ class NetworkStream(BaseSource):
         self._has_end = bool(self._container.duration) or self._container.size > 0
         self._paced = self._has_end or self._container.format.name in _SEGMENTED
         self._stopped = threading.Event()
-        self._packets = self._container.demux(self._video, *self._audio_streams)
+        self._packets = demuxed(self._container, self._video, *self._audio_streams)
         # what is a file or nearly one says by its first frame which way is up; a live stream is not waited for
         self._ahead = list(self._until_first_frame(name)) if self._paced else []
         self._orientation = self._orientation_of_first()

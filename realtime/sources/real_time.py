@@ -28,7 +28,7 @@ class RealTime(Wrapper):
 
     def __init__(self, source: Source, audio: AudioFeed | None = None) -> None:
         clip = source.info.clip
-        self._file_audio = None if clip is None or audio is None else FileAudio(clip.path, float(clip.begins_s))
+        self._file_audio = None if clip is None or audio is None else FileAudio(clip)
         audible = self._file_audio is not None and self._file_audio.available
         super().__init__(source, replace(source.info, live=True, audio=audio if audible else None))
         self._stopped = threading.Event()
@@ -55,7 +55,7 @@ class RealTime(Wrapper):
             return
         if self._inner.clip_begins_s != self._audio_begins_s:
             self._file_audio.close()
-            self._file_audio = FileAudio(clip.path, float(clip.begins_s))
+            self._file_audio = FileAudio(clip)
             self._audio_begins_s = self._inner.clip_begins_s
             # audio that outlasts its video would be heard in the next round
             feed.discard_from(began_s + float(self._audio_begins_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
-from realtime.stylize.pipeline import NetPipeline
+from realtime.stylize.pipeline import MIN_SIDE, NetPipeline, padded, padded_size
 from realtime.stylize.styles import LoadedStyle
 from realtime.stylize.tiled import paint_in_bands
 
@@ -83,8 +84,10 @@ class PhotoPainter:
 
     def _painted(self, pixels: Pixels, style: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
         height, width = pixels.shape[:2]
-        if width * height > MOST_PIXELS_WHOLE:
-            return paint_in_bands(style.net, pixels, style.vector, report)
+        # a line of pixels becomes a stripe when it is extended for the net
+        if math.prod(padded_size(style.net, (width, height))) > MOST_PIXELS_WHOLE:
+            extended = padded(pixels, style.net.size_multiple) if min(width, height) < MIN_SIDE else pixels
+            return paint_in_bands(style.net, extended, style.vector, report)[:height, :width]
         self._sizes.add((width, height))
         if len(self._sizes) > _MOST_PAINTERS:
             self.close()

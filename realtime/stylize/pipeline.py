@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from realtime.backends import Backend, Net, Painter
+from realtime.backends.foreign import guarded, rehearse
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, enlarged
 from realtime.stylize.styles import LoadedStyle
@@ -49,10 +50,12 @@ class NetPipeline:
 
     Args:
         backend: what runs the nets.
+        rehearses: whether a net from elsewhere paints one frame as soon as it is loaded, and so fails then or never.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, rehearses: bool = False) -> None:
         self.backend = backend
+        self._rehearses = rehearses
         self._painters: dict[_Key, Painter] = {}
         self._loading: dict[_Key, Future[Painter]] = {}
         self._retired: list[Painter] = []
@@ -85,7 +88,7 @@ class NetPipeline:
         Returns the new painter. Raises what the backend raises, and then the old backend stays.
         """
         key = _key(net, size)
-        painter = backend.open(*key)
+        painter = self._opened(backend, *key)
         self._retired.extend(self._painters.values())
         self._painters = {key: painter}
         self._forget_loading()
@@ -96,8 +99,12 @@ class NetPipeline:
         """Returns the painter for frames of `size` (width, height), and loads it if it is new."""
         key = _key(net, size)
         if key not in self._painters:
-            self._painters[key] = self.backend.open(*key)
+            self._painters[key] = self._opened(self.backend, *key)
         return self._painters[key]
+
+    def _opened(self, backend: Backend, net: Net, width: int, height: int) -> Painter:
+        painter = guarded(backend.open(net, width, height), backend.name, net)
+        return rehearse(painter, net, width, height) if self._rehearses else painter
 
     def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
         """Whether frames of that size are painted without delay; if not, the painter is loaded in the background.
@@ -111,7 +118,7 @@ class NetPipeline:
             self.painter(net, size)
             return True
         if key not in self._loading:
-            self._loading[key] = background.submit(self.backend.open, *key)
+            self._loading[key] = background.submit(self._opened, self.backend, *key)
         if not self._loading[key].done():
             return False
         self._painters[key] = self._loading.pop(key).result()
@@ -145,7 +152,7 @@ class NetPipeline:
         if size != frame.size:
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         painter = self.painter(style.net, size)
-        painter.start(_pad(pixels, style.net.size_multiple), style.vector)
+        painter.start(padded(pixels, style.net.size_multiple), style.vector)
         return _Layer(pixels, painter, share)
 
     def finish(self) -> PaintedFrame:
@@ -209,7 +216,7 @@ def _padded(side: int, multiple: int) -> int:
     return max(-(-side // multiple) * multiple, -(-MIN_SIDE // multiple) * multiple)
 
 
-def _pad(pixels: Pixels, multiple: int) -> Pixels:
+def padded(pixels: Pixels, multiple: int) -> Pixels:
     """Returns the pixels, continued as a mirror image at the right and the bottom up to a size that the net takes."""
     height, width = pixels.shape[:2]
     right, bottom = _padded(width, multiple) - width, _padded(height, multiple) - height

@@ -11,6 +11,7 @@ from build_engines.onnx.layout import check_weights, style_size
 from build_engines.onnx.options import FRAME
 from realtime.backends import Net, Vector
 from styles.registry import (
+    Listing,
     Style,
     StyleMismatchError,
     UnknownStyleError,
@@ -19,6 +20,7 @@ from styles.registry import (
     list_networks,
     list_styles,
     network_path,
+    read_listing,
 )
 from styles.weights import WeightsError, load_network, load_style, read_network_config
 
@@ -83,27 +85,32 @@ def load_styles(
     Raises UnknownStyleError, StyleMismatchError, WeightsError, OnnxFileError or FileNotFoundError if the chosen style
     cannot be loaded.
     """
+    listing = read_listing(network)
     if Path(chosen).suffix == ".onnx":
-        found, others = _foreign_style(Path(chosen)), load_all_styles(network, report)
+        found, others = _foreign_style(Path(chosen)), _load_listed(listing, report)
     else:
-        style = _find(chosen, network)
-        found, others = _loaded(style), load_all_styles(network, report, without=style.path)
+        style = _find(chosen, network, listing)
+        found, others = _loaded(style), _load_listed(listing, report, without=style.path)
     styles = sorted([found, *others], key=lambda style: style.name)
     return styles, styles.index(found)
 
 
-def load_all_styles(
-    network: str, report: Callable[[str], None] = lambda _line: None, without: Path | None = None
-) -> Sequence[LoadedStyle]:
+def load_all_styles(network: str, report: Callable[[str], None] = lambda _line: None) -> Sequence[LoadedStyle]:
     """Returns all styles of a net, by name.
 
     Args:
         network: the name of the net.
         report: called with a line for each style that cannot be loaded and is left out.
-        without: a style file that is not wanted.
     """
+    return _load_listed(read_listing(network), report)
+
+
+def _load_listed(listing: Listing, report: Callable[[str], None], without: Path | None = None) -> Sequence[LoadedStyle]:
+    """Returns all styles of a list but that of one file."""
+    for error in listing.damaged.values():
+        report(f"left out: {error}")
     styles, nets = [], _Nets()
-    for style in list_styles(network, lambda _path, error: report(f"left out: {error}")):
+    for style in listing.styles:
         if style.path == without:
             continue
         try:
@@ -148,9 +155,9 @@ class _Nets:
         return self._nets[weights]
 
 
-def _find(chosen: str, network: str) -> Style:
+def _find(chosen: str, network: str, listing: Listing) -> Style:
     try:
-        return find_style(chosen, network)
+        return find_style(chosen, network, listing)
     except UnknownStyleError:
         # a style of another net is painted with that net
         if any(style.name == chosen for style in list_styles()):

@@ -71,7 +71,7 @@ class FrameStylizer:
 
     def __init__(self, backend: Backend, look: Look = DEFAULT_LOOK, *, fade_s: float = 0.0) -> None:
         self.look = look
-        self.pipeline = NetPipeline(backend)
+        self.pipeline = NetPipeline(backend, rehearses=True)
         self._fader = Fader(fade_s)
         self._stabilizer = Stabilizer()
         self._in_flight: deque[_InFlight] = deque()

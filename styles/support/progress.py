@@ -21,9 +21,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from styles.support.terminal import print_line
+from styles.support.terminal import print_line, printable
 
 LINE_EVERY_STEPS = 100
+# Names of files are among the descriptions, and their brackets are no markup.
+_DESCRIPTION = TextColumn("{task.description}", markup=False)
 
 # Takes the step, what is done from 0 to 1, and figures by name.
 Report = Callable[[int, float, Mapping[str, float]], None]
@@ -47,15 +49,15 @@ class _SpeedColumn(ProgressColumn):
 
 def _counted() -> tuple[ProgressColumn, ...]:
     eta = TextColumn("ETA"), TimeRemainingColumn()
-    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _SpeedColumn(), *eta
+    return _DESCRIPTION, BarColumn(), MofNCompleteColumn(), _SpeedColumn(), *eta
 
 
 def _percent() -> tuple[ProgressColumn, ...]:
-    return TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
+    return _DESCRIPTION, BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
 
 
 def _steps() -> tuple[ProgressColumn, ...]:
-    return BarColumn(), TextColumn("{task.percentage:3.0f} % {task.description}")
+    return BarColumn(), TextColumn("{task.percentage:3.0f} % {task.description}", markup=False)
 
 
 class Bars:
@@ -87,10 +89,10 @@ class Bars:
         if progress is None:
             yield _report_nothing
             return
-        task = progress.add_task(name, total=total, unit=unit)
+        task = progress.add_task(printable(name), total=total, unit=unit)
 
         def report(done: float, name: str | None = None) -> None:
-            progress.update(task, completed=done, description=name)
+            progress.update(task, completed=done, description=name and printable(name))
 
         try:
             yield report

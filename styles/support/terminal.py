@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
@@ -22,7 +23,17 @@ def print_line(line: str, stream: TextIO | None = None) -> None:
     """
     stream = stream or sys.stderr
     if stream is not None:  # a process may have been started without
-        print(line, file=stream, flush=True)
+        print(printable(line), file=stream, flush=True)
+
+
+def printable(text: str) -> str:
+    """Returns a text in which what a terminal would obey is written out, e.g. the escape sequences of a file's name."""
+    return text if text.isprintable() else "".join(map(_written_out, text))
+
+
+def _written_out(character: str) -> str:
+    obeyed = unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\t"
+    return character.encode("unicode_escape").decode() if obeyed else character
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioDecoder, AudioFeed, FileAudio
+from realtime.frames import ClipRange
 from realtime.sources.real_time import RealTime
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered
@@ -68,7 +69,7 @@ def pitch(samples: NDArray[np.float32]) -> float:
 def test_the_audio_of_a_file_is_stereo_at_our_sample_rate_and_at_its_time(
     rate: int, layout: str, tmp_path: Path
 ) -> None:
-    sound = FileAudio(write_talkie(tmp_path / "talkie.mp4", rate, layout), 0)
+    sound = FileAudio(ClipRange(write_talkie(tmp_path / "talkie.mp4", rate, layout)))
     assert sound.available
     first = list(sound.read_until(0.5))
     begins_s, samples = joined([*first, *sound.read_until(100)])
@@ -82,7 +83,7 @@ def test_the_audio_of_a_file_is_stereo_at_our_sample_rate_and_at_its_time(
 
 
 def test_the_audio_of_a_part_begins_with_the_part(tmp_path: Path) -> None:
-    sound = FileAudio(write_talkie(tmp_path / "talkie.mp4"), BEGINS_S - 0.5)
+    sound = FileAudio(ClipRange(write_talkie(tmp_path / "talkie.mp4"), Fraction(BEGINS_S) - Fraction(1, 2)))
     begins_s, samples = joined(list(sound.read_until(100)))
     sound.close()
     assert 0 <= begins_s < 0.05
