@@ -25,6 +25,8 @@ USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
 NETWORK_SHA256 = "network_sha256"
 # No picture is called more than that; it would fill the screen.
 _LONGEST_FACT = 1000
+# Nobody reads more of a command that does not work.
+_LONGEST_COMMAND = 300
 # Lists of so many files are made again at once.
 _MOST_LISTED = 2**15
 
@@ -226,7 +228,7 @@ def check_belongs(style: Style, net: Path | None = None) -> None:
     except UnknownStyleError as exc:
         raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
     if style.network_sha256 != network_sha256(net):
-        before = f" (it was made by: {style.command[:_LONGEST_FACT]})" if style.command else ""
+        before = f" (it was made by: {style.command[:_LONGEST_COMMAND]})" if style.command else ""
         raise StyleMismatchError(
             f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
             f"nst-train PICTURE --photos DIR --net {style.network} --name {style.name} -y{before}"

@@ -325,7 +325,7 @@ def open_encoder(name: str, context: Any) -> None:
         if runs_here(name):
             size = f"{context.width}x{context.height}"
             raise EncodingError(
-                f"{name} cannot encode frames of {size} ({exc.strerror}); paint smaller ones, e.g. with --max-size 4096"
+                f"{name} cannot encode frames of {size}; paint smaller ones, e.g. with --max-size 4096"
             ) from exc
         raise EncoderUnavailableError(
             f"{name} does not start here ({exc.strerror}); it needs {encoder.needs}; try --encoder auto"

@@ -293,8 +293,7 @@ class VideoFile(BaseSource):
                 for packet in demuxed(self._container, *streams.values()):
                     failures = 0
                     clock.move(packet)
-                    if packet.dts is not None:
-                        self._latest_s = max(self._latest_s, (packet.dts + (packet.duration or 0)) * packet.time_base)
+                    self._latest_s = max(self._latest_s, _end_s(packet))
                     if packet.stream is self._video:
                         yield packet
                 return
@@ -448,6 +447,12 @@ def _checked(container: Any, name: str) -> Any:
         container.close()
         raise SourceError(f"{name} cannot be read as a video: it is text")
     return container
+
+
+def _end_s(packet: Any) -> Fraction:
+    """Returns when what is in a packet ends, in seconds of the file's clock; 0 if it does not say."""
+    times = [time for time in (packet.pts, packet.dts) if time is not None]
+    return Fraction((max(times) + (packet.duration or 0)) * packet.time_base) if times else Fraction(0)
 
 
 def _count_from_duration(stream: Any, rate: Fraction, end_s: Fraction | None) -> int | None:

@@ -10,7 +10,6 @@ KNOWN: Sequence[Known] = (
     Known(
         "unclear complaint", "", r"stopped after \d+ frames: Invalid argument", "times that step back end the output"
     ),
-    Known("hang", "ts", "", "--fps fills a leap of the clock with hours of one frame", always=False),
 )
 
 # Seed and index of cases that broke the contract once; they run with every test.
