@@ -25,7 +25,6 @@ from realtime.media.photo import (
     write_photo,
 )
 from realtime.queues import one_at_a_time
-from realtime.sinks.output_file import claimed
 from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
 from realtime.stylize.tiled import BandError
 from styles.support.errors import UsageError
@@ -52,7 +51,7 @@ def paint_photo(options: Options) -> int:
         return 0
     started_s = time.monotonic()
     with (
-        claimed(output),
+        job.alone(),
         PhotoFilePainter(options) as painter,
         progress_bar(source.name, PERCENT, "percent") as report,
     ):
