@@ -217,6 +217,7 @@ class SinkQueue:
         policy: what happens if the sink is slow, fails or hangs.
         status: returns one line about the sink, '' for nothing.
         hurry: called on leaving, to interrupt a sink that waits for something.
+        interrupt: called when Ctrl-C ends the show, to interrupt a sink that otherwise has all the time it needs.
 
     `dropped` counts the frames that made room for newer ones. `failure` says why the sink ended early, else it is ''.
     """
@@ -229,8 +230,10 @@ class SinkQueue:
         *,
         status: Callable[[], str] = _no_status,
         hurry: Callable[[], object] = _no_status,
+        interrupt: Callable[[], object] = _no_status,
     ) -> None:
-        self._sink, self._policy, self._status, self._hurry = sink, policy, status, hurry
+        self._sink, self._policy, self._status = sink, policy, status
+        self._hurry, self._interrupt = hurry, interrupt
         self._waiting: deque[tuple[Pixels, Frame]] = deque()
         self._changed = threading.Condition()
         self._leaving = self._ended = False
@@ -250,8 +253,15 @@ class SinkQueue:
             self._leaving = True
             self._changed.notify_all()
         self._hurry()
-        # a file that is closed while it is written to crashes, so a recorder has no time limit
-        self._thread.join(self._policy.leave_within_s)
+        if kind is KeyboardInterrupt:
+            self._interrupt()
+        try:
+            # a file that is closed while it is written to crashes, so a recorder has no time limit
+            self._thread.join(self._policy.leave_within_s)
+        except KeyboardInterrupt:
+            self._interrupt()
+            self._thread.join(self._policy.leave_within_s)
+            raise
 
     def finish(self) -> None:
         """Writes what is still waiting.

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from styles.support.user_folders import data_folder
 from styles.weights import FileState, WeightsError, file_sha256, file_state, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
@@ -107,7 +106,7 @@ def known_picture(path: Path) -> StylePicture | None:
 def user_folder() -> Path:
     """Returns the folder of the user's own styles, which need not exist; $NST_LIVE_STYLES overrides it."""
     override = os.environ.get(USER_FOLDER_VARIABLE)
-    return Path(override) if override else platformdirs.user_data_path("nst-live") / "styles"
+    return Path(override) if override else data_folder() / "styles"
 
 
 def list_networks() -> dict[str, Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from build_engines.cli import DoctorOptions, OnnxOptions
 from build_engines.tensorrt.command import EngineOptions
 from realtime.app.bench import BenchOptions
+from realtime.app.cache import CacheOptions
 from realtime.app.gallery import GalleryOptions
 from realtime.app.options import HEADINGS, SECTIONS, LiveOption, Use
 from realtime.session import key_help
@@ -20,6 +21,7 @@ BEGIN, END = "<!-- tables: made by python -m tools.make_reference -->", "<!-- en
 COMMANDS: Mapping[str, type] = {
     "nst-live gallery": GalleryOptions,
     "nst-live bench": BenchOptions,
+    "nst-live cache": CacheOptions,
     "nst-build": EngineOptions,
     "nst-build onnx": OnnxOptions,
     "nst-build doctor, nst-live doctor": DoctorOptions,

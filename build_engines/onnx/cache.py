@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
-
 from build_engines.onnx.options import GraphOptions
 from styles.registry import network_sha256
 from styles.support.atomic_file import write_atomically
+from styles.support.user_folders import cache_folder
 from styles.weights import load_network
 
 WEIGHTS_SHA256 = "weights_sha256"
@@ -53,7 +52,7 @@ def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
     beside = weights_file.with_suffix(".onnx")
     if beside.is_file() and read_onnx_metadata(beside).get(WEIGHTS_SHA256) == sha256:
         return beside
-    folder = folder or platformdirs.user_cache_path("nst-live") / "onnx"
+    folder = folder or cache_folder() / "onnx"
     cached = folder / f"{weights_file.stem}-{sha256[:16]}.onnx"
     if not cached.is_file():
         write_onnx(weights_file, cached)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
-from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
+from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
 from realtime.player.playlist import PlaylistError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
@@ -18,6 +18,7 @@ from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCo
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
     OutputError: USAGE,
+    OutputFailedError: FAILED,
     EncodingError: USAGE,
     MixError: USAGE,
     PlaylistError: USAGE,

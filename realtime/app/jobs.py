@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
 from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS, is_animation
 from realtime.media.pipe import STDIN
+from realtime.sinks.output_file import claimed, is_pipe
 from realtime.sources.open import is_file
+from styles.support.secrets import shown_input
 
 # What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4, and so do animated pictures.
 PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, *HEIF_SUFFIXES, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
@@ -33,6 +36,14 @@ class Job:
     @property
     def is_photo(self) -> bool:
         return is_photo(self.output)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Returns what keeps other processes from writing the output.
+
+        Raises:
+            OutputError: on entering: another process writes it, or it cannot be created.
+        """
+        return claimed(self.output)
 
 
 def is_photo(path: Path) -> bool:
@@ -63,9 +74,14 @@ def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
     if len(inputs) != 1:
         return bool(inputs)
     (text,) = inputs
-    to_folder = output is not None and (output.is_dir() or (not output.suffix and "%" not in output.name))
+    to_folder = output is not None and _is_folder(output)
     several = Path(text).is_dir() or (glob.has_magic(text) and is_file(text) and not Path(text).exists())
     return several or (to_folder and Path(text).is_file())
+
+
+def _is_folder(output: Path) -> bool:
+    """Returns whether an output is a folder, or would be made as one: it is named like none of our files."""
+    return output.is_dir() or (not output.suffix and "%" not in output.name and not is_pipe(output))
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
@@ -73,7 +89,9 @@ def check_inputs(inputs: Sequence[str]) -> None:
     for text in inputs:
         path = Path(text)
         if is_file(text) and path != STDIN and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
-            raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
+            raise SourceError(
+                f"no file or folder {shown_input(text)}; to see the bundled scene instead, type: nst-live -i test"
+            )
 
 
 def check_photo_output(path: Path) -> None:
@@ -156,11 +174,11 @@ def _found(inputs: Sequence[str], folder: Path) -> Iterator[tuple[Path, Path]]:
             matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
             matches = [match for match in matches if match.is_file() and _is_paintable(match)]
             if not matches:
-                raise SourceError(f"no picture or video matches {text}")
+                raise SourceError(f"no picture or video matches {shown_input(text)}")
             root = _common_folder(matches)
             yield from ((match, match.absolute().relative_to(root)) for match in matches)
         else:
-            raise SourceError(f"no file or folder {path}")
+            raise SourceError(f"no file or folder {shown_input(text)}")
 
 
 def _common_folder(files: Sequence[Path]) -> Path:

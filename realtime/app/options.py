@@ -6,7 +6,6 @@ goes together are all read from here.
 
 from __future__ import annotations
 
-import re
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -19,12 +18,14 @@ from realtime import __version__
 from realtime.app.readers import parse_mix, parse_rate, parse_scale, parse_target, parse_time
 from realtime.backends import BACKENDS
 from realtime.frames import Size
-from realtime.media.encoders import CRF, ENCODERS
+from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
 from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.sinks.output_file import is_pipe
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.styles import DEFAULT_STYLE
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, options_of, read_options
 from styles.support.readers import parse_count, parse_number, parse_share, parse_size, parse_whole_number
+from styles.support.secrets import has_secrets
 
 
 class Use(Enum):
@@ -39,7 +40,6 @@ class Use(Enum):
 _FILES = frozenset({Use.FILE, Use.PHOTO, Use.SEVERAL})
 _VIDEO = frozenset({Use.LIVE, Use.FILE, Use.SEVERAL})
 _ONE_VIDEO = frozenset({Use.LIVE, Use.FILE})
-_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class LiveOption(Option):
         refused: typed elsewhere it is an error, and as a setting it waits; otherwise it is ignored there.
         needs: names of options without which it is refused in the same way.
         not_with: names of options with which it is refused in the same way, each with the reason.
+        unfit: returns why it cannot be used with the values of all options, by name, and is refused in the same way; ""
+            if it can.
         rivals: the name of a set of options; those that are set nearest to the command line put aside the others.
         secret: returns why a value must not be printed, "" if it can be.
         changes_pixels: whether the pixels of a painted file depend on it.
@@ -61,14 +63,21 @@ class LiveOption(Option):
     refused: bool = False
     needs: tuple[str, ...] = ()
     not_with: Mapping[str, str] | None = None
+    unfit: Callable[[Mapping[str, Any]], str] = lambda _values: ""
     rivals: str = ""
     secret: Callable[[Any], str] = lambda _value: ""
     changes_pixels: bool = False
     once: bool = False
 
 
-def _password_in(urls: tuple[str, ...]) -> str:
-    return "it holds a password" if any(_PASSWORD.search(url) for url in urls) else ""
+def _unfit_format(values: Mapping[str, Any]) -> str:
+    if is_pipe(values["output"]):
+        return ""
+    return "--format is for -o - and other pipes; the name of a file says its format"
+
+
+def _secret_in(urls: tuple[str, ...]) -> str:
+    return "it may hold a password or a key" if any(map(has_secrets, urls)) else ""
 
 
 # Options that other commands have too.
@@ -114,7 +123,7 @@ class SourceOptions:
             metavar="FILE|FOLDER|URL|test",
             short="-i",
             one_of="source",
-            secret=_password_in,
+            secret=_secret_in,
         )
     )
     size: Size | None = option(
@@ -273,10 +282,21 @@ class OutputOptions:
     output: Path | None = option(
         LiveOption(
             "record into this file (mp4, mkv, mov, webm, gif, frame_%05d.png; of a picture jpg, png, webp, tif, bmp) "
-            "or into this folder",
+            "or into this folder; or pipe the video into another program, with -o -",
             read=Path,
-            metavar="FILE|FOLDER",
+            metavar="FILE|FOLDER|-",
             short="-o",
+        )
+    )
+    format: str | None = option(
+        LiveOption(
+            "what is piped with -o -, or into a named pipe: mpegts, mkv, or raw for YUV4MPEG2, which is not compressed",
+            default_text=DEFAULT_PIPE_FORMAT,
+            choices=tuple(PIPE_FORMATS),
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("output",),
+            unfit=_unfit_format,
         )
     )
     overwrite: bool = option(OVERWRITE)
@@ -504,7 +524,8 @@ def live_parser() -> CommandParser:
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
         epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
-        "nst-live doctor says what this machine can run; each has its own --help\n\nkeys in the window:\n"
+        "nst-live doctor says what this machine can run; nst-live cache lists what is kept on the disk;\n"
+        "each has its own --help\n\nkeys in the window:\n"
         + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
         formatter_class=RawDescriptionHelpFormatter,
     )

@@ -50,7 +50,11 @@ def paint_photo(options: Options) -> int:
         print_line(f"{output} exists, so it counts as painted; to paint it again, add -y")
         return 0
     started_s = time.monotonic()
-    with PhotoFilePainter(options) as painter, progress_bar(source.name, PERCENT, "percent") as report:
+    with (
+        job.alone(),
+        PhotoFilePainter(options) as painter,
+        progress_bar(source.name, PERCENT, "percent") as report,
+    ):
         print_line(f"{source}, {painter.caption}, backend: {painter.backend}")
         painter.paint(job, lambda share: report and report(round(PERCENT * share)))
     print_line(f"painted {source} into {output} in {time.monotonic() - started_s:.1f} s")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import platformdirs
 
 from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
@@ -31,8 +29,9 @@ from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
-from realtime.sinks.recorder import check_output, unused_path
-from realtime.sinks.resumable_recorder import fingerprint_of
+from realtime.sinks.output_file import is_pipe, named, pipe_format
+from realtime.sinks.recorder import RecordingError, check_output, unused_path
+from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sources.base import Source, SourceInfo
 from realtime.sources.open import is_file
@@ -42,6 +41,7 @@ from realtime.stylize.styles import LoadedStyle
 from styles.support.errors import FAILED, UNREADABLE, UsageError
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
+from styles.support.user_folders import videos_folder
 
 # Without camera and screen nobody can stop the scene, so it ends after this many frames.
 _UNWATCHED_SCENE_FRAMES = 180
@@ -114,12 +114,31 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        show = _Show(options, catalog, playlist, opened, target, net)
-        sinks = _open_sinks(show, stack)
-        outcome = _run(_build_player(show, sinks, bar, stack), sinks)
-    for line in sinks.damage:
-        print_line(f"{opened.source.info.name}: {line}")
-    return _conclude(outcome, opened.source, target.file, quiet)
+        return _play(_Show(options, catalog, playlist, opened, target, net), bar, quiet)
+
+
+def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
+    """Opens where the frames go, and lets a player run; returns the exit code."""
+    sinks = OpenSinks()
+    try:
+        with ExitStack() as stack:
+            sinks = _open_sinks(show, stack)
+            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+    except BaseException as exc:
+        # that of a recording says itself what is left of it
+        if not isinstance(exc, RecordingError):
+            _report_kept(sinks, show.source.info.name)
+        raise
+    return _conclude(outcome, show.source, sinks, quiet)
+
+
+def _report_kept(sinks: OpenSinks, name: str) -> None:
+    """Reports what is left of a painting that was ended early."""
+    recording = sinks.recording
+    if sinks.kept is not None:
+        print_line(f"what is painted is kept in {sinks.kept}; the same command continues from there")
+    elif recording is not None and not is_pipe(recording.path):
+        print_line(f"{recording.path} holds the {recording.frame_count} frames of {name} that were painted")
 
 
 def _check(options: Options) -> None:
@@ -129,12 +148,18 @@ def _check(options: Options) -> None:
         _check_piped(options)
     if options.source.loop:
         _check_loop(options)
-    if output.resume and output.output is not None and output.output.suffix.lower() in {".gif", ".png"}:
-        raise UsageError("--resume is for mp4, mkv, mov and webm; a GIF or an image sequence is painted in one go")
+    if output.resume and output.output is not None and _is_in_one_go(output.output):
+        raise UsageError(
+            "--resume is for mp4, mkv, mov and webm; a GIF, an image sequence or a pipe is painted in one go"
+        )
     if output.output is not None:
         check_output(output.output, output.overwrite or output.resume, options.source.url, _encoding(options))
     if options.on_air.stream is not None:
         check_stream_url(options.on_air.stream)
+
+
+def _is_in_one_go(path: Path) -> bool:
+    return is_pipe(path) or path.suffix.lower() in {".gif", ".png"}
 
 
 def _check_piped(options: Options) -> None:
@@ -155,7 +180,8 @@ def _is_done(options: Options) -> bool:
 
 
 def _encoding(options: Options) -> Encoding:
-    return Encoding(options.output.encoder, options.output.crf, options.output.preset)
+    output = options.output
+    return Encoding(output.encoder, output.crf, output.preset, pipe_format=pipe_format(output.output, output.format))
 
 
 def _report_input(source: Source) -> None:
@@ -255,7 +281,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
         outputs=PlayerOutputs(
             sinks=sinks.queues,
             screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
-            captures=options.screen.captures or platformdirs.user_videos_path() / "nst-live",
+            captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio,
         ),
@@ -303,33 +329,37 @@ def _open_screen(source: Source, backend: Backend, stack: ExitStack) -> Screen:
 
 
 def _run(player: Player, sinks: OpenSinks) -> Outcome:
-    """Runs a player and finishes its sinks; if it is interrupted, reports what is kept."""
+    """Runs a player and finishes its sinks."""
     try:
         outcome = player.run()
     except KeyboardInterrupt:
         _report_saved(player.saved)
-        if sinks.resume_state is not None:
-            folder = sinks.resume_state.folder
-            print_line(f"what is painted is kept in {folder}; the same command continues from there")
         raise
     sinks.finish(outcome.complete)
-    return outcome
+    late = [failure for failure in sinks.failures if failure not in outcome.failures]
+    for failure in late:
+        print_line(f"nst-live: {failure}")
+    return replace(outcome, failures=(*outcome.failures, *late))
 
 
-def _conclude(outcome: Outcome, source: Source, file: Path | None, quiet: bool) -> int:
+def _conclude(outcome: Outcome, source: Source, sinks: OpenSinks, quiet: bool) -> int:
     """Reports how it went; returns the exit code."""
-    where = f" into {file}" if file is not None else ""
+    recording = sinks.recording
+    where = f" into {named(recording.path)}" if recording is not None and recording.whole else ""
     dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
     speed = f"{outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})"
     if not quiet:
         print_line(f"painted {outcome.frame_count} frames{where} in {speed}")
+    for damage in sinks.damage:
+        print_line(f"{source.info.name}: {damage}")
     _report_saved(outcome.saved)
     for complaint in outcome.complaints:
         print_line(f"nst-live: {complaint}")
     if source.shortfall is not None:
         print_line(f"nst-live: {source.shortfall}; what could be read is painted")
-        return UNREADABLE
-    return FAILED if outcome.complaints or outcome.failures else 0
+    if outcome.complaints or outcome.failures:
+        return FAILED
+    return 0 if source.shortfall is None else UNREADABLE
 
 
 def _report_saved(paths: Sequence[Path]) -> None:

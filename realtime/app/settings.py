@@ -13,8 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
 from realtime.app.jobs import use_of
 from realtime.app.options import TABLE, LiveOption, Options, live_parser, options_from, values_of
@@ -24,6 +22,7 @@ from styles.registry import USER_FOLDER_VARIABLE
 from styles.support.errors import UsageError
 from styles.support.options import Kind
 from styles.support.readers import quoted
+from styles.support.user_folders import settings_folder
 
 PREFIX = "NST_LIVE_"
 # Variables with that prefix that belong to the other commands.
@@ -57,7 +56,7 @@ class Settings:
 
 def default_file() -> Path:
     """Returns the settings file that is read if none is named and it exists."""
-    return platformdirs.user_config_path("nst-live") / "config.toml"
+    return settings_folder() / "config.toml"
 
 
 def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -155,7 +154,7 @@ def _from_file(path: Path | None) -> _Layer:
     if path is None:
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins files with a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path} is not valid TOML: {exc}") from exc
     layer: _Layer = {}

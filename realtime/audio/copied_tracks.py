@@ -28,6 +28,12 @@ _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "d
 _STATISTICS = re.compile(r"(_STATISTICS_\w+|BPS|NUMBER_OF_BYTES|NUMBER_OF_FRAMES)(-\w+)?", re.IGNORECASE)
 _KEYED_TAGS = ("com.apple.", "com.android.")
 _MATROSKA = "matroska"
+_MPEG_TS = "mpegts"
+# FFmpeg's muxer does not say what it holds: it takes anything, and what has no number in ISO 13818-1 cannot be played.
+_HELD_BY_TRANSPORT_STREAMS = frozenset(
+    {"aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "dts", "truehd", "opus", "dvb_subtitle", "dvb_teletext"}
+    | {"hdmv_pgs_subtitle"}
+)
 # What players expect of a cover, by the name of its codec.
 _COVER_KINDS = {"mjpeg": "image/jpeg"}
 _COVER_SUFFIXES = {"mjpeg": "jpg"}
@@ -281,7 +287,8 @@ def _can_hold(output: Any, stream: Any) -> bool:
         return bool(output.format.name == _MATROSKA)
     if stream.type not in {"audio", "subtitle", "video"} or stream.codec_context is None:
         return False
-    return stream.codec_context.name in output.supported_codecs
+    held = _HELD_BY_TRANSPORT_STREAMS if output.format.name == _MPEG_TS else output.supported_codecs
+    return stream.codec_context.name in held
 
 
 def _first_packets(clip: ClipRange) -> Mapping[int, Sequence[Any]]:

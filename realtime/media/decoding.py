@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,26 @@ def reason_of(exc: BaseException) -> str:
         return "nothing arrived in time"
     text = getattr(exc, "strerror", None) or str(exc)
     return str(text).strip() or type(exc).__name__
+
+
+def count_frames(path: Path) -> int:
+    """Returns how many frames of a video that was cut off can be decoded, 0 if it cannot be read.
+
+    Only the last two groups of frames are decoded: what lies before them was written whole.
+    """
+    count, before, last = 0, list[Any](), list[Any]()
+    with suppress(av.error.FFmpegError, OSError, IndexError), av.open(file_url(path)) as container:
+        stream = container.streams.video[0]
+        with suppress(av.error.FFmpegError):
+            for packet in container.demux(stream):
+                if packet.is_keyframe:
+                    count += len(before)
+                    before, last = last, []
+                if packet.size:
+                    last.append(packet)
+        known = {packet.pts for packet in before}
+        count += len(before)
+        for packet in (*before, *last, None):
+            with suppress(av.error.FFmpegError):
+                count += sum(frame.pts not in known for frame in stream.codec_context.decode(packet))
+    return count

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from realtime.frames import Pixels
 from realtime.media import exif
 from realtime.media.decoding import SourceError
-from realtime.media.encoders import OutputError
+from realtime.media.encoders import OutputError, OutputFailedError
 from realtime.media.free_memory import shortage
 from styles.support.atomic_file import atomic_path
 
@@ -220,7 +220,9 @@ def write_photo(path: Path, photo: Photo) -> str:
         with atomic_path(path) as partial:
             image.save(partial, **options)  # type: ignore[arg-type]
     except (OSError, ValueError, RuntimeError, struct.error) as exc:
-        raise OutputError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
+        # what the format cannot hold is asked of before; what is left is the disk
+        kind = OutputFailedError if isinstance(exc, OSError) else OutputError
+        raise kind(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
     return note
 
 
@@ -230,7 +232,8 @@ def save_snapshot(path: Path, pixels: Pixels) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    Image.fromarray(pixels).save(path)
+    with atomic_path(path) as partial:
+        Image.fromarray(pixels).save(partial, format="PNG")
 
 
 def has_alpha(path: Path) -> bool:

@@ -11,7 +11,7 @@ from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.encoders import Encoding, EncodingError
 from realtime.media.video_encoder import VideoTrack
 from realtime.queues import LEAVE_TIMEOUT_S, QueuePolicy, SinkQueue
-from realtime.sinks.recorder import FileRecorder
+from realtime.sinks.recorder import FileRecorder, Recording
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
@@ -24,7 +24,7 @@ class Outputs:
     """What painted frames are to be written into, besides the window.
 
     Args:
-        file: the video file to record into; None for none.
+        file: the video file, or the pipe, to record into; None for none.
         encoding: how the file is encoded.
         fingerprint: what decides how the frames look, by name, for a file that is painted in segments so that an
             interrupted run can be continued; None for a file that is painted in one go.
@@ -68,6 +68,21 @@ class OpenSinks:
     def resume_state(self) -> ResumableRecorder | None:
         """What earlier runs have done, if the file is painted in segments."""
         return self.recorder if isinstance(self.recorder, ResumableRecorder) else None
+
+    @property
+    def recording(self) -> Recording | None:
+        """What is left of the file once it is closed; None for nothing."""
+        return None if self.recorder is None else self.recorder.recording
+
+    @property
+    def kept(self) -> Path | None:
+        """The folder of what is painted if that can be continued; None if there is none."""
+        return None if self.resume_state is None else self.resume_state.kept
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """Why sinks have ended before the show did."""
+        return [queue.failure for queue in self.queues if queue.failure]
 
     @property
     def damage(self) -> Sequence[str]:
@@ -120,7 +135,8 @@ def open_sinks(
     if outputs.file is not None:
         recorder = _open_recorder(outputs.file, info, outputs, audio)
         stack.enter_context(recorder)
-        queues.append(SinkQueue(recorder, "recorder", QueuePolicy(lossless=not info.live, essential=essential)))
+        policy = QueuePolicy(lossless=not info.live, essential=essential)
+        queues.append(SinkQueue(recorder, "recorder", policy, interrupt=recorder.interrupt))
     if watched and outputs.replay_s:
         replay = stack.enter_context(Replay(info.size, info.rate, outputs.replay_s, _subscribe(info, audio)))
         queues.append(SinkQueue(replay, "replay"))
@@ -151,7 +167,9 @@ def _open_recorder(
                 file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
             )
         encoding = replace(outputs.encoding, low_latency=info.live)
-        return FileRecorder(file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio))
+        return FileRecorder(
+            file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio), endless=info.endless
+        )
     except EncodingError as exc:
         raise EncodingError(f"cannot write {file}: {exc}") from exc
 

@@ -21,6 +21,7 @@ from realtime.frames import Frame, Pixels, Size
 from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Encoding, OutputError
 from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
+from realtime.sinks.output_file import whole_file
 
 SUFFIX = ".mp4"
 # A replay can begin once a second, so it is up to a second longer than asked for.
@@ -132,7 +133,10 @@ class Replay:
         if not packets:
             raise OutputError("there is nothing to replay yet")
         try:
-            with av.open(file_url(path), "w", options=dict(CONTAINERS[SUFFIX].options)) as container:
+            with (
+                whole_file(path) as partial,
+                av.open(file_url(partial), "w", options=dict(CONTAINERS[SUFFIX].options)) as container,
+            ):
                 self._mux(container, packets, chunks)
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot save the replay {path}: {exc.strerror or exc}") from exc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -16,6 +17,7 @@ from realtime.audio.feed import AudioQueue
 from realtime.child_process import ChildProcess
 from realtime.frames import Frame, Pixels, Size
 from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, StreamFrame, StreamTarget, send_stream
+from styles.support.secrets import EXAMPLE_ADDRESS, shown_address, without_secrets
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
@@ -47,7 +49,7 @@ def check_stream_url(url: str) -> None:
     if not complete or parts.scheme not in SERVICES:
         # the URL is not repeated: it may contain a key
         schemes = ", ".join(f"{scheme}://" for scheme in SERVICES)
-        raise StreamError(f"cannot stream to this address; expected e.g. rtmp://HOST/APP/KEY, with one of {schemes}")
+        raise StreamError(f"cannot stream to this address; expected e.g. {EXAMPLE_ADDRESS}, with one of {schemes}")
 
 
 class Stream:
@@ -80,8 +82,7 @@ class Stream:
         check_stream_url(url)
         self._target = StreamTarget(url, size, rate, with_audio=audio is not None, bit_rate=bit_rate)
         self._audio = audio
-        parts = urlsplit(url)
-        self.name = f"{parts.scheme}://{parts.hostname}"
+        self.name = re.sub(r"(:\d+)?(/…)?$", "", shown_address(url))
         self.status = f"connecting to {self.name}"
         self.connections = 0
         self._child: ChildProcess | None = None
@@ -147,7 +148,7 @@ class Stream:
             self._end_process()
         else:
             if isinstance(answer, Failed):
-                self._lose(answer.reason)
+                self._lose(without_secrets(answer.reason))
             elif answer is None:
                 self._lose(f"no answer within {_ANSWER_TIMEOUT_S:.0f} s")
                 self._end_process()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from realtime.media.color import Orientation, ToRgb, orientation_of, scaled_aspe
 from realtime.media.decoding import SourceError, decode_packet, demuxed, frame_rate, open_video_stream, reason_of
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.sources.base import BaseSource, SourceInfo
+from styles.support.secrets import shown_address
 
 _OPEN_TIMEOUT_S = 10.0
 # A read that takes longer means that the stream is broken. Less than leaving waits for the reading thread.
@@ -83,7 +83,7 @@ class NetworkStream(BaseSource):
 
     def __init__(self, url: str, size: Size | None = None, audio: AudioFeed | None = None) -> None:
         # people who see the screen must not see the password
-        name = re.sub(r"//[^/@]*@", "//", url)
+        name = shown_address(url)
         self._container = _open_container(url, name)
         self._video = open_video_stream(self._container, name, live=True)
         self._audio_streams = () if audio is None else tuple(self._container.streams.audio[:1])

@@ -14,7 +14,9 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
+
+from styles.support.secrets import without_secrets
 
 _KEY = "option"
 _T = TypeVar("_T")
@@ -140,7 +142,7 @@ def build_parser(
         intermixed: let positional words stand between options.
         about: prog, description, epilog and the like, as for argparse.
     """
-    parser = argparse.ArgumentParser(**about)
+    parser = _Parser(**about)
     for heading, kind in groups.items():
         group = parser.add_argument_group(heading) if heading else parser
         sets: dict[str, Any] = {}
@@ -176,6 +178,13 @@ def reference_table(options: Iterable[Option], columns: Mapping[str, Callable[[O
     shown = [each for each in options if not each.hidden]
     rows = ([_typed_form(each), _prose(each.help_text), *(of(each) for of in columns.values())] for each in shown)
     return [_row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Repeats no secrets in what it says about a wrong command line."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_secrets(message))
 
 
 class _Switch(argparse.Action):

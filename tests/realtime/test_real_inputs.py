@@ -29,17 +29,7 @@ from PIL import Image
 from tests.fuzz.command import Answer, command, environment_in, run
 
 # Rows that do not give the right outcome yet, by the test's name and parameter. Whoever mends a kind deletes its lines.
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "test_an_output_of_250_bytes_is_written_under_its_name[resumed]",
-        "test_a_name_of_250_bytes_is_painted_in_a_folder",
-        "test_a_settings_file_with_a_byte_order_mark_is_read",
-        "test_a_painting_goes_into_a_pipe[plain]",
-        "test_a_painting_goes_into_a_pipe[mkv]",
-        "test_a_terminal_of_ascii_is_enough[--help]",
-        "test_a_user_whom_the_system_does_not_know_needs_no_home",
-    }
-)
+NOT_YET: frozenset[str] = frozenset()
 
 pytestmark = [
     pytest.mark.needs_shared,
