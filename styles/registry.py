@@ -42,6 +42,8 @@ PACK_SUFFIX = ".nstyle"
 _LONGEST_FACT = 1000
 # Of thousands of names, an error lists no more than these.
 _MOST_NAMES = 30
+# Nobody reads more of a command that does not work.
+_LONGEST_COMMAND = 300
 
 
 class UnknownStyleError(LookupError):
@@ -267,7 +269,7 @@ def check_belongs(style: Style, net: Path | None = None) -> None:
         raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
     wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
     if wanted != network_sha256(net):
-        before = f" (it was made by: {style.command[:_LONGEST_FACT]})" if style.command else ""
+        before = f" (it was made by: {style.command[:_LONGEST_COMMAND]})" if style.command else ""
         raise StyleMismatchError(
             f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
             f"nst-train PICTURE --photos DIR --net {style.network} --name {style.name} -y{before}"

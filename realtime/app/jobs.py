@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
 from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS, is_animation
 from realtime.media.pipe import STDIN
-from realtime.sinks.output_file import is_pipe
+from realtime.sinks.output_file import claimed, is_pipe
 from realtime.sources.open import is_file
 from styles.support.secrets import shown_input
 
@@ -35,6 +36,14 @@ class Job:
     @property
     def is_photo(self) -> bool:
         return is_photo(self.output)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Returns what keeps other processes from writing the output.
+
+        Raises:
+            OutputError: on entering: another process writes it, or it cannot be created.
+        """
+        return claimed(self.output)
 
 
 def is_photo(path: Path) -> bool:

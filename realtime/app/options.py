@@ -132,7 +132,7 @@ class SourceOptions:
     input: tuple[str, ...] = option(
         LiveOption(
             "a video or a picture; several of them, a glob or a folder; numbered pictures, e.g. frame_%05d.png; "
-            "a network stream (rtsp://, http://, udp:// …); or test for the bundled scene",
+            "a network stream (rtsp://, http://, udp:// …); - for a pipe; or test for the bundled scene",
             Kind.VALUES,
             default=(),
             metavar="FILE|FOLDER|URL|test",

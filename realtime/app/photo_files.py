@@ -25,8 +25,8 @@ from realtime.media.photo import (
     write_photo,
 )
 from realtime.queues import one_at_a_time
-from realtime.sinks.output_file import claimed
 from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
+from realtime.stylize.tiled import BandError
 from styles.support.errors import UsageError
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
@@ -51,7 +51,7 @@ def paint_photo(options: Options) -> int:
         return 0
     started_s = time.monotonic()
     with (
-        claimed(output),
+        job.alone(),
         PhotoFilePainter(options) as painter,
         progress_bar(source.name, PERCENT, "percent") as report,
     ):
@@ -114,8 +114,11 @@ class PhotoFilePainter:
         # there is memory for one huge picture at a time
         with self._huge if max(_area(stored), _area(size)) > MOST_PIXELS_WHOLE else nullcontext():
             photo = self._read(job.source)
-            with self._painter() as painter:
-                photo = painter.paint(photo, self._style, report)
+            try:
+                with self._painter() as painter:
+                    photo = painter.paint(photo, self._style, report)
+            except BandError as exc:
+                raise BandError(f"{job.source} cannot be painted: {exc}") from exc
             if photo.alpha is not None and not has_alpha(job.output):
                 print_line(f"{job.output} cannot hold transparency: transparent parts become white")
             if lost := write_photo(job.output, photo):

@@ -13,7 +13,9 @@ from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_w
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
 from realtime.backends import Backend, load_backend
+from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
+from realtime.media.free_memory import shortage
 from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
@@ -33,7 +35,7 @@ from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
 from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
-from realtime.sources.base import Source
+from realtime.sources.base import Source, SourceInfo
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
@@ -49,6 +51,8 @@ from styles.support.user_folders import videos_folder
 
 # Without camera and screen nobody can stop the scene, so it ends after this many frames.
 _UNWATCHED_SCENE_FRAMES = 180
+# What the smallest of our nets takes for a pixel, at least.
+_BYTES_A_PIXEL = 32
 _FALLBACK_STEM = "nst-live"
 _BITS_PER_KBIT = 1000
 
@@ -109,6 +113,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         with reported_if_slow(lambda: print_line(f"opening {name} …")):
             opened = open_input(options, stack)
         _report_input(opened.source)
+        _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
         made_ready.result()
@@ -198,6 +203,16 @@ def _report_input(source: Source) -> None:
     width, height = source.size
     if min(width, height) < MIN_SIDE:
         print_line(f"{source.info.name} is tiny ({width}x{height}): it is extended by mirroring to be painted")
+
+
+def _check_memory(info: SourceInfo) -> None:
+    """Raises SourceError before a net is loaded for frames for which there is no memory."""
+    width, height = info.size
+    if short := shortage(max(width, MIN_SIDE) * max(height, MIN_SIDE) * _BYTES_A_PIXEL):
+        raise SourceError(
+            f"{info.name} cannot be painted: for frames of {width}x{height} {short}; "
+            "make them smaller, e.g. with --max-size 4096"
+        )
 
 
 def _choose_target(options: Options, source: Source) -> _Target:

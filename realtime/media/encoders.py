@@ -209,7 +209,8 @@ _MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", *
 _MATROSKA = {"cluster_time_limit": "500", **_UNBUFFERED}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("libx264", _MP4, seeks=True),
-    ".m4v": Container("libx264", _MP4, seeks=True),
+    # by its name FFmpeg would choose a format for old players that holds no H.265
+    ".m4v": Container("libx264", _MP4, format="mp4", seeks=True),
     ".mov": Container("libx264", _MP4, seeks=True),
     ".mkv": Container("libx264", _MATROSKA, format="matroska"),
     ".webm": Container("libvpx-vp9", _MATROSKA, format="webm", audio="libopus"),
@@ -324,7 +325,7 @@ def open_encoder(name: str, context: Any) -> None:
         if runs_here(name):
             size = f"{context.width}x{context.height}"
             raise EncodingError(
-                f"{name} cannot encode frames of {size} ({exc.strerror}); paint smaller ones, e.g. with --max-size 4096"
+                f"{name} cannot encode frames of {size}; paint smaller ones, e.g. with --max-size 4096"
             ) from exc
         raise EncoderUnavailableError(
             f"{name} does not start here ({exc.strerror}); it needs {encoder.needs}; try --encoder auto"

@@ -22,7 +22,7 @@ from realtime.frames import Pixels
 from realtime.media import exif
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import OutputError, OutputFailedError
-from realtime.media.free_memory import free_memory
+from realtime.media.free_memory import shortage
 from styles.support.atomic_file import atomic_path
 
 # Pillow's arguments for each kind of file that it writes.
@@ -51,6 +51,10 @@ _SPARE_SCALE = 2
 # PNG: the most bytes that one gives (the longest match of deflate is 258 bytes, in two bits), and the samples of a
 # pixel by its color type.
 _DEFLATE_RATIO = 1032
+# JPEG: the most pixels that one byte gives: each block of 8 x 8 has a bit of its own, also in a progressive file.
+_JPEG_RATIO = 8 * 8 * 8
+# WebP: its bytes can give any number of pixels, but not of a picture.
+_WEBP_RATIO = 2**16
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # How animated files begin: eight bytes and the chunks of PNG; RIFF with the flags of a VP8X chunk.
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -146,6 +150,8 @@ def is_animation(path: Path) -> bool:
     A GIF is a video here.
     """
     try:
+        if not path.is_file():  # what is read of a pipe is gone
+            return False
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
             if head[:4] + head[8:16] == b"RIFFWEBPVP8X":
@@ -361,13 +367,9 @@ def check_memory(path: Path, image: Image.Image, longest: int | None) -> None:
     pixels = math.prod(image.size)
     factor = 1.0 if longest is None else min(1.0, longest / max(image.size))
     needed = max(pixels * _BYTES_A_PIXEL_READ, round(pixels * factor**2) * _BYTES_A_PIXEL_PAINTED)
-    free = free_memory()
-    if free is not None and needed > free:
+    if short := shortage(needed):
         hint = "; add --max-size 4096" if image.format == "JPEG" and longest is None else ""
-        raise PhotoError(
-            f"{path} does not fit into memory: {image.width}x{image.height} pixels take {needed / 2**30:.1f} GiB, and "
-            f"{free / 2**30:.1f} GiB are free{hint}"
-        )
+        raise PhotoError(f"{path} does not fit into memory: for {image.width}x{image.height} pixels {short}{hint}")
 
 
 def _check_plausible(path: Path, image: Image.Image) -> None:
@@ -383,6 +385,10 @@ def _check_plausible(path: Path, image: Image.Image) -> None:
             depth, color_type = file.read(26)[24:]
         bits = depth * _PNG_SAMPLES.get(color_type, 1)
         possible = min(possible, path.stat().st_size * _DEFLATE_RATIO * 8 // max(1, bits))
+    if image.format in {"JPEG", "MPO"}:
+        possible = min(possible, path.stat().st_size * _JPEG_RATIO)
+    if image.format == "WEBP":
+        possible = min(possible, max(_MOST_PIXELS_WHOLE, path.stat().st_size * _WEBP_RATIO))
     if claimed > possible:
         raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
 

@@ -43,14 +43,15 @@ def parts_folder(path: Path) -> Path:
 
 
 def is_pipe(path: Path) -> bool:
-    """Returns whether what is written to a path can only be written forward."""
+    """Returns whether what is written to a path can only be written forward: a pipe, or a device such as /dev/null."""
     if path == STDOUT:
         return True
     try:
         mode = path.stat().st_mode
     except OSError:
         return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+    is_device = stat.S_ISCHR(mode) and path.suffix.lower() not in CONTAINERS
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or is_device
 
 
 def pipe_format(path: Path | None, asked: str | None) -> str:
@@ -89,6 +90,16 @@ def cannot_write(path: Path, exc: av.error.FFmpegError | OSError) -> OutputError
     """Returns the error that says why an output cannot be created."""
     kind = OutputFailedError if exc.errno in _FAILURES else OutputError
     return kind(f"cannot write {path}: {exc.strerror or exc}")
+
+
+def left_behind(path: Path) -> Sequence[Path]:
+    """Returns what earlier runs, which were ended before they could finish, have left of a file."""
+    return [partial for partial in partial_paths(path) if partial.exists() and not _is_empty(partial)]
+
+
+def note_on_left(partial: Path) -> str:
+    """Returns the line that names what an earlier run has left."""
+    return f"{partial} is left of an earlier run that could not end"
 
 
 class OutputFile:

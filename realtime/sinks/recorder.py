@@ -32,7 +32,16 @@ from realtime.media.encoders import (
 from realtime.media.image_sequence import is_image_sequence, numbered_files
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.media.video_encoder import Packet, VideoEncoder, VideoTrack
-from realtime.sinks.output_file import STDOUT, OutputFile, cannot_write, is_being_written, is_kept, is_pipe, named
+from realtime.sinks.output_file import (
+    STDOUT,
+    OutputFile,
+    cannot_write,
+    is_being_written,
+    is_kept,
+    is_pipe,
+    named,
+    note_on_left,
+)
 
 
 class RecordingError(OSError):
@@ -187,7 +196,7 @@ class FileRecorder:
         silenced = audio is not None and self._audio_track is None
         held = encoding.pipe_format or path.suffix
         self.notes: Sequence[str] = (
-            *(f"{left} is left of an earlier run that could not end" for left in self._file.left_behind),
+            *map(note_on_left, self._file.left_behind),
             *self._video.format.notes,
             *((f"{held} holds no times: frames are repeated to be {track.rate} a second",) if self._repeats else ()),
             *(() if self._copied is None else self._copied.left_out),
@@ -261,7 +270,7 @@ class FileRecorder:
         try:
             if self._copied is not None and packet.dts is not None:
                 self._copied.mux_until(packet.dts * self._track.time_base)
-            self._container.mux(packet)
+            self._mux([packet])
         except (av.error.FFmpegError, OSError) as exc:
             raise self._abandon(exc) from exc
         self.frame_count += 1
@@ -331,7 +340,7 @@ class FileRecorder:
 
     def _mux(self, packets: Sequence[Packet]) -> None:
         for packet in packets:
-            self._container.mux(packet)
+            (self._copied or self._container).mux(packet)
 
     def _abandon(self, exc: BaseException) -> RecordingError:
         """Closes the file, since a muxer that has failed crashes if it is used again; returns what to raise."""

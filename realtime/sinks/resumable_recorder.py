@@ -21,6 +21,7 @@ import av.error
 from realtime.frames import ClipRange, Frame, Pixels
 from realtime.media.encoders import CONTAINERS, Encoding, encoder_for
 from realtime.media.video_encoder import Packet, VideoTrack
+from realtime.sinks.output_file import left_behind, note_on_left
 from realtime.sinks.recorder import FileRecorder, Recording, RecordingError, open_video_encoder
 from realtime.sinks.segments import SegmentFolder
 from styles.support.atomic_file import move_into_place
@@ -77,7 +78,7 @@ class ResumableRecorder:
         self.damage: Sequence[str] = ()
         try:
             with self._recorder() as recorder:  # thrown away: it reports now, and not in hours, what cannot be written
-                self.notes = (*self._folder.notes, *recorder.notes)
+                self.notes = (*map(note_on_left, left_behind(path)), *self._folder.notes, *recorder.notes)
         except BaseException:
             self._let_go()
             raise
@@ -92,7 +93,6 @@ class ResumableRecorder:
             if kind is None:
                 self._end_segment()
                 self._join()
-                self._folder.remove()
             elif self._segment is not None:
                 self._segment.abandon()
         finally:
@@ -101,13 +101,14 @@ class ResumableRecorder:
     @property
     def kept(self) -> Path | None:
         """The folder of what is painted, None if there is nothing that could be continued."""
-        return self.folder if self._folder.count and self.recording is None else None
+        return self.folder if self._folder.count and self.recording is None and self.folder.is_dir() else None
 
     def _let_go(self) -> None:
-        if self._folder.count:
-            self._folder.release()
-        else:
+        """Keeps the segments for the next run if there are any and they are needed."""
+        if self.kept is None:
             self._folder.remove()
+        else:
+            self._folder.release()
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Adds a frame; a segment that is full is saved at once.

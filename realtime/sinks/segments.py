@@ -133,10 +133,10 @@ class SegmentFolder:
 
     def remove(self) -> None:
         """Removes the segments, and the folder if nobody else has put anything into it."""
-        for file in self.path.iterdir():
-            if _OUR_FILES.fullmatch(file.name):
-                file.unlink()
         with suppress(OSError):
+            for file in self.path.iterdir():
+                if _OUR_FILES.fullmatch(file.name):
+                    file.unlink()
             self.path.rmdir()
         self.release()
 

@@ -27,7 +27,7 @@ from realtime.media.color import (
     presentation_of,
     scaled_aspect,
 )
-from realtime.media.continuous_clock import ContinuousClock
+from realtime.media.continuous_clock import clock_of
 from realtime.media.decoding import (
     SourceError,
     demuxed,
@@ -38,15 +38,19 @@ from realtime.media.decoding import (
     reason_of,
     timed_streams,
 )
+from realtime.media.free_memory import shortage
 from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files, sequence_url
 from realtime.media.pipe import STDIN, Pipe, as_file, is_piped
 from realtime.media.rates import clock_for
+from realtime.media.stated_size import is_cut_off
 from realtime.sources.base import BaseSource, SourceInfo
 
 # FFmpeg takes any text file with these formats' suffixes for drawings made of characters.
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 # A file may end this much before its announced end: the duration of the last frame is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
+# Formats whose header says how long the file is. Of others FFmpeg guesses it by their size.
+_STATE_THEIR_DURATION = ("flv", "matroska")
 # Reading gives up after this many failures in a row; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # Seeking goes by the order of decoding, so it may end at a key frame that is shown too late: then it aims this much
@@ -54,6 +58,8 @@ _MAX_BAD_READS = 16
 _SEEK_MARGINS_S = (0, 1, 4, 16, 64)
 # Packets that are held until the last key frame before the beginning is known.
 _MAX_HELD = 20_000
+# What a pixel takes while a frame is read: as it is decoded, as RGB, upright, and with what the decoder keeps.
+_BYTES_A_PIXEL = 3 + 3 + 3 + 3
 # Said when a pipe cannot be read.
 _PIPEABLE = "a pipe can carry e.g. MPEG-TS, Matroska or NUT; what FFmpeg has to seek in must be a file"
 # Frames per second of an image sequence, which does not say.
@@ -114,8 +120,11 @@ class VideoFile(BaseSource):
         self._pipe = _open_pipe(path, self._name) if is_piped(path) else None
         self._container = _open_file(self._path, rate) if self._pipe is None else _open_piped(self._pipe, self._name)
         self._video = open_video_stream(self._container, self._name, live=False)
+        self._check_memory()
         self._rate = frame_rate(self._video)
         self._promised_end_s = _matroska_end_s(self._container, self._video)
+        # of any track that is read, on the clock of the file
+        self._latest_s = Fraction(0)
         self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
         self._first_packet = b""
         self._seek()
@@ -174,6 +183,13 @@ class VideoFile(BaseSource):
             # a file that hangs is still being read by its thread, and FFmpeg would crash
             return
         self._container.close()
+
+    def _check_memory(self) -> None:
+        """Raises SourceError before a frame is decoded for which there is no memory."""
+        width, height = self._video.codec_context.width, self._video.codec_context.height
+        if short := shortage(width * height * _BYTES_A_PIXEL):
+            self._container.close()
+            raise SourceError(f"{self._name} does not fit into memory: for frames of {width}x{height} {short}")
 
     def _clip(self) -> ClipRange:
         start_s, end_s = self._reading.start_s, self._reading.end_s
@@ -270,13 +286,14 @@ class VideoFile(BaseSource):
     def _packets(self) -> Iterator[Any]:
         """Yields the packets of the video, and continues behind damaged places."""
         failures = 0
-        clock = ContinuousClock(closes_gaps=has_free_clock(self._container))
+        clock = clock_of(self._container)
         streams = {stream.index: stream for stream in (self._video, *timed_streams(self._container))}
         while failures < _MAX_BAD_READS:
             try:
                 for packet in demuxed(self._container, *streams.values()):
                     failures = 0
                     clock.move(packet)
+                    self._latest_s = max(self._latest_s, _end_s(packet))
                     if packet.stream is self._video:
                         yield packet
                 return
@@ -301,13 +318,18 @@ class VideoFile(BaseSource):
         damaged = f"{self._name} is damaged or cut off: only {self._count}"
         whole = self._reading.start_s is None and self._reading.end_s is None
         # an AVI also counts frames that were left out
-        counted = self._container.format.name != "avi" or (self._pipe is None and _is_cut_avi(self._path))
+        is_cut = self._pipe is None and self._path.is_file() and is_cut_off(self._path, self._container.format.name)
+        counted = self._container.format.name != "avi" or is_cut
         promised = self._promised_frames() - self._hidden if counted else 0
         if whole and self._count < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
         if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
             times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"
             return f"{damaged} frames, {times}, could be read{trouble}"
+        if whole and is_cut:
+            return f"{damaged} frames could be read, and then the file ends too early"
+        if whole and self._latest_s + _END_TOLERANCE_S < (stated_s := _stated_end_s(self._container)):
+            return f"{damaged} frames, {float(self._latest_s):.1f} of {float(stated_s):.1f} s, could be read{trouble}"
         return f"{damaged} frames could be read{trouble}" if trouble else None
 
     def _promised_frames(self) -> int:
@@ -427,16 +449,15 @@ def _checked(container: Any, name: str) -> Any:
     return container
 
 
+def _end_s(packet: Any) -> Fraction:
+    """Returns when what is in a packet ends, in seconds of the file's clock; 0 if it does not say."""
+    times = [time for time in (packet.pts, packet.dts) if time is not None]
+    return Fraction((max(times) + (packet.duration or 0)) * packet.time_base) if times else Fraction(0)
+
+
 def _count_from_duration(stream: Any, rate: Fraction, end_s: Fraction | None) -> int | None:
     duration_s = stream.duration * stream.time_base if stream.duration and stream.time_base else end_s
     return max(1, round(duration_s * rate)) if duration_s else None
-
-
-def _is_cut_avi(path: Path) -> bool:
-    """Returns whether an AVI is shorter than its first chunk says (RIFF: four letters, then the size)."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    return path.stat().st_size < len(head) + int.from_bytes(head[4:], "little")
 
 
 def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
@@ -449,3 +470,11 @@ def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
     # with several streams it is the duration of the longest, which may be the audio
     alone = len(container.streams) == 1 and container.duration
     return Fraction(container.duration, av.time_base) if alone else None
+
+
+def _stated_end_s(container: Any) -> Fraction:
+    """Returns when the longest track of a file ends by its own account, in seconds; 0 if its format does not say."""
+    # subtitles, which are not read here, may last longer
+    unread = container.streams.subtitles or container.streams.data
+    says = not unread and any(name in container.format.name for name in _STATE_THEIR_DURATION)
+    return Fraction(container.duration, av.time_base) if says and container.duration else Fraction(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
 from realtime.stylize.loaded_style import LoadedStyle
-from realtime.stylize.pipeline import NetPipeline, scaled
+from realtime.stylize.pipeline import MIN_SIDE, NetPipeline, padded, padded_size, scaled
 from realtime.stylize.tiled import paint_in_bands
 
 # Painting a picture of more pixels as a whole would take too much memory.
@@ -86,8 +87,10 @@ class PhotoPainter:
 
     def _painted(self, pixels: Pixels, style: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
         height, width = pixels.shape[:2]
-        if width * height > MOST_PIXELS_WHOLE:
-            return self._painted_in_bands(pixels, style, report)
+        # a line of pixels becomes a stripe when it is extended for the net
+        if math.prod(padded_size(style.net, (width, height))) > MOST_PIXELS_WHOLE:
+            extended = padded(pixels, style.net.size_multiple) if min(width, height) < MIN_SIDE else pixels
+            return self._painted_in_bands(extended, style, report)[:height, :width]
         self._sizes.add((width, height))
         if len(self._sizes) > _MOST_PAINTERS:
             self.close()

@@ -161,9 +161,9 @@ class NetPipeline:
         if size != frame.size:
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         painter = self.painter(style.net, size)
-        padded = _pad(pixels, style.net.size_multiple)
-        painter.start(padded, style.vector)
-        return _Layer(pixels, painter, share, exact=padded is frame.pixels)
+        extended = padded(pixels, style.net.size_multiple)
+        painter.start(extended, style.vector)
+        return _Layer(pixels, painter, share, exact=extended is frame.pixels)
 
     @property
     def blender(self) -> Blender | None:
@@ -238,7 +238,7 @@ def _padded(side: int, multiple: int) -> int:
     return max(-(-side // multiple) * multiple, -(-MIN_SIDE // multiple) * multiple)
 
 
-def _pad(pixels: Pixels, multiple: int) -> Pixels:
+def padded(pixels: Pixels, multiple: int) -> Pixels:
     """Returns the pixels, continued as a mirror image at the right and the bottom up to a size that the net takes."""
     height, width = pixels.shape[:2]
     right, bottom = _padded(width, multiple) - width, _padded(height, multiple) - height

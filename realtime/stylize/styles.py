@@ -37,6 +37,7 @@ from styles.registry import (
     user_folder,
     user_pack,
 )
+from styles.support.readers import quoted
 from styles.weights import WeightsError, holds_picture, load_network, load_style, picture_bytes, read_network_config
 
 DEFAULT_STYLE = "wreck"
@@ -44,6 +45,8 @@ DEFAULT_STYLE = "wreck"
 _NOT_PAINTABLE = (StyleMismatchError, UnknownStyleError, WeightsError, OnnxFileError, NoExporterError, OSError)
 # A graph from elsewhere does not say what its sizes must be multiples of; the article's net halves the frame twice.
 _FOREIGN_SIZE_MULTIPLE = 4
+# What a graph takes is named as far as a person reads it.
+_MOST_NAMED = 4
 
 Report = Callable[[str], None]
 
@@ -434,7 +437,7 @@ def _foreign_style(onnx: Path) -> LoadedStyle:
         raise OnnxFileError(f"{onnx} has no style of its own; choose one of its styles by name")
     if inputs != [FRAME]:
         raise OnnxFileError(
-            f"{onnx} takes {', '.join(map(repr, inputs)) or 'nothing'}; "
+            f"{onnx} takes {', '.join(map(quoted, inputs[:_MOST_NAMED])) or 'nothing'}; "
             f"expected one input {FRAME!r}, 1 x height x width x 3 uint8"
         )
     net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))

@@ -47,10 +47,11 @@ def _known(find: Callable[[], Path], name: str) -> Path:
 @functools.cache
 def _temporary() -> Path:
     """Returns a folder in the temporary one that belongs to this user alone."""
-    folder = Path(tempfile.gettempdir()) / f"{_APP}-{os.getuid() if hasattr(os, 'getuid') else ''}"
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"{_APP}-{user}"
     with suppress(OSError):  # somebody else may have been here first
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == user:
             return folder
     return Path(tempfile.mkdtemp(prefix=f"{_APP}-"))

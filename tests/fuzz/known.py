@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 from tests.fuzz.contract import Known
 
-KNOWN: Sequence[Known] = (
-    Known("half-written", "", "", "the output is written under its own name, so a failure leaves half of it there"),
-    Known(
-        "unclear complaint", "", r"stopped after \d+ frames: Invalid argument", "times that step back end the output"
-    ),
-    Known("hang", "ts", "", "--fps fills a leap of the clock with hours of one frame", always=False),
-)
+KNOWN: Sequence[Known] = ()
 
 # Seed and index of cases that broke the contract once; they run with every test.
 EXAMPLES: Sequence[tuple[int, int]] = (
@@ -31,4 +25,13 @@ EXAMPLES: Sequence[tuple[int, int]] = (
     (5, 2011),
     (5, 2561),
     (5, 3243),
+    (11, 4),
+    (11, 60),
+    (11, 411),
+    (11, 698),
+    (11, 1417),
+    (12, 438),
+    (12, 473),
+    (12, 1135),
+    (12, 1450),
 )

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
+from styles.support.file_lock import PathLock
 from tests.conftest import ROOT
 from tests.fuzz.command import command, environment_in
 from tests.realtime.clips import cut_off, noisy, write_clip
@@ -307,6 +309,18 @@ def test_sound_that_was_damaged_is_reported(shared: Path, identity: Path, nst_li
     assert re.search(r"^\S+damaged-sound\.ts: 1 damaged packet of audio aac left out \(.*\)$", told.err, re.MULTILINE)
 
 
+def test_photos_whose_folder_vanishes_are_errors_of_the_output(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(300):
+        Image.new("RGB", (400, 300)).save(tmp_path / "in" / f"{number:03}.jpg")
+    painting = start("-i", "in", "-o", "out", "--workers", 1)
+    painting.wait_for("out")
+    shutil.rmtree(tmp_path / "out")
+    told = painting.end()
+    assert told.code == 1
+    assert "cannot write out/" in told.err
+
+
 # two processes -------------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +348,17 @@ def test_two_processes_do_not_paint_into_one_folder(film: Path, tmp_path: Path, 
     assert (told.code, told.complaint) == (2, "nst-live: cannot write into out: another process is painting into it")
     assert painting.end().code == 0
     assert frames_in(tmp_path / "out" / "film.mp4") == 2000
+
+
+def test_two_processes_do_not_paint_one_photo(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "photo.png")
+    lock = PathLock(tmp_path / "painted.partial.png")
+    told = nst_live("-i", "photo.png", "-o", "painted.png", "--style", identity)
+    assert told.code == 2
+    assert told.complaint.startswith("nst-live: cannot write painted.png: another process is writing it")
+    lock.release()
+    assert nst_live("-i", "photo.png", "-o", "painted.png", "--style", identity).code == 0
+    assert sorted(path.name for path in tmp_path.glob("p*")) == ["painted.png", "photo.png"]
 
 
 def test_two_shows_without_a_screen_choose_different_names(tmp_path: Path, start: Start) -> None:
@@ -419,6 +444,24 @@ def test_what_does_not_go_with_a_pipe_is_refused(
     told = nst_live("-i", clip, *options)
     assert told.code == 2
     assert words in told.complaint
+
+
+def test_a_device_without_a_format_in_its_name_is_a_pipe(clip: Path, identity: Path, nst_live: NstLive) -> None:
+    for more in ((), ("--format", "raw")):
+        told = nst_live("-i", clip, "-o", "/dev/null", "--style", identity, *more)
+        assert (told.code, "painted 50 frames into /dev/null" in told.err) == (0, True), told.err
+    told = nst_live("-i", clip, "-o", "/dev/full", "--style", identity)
+    assert told.code == 1
+    assert re.search("the disk is full|No space left", told.complaint)
+
+
+def test_ctrl_c_ends_the_wait_for_a_reader(clip: Path, tmp_path: Path, start: Start) -> None:
+    os.mkfifo(tmp_path / "pipe.mkv")
+    painting = start("-i", clip, "-o", "pipe.mkv")
+    assert painting.process.stderr is not None
+    assert "backend" in painting.process.stderr.readline()
+    time.sleep(1)  # it opens the pipe now
+    assert painting.end(signal.SIGINT).code == 130
 
 
 def test_a_terminal_is_no_pipe(clip: Path, tmp_path: Path) -> None:

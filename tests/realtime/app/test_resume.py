@@ -189,6 +189,13 @@ def test_what_cannot_be_continued_alike_is_begun_again(tmp_path: Path) -> None:
         raise StoppedInTheMiddleError
 
 
+def test_what_a_run_without_segments_has_left_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.partial.mp4").write_bytes(b"left")
+    with open_segmented(tmp_path / "a.mp4") as recorder:
+        assert list(recorder.notes) == [f"{tmp_path / 'a.partial.mp4'} is left of an earlier run that could not end"]
+    assert (tmp_path / "a.partial.mp4").read_bytes() == b"left"
+
+
 def test_what_somebody_else_has_put_into_the_folder_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     (record_and_stop(path, 50).folder / "notes.txt").write_text("mine")

@@ -112,6 +112,7 @@ PLAIN = ("-o", "painted.mp4", "--no-window")
         ("--encoder", URL),
         ("--size", URL),
         ("--camera", "0", "-i", URL),
+        ("--camera", URL),
         ("-o", "painted.mp4", URL),
         ("-i", "test", "-o", URL),
         ("--style", URL, "-i", "test", *PLAIN),

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -119,6 +120,19 @@ def test_what_reads_an_input_twice_does_not_go_with_a_pipe(option: str, fifo: Pa
     assert f"{option} does not go with a pipe" in told.complaint
 
 
+def wait_until_it_reads(pid: int) -> None:
+    """Waits until a process has opened its standard input once more."""
+    deadline_s = time.monotonic() + 60
+    while time.monotonic() < deadline_s:
+        with suppress(FileNotFoundError):  # it has closed one meanwhile
+            files = [link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir()]
+            if files.count(Path(f"/proc/{pid}/fd/0").readlink()) > 1:
+                return
+        time.sleep(0.1)
+    pytest.fail("it does not read its standard input")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process has opened is seen as on Linux")
 @pytest.mark.parametrize("begun", [False, True], ids=["before the first byte", "in the middle"])
 def test_ctrl_c_ends_waiting_for_a_pipe(
     begun: bool, film: Path, tmp_path: Path, identity: Path, environment: Mapping[str, str]
@@ -132,7 +146,9 @@ def test_ctrl_c_ends_waiting_for_a_pipe(
             program.stdin.write(film.read_bytes())
             program.stdin.flush()
             assert b"backend" in program.stderr.readline()
-        time.sleep(3)
+        else:
+            wait_until_it_reads(program.pid)
+        time.sleep(1)
         program.send_signal(signal.SIGINT)
         printed = program.stderr.read().decode()
         assert program.wait(30) == 130, printed
