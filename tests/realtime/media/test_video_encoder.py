@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
-from realtime.frames import Frame, Pixels, Size
-from realtime.media.encoders import Encoding, encoder_options
+from realtime.frames import Frame, Pixels, Presentation, Size
+from realtime.media.color import FromRgb, encoded_format
+from realtime.media.encoders import ENCODERS, Encoding, encoder_options
 from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
 from realtime.sinks.recorder import FileRecorder
 from realtime.sinks.replay import Replay
@@ -35,7 +41,7 @@ def as_replay(path: Path, pixels: Pixels, size: Size) -> None:
 def as_stream(path: Path, pixels: Pixels, size: Size) -> None:
     with av.open(str(path), "w", format="mpegts") as container:
         track, encoding = VideoTrack(size, RATE, MILLISECOND, live=True), Encoding(low_latency=True, bit_rate=4_000_000)
-        video = VideoEncoder(container, "libx264", track, encoding, exact=False)
+        video = VideoEncoder(container, "libx264", track, encoding)
         for packet in [*video.encode(pixels, Frame(pixels, 0, 0.0)), *video.flush()]:
             container.mux(packet)
 
@@ -73,3 +79,33 @@ def test_live_frames_are_stamped_from_the_first_one_on(tmp_path: Path) -> None:
             times.append(video.last_pts)
         container.mux(list(video.flush()))
     assert times == [0, 40, 41, 42, 1500]
+
+
+def samples(frame: av.VideoFrame) -> list[NDArray[np.int64]]:
+    """Returns the planes of a frame."""
+    planes: Sequence[Any] = frame.planes
+    rows = [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size) for plane in planes]
+    return [row[:, : plane.width].astype(int) for row, plane in zip(rows, planes, strict=True)]
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 47), (1280, 720)])
+def test_what_encoders_take_is_what_swscale_makes_to_a_level(size: Size) -> None:
+    soft = cv2.resize(np.random.default_rng(0).uniform(0, 255, (9, 16, 3)).astype(np.float32), size)
+    pixels = soft.astype(np.uint8)
+    encoded = encoded_format(replace(ENCODERS["libx264"], even=False), size, Presentation())
+    frame = FromRgb(encoded)(pixels)
+    assert (frame.width, frame.height, frame.colorspace, frame.color_range) == (*size, encoded.matrix, ColorRange.MPEG)
+    wanted = VideoReformatter().reformat(
+        # swscale stretches odd sides
+        av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(pixels[: size[1] // 2 * 2, : size[0] // 2 * 2]), format="rgb24"
+        ),
+        format="yuv420p",
+        dst_colorspace={BT709: Colorspace.ITU709, BT601: Colorspace.ITU601}[encoded.matrix],
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP,
+    )
+    for ours, theirs in zip(samples(frame), samples(wanted), strict=True):
+        difference = np.abs(ours[: theirs.shape[0], : theirs.shape[1]] - theirs)
+        assert difference.max() <= 2
+        assert difference.mean() < 0.4
