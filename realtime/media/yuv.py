@@ -20,7 +20,7 @@ _PIXEL_FORMAT = "yuv420p"
 class ToYuv420:
     """Turns H x W x 3 uint8 RGB into frames of yuv420p in limited range, rounded to the nearest level.
 
-    A chroma sample is the mean of its four pixels.
+    A chroma sample is the mean of its four pixels, if both sides are even.
 
     Args:
         matrix: color matrix, 1 (BT.709) or 6 (BT.601).
@@ -51,8 +51,7 @@ def _coefficients(red: float, blue: float) -> NDArray[np.float32]:
 
 def _halved(plane: Any) -> Any:
     height, width = plane.shape
-    if height % 2 or width % 2:
-        plane = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    # an odd side is stretched a little, as swscale does in both directions
     return cv2.resize(plane, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
 
 
