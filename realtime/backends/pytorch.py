@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from realtime.frames import Pixels
 
 if TYPE_CHECKING:
     import torch
+
+    from realtime.backends.fused_net import FusedNet
 
 # Recording a graph begins with waiting for the whole device, which no other recording of this process outlives.
 _RECORDING = threading.Lock()
@@ -123,30 +126,114 @@ class TorchDevice:
 
 
 class TorchNet:
-    """The net in FP16, channels last, but for its first convolution and norm statistics; a CUDA graph if it can be."""
+    """The net in FP16, channels last, but for its first convolution and norm statistics; a CUDA graph if it can be.
 
-    def __init__(self, weights: Path) -> None:
+    With the first frame it begins to compile what is between the convolutions into a few kernels, and goes on with
+    them once they are ready.
+
+    Args:
+        weights: of the net.
+        fuses: whether it does that.
+    """
+
+    def __init__(self, weights: Path, *, fuses: bool = True) -> None:
         import torch
 
         from build_engines.onnx.pixel_net import pixel_net_from_weights
 
+        self._torch = torch
         net = pixel_net_from_weights(weights)
         self.style_size = 0 if net.style is not None else net.net.style_size
         net.halve()
         net.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._net = net.cuda()
         self._recorder = _Recorder()
+        self._slots: list[_TorchSlot] = []
+        self._fuses, self._fusing = fuses, threading.Thread(target=self._fuse, name="fusing", daemon=True)
+        self._closing = threading.Event()
         self.queue = self._recorder.queue
         self.description = f"pytorch cuda f16, {torch.cuda.get_device_name()}"
 
     def prepare(self, frame: torch.Tensor, style: torch.Tensor | None, painted: torch.Tensor) -> Launch:
-        launch, failure = self._recorder.record(lambda: painted.copy_(self._net(frame[None], style)[0]))
+        def paint() -> None:
+            painted.copy_(self._net(frame[None], style)[0])
+
+        self._recorder.warm_up(paint)
+        launch, failure = self._recorder.record(paint)
         if failure and "no CUDA graph" not in self.description:
             self.description += f" (no CUDA graph: {failure})"
-        return launch
+        slot = _TorchSlot(frame, style, painted, launch)
+        self._slots.append(slot)
+
+        def launch_slot() -> None:
+            slot.launch()
+            self._begin_fusing()
+
+        return launch_slot
+
+    def settle(self) -> None:
+        """Waits until the kernels are compiled and used, or not to be used."""
+        self._begin_fusing()
+        if self._fusing.ident is not None:
+            self._fusing.join()
 
     def close(self) -> None:
+        self._closing.set()
+        if self._fusing.ident is not None:
+            self._fusing.join()
+        self._slots.clear()
         del self._net
+
+    def _begin_fusing(self) -> None:
+        if self._fuses and self._fusing.ident is None:
+            self._fusing.start()
+
+    def _fuse(self) -> None:
+        """Replaces what the slots launch by the fused net, if it can be compiled here and paints the same."""
+        torch = self._torch
+        try:
+            from realtime.backends.fused_net import FusedNet
+
+            with torch.cuda.device(0), torch.inference_mode():
+                fused, recorder = FusedNet(self._net, self._closing.is_set), _Recorder()
+                self._compare(fused, recorder)
+                launches = [recorder.record(slot.painting_by(fused)) for slot in self._slots]
+            if any(failure for _, failure in launches):
+                raise RuntimeError(next(failure for _, failure in launches if failure))
+        except Exception as exc:  # whatever a compiler raises: the net paints on as it does
+            self.description += f" (not fused: {_first_line(exc)})"
+            return
+        for slot, (launch, _) in zip(self._slots, launches, strict=True):
+            # they go on the queue of the net, behind the frames that are in flight
+            slot.launch = self._recorder.on_queue(launch)
+        self.description += ", fused"
+
+    def _compare(self, fused: FusedNet, recorder: _Recorder) -> None:
+        """Compiles the fused net by painting a drawn frame; raises RuntimeError if it paints something else."""
+        from build_engines.quality import FLOOR_DB, psnr_db, sample_frames
+
+        torch, slot = self._torch, self._slots[0]
+        height, width, _ = slot.frame.shape
+        frame = torch.from_numpy(sample_frames(width, height)[0]).cuda()
+        style = None if slot.style is None else self._net.net.plain_style().cuda()
+        painted = torch.empty_like(frame)
+        recorder.warm_up(lambda: fused.paint(frame, style, painted))
+        quality = psnr_db(painted.cpu().numpy(), self._net(frame[None], style)[0].cpu().numpy())
+        if quality < FLOOR_DB:
+            raise RuntimeError(f"it paints something else, {quality:.0f} dB")
+
+
+@dataclass
+class _TorchSlot:
+    """The buffers of a slot, and what paints from and into them."""
+
+    frame: torch.Tensor
+    style: torch.Tensor | None
+    painted: torch.Tensor
+    launch: Launch
+
+    def painting_by(self, fused: FusedNet) -> Callable[[], None]:
+        return lambda: fused.paint(self.frame, self.style, self.painted)
 
 
 class TorchBlend:
@@ -166,6 +253,7 @@ class TorchBlend:
             buffers[SHOWN].copy_(shown[0])
             buffers[MIXED].copy_(mixed[0])
 
+        self._recorder.warm_up(blend)
         return self._recorder.record(blend)[0]
 
     def close(self) -> None:
@@ -186,17 +274,15 @@ class _Recorder:
         self.queue = torch.cuda.Stream(priority=priority)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
 
-    def record(self, work: Callable[[], object]) -> tuple[Launch, str]:
-        """Returns a call that enqueues the work, and why it is not a graph, '' if it is."""
-        torch = self._torch
-
-        def enqueue() -> None:
-            with torch.cuda.stream(self.queue), torch.inference_mode():
-                work()
-
+    def warm_up(self, work: Callable[[], object]) -> None:
+        """Does the work a few times, and waits for it."""
         for _ in range(3):  # cuDNN chooses its kernels in the first runs
-            enqueue()
+            self._enqueue(work)
         self.queue.synchronize()
+
+    def record(self, work: Callable[[], object]) -> tuple[Launch, str]:
+        """Returns a call that enqueues work that was done before, and why it is not a graph, '' if it is."""
+        torch = self._torch
         graph = torch.cuda.CUDAGraph()
         try:
             with (
@@ -206,10 +292,22 @@ class _Recorder:
             ):
                 work()
         except RuntimeError as exc:
-            return enqueue, str(exc).splitlines()[0]
+            return lambda: self._enqueue(work), _first_line(exc)
+        return self.on_queue(graph.replay), ""
 
-        def replay() -> None:
-            with torch.cuda.stream(self.queue):
-                graph.replay()
+    def on_queue(self, launch: Launch) -> Launch:
+        """Returns a call that launches on this queue."""
 
-        return replay, ""
+        def launch_here() -> None:
+            with self._torch.cuda.stream(self.queue):
+                launch()
+
+        return launch_here
+
+    def _enqueue(self, work: Callable[[], object]) -> None:
+        with self._torch.cuda.stream(self.queue), self._torch.inference_mode():
+            work()
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).splitlines() or [type(exc).__name__])[0]

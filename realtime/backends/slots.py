@@ -85,6 +85,10 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         self._is_blending = False
         return self._finish(self._download)
 
+    def settle(self) -> None:
+        """Waits until frames are painted as fast as they will be."""
+        self._net.settle()
+
     def close(self) -> None:
         if self._closed:
             return

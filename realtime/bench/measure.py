@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime.backends import Painter, choose_backend
+from realtime.backends.slots import SlotPainter
 from realtime.bench.files import file_rate
 from realtime.bench.loop import (
     TimedScene,
@@ -137,6 +138,8 @@ def machine() -> dict[str, str]:
 def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: BenchPlan) -> Report:
     first_frame_s = plan.first_frame_s(size)
     painter = stylizer.painter(style.net, size)
+    if isinstance(painter, SlotPainter):
+        painter.settle()
     with ExitStack() as stack:
         contenders = _contenders(stylizer, style, size, stack)
         if plan.file is not None:
