@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime.backends import Painter, choose_backend
-from realtime.backends.slots import SlotPainter
 from realtime.bench.files import file_rate
 from realtime.bench.loop import (
     TimedScene,
@@ -28,7 +27,7 @@ from realtime.bench.loop import (
     spinning_process,
 )
 from realtime.bench.peers import PEERS, PeerUnavailableError
-from realtime.bench.rounds import Contender, Rate, interleave, median_ratio, rate_of
+from realtime.bench.rounds import Contender, Rate, interleave, median_ratio, rate_of, settled
 from realtime.frames import Size
 from realtime.media.encoders import Encoding
 from realtime.sources.scene import SCENE_RATE
@@ -137,9 +136,7 @@ def machine() -> dict[str, str]:
 
 def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: BenchPlan) -> Report:
     first_frame_s = plan.first_frame_s(size)
-    painter = stylizer.painter(style.net, size)
-    if isinstance(painter, SlotPainter):
-        painter.settle()
+    painter = settled(stylizer.painter(style.net, size))
     with ExitStack() as stack:
         contenders = _contenders(stylizer, style, size, stack)
         if plan.file is not None:
