@@ -80,13 +80,16 @@ class Painter(Protocol):
     """A net that is loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
 
     Frames and results are H x W x 3 uint8 RGB. The caller may keep a result: no later frame writes into it. A frame
-    must not be changed between its start and its finish. `description` says what paints, in a few words. `blender`
-    finishes frames in place of `finish` if paintings are to be blended; it is None if that is left to the processor.
+    must not be changed between its start and its finish. `blender` finishes frames in place of `finish` if paintings
+    are to be blended; it is None if that is left to the processor.
     """
 
     depth: int
-    description: str
     blender: Blender | None
+
+    @property
+    def description(self) -> str:
+        """What paints, in a few words; more of it may be known later."""
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         """Starts to paint a frame.

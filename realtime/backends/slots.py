@@ -62,8 +62,11 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
                 self._idle.extend(self._slot() for _ in range(depth))
                 if blend is not None:
                     self._prepare_blending(blend, (width, height))
-            self.description = net.description
             undo.pop_all()
+
+    @property
+    def description(self) -> str:
+        return self._net.description
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         if frame.shape != self._shape or frame.dtype != np.uint8:
