@@ -2,7 +2,8 @@
 # make test   everything the tests need, then all tests
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
-# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines
+# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then
+#                  python -m tests.gpu.table gpu-check.json prints the table for docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
 # On a machine without an NVIDIA card the CPU build is enough; see docs/install.md.

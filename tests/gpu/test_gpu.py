@@ -12,7 +12,7 @@ import pytest
 
 from build_engines.doctor import no_tensorrt_reason
 from build_engines.onnx.options import Statistics
-from build_engines.quality import FLOOR_DB, fp32_reference, psnr_db, sample_frames
+from build_engines.quality import FLOOR_DB, psnr_db, sample_frames
 from build_engines.tensorrt.engines import BuildSource, styles_of
 from realtime.backends import Backend, Net
 from realtime.backends.slots import SlotPainter
@@ -23,6 +23,7 @@ from realtime.stylize.stylizer import FrameStylizer, Look
 from styles.registry import list_networks
 from tests.gpu.conftest import need
 from tests.gpu.contestants import built_engine, pytorch_painter, tensorrt_painter
+from tests.gpu.reference import samples
 
 pytestmark = pytest.mark.needs_gpu
 SIZES = [(328, 248), (648, 360), (640, 480)]
@@ -57,18 +58,15 @@ def test_frames_in_flight_are_those_of_fp32_pytorch_each_in_its_style(
     net: str, size: tuple[int, int], open_painter: OpenPainter
 ) -> None:
     weights = list_networks()[net]
-    exact, painter = fp32_reference(weights)[1], open_painter(weights, size)
-    jobs = [
-        (frame, vector) for vector in styles_of(BuildSource(net, weights)).values() for frame in sample_frames(*size)
-    ]
+    wanted, painter = samples(weights, size), open_painter(weights, size)
     results = []
-    for number, (frame, vector) in enumerate(jobs):  # the style changes while earlier frames are in flight
+    for number, sample in enumerate(wanted):  # the style changes while earlier frames are in flight
         if number >= painter.depth:
             results.append(painter.finish())
-        painter.start(frame, vector)
-    results += [painter.finish() for _ in range(min(painter.depth, len(jobs)))]
-    for (frame, vector), painted in zip(jobs, results, strict=True):
-        assert psnr_db(painted, exact(frame, vector)) >= FLOOR_DB
+        painter.start(sample.frame, sample.vector)
+    results += [painter.finish() for _ in range(min(painter.depth, len(wanted)))]
+    for sample, painted in zip(wanted, results, strict=True):
+        assert psnr_db(painted, sample.exact) >= FLOOR_DB, sample.style
 
 
 def test_two_nets_at_once_do_not_disturb_each_other(open_painter: OpenPainter) -> None:
