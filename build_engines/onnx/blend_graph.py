@@ -25,7 +25,7 @@ from build_engines.onnx.blend import (
     blend,
 )
 from build_engines.onnx.options import BLEND_GRAPH
-from build_engines.onnx.writer import GraphWriter, model_of
+from build_engines.onnx.writer import GraphWriter
 from styles.support.atomic_file import write_atomically
 
 
@@ -48,7 +48,7 @@ def blend_graph() -> onnx.ModelProto:
         helper.make_tensor_value_info(KEPT, TensorProto.FLOAT, [1]),
     ]
     outputs = [helper.make_tensor_value_info(name, TensorProto.UINT8, picture) for name in (SHOWN, MIXED)]
-    return model_of(writer, "blend", inputs, outputs)
+    return writer.model("blend", inputs, outputs, {})
 
 
 def write_blend_graph(path: Path) -> None:

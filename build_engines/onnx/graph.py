@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from build_engines.onnx.layout import check_size, check_weights, normed_convolutions, smallest_side, style_size
-from build_engines.onnx.options import FRAME, MIDDLE_LEVEL, PAINTED, STYLE, GraphOptions
-from build_engines.onnx.writer import GraphWriter, model_of
+from build_engines.onnx.options import FRAME, MIDDLE_LEVEL, PAINTED, STYLE, WEIGHTS_SHA256, GraphOptions
+from build_engines.onnx.writer import GraphWriter
 from styles.architecture import Stage
 from styles.weights import NetworkWeights
 
@@ -57,9 +57,7 @@ def onnx_from_network(weights: NetworkWeights, options: GraphOptions | None = No
     if weights.vector is None:
         inputs.append(helper.make_tensor_value_info(STYLE, TensorProto.FLOAT, [style_size(weights.config)]))
     outputs = [helper.make_tensor_value_info(PAINTED, TensorProto.UINT8, picture)]
-    model = model_of(writer, weights.config.name, inputs, outputs)
-    helper.set_model_props(model, _metadata(weights, options))
-    return model
+    return writer.model(weights.config.name, inputs, outputs, _metadata(weights, options))
 
 
 def _metadata(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
@@ -67,7 +65,7 @@ def _metadata(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
         "network": weights.config.name,
         "size_multiple": str(weights.config.size_multiple),
         "smallest_side": str(smallest_side(weights.config)),
-        "weights_sha256": weights.sha256,
+        WEIGHTS_SHA256: weights.sha256,
         "baked": str(weights.vector is not None).lower(),
         "precision": options.precision,
         "statistics": options.statistics,
@@ -111,9 +109,8 @@ class _NetWriter(GraphWriter):
         self.styles: Mapping[str, tuple[str, str]] = {}
 
     def kernel(self, name: str, weight: NDArray[np.floating]) -> str:
-        """Adds the weights of a convolution, float16 in the file. A runtime casts them once, on loading."""
-        stored = self.constant(name, weight.astype(np.float16))
-        return stored if self.half else self.cast(stored, self.onnx_type)
+        """Adds the weights of a convolution, float16 in the file."""
+        return self.constant(name, weight.astype(np.float16)) if self.half else self.stored_as_half(name, weight)
 
     def number(self, name: str, value: float) -> str:
         return self.constant(name, np.array(value, self.type))

@@ -151,12 +151,12 @@ class Choice:
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # Left out for pictures, which come in all sizes.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
-# By speed on an NVIDIA card. Their modules have `finds_cuda()`.
-_ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # Where paintings are blended by the graph of build_engines/onnx/blend.py, on the device that paints them. On processors
 # OpenCV does it, with bytes: by a measurement (docs/lab/stabilizer.md, `python -m tools.measure_blend`) it takes a
 # fraction of the time of that graph in OpenVINO or ONNX Runtime.
 BLENDS_BY_GRAPH = ("cuda",)
+# By speed on an NVIDIA card. Their modules have `finds_cuda()`.
+_ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # A CUDA context belongs to one thread at a time.
 _THREAD_SAFE = ("openvino", "onnxruntime")
 
