@@ -2,7 +2,8 @@
 # make test   everything the tests need, then all tests
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
-# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines
+# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then
+#                  python -m tests.gpu.table gpu-check.json prints the table for docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
 # On a machine without an NVIDIA card the CPU build is enough; see docs/install.md.
@@ -55,12 +56,13 @@ $(VENV)/.live: pyproject.toml tools/apt-packages.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-# NVIDIA's builder and API are used by the tests without a GPU; --no-deps leaves out the libraries behind the API
+# NVIDIA's builder and API, and Triton, are used by the tests without a GPU; --no-deps leaves out the libraries behind
+# the API
 $(VENV)/.test: $(VENV)/.live
 	PYTHON=$(PYTHON) sh tools/apt-packages.sh test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	[ "$$(uname -sm)" != "Linux x86_64" ] || { $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		"tensorrt-rtx>=1.7" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		"tensorrt-rtx>=1.7" "triton>=3.3" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		"tensorrt-cu13-bindings>=11.4"; }
 	touch $@

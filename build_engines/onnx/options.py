@@ -13,8 +13,6 @@ FRAME, STYLE, PAINTED = "frame", "style", "painted"
 PICTURE = "picture"
 # Metadata: the checksum of the weights that a graph was written from, and of the nets that its heads belong to.
 WEIGHTS_SHA256, HEADS = "weights_sha256", "heads"
-# The blend of paintings, as blend_graph.py writes it: it comes with the package, so that onnx is not needed to use it.
-BLEND_GRAPH = Path(__file__).with_name("blend.onnx")
 # FP16 graphs subtract this from the pixels: FP16 holds the differences exactly.
 MIDDLE_LEVEL = 127.5
 
@@ -22,6 +20,8 @@ Precision = Literal["fp32", "fp16"]
 # The precision of the mean and variance of instance norms: FP32 (with a cast before and after), or the graph's own.
 # The first convolution of an FP16 graph, with its mean and variance, is always in FP32.
 Statistics = Literal["fp32", "fp16"]
+# The blend of paintings, as blend_graph.py writes it: it comes with the package, so that onnx is not needed to use it.
+BLEND_GRAPH = Path(__file__).with_name("blend.onnx")
 
 
 @dataclass(frozen=True)

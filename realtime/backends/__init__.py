@@ -82,13 +82,16 @@ class Painter(Protocol):
     """A net that is loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
 
     Frames and results are H x W x 3 uint8 RGB. The caller may keep a result: no later frame writes into it. A frame
-    must not be changed between its start and its finish. `description` says what paints, in a few words. `blender`
-    finishes frames in place of `finish` if paintings are to be blended; it is None if that is left to the processor.
+    must not be changed between its start and its finish. `blender` finishes frames in place of `finish` if paintings
+    are to be blended; it is None if that is left to the processor.
     """
 
     depth: int
-    description: str
     blender: Blender | None
+
+    @property
+    def description(self) -> str:
+        """What paints, in a few words; more of it may be known later."""
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         """Starts to paint a frame.
@@ -150,14 +153,14 @@ class Choice:
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # Left out for pictures, which come in all sizes.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
-# By speed on an NVIDIA card. Their modules have `finds_cuda()`.
-_ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # Where paintings are blended by the graph of build_engines/onnx/blend.py, on the device that paints them. On processors
 # OpenCV does it, with bytes: by a measurement (docs/lab/stabilizer.md, `python -m tools.measure_blend`) it takes a
 # fraction of the time of that graph in OpenVINO or ONNX Runtime.
 BLENDS_BY_GRAPH = ("cuda",)
 # What also runs graphs that are not nets: their modules have `open_graph(onnx)`.
 _WITH_GRAPHS = ("openvino", "onnxruntime")
+# By speed on an NVIDIA card. Their modules have `finds_cuda()`.
+_ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # A CUDA context belongs to one thread at a time.
 _THREAD_SAFE = ("openvino", "onnxruntime")
 

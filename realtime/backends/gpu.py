@@ -76,6 +76,9 @@ class GpuNet(Protocol[_Buffer_contra, Queue]):
     def prepare(self, frame: _Buffer_contra, style: _Buffer_contra | None, painted: _Buffer_contra) -> Launch:
         """Returns a call that paints from and into these buffers; it may be called again and again."""
 
+    def settle(self) -> None:
+        """Waits until the net paints as fast as it will: some are made faster while they paint."""
+
     def close(self) -> None:
         """Gives back what the net holds."""
 

@@ -62,8 +62,11 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
                 self._idle.extend(self._slot() for _ in range(depth))
                 if blend is not None:
                     self._prepare_blending(blend, (width, height))
-            self.description = net.description
             undo.pop_all()
+
+    @property
+    def description(self) -> str:
+        return self._net.description
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         if frame.shape != self._shape or frame.dtype != np.uint8:
@@ -84,6 +87,10 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
     def finish(self) -> Pixels:
         self._is_blending = False
         return self._finish(self._download)
+
+    def settle(self) -> None:
+        """Waits until frames are painted as fast as they will be."""
+        self._net.settle()
 
     def close(self) -> None:
         if self._closed:

@@ -93,6 +93,9 @@ class TensorRTNet:
             self.description += f" ({slot.no_graph_reason})"
         return lambda: self._launch(slot)
 
+    def settle(self) -> None:
+        """Nothing to wait for: an engine is as fast as it was built."""
+
     def close(self) -> None:
         for slot in self._slots:
             slot.close()

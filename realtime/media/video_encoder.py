@@ -53,7 +53,6 @@ class VideoEncoder:
         encoding: quality, preset and latency.
         key_every_s: time between key frames, in seconds. What is live keeps to it whatever its rate is at the moment;
             otherwise frames are counted.
-        exact: whether colors are rounded to the nearest level; see FromRgb.
 
     `stream` is PyAV's stream, `format` what the encoder is given, `last_pts` the time of the last frame in ticks.
 
@@ -69,14 +68,13 @@ class VideoEncoder:
         encoding: Encoding,
         *,
         key_every_s: float = 2.0,
-        exact: bool = True,
     ) -> None:
         self.format = encoded_format(ENCODERS[name], track.size, track.presentation)
         self.last_pts: int | None = None
         self._track = track
         self._started_at_s: float | None = None
         self._durations: dict[int, int] = {}
-        self._from_rgb = FromRgb(self.format, exact=exact)
+        self._from_rgb = FromRgb(self.format)
         self.stream = add_encoder(container, name, track.rate, encoder_options(name, encoding, track.rate))
         self.stream.width, self.stream.height = self.format.size
         self.stream.pix_fmt = self.format.pixel_format

@@ -66,7 +66,6 @@ class Replay:
             VideoTrack(size, rate, MILLISECOND, live=True),
             Encoding(low_latency=True),
             key_every_s=_KEY_EVERY_S,
-            exact=False,
         )
         self._container.start_encoding()
 

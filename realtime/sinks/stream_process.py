@@ -162,7 +162,6 @@ class Output:
             self.encoder,
             VideoTrack(target.size, target.rate, MILLISECOND, live=True),
             Encoding(preset=_PRESETS[self.encoder], bit_rate=target.bit_rate or usual, low_latency=True),
-            exact=False,
         )
         self._audio: LiveAudioTrack | None = None
         if target.audio_late_s is not None or service.silence:

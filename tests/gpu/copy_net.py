@@ -35,6 +35,9 @@ class CopyNet:
         self._graphs.append(CudaGraph(self._libcuda, self.queue.handle, copy))
         return self._graphs[-1].launch
 
+    def settle(self) -> None:
+        """Nothing to wait for."""
+
     def close(self) -> None:
         for graph in self._graphs:
             graph.close()

@@ -55,19 +55,20 @@ def noisy(picture: Pixels, seed: int, sigma: float = 3.0) -> Pixels:
 
 
 class Steady:
-    """A stabilizer with frames and paintings of its own; `blender` blends them, None for OpenCV."""
+    """A stabilizer with frames and paintings of its own, which are blended by the graph or in OpenCV."""
 
     def __init__(self, by_graph: bool) -> None:
+        self.by_graph = by_graph
         self.motion, self._stabilizer = MotionEstimator(), Stabilizer()
         self._painted: deque[onnxruntime.OrtValue] = deque()
         session = onnxruntime.InferenceSession(str(BLEND_GRAPH), providers=["CPUExecutionProvider"])
-        self._blender = OnnxBlender(session, self._painted.popleft, "cpu") if by_graph else None
+        self._blender = OnnxBlender(session, self._painted.popleft, "cpu")
 
     def watch(self, frame: Pixels, style: str = "style", dial: float = 1.0) -> SceneMotion:
         return self.motion.watch(frame, style, dial)
 
     def blend(self, painting: Pixels, motion: SceneMotion) -> Pixels:
-        if self._blender is None:
+        if not self.by_graph:
             return self._stabilizer.blend(painting, motion)
         self._painted.append(onnxruntime.OrtValue.ortvalue_from_numpy(painting[None]))
         return self._stabilizer.finish(self._blender, motion)
@@ -372,6 +373,33 @@ def filmed(path: Path, count: int) -> list[Pixels]:
     frames = list(video_frames(path, count, 320))
     height, width = (side // 16 * 16 for side in frames[0].shape[:2])
     return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+
+
+def test_where_blending_moves_to_another_place_the_last_painting_goes_along() -> None:
+    frames = [noisy(texture(7), seed) for seed in range(9)]
+    there, here = Steady(by_graph=True), Steady(by_graph=False)
+    moving, staying = [], []
+    for index, frame in enumerate(frames):
+        # e.g. the net's scale changes, and then it is as it was
+        there.by_graph = not 3 <= index < 6
+        moving.append(there.blend(frame, there.watch(frame)))
+        staying.append(here.blend(frame, here.watch(frame)))
+    assert min(psnr_db(one, other) for one, other in zip(moving, staying, strict=True)) > 45
+    assert error(moving[3], frames[3]) > 1, "it does not begin again"
+
+
+def test_a_frame_that_the_net_does_not_take_as_it_is_is_blended_all_the_same() -> None:
+    styles, _ = load_styles("wave", "fast")
+    frames = [noisy(texture(7, (230, 122)), seed) for seed in range(4)]
+    pictures: dict[bool, list[Pixels]] = {}
+    for by_graph in (False, True):
+        backend = Backend("onnxruntime", lambda: None, partial(open_onnx, by_graph=by_graph))
+        with FrameStylizer(backend, Look(steadiness=1.0)) as stylizer:
+            for index, frame in enumerate(frames):
+                stylizer.start(Frame(frame, index, 0.0), styles[0])
+                pictures.setdefault(by_graph, []).append(stylizer.finish().pixels)
+    for one, other in zip(pictures[False], pictures[True], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.needs_shared
