@@ -121,6 +121,14 @@ class OnScreen:
         where = ("mousemove", "--window", self.window)
         self._xdotool(*where, "5", "100", "mousedown", "1", *where, x, "100", "mouseup", "1")
 
+    def unmap(self) -> None:
+        """Takes the window from the screen, as a window manager does to minimize it."""
+        self._xdotool("windowunmap", "--sync", self.window)
+
+    def map(self) -> None:
+        """Puts the window back on the screen."""
+        self._xdotool("windowmap", "--sync", self.window)
+
     def close(self) -> None:
         """Asks the window to close, as the button in its frame does."""
         ask_to_close(self._display, int(self.window))
