@@ -24,6 +24,7 @@ from realtime.player.playlist import Playlist, parse_playlist
 from realtime.player.status import Status
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import reported_if_slow
+from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
@@ -32,6 +33,7 @@ from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.recorder import check_output, unused_path
 from realtime.sinks.resumable_recorder import fingerprint_of
 from realtime.sinks.stream import check_stream_url
+from realtime.sinks.stream_process import StreamRate
 from realtime.sources.base import Source
 from realtime.sources.open import shown_name
 from realtime.sources.scene import Scene
@@ -110,6 +112,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
         show = _Show(options, catalog, playlist, opened, target, net)
+        _keep_awake(show, stack.enter_context(Awake()))
         sinks = _open_sinks(show, stack)
         outcome = _run(_build_player(show, sinks, bar, stack), sinks)
     return _conclude(outcome, opened.source, target.file, quiet)
@@ -181,6 +184,14 @@ def _open_net(options: Options, catalog: Catalog, source: Source, target: _Targe
     return open_net(catalog.choice, request, options.look.fade, stack)
 
 
+def _keep_awake(show: _Show, awake: Awake) -> None:
+    """Keeps the computer awake while it is on air; a window does so itself in full screen."""
+    if show.options.on_air.is_on_air:
+        awake.on()
+    if awake.unavailable_reason and show.target.watched:
+        print_line(f"the screen may go dark during the show: {awake.unavailable_reason}")
+
+
 def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
     options, on_air, info = show.options, show.options.on_air, show.source.info
     outputs = Outputs(
@@ -188,10 +199,12 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
         encoding=_encoding(options),
         fingerprint=_fingerprint(show) if options.output.resume else None,
         stream=on_air.stream,
-        stream_bit_rate=None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate,
+        stream_rate=StreamRate(
+            None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
+        ),
         virtual_camera=on_air.virtual_cam,
         replay_s=options.screen.replay,
-        picture_late_s=max(0.0, -on_air.audio_delay_s),
+        audio_delay_s=on_air.audio_delay_s,
     )
     sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
     for note in sinks.notes:
@@ -229,11 +242,11 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
         Controls(_session(options, catalog), StyleSwitcher(catalog.styles, show.playlist, reload)),
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=sinks.queues,
+            sinks=sinks.all,
             screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
             captures=options.screen.captures or platformdirs.user_videos_path() / "nst-live",
             replay=sinks.replay,
-            audio=show.input.audio,
+            audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,

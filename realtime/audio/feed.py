@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import av
@@ -14,6 +14,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.frames import ClipRange
 from realtime.media.decoding import decode_packet, file_url
 
 # Samples per second of all live audio.
@@ -128,15 +129,15 @@ class FileAudio:
     """The first audio stream of a file, decoded as its video is played.
 
     Args:
-        path: the file.
-        begins_s: the time of the file's clock that is 0 in the chunks, in seconds; nothing before it is read.
+        clip: the part of the file; its beginning is 0 in the chunks.
 
     `available` says whether the file has audio.
     """
 
-    def __init__(self, path: Path, begins_s: float) -> None:
-        self._container: Any = av.open(file_url(path), metadata_errors="replace")
-        self._begins_s = begins_s
+    def __init__(self, clip: ClipRange) -> None:
+        self._container: Any = av.open(file_url(clip.path), metadata_errors="replace")
+        self._begins_s = float(clip.begins_s)
+        self._length_s = math.inf if clip.ends_s is None else float(clip.ends_s - clip.begins_s)
         self.available = bool(self._container.streams.audio)
         self._chunks = self._read()
         self._next: AudioChunk | None = None
@@ -145,7 +146,7 @@ class FileAudio:
         """Yields the chunks that begin at `time_s` (seconds) or earlier, each once; none if there is no audio."""
         while True:
             self._next = self._next or next(self._chunks, None)
-            if self._next is None or self._next.at_s > time_s:
+            if self._next is None or self._next.at_s > min(time_s, self._length_s):
                 return
             chunk, self._next = self._next, None
             yield chunk

@@ -13,6 +13,7 @@ from typing import Self
 import cv2
 
 from realtime.frames import Pixels
+from realtime.screen.awake import Awake
 from realtime.screen.keyboard import typed_character
 from realtime.session import ESCAPE
 
@@ -91,6 +92,7 @@ class Window:
         cv2.resizeWindow(TITLE, *size)
         cv2.setMouseCallback(TITLE, self._on_mouse)
         self._shown = self._was_visible = False
+        self._awake = Awake()
         self._width = size[0]
         self._pointed_at: float | None = None
 
@@ -100,6 +102,7 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._awake.off()
         if not self.closed:
             cv2.destroyWindow(TITLE)
 
@@ -124,7 +127,8 @@ class Window:
         return share
 
     def fill_screen(self, on: bool) -> None:
-        """Makes the window as large as the screen, or as large as it was."""
+        """Makes the window as large as the screen, which then stays on, or as large as it was."""
+        (self._awake.on if on else self._awake.off)()
         cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL)
 
     def _on_mouse(self, _event: int, x: int, _y: int, flags: int, _context: object) -> None:
