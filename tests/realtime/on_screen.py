@@ -51,8 +51,10 @@ def x_server() -> Iterator[str]:
         with os.fdopen(ours) as answer:
             number = answer.readline().strip()
         assert number, "Xvfb did not start"
-        yield f":{number}"
-        server.terminate()
+        try:
+            yield f":{number}"
+        finally:
+            server.terminate()
 
 
 def difference(one: Pixels, other: Pixels) -> float:
