@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Self
 
 from realtime.player.style_switcher import StyleSwitcher
+from realtime.screen.keyboard import UNREADABLE
 from realtime.session import Command, Request, Session, command_for
 from realtime.stylize.styles import LoadedStyle
 
@@ -57,7 +58,7 @@ class Controls:
         command = command_for(character)
         if command is not None:
             self.send(command)
-        elif not character.isascii() and not self._has_explained_layout:
+        elif character == UNREADABLE and not self._has_explained_layout:
             self._has_explained_layout = True
             self.notify("keys are Latin letters here: switch the layout of your keyboard")
 

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import locale
 import sys
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ _SAME_KEY: Mapping[str, str] = {
 _CYRILLIC = "юабцдефгхийклмнопярстужвьызшэщчъ"
 _GREEK = "αβγδεζηθικλμνξοπρσςτυφχψω"
 _FIRST_CYRILLIC, _FIRST_GREEK, _UNICODE = 0x6C0, 0x7E1, 0x1000000
+_LATIN_1 = range(0xA0, 0x100)
 # Keys that are no letters: dead keys, arrows, Shift, and those of multimedia.
 _SPECIAL = range(0xFE00, 0x10000)
 _MULTIMEDIA = 0x10000000
@@ -49,6 +51,8 @@ def typed_character(code: int) -> str:
 
 
 def _of_letter(letter: str) -> str:
+    if unicodedata.name(letter or " ", "").startswith("LATIN "):
+        return letter  # one with an accent
     return _SAME_KEY.get(letter.lower(), UNREADABLE)
 
 
@@ -56,6 +60,8 @@ def _of_keysym(symbol: int) -> str:
     """Returns the Latin character on the key of a symbol of X11: by the key itself, else by the usual layout."""
     if symbol & _MULTIMEDIA or symbol & 0xFFFF in _SPECIAL:
         return ""
+    if symbol in _LATIN_1:
+        return chr(symbol)
     return _latin_on_key(symbol) or _of_letter(_letter_of_keysym(symbol))
 
 

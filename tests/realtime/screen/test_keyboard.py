@@ -37,6 +37,7 @@ def without_x11(monkeypatch: pytest.MonkeyPatch) -> None:
         (0x7F6, "f"),  # Greek_phi
         (0x7D0, "p"),  # Greek_PI
         (0x1000456, "s"),  # U+0456, Ukrainian i
+        (0xE4, "ä"),
         (0x5D4, UNREADABLE),  # Arabic_sheen
         (0x1000905, UNREADABLE),  # U+0905, a letter of Hindi
         (0xFF53, ""),  # Right
@@ -50,7 +51,8 @@ def test_a_symbol_of_x11_is_the_letter_on_its_key(symbol: int, character: str) -
 
 
 @pytest.mark.parametrize(
-    ("code", "character"), [(ord("й"), "q"), (ord("Ф"), "a"), (ord("ψ"), "c"), (ord("あ"), UNREADABLE), (0xF702, "")]
+    ("code", "character"),
+    [(ord("й"), "q"), (ord("é"), "é"), (ord("Ф"), "a"), (ord("ψ"), "c"), (ord("あ"), UNREADABLE), (0xF702, "")],
 )
 def test_on_macos_a_letter_comes_as_unicode(code: int, character: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
