@@ -116,7 +116,7 @@ def soak(minutes: float, folder: Path, style: str = "wreck") -> Result:
         server.kill()
     diary = folder / "diary.jsonl"
     result = Result(
-        Usage.typical([usage for at_s, usage in samples if settled_s <= at_s < settled_s + window_s]),
+        Usage.with_all([usage for at_s, usage in samples if settled_s <= at_s < settled_s + window_s]),
         Usage.typical([usage for at_s, usage in samples if at_s >= ends_s - window_s]),
         pace(diary, settled_s, settled_s + window_s),
         pace(diary, ends_s - window_s, ends_s),

@@ -47,6 +47,12 @@ class Usage:
             int(median(each.files for each in usages)),
         )
 
+    @classmethod
+    def with_all(cls, usages: Sequence[Usage]) -> Usage:
+        """Returns the typical memory, and the most threads and files: those with camera and server there."""
+        typical = cls.typical(usages)
+        return cls(typical.memory_mb, max(each.threads for each in usages), max(each.files for each in usages))
+
     def __str__(self) -> str:
         return f"{self.memory_mb:.1f} MB, {self.threads} threads, {self.files} files"
 
