@@ -1,5 +1,6 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
+# make check-long   a show of ten minutes with all its parts
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
 # make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then
@@ -10,13 +11,16 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
-.PHONY: live test lint format moving-picture gpu-check clean
+.PHONY: live test check-long lint format moving-picture gpu-check clean
 
 live: $(VENV)/.live
 	$(BIN)/nst-live --style wreck
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+check-long: $(VENV)/.test
+	$(BIN)/python -m tests.soak --minutes 10
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -50,7 +50,7 @@ def open_input(options: Options, stack: ExitStack) -> OpenInput:
     if wanted is None:
         return OpenInput(source, source.info.audio)
     if not source.live:
-        raise UsageError("--microphone is for live input: a camera, a network stream, or a file with --stream")
+        raise UsageError("--microphone is for live input: a camera, a network stream, or a file on air without -o")
     feed = AudioFeed(options.on_air.audio_delay_s)
     return OpenInput(source, feed, stack.enter_context(Microphone(wanted, feed)))
 

@@ -420,6 +420,14 @@ class OnAirOptions:
             uses=_ONE_VIDEO,
         )
     )
+    constant_bitrate: bool | None = option(
+        LiveOption(
+            "fill the stream up to its bit rate where the picture needs less",
+            Kind.SWITCH,
+            default_text="for rtmp:// and rtmps://, as services want it",
+            uses=_ONE_VIDEO,
+        )
+    )
     virtual_cam: str | None = option(
         LiveOption(
             "be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",

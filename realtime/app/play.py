@@ -26,6 +26,7 @@ from realtime.player.status import Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import background_worker, reported_if_slow
+from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
@@ -35,6 +36,7 @@ from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
 from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
+from realtime.sinks.stream_process import StreamRate
 from realtime.sources.base import Source, SourceInfo
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
@@ -128,6 +130,7 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
     sinks = OpenSinks()
     try:
         with ExitStack() as stack:
+            _keep_awake(show, stack.enter_context(Awake()))
             sinks = _open_sinks(show, stack)
             outcome = _run(_build_player(show, sinks, bar, stack), sinks)
     except BaseException as exc:
@@ -246,6 +249,14 @@ def _open_net(options: Options, catalog: Catalog, source: Source, target: _Targe
     return open_net(catalog.choice, request, options.look.fade, stack)
 
 
+def _keep_awake(show: _Show, awake: Awake) -> None:
+    """Keeps the computer awake while it is on air; a window does so itself in full screen."""
+    if show.options.on_air.is_on_air:
+        awake.on()
+    if awake.unavailable_reason and show.target.watched:
+        print_line(f"the screen may go dark during the show: {awake.unavailable_reason}")
+
+
 def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
     options, on_air, info = show.options, show.options.on_air, show.source.info
     outputs = Outputs(
@@ -253,10 +264,12 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
         encoding=_encoding(options),
         fingerprint=_fingerprint(show) if options.output.resume else None,
         stream=on_air.stream,
-        stream_bit_rate=None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate,
+        stream_rate=StreamRate(
+            None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
+        ),
         virtual_camera=on_air.virtual_cam,
         replay_s=options.screen.replay,
-        picture_late_s=max(0.0, -on_air.audio_delay_s),
+        audio_delay_s=on_air.audio_delay_s,
     )
     sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
     for note in sinks.notes:
@@ -294,11 +307,11 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
         Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=sinks.queues,
+            sinks=sinks.all,
             screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
-            audio=show.input.audio,
+            audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
         ),
         options=PlayerOptions(

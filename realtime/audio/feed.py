@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -128,7 +129,7 @@ class FileAudio:
     """The first audio stream of a file, decoded as its video is played.
 
     Args:
-        clip: the part of the file. Its clock is that of the chunks; nothing before its beginning is read.
+        clip: the part of the file; its beginning is 0 in the chunks.
 
     `available` says whether the file has audio.
     """
@@ -136,6 +137,7 @@ class FileAudio:
     def __init__(self, clip: ClipRange) -> None:
         self._container: Any = open_clip(clip)
         self._begins_s = float(clip.begins_s)
+        self._length_s = math.inf if clip.ends_s is None else float(clip.ends_s - clip.begins_s)
         self.available = bool(self._container.streams.audio)
         self._chunks = self._read()
         self._next: AudioChunk | None = None
@@ -144,7 +146,7 @@ class FileAudio:
         """Yields the chunks that begin at `time_s` (seconds) or earlier, each once; none if there is no audio."""
         while True:
             self._next = self._next or next(self._chunks, None)
-            if self._next is None or self._next.at_s > time_s:
+            if self._next is None or self._next.at_s > min(time_s, self._length_s):
                 return
             chunk, self._next = self._next, None
             yield chunk

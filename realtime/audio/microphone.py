@@ -25,6 +25,8 @@ from realtime.media.decoding import SourceError
 
 # A microphone that works is never quiet for so long: if there is nothing to hear it sends zeros.
 _LOST_AFTER_S = 2.0
+# The air is never as still as zeros.
+_SILENT_AFTER_S = 4.0
 _ANSWER_TIMEOUT_S = 15.0
 _POLL_S = 0.1
 # What the system's own microphone is, its sound server knows on Linux, and PortAudio elsewhere.
@@ -81,7 +83,7 @@ class Microphone:
         # what the sound server calls it comes later
         self._default = "" if _ASKS_SERVER else self._opened.device.name
         self._watcher = None if wanted else ChildProcess(watch_default, _ASKS_SERVER, name="default microphone")
-        self._last_chunk_at_s = time.monotonic()
+        self._last_chunk_at_s = self._last_sound_at_s = time.monotonic()
         self._thread = threading.Thread(target=self._receive, name="microphone", daemon=True)
         self._thread.start()
 
@@ -110,8 +112,11 @@ class Microphone:
 
     @property
     def status(self) -> str:
-        """Its name, and whether it is lost."""
-        return f"{self.name} lost, waiting for it" if self._is_lost() else self.name
+        """Its name, and whether it is lost or exactly silent."""
+        if self._is_lost():
+            return f"{self.name} lost, waiting for it"
+        silent = time.monotonic() - self._last_sound_at_s > _SILENT_AFTER_S
+        return f"{self.name} is silent: muted, or forbidden by the system?" if silent else self.name
 
     def _is_lost(self) -> bool:
         return time.monotonic() - self._last_chunk_at_s > _LOST_AFTER_S
@@ -139,6 +144,8 @@ class Microphone:
                 self._stopped.wait(_POLL_S)
             if isinstance(message, AudioChunk):
                 self._last_chunk_at_s = time.monotonic()
+                if message.samples.any():
+                    self._last_sound_at_s = self._last_chunk_at_s
                 self._feed.put(message)
             elif self._is_lost():
                 self._reopen()
@@ -151,6 +158,7 @@ class Microphone:
         self._child = ChildProcess(record, self._opened if self._wanted else "", name="microphone")
         with suppress(SourceError):  # it is still away, and `status` says so
             self._opened = self._first_answer()
+            self._last_sound_at_s = time.monotonic()
 
     def _default_has_changed(self) -> bool:
         """Takes note of the microphone that the system prefers; returns whether it was another one before."""

@@ -54,6 +54,7 @@ class Encoding:
         crf: quality, 0 (best) to the encoder's `worst`; None for CRF.
         preset: the encoder's preset; None for its usual one.
         bit_rate: bits per second, in place of a quality; None for a quality.
+        constant_bit_rate: fill up to the bit rate where the picture needs less.
         low_latency: no frame is held back, and speed matters more than size.
         repeatable: the same frames give the same bytes every time.
         pipe_format: a name in PIPE_FORMATS, in place of what the output's name says; "" for what it says.
@@ -63,6 +64,7 @@ class Encoding:
     crf: int | None = None
     preset: str | None = None
     bit_rate: int | None = None
+    constant_bit_rate: bool = False
     low_latency: bool = False
     repeatable: bool = False
     pipe_format: str = ""
@@ -81,6 +83,7 @@ class Encoder:
         low_latency_preset: the usual preset for `Encoding.low_latency`.
         options: options that are always given.
         low_latency_options: options that make it hold no frame back.
+        constant_rate_options: options that fill up to the bit rate.
         quick_options: turns off what the usual preset spends time on without gain for painted frames.
         even: whether both sides must be even.
         writes_sample_aspect_ratio: whether its stream says how wide a pixel is; PyAV cannot make the container say so.
@@ -99,6 +102,7 @@ class Encoder:
     low_latency_preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     low_latency_options: Mapping[str, str] = field(default_factory=dict)
+    constant_rate_options: Mapping[str, str] = field(default_factory=dict)
     quick_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     writes_sample_aspect_ratio: bool = True
@@ -116,6 +120,8 @@ ENCODERS: Mapping[str, Encoder] = {
         preset="veryfast",
         low_latency_preset="ultrafast",
         low_latency_options={"tune": "zerolatency", "forced-idr": "1"},
+        # a frame lasts until the next one comes, and not always as long as the rate says
+        constant_rate_options={"nal-hrd": "cbr", "x264-params": "force-cfr=0"},
         quick_options={
             "coder": "0",
             "subq": "0",
@@ -144,6 +150,7 @@ ENCODERS: Mapping[str, Encoder] = {
         low_latency_preset="p1",
         options={"rc": "vbr", "b": "0"},
         low_latency_options={"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
+        constant_rate_options={"rc": "cbr", "cbr_padding": "1"},
         needs="an NVIDIA card with its driver",
     ),
     "libvpx-vp9": Encoder(
@@ -279,6 +286,7 @@ def encoder_options(name: str, encoding: Encoding, rate: Fraction) -> dict[str, 
     options = {**encoder.options, **(encoder.low_latency_options if low_latency else {})}
     if encoding.bit_rate is not None:
         options.update(dict.fromkeys(("b", "maxrate", "bufsize"), str(encoding.bit_rate)))
+        options.update(encoder.constant_rate_options if encoding.constant_bit_rate else {})
     elif encoder.quality_option is not None:
         options[encoder.quality_option] = str(CRF if encoding.crf is None else encoding.crf)
     preset = encoding.preset or (encoder.low_latency_preset if low_latency else encoder.preset)

@@ -16,7 +16,16 @@ import numpy as np
 from realtime.audio.feed import AudioQueue
 from realtime.child_process import ChildProcess
 from realtime.frames import Frame, Pixels, Size
-from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, StreamFrame, StreamTarget, send_stream
+from realtime.sinks.stream_process import (
+    SERVICES,
+    Connect,
+    Failed,
+    Live,
+    StreamFrame,
+    StreamRate,
+    StreamTarget,
+    send_stream,
+)
 from styles.support.secrets import EXAMPLE_ADDRESS, shown_address, without_secrets
 
 # A server that has not answered by then is not going to.
@@ -63,7 +72,7 @@ class Stream:
         size: width and height of the frames.
         rate: frames per second.
         audio: live audio, at the times of the frames' capture.
-        bit_rate: of the video, in bits per second; None for what suits its size.
+        bit_rate: of the video.
 
     `name` is the URL without its secrets; `connections` counts the connections so far.
 
@@ -77,7 +86,7 @@ class Stream:
         size: Size,
         rate: Fraction,
         audio: AudioQueue | None = None,
-        bit_rate: int | None = None,
+        bit_rate: StreamRate = StreamRate(),  # noqa: B008 - frozen
     ) -> None:
         check_stream_url(url)
         late_s = None if audio is None else audio.late_s

@@ -122,3 +122,16 @@ def test_on_linux_the_default_follows_the_sound_server(room: Room) -> None:
 
 def heard_peaks(queue: AudioQueue) -> list[float]:
     return [float(abs(chunk.samples).max()) for chunk in queue.take_until(time.monotonic())]
+
+
+def test_a_microphone_that_gives_exact_silence_is_named(plug: Plug, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(microphone_module, "_SILENT_AFTER_S", 0.5)
+    plug({YETI: 0.0})
+    feed = AudioFeed()
+    queue = feed.subscribe()
+    with Microphone(YETI, feed) as microphone:
+        hears(queue, 0.0)
+        silent = f"microphone {YETI} is silent: muted, or forbidden by the system?"
+        wait_until(lambda: microphone.status == silent)
+        plug({YETI: 0.001})
+        wait_until(lambda: microphone.status == f"microphone {YETI}")
