@@ -345,7 +345,8 @@ def _session(options: Options, catalog: Catalog) -> Session:
     look, screen = options.look, options.screen
     return Session(
         catalog.names,
-        catalog.styles.index(catalog.first),
+        catalog.first_index,
+        mix=catalog.mix,
         brush=look.brush,
         given_brush=look.brush,
         net_scale=look.brush,
