@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import ssl
@@ -27,7 +28,8 @@ from realtime.remote.show import RemoteShow
 _MOST_CONNECTIONS = 256
 # A connection that has sent no request by then is closed: also one that sends it byte by byte.
 _REQUEST_WITHIN_S = 15.0
-_LINGER_S = 0.5
+# So long what comes after a refusal is read: a client that is cut off at once may not see the answer.
+_LINGER_S = 0.1
 _LONGEST_HEADER_BYTES = 8190
 # What else answers requests: it adds its routes before the server starts.
 Routes = Callable[[web.Application], None]
@@ -147,7 +149,7 @@ def _bound(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=128)
     except OSError as exc:
-        reason = exc.strerror or str(exc)
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc)
         raise ControlServerError(
             f"cannot open the page of controls at {address}: {reason}; choose another address, e.g. --control "
             f"{Address(address.host, address.port + 1)}"
