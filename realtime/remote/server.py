@@ -75,12 +75,13 @@ class ControlServer:
         host = Address(reachable_host(address), address.port)
         self.link = f"{'https' if options.secure else 'http'}://{host}/" + (f"?token={token}" if token else "")
         self._context: ssl.SSLContext | None = tls_context(host.host) if options.secure else None
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._ready: Future[None] = Future()
         self._leaving = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         self._ready.result()
         return self

@@ -70,7 +70,7 @@ def test_the_servers_own_names_are_known(host: str, stage: Stage) -> None:
 @pytest.mark.parametrize("path", ["/api/state", "/api/frame.jpg", "/api/stream.mjpg", "/api/events", "/"])
 def test_what_another_site_asks_for_is_refused(headers: dict[str, str], path: str, stage: Stage) -> None:
     given = {name: text.replace("{host}", stage.url.partition("//")[2]) for name, text in headers.items()}
-    answer = stage.ask(path, **given)
+    answer = stage.ask(path, **given)  # type: ignore[arg-type]
     assert answer.status == 403
     assert b"a page of another site may not ask" in answer.body
 
@@ -185,6 +185,12 @@ def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(
     assert is_alive(stage)
 
 
+def send_slowly(connection: socket.socket, until_s: float) -> None:
+    while time.monotonic() < until_s:
+        connection.sendall(b"x")
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "begin", [b"", b"GET /api/state HTTP/1.1\r\nHost: localhost\r\nX: ", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / "]
 )
@@ -193,9 +199,7 @@ def test_a_request_that_comes_byte_by_byte_is_cut_off(begin: bytes, stage: Stage
         connection.sendall(begin)
         began_s = time.monotonic()
         with pytest.raises(ConnectionError):
-            while time.monotonic() < began_s + 20:
-                connection.sendall(b"x")
-                time.sleep(0.05)
+            send_slowly(connection, began_s + 20)
     assert is_alive(stage)
 
 
