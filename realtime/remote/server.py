@@ -125,7 +125,12 @@ class ControlServer:
             await self._leaving.wait()
         finally:
             server.close()
+            transports = [each.transport for each in handler.connections if each.transport is not None]
             await runner.cleanup()
+            # those that have not said goodbye by now are gone
+            for transport in transports:
+                transport.abort()
+            await asyncio.sleep(0)
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self.guard.middleware])
