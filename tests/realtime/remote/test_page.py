@@ -21,6 +21,7 @@ from styles.registry import USER_FOLDER_VARIABLE
 from tests.realtime.clips import read_clip, write_clip
 from tests.realtime.on_screen import OnScreen, difference, x_server
 from tests.realtime.remote.browser import Browser, Page, open_browser
+from tests.realtime.servers import free_port
 
 SHOW_SIZE = (320, 240)
 # The mean colour of the painting in the page.
@@ -57,11 +58,6 @@ class Show:
         request = urllib.request.Request(self.url + "/api/state", body, headers, method="PATCH")
         with urllib.request.urlopen(request, timeout=30):
             pass
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def answers(port: int) -> bool:
