@@ -8,14 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from build_engines.gpus import no_gpu_reason
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 
 def pytest_configure() -> None:
-    """Heeds the end of a terminal: programs ignore it that are started where it is ignored, as under nohup."""
+    """Heeds Ctrl-C and the end of a terminal, which a program ignores that is started where they are ignored.
+
+    Without a GPU Triton's kernels are interpreted, which is decided when Triton is first imported.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if no_gpu_reason() is not None:
+        os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
