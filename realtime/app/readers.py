@@ -102,7 +102,7 @@ def parse_idle_time(text: str) -> float:
     """Returns how long nobody must be there until a kiosk starts again, in seconds; "" stands for the default."""
     if Path(text).is_file():
         raise ArgumentTypeError(
-            f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE_S:g}. Type files first"
+            f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE}; type files before options: nst-live FILE OPTIONS"
         )
     return parse_positive_number(text) if text else DEFAULT_IDLE_S
 
