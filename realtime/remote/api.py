@@ -20,6 +20,8 @@ from realtime.remote.replies import Refused, read_body, read_object
 from realtime.remote.show import RemoteShow, state_of
 from realtime.session import ACTIONS, CONTROLS, ControlError, find_action
 from realtime.sinks.jpeg_frames import jpeg_of
+from realtime.sources.camera_list import list_cameras
+from realtime.sources.scene import TEST_SCENE
 
 # Files that were saved, for whoever has their key.
 SHARED = "/saved"
@@ -52,6 +54,7 @@ class Api:
         app.router.add_get("/api/state", self._state)
         app.router.add_patch("/api/state", self._set)
         app.router.add_post("/api/commands/{name}", self._command)
+        app.router.add_get("/api/sources", self._sources)
         app.router.add_get("/api/styles", self._styles)
         app.router.add_post("/api/styles", self._add_style)
         app.router.add_get("/api/styles/{name}/thumbnail.jpg", self._thumbnail)
@@ -115,6 +118,12 @@ class Api:
             await loop.run_in_executor(self._opening, source.change_source, text)
         except (ValueError, OSError, RuntimeError) as exc:
             raise Refused(422, f"source: {exc}") from exc
+
+    async def _sources(self, _request: web.Request) -> web.Response:
+        """Lists what can be changed to without typing an address."""
+        cameras = await asyncio.get_running_loop().run_in_executor(self._opening, list_cameras)
+        sources = [{"value": each.path or str(each.index), "name": each.name or "a camera"} for each in cameras]
+        return web.json_response({"sources": [*sources, {"value": TEST_SCENE, "name": "the bundled scene"}]})
 
     async def _command(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
