@@ -20,8 +20,10 @@ from realtime.app.readers import (
     parse_brush,
     parse_milliseconds,
     parse_mix,
+    parse_part_length,
     parse_playlist,
     parse_rate,
+    parse_ray_address,
     parse_scale,
     parse_target,
     parse_time,
@@ -324,6 +326,14 @@ class StyleOptions:
     )
 
 
+# What would keep a painting from coming out the same in two runs.
+_REPEATABLE = {
+    "target_fps": "no two runs would paint the same pixels",
+    "stream": "a stream cannot be interrupted and continued",
+    "virtual_cam": "a camera cannot be interrupted and continued",
+}
+
+
 @dataclass(frozen=True)
 class OutputOptions:
     """The file or folder that is written, and how it is encoded."""
@@ -357,11 +367,7 @@ class OutputOptions:
             uses=_FILES,
             refused=True,
             needs=("output",),
-            not_with={
-                "target_fps": "no two runs would paint the same pixels",
-                "stream": "a stream cannot be interrupted and continued",
-                "virtual_cam": "a camera cannot be interrupted and continued",
-            },
+            not_with=_REPEATABLE,
         )
     )
     workers: int | None = option(
@@ -396,6 +402,48 @@ class OutputOptions:
             changes_pixels=True,
         )
     )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Painting on several machines, with Ray; it includes --resume."""
+
+    ray: str | None = option(
+        LiveOption(
+            "paint the files of a folder, and parts of long films, as tasks of Ray: on this machine, or on the cluster "
+            "whose head is at this address",
+            Kind.OPTIONAL_VALUE,
+            read=parse_ray_address,
+            default_text="no Ray",
+            metavar="HOST:PORT",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+            refused=True,
+            needs=("output",),
+            not_with={**_REPEATABLE, "workers": "the nodes decide how many files are painted at once"},
+        )
+    )
+    ray_segment: Fraction = option(
+        LiveOption(
+            "how long the parts of a film are that become tasks of their own, in seconds",
+            read=parse_part_length,
+            default=Fraction(60),
+            metavar="S",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+        )
+    )
+    ray_ship: bool = option(
+        LiveOption(
+            "send the files to the nodes, which do not see their folder",
+            Kind.SWITCH,
+            default=False,
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+        )
+    )
+
+    @property
+    def asked(self) -> bool:
+        """Whether Ray is to paint."""
+        return self.ray is not None
 
 
 @dataclass(frozen=True)
@@ -564,6 +612,7 @@ class Options:
     source: SourceOptions = SourceOptions()
     look: StyleOptions = StyleOptions()
     output: OutputOptions = OutputOptions()
+    cluster: ClusterOptions = ClusterOptions()
     on_air: OnAirOptions = OnAirOptions()
     screen: ScreenOptions = ScreenOptions()
     folders: FolderOptions = FolderOptions()
@@ -576,6 +625,7 @@ HEADINGS: Mapping[str, str] = {
     "source": "source",
     "look": "style",
     "output": "output",
+    "cluster": "several machines",
     "on_air": "on air",
     "screen": "window",
     "folders": "folders",
