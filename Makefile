@@ -1,6 +1,6 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
-# make check-long   a show of ten minutes with all its parts
+# make check-long   what takes long: a show of ten minutes with all its parts, clusters, builds, trainings
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
 # make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then
@@ -21,6 +21,7 @@ test: $(VENV)/.test
 
 check-long: $(VENV)/.test
 	$(BIN)/python -m tests.soak --minutes 10
+	$(BIN)/python -m pytest -m long
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime", "onnx", "pycuda"}
+HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime", "onnx", "pycuda", "ray"}
 
 
 def after(imports: str) -> tuple[list[str], list[str], str]:
@@ -48,7 +48,7 @@ def test_a_file_is_painted_without_torch_and_without_onnx(tmp_path: Path) -> Non
     assert (tmp_path / "painted.mp4").stat().st_size > 0
 
 
-_REPORTING = {"openvino", "onnxruntime"}
+_REPORTING = {"openvino", "onnxruntime", "ray"}
 _SILENT = Path("styles/support/silent_imports.py")
 
 
