@@ -199,7 +199,7 @@ class BaseTrainer:
         self.losses: dict[str, float] = {}
         self._lost_steps = 0
         self._next: tuple[int, Draw] | None = None
-        self._step = ranks.wrapped(_Step(self.model, self._losses))
+        self._step: nn.Module | None = None
 
     @torch.no_grad()
     def prepare(self) -> None:
@@ -222,6 +222,8 @@ class BaseTrainer:
     def run(self, length: Length, report: Callable[[BaseProgress], None]) -> None:
         """Trains until it is long enough; `report` is called after every step and may raise to stop."""
         self.prepare()
+        # here all processes are at the same point
+        self._step = self._step or self.ranks.wrapped(_Step(self.model, self._losses))
         if not length.finish or (self.finish_from and not length.is_over(self.finish_from)):
             self.finish_from = None
         while not self._is_done(length):
@@ -302,6 +304,7 @@ class BaseTrainer:
         }
 
     def _train_one_step(self, rate: float) -> None:
+        assert self._step is not None
         losses, total = self._step(self._drawn())
         others, vectors = self.optimizer.param_groups
         others["lr"], vectors["lr"] = rate, _VECTOR_RATE * rate
