@@ -14,7 +14,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from realtime import __version__
 from realtime.app.readers import (
     mix_of,
     parse_brush,
@@ -31,6 +30,7 @@ from realtime.app.readers import (
     playlist_of,
     secret_in,
 )
+from realtime.app.versions import version_text
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
@@ -602,7 +602,15 @@ class CommandOptions:
         LiveOption("print what can run the nets here, and why the rest cannot", Kind.FLAG, default=False, once=True)
     )
     debug: bool = option(DEBUG)
-    version: bool = option(LiveOption("print the version", Kind.VERSION, default=False, short="-V", once=True))
+    version: bool = option(
+        LiveOption(
+            "print the version; with --debug, also those of the backends",
+            Kind.VERSION,
+            default=False,
+            short="-V",
+            once=True,
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -637,11 +645,15 @@ TABLE: Mapping[str, LiveOption] = {
 }
 
 
-def live_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-live`."""
+def live_parser(debug: bool = False) -> CommandParser:
+    """Returns what parses the command line of `nst-live`.
+
+    Args:
+        debug: let --version print what else is installed.
+    """
     return build_parser(
         {HEADINGS[name]: kind for name, kind in SECTIONS.items()},
-        version=f"nst-live {__version__}",
+        version=version_text(debug),
         prog="nst-live",
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
