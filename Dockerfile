@@ -11,23 +11,26 @@ COPY pyproject.toml README.md LICENSE /src/
 COPY realtime /src/realtime
 COPY build_engines /src/build_engines
 COPY styles /src/styles
+COPY container/healthy.py /usr/local/bin/healthy.py
 # Cameras belong to the group video.
-RUN useradd --create-home --groups video painter && mkdir /work && chown painter /work
+RUN useradd --uid 1000 --create-home --groups video painter && mkdir /work && chown painter /work
 WORKDIR /work
-HEALTHCHECK --interval=60s --timeout=30s --start-period=30s CMD ["nst-live", "--version"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "/usr/local/bin/healthy.py"]
 ENTRYPOINT ["nst-live"]
 CMD ["--help"]
 
 FROM base AS cuda
-# pip compiles pycuda, which needs the compiler and the headers of CUDA, and at run time the driver of the host
+# pip compiles pycuda, which needs CUDA's compiler, one of Debian's packages that are not free software; the driver is the
+# host's
 # hadolint ignore=DL3008
-RUN apt-get update \
+RUN sed -i 's/^Components: main$/Components: main contrib non-free/' /etc/apt/sources.list.d/debian.sources \
+    && apt-get update \
     && apt-get install --yes --no-install-recommends g++ nvidia-cuda-toolkit \
     && rm -rf /var/lib/apt/lists/*
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,video,utility
 RUN python -m pip install "/src[tensorrt]"
-USER painter
+USER 1000
 
 FROM base AS cpu
 RUN python -m pip install /src
-USER painter
+USER 1000
