@@ -64,6 +64,12 @@ def test_what_reports_its_use_is_imported_in_silence_alone() -> None:
     assert [path for path in paths if _REPORTING & _imported(ast.parse(path.read_text()))] == [ROOT / _SILENT]
 
 
+def test_only_the_cluster_uses_ray() -> None:
+    paths = [path for folder in ("realtime", "build_engines", "styles") for path in (ROOT / folder).rglob("*.py")]
+    using = {path.relative_to(ROOT).parent for path in paths if "import_ray" in path.read_text()}
+    assert using == {Path("realtime/app/cluster"), _SILENT.parent}
+
+
 def test_a_silent_import_of_openvino_leaves_what_others_have_imported() -> None:
     """A program of the user's own may have chosen to report."""
     code = """
