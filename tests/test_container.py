@@ -195,6 +195,7 @@ def test_the_example_paints_what_everybody_can_see(server: tuple[int, int]) -> N
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != "linux", reason="Debian")
 def test_the_steps_of_the_image_install_what_paints(tmp_path: Path) -> None:
     """In a plain environment of Python in place of the image, with Debian's packages looked up and not installed."""

@@ -91,9 +91,9 @@ def test_the_sdist_makes_the_wheel_that_the_project_makes(dist: Path) -> None:
 
 def python_of(version: str) -> str | None:
     """Returns the path of a Python of another version, if there is one."""
-    return shutil.which(f"python{version}") or next(
-        iter(sorted(map(str, (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")))), None
-    )
+    # pyenv's own are no commands where another version is chosen
+    installed = sorted(map(str, (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")))
+    return next(iter(installed), shutil.which(f"python{version}"))
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -141,7 +142,9 @@ class RayCluster:
             if address:
                 self._ray.init(address=address, **common)
             else:
-                # on the address of this machine that nobody else can reach, which also spares Ray a look for another
+                # else it would keep one in the user's home
+                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+                # on the address of this machine that nobody else can reach
                 self._ray.init(
                     address="local",
                     num_cpus=max(THREADS, os.cpu_count() or 1),
