@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -161,7 +162,8 @@ class Command:
         loads: what it must have imported for the test to show something, "" when nothing.
         at_home: the new files and folders at home, for which another program answers.
         elsewhere: where else it may write, as it begins; nothing of it may be left.
-        asks_for_routes: addresses to which it opens a UDP socket and sends nothing, only to learn its own.
+        asks_for_routes: addresses to which it opens a UDP socket and sends nothing, only to learn its own, and the
+            machine's own name.
         over_loopback: whether its processes talk with one another over the network of this machine.
     """
 
@@ -195,6 +197,7 @@ COMMANDS: Mapping[str, Command] = {
         "",
         elsewhere=["/tmp/nst-ray-"],
         over_loopback=True,
+        asks_for_routes=["8.8.8.8", "2001:4860:4860::8888", socket.gethostname()],
     ),
     "gallery": Command(("gallery", "photo.png", "-o", "sheet.png", "--width", 64), ["sheet.png"]),
     "bench": Command(("bench", "--size", "64x48", "--rounds", 1, "--seconds", 0.2)),
@@ -235,7 +238,8 @@ class Seen:
         """Every address and name beyond this machine."""
         there = [*self.noted("connect"), *self.noted("lookup")]
         if self.name:
-            there = [address for address in there if address not in COMMANDS[self.name].asks_for_routes]
+            asked = COMMANDS[self.name].asks_for_routes
+            there = [address for address in there if not any(each in address for each in asked)]
         return [address for address in there if not address.strip("('b").startswith(_LOOPBACK)]
 
     @property

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ _ON_GPU, _ALSO_ON_GPU = ("tensorrt",), ("pytorch", "onnxruntime")
 _MOST_WAITING = 16
 # Sockets lie in a folder of Ray's, and their whole paths have 107 bytes at most, on macOS 103.
 _LONGEST_FOLDER = 40
+_CONNECT_S = 10.0
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -140,22 +142,24 @@ class RayCluster:
         common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
         try:
             if address:
+                _check_reachable(address)
                 self._ray.init(address=address, **common)
             else:
                 # else it would keep one in the user's home
                 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-                # on the address of this machine that nobody else can reach
-                self._ray.init(
-                    address="local",
-                    num_cpus=max(THREADS, os.cpu_count() or 1),
-                    include_dashboard=False,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=str(self._folder),
-                    **common,
-                )
-        except (ConnectionError, OSError, RuntimeError, ValueError) as exc:
+                with _without_dashboard(self._ray):
+                    # on the address of this machine that nobody else can reach
+                    self._ray.init(
+                        address="local",
+                        num_cpus=max(THREADS, os.cpu_count() or 1),
+                        include_dashboard=False,
+                        _node_ip_address="127.0.0.1",
+                        _temp_dir=str(self._folder),
+                        **common,
+                    )
+        except Exception as exc:  # some of what it raises has no class of its own
             where = f"no Ray cluster answers at {address}" if address else "Ray does not start here"
-            reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__)
+            reason = next(iter(str(exc).strip().splitlines()), type(exc).__name__).partition(". ")[0]
             raise RayUnavailableError(f"{where}: {reason}") from exc
 
     def _needs_of(self, backend: str) -> dict[str, Any]:
@@ -179,6 +183,25 @@ def _slots(resources: dict[str, float], needs: dict[str, Any]) -> int:
     """Returns how many orders a node can carry out at once."""
     cpus = int(resources.get("CPU", 0) // needs["num_cpus"])
     return min(cpus, int(resources.get("GPU", 0))) if "num_gpus" in needs else cpus
+
+
+@contextmanager
+def _without_dashboard(ray: Any) -> Iterator[None]:
+    """Keeps Ray from starting its dashboard's server, which asks clouds for their machine even if it shows nothing."""
+    services = ray._private.services
+    before = services.start_api_server
+    services.start_api_server = lambda *_, **__: ("", None)
+    try:
+        yield
+    finally:
+        services.start_api_server = before
+
+
+def _check_reachable(address: str) -> None:
+    """Raises OSError if nobody listens at an address; Ray would wait for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
 
 
 def _short_folder() -> Path:
