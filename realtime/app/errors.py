@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
+from realtime.app.cluster.errors import RayUnavailableError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
@@ -28,6 +29,7 @@ EXIT_CODES: ExitCodes = {
     BackendUnavailableError: UNAVAILABLE,
     EncoderUnavailableError: UNAVAILABLE,
     VirtualCameraError: UNAVAILABLE,
+    RayUnavailableError: UNAVAILABLE,
     RecordingError: FAILED,
 }
 

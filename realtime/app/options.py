@@ -14,14 +14,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from realtime import __version__
 from realtime.app.readers import (
     mix_of,
     parse_brush,
     parse_milliseconds,
     parse_mix,
+    parse_part_length,
     parse_playlist,
     parse_rate,
+    parse_ray_address,
     parse_scale,
     parse_target,
     parse_time,
@@ -29,6 +30,7 @@ from realtime.app.readers import (
     playlist_of,
     secret_in,
 )
+from realtime.app.versions import version_text
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
@@ -324,6 +326,14 @@ class StyleOptions:
     )
 
 
+# What would keep a painting from coming out the same in two runs.
+_REPEATABLE = {
+    "target_fps": "no two runs would paint the same pixels",
+    "stream": "a stream cannot be interrupted and continued",
+    "virtual_cam": "a camera cannot be interrupted and continued",
+}
+
+
 @dataclass(frozen=True)
 class OutputOptions:
     """The file or folder that is written, and how it is encoded."""
@@ -357,11 +367,7 @@ class OutputOptions:
             uses=_FILES,
             refused=True,
             needs=("output",),
-            not_with={
-                "target_fps": "no two runs would paint the same pixels",
-                "stream": "a stream cannot be interrupted and continued",
-                "virtual_cam": "a camera cannot be interrupted and continued",
-            },
+            not_with=_REPEATABLE,
         )
     )
     workers: int | None = option(
@@ -396,6 +402,48 @@ class OutputOptions:
             changes_pixels=True,
         )
     )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Painting on several machines, with Ray; it includes --resume."""
+
+    ray: str | None = option(
+        LiveOption(
+            "paint the files of a folder, and parts of long films, as tasks of Ray: on this machine, or on the cluster "
+            "whose head is at this address",
+            Kind.OPTIONAL_VALUE,
+            read=parse_ray_address,
+            default_text="no Ray",
+            metavar="HOST:PORT",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+            refused=True,
+            needs=("output",),
+            not_with={**_REPEATABLE, "workers": "the nodes decide how many files are painted at once"},
+        )
+    )
+    ray_segment: Fraction = option(
+        LiveOption(
+            "how long the parts of a film are that become tasks of their own, in seconds",
+            read=parse_part_length,
+            default=Fraction(60),
+            metavar="S",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+        )
+    )
+    ray_ship: bool = option(
+        LiveOption(
+            "send the files to the nodes, which do not see their folder",
+            Kind.SWITCH,
+            default=False,
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+        )
+    )
+
+    @property
+    def asked(self) -> bool:
+        """Whether Ray is to paint."""
+        return self.ray is not None
 
 
 @dataclass(frozen=True)
@@ -554,7 +602,15 @@ class CommandOptions:
         LiveOption("print what can run the nets here, and why the rest cannot", Kind.FLAG, default=False, once=True)
     )
     debug: bool = option(DEBUG)
-    version: bool = option(LiveOption("print the version", Kind.VERSION, default=False, short="-V", once=True))
+    version: bool = option(
+        LiveOption(
+            "print the version; with --debug, also those of the backends",
+            Kind.VERSION,
+            default=False,
+            short="-V",
+            once=True,
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -564,6 +620,7 @@ class Options:
     source: SourceOptions = SourceOptions()
     look: StyleOptions = StyleOptions()
     output: OutputOptions = OutputOptions()
+    cluster: ClusterOptions = ClusterOptions()
     on_air: OnAirOptions = OnAirOptions()
     screen: ScreenOptions = ScreenOptions()
     folders: FolderOptions = FolderOptions()
@@ -576,6 +633,7 @@ HEADINGS: Mapping[str, str] = {
     "source": "source",
     "look": "style",
     "output": "output",
+    "cluster": "several machines",
     "on_air": "on air",
     "screen": "window",
     "folders": "folders",
@@ -587,11 +645,15 @@ TABLE: Mapping[str, LiveOption] = {
 }
 
 
-def live_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-live`."""
+def live_parser(debug: bool = False) -> CommandParser:
+    """Returns what parses the command line of `nst-live`.
+
+    Args:
+        debug: let --version print what else is installed.
+    """
     return build_parser(
         {HEADINGS[name]: kind for name, kind in SECTIONS.items()},
-        version=f"nst-live {__version__}",
+        version=version_text(debug),
         prog="nst-live",
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",

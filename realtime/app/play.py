@@ -33,11 +33,12 @@ from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
+from realtime.sinks.parts import PartTarget
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
 from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sinks.stream_process import StreamRate
-from realtime.sources.base import Source, SourceInfo
+from realtime.sources.base import Source, SourceInfo, Span
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
@@ -79,6 +80,7 @@ class _Show:
     input: OpenInput
     target: _Target
     net: OpenNet
+    part: PartTarget | None = None
 
     @property
     def source(self) -> Source:
@@ -104,16 +106,34 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
 
     Raises what cannot be opened, and what ends the player.
     """
-    _check(options)
-    if _is_done(options):
-        print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
+    check_playable(options)
+    if is_done(options):
         return 0
-    catalog = load_catalog(options.look)
+    return _open_and_play(options, load_catalog(options.look), bar, quiet)
+
+
+def play_with(options: Options, catalog: Catalog, bar: InputBar, part: PartTarget | None = None) -> int:
+    """Plays one of several inputs, with styles that are loaded already; returns the exit code.
+
+    Args:
+        options: what was asked for.
+        catalog: the styles and the backend.
+        bar: opens the bar of the input.
+        part: which part of it is played, and what takes that in place of the output; None for all of it.
+
+    Raises what cannot be opened, and what ends the player.
+    """
+    return _open_and_play(options, catalog, bar, quiet=True, part=part)
+
+
+def _open_and_play(
+    options: Options, catalog: Catalog, bar: InputBar, quiet: bool, part: PartTarget | None = None
+) -> int:
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
         name = _shown_name(options.source.camera, options.source.url)
         with reported_if_slow(lambda: print_line(f"opening {name} …")):
-            opened = open_input(options, stack)
+            opened = open_input(options, stack, None if part is None or part.span == Span() else part.span)
         _report_input(opened.source)
         _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
@@ -122,7 +142,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, part), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -131,6 +151,8 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
     try:
         with ExitStack() as stack:
             _keep_awake(show, stack.enter_context(Awake()))
+            if show.part is not None:
+                show.part.begin(show.net.painter.description)
             sinks = _open_sinks(show, stack)
             outcome = _run(_build_player(show, sinks, bar, stack), sinks)
     except BaseException as exc:
@@ -157,7 +179,7 @@ def _shown_name(camera: str | None, url: str | None) -> str:
     return url if is_file(url) else shown_address(url)
 
 
-def _check(options: Options) -> None:
+def check_playable(options: Options) -> None:
     """Raises, before anything is opened, if what was asked for could not be written, sent or ended."""
     output = options.output
     if options.source.url is not None and is_file(options.source.url) and is_piped(Path(options.source.url)):
@@ -169,7 +191,7 @@ def _check(options: Options) -> None:
             "--resume is for mp4, mkv, mov and webm; a GIF, an image sequence or a pipe is painted in one go"
         )
     if output.output is not None:
-        check_output(output.output, output.overwrite or output.resume, options.source.url, _encoding(options))
+        check_output(output.output, output.overwrite or output.resume, options.source.url, encoding_of(options))
     if options.on_air.stream is not None:
         check_stream_url(options.on_air.stream)
 
@@ -190,12 +212,16 @@ def _check_loop(options: Options) -> None:
         raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
 
 
-def _is_done(options: Options) -> bool:
+def is_done(options: Options) -> bool:
+    """Returns, and reports, whether what an interrupted run was asked for is there."""
     output = options.output
-    return output.resume and not output.overwrite and output.output is not None and output.output.exists()
+    done = output.resume and not output.overwrite and output.output is not None and output.output.exists()
+    if done:
+        print_line(f"{output.output} exists, so it counts as painted; to paint it again, add -y")
+    return done
 
 
-def _encoding(options: Options) -> Encoding:
+def encoding_of(options: Options) -> Encoding:
     output = options.output
     return Encoding(output.encoder, output.crf, output.preset, pipe_format=pipe_format(output.output, output.format))
 
@@ -261,8 +287,11 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
     options, on_air, info = show.options, show.options.on_air, show.source.info
     outputs = Outputs(
         file=show.target.file,
-        encoding=_encoding(options),
-        fingerprint=_fingerprint(show) if options.output.resume else None,
+        encoding=encoding_of(options),
+        fingerprint=(
+            film_fingerprint(options, show.catalog, show.net.painter.description) if options.output.resume else None
+        ),
+        part=show.part,
         stream=on_air.stream,
         stream_rate=StreamRate(
             None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
@@ -279,16 +308,22 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
     return sinks
 
 
-def _fingerprint(show: _Show) -> Mapping[str, str]:
-    """Returns what decides how the frames of a file look."""
-    values = values_of(show.options)
+def film_fingerprint(options: Options, catalog: Catalog, painter: str) -> Mapping[str, str]:
+    """Returns what decides how the frames of a file look.
+
+    Args:
+        options: what was asked for.
+        catalog: the styles, ready.
+        painter: what paints them.
+    """
+    values = values_of(options)
     decisive = {name: values[name] for name, each in TABLE.items() if each.changes_pixels}
     styles = (
         data
-        for each in show.catalog.wanted
+        for each in catalog.wanted
         for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
     )
-    return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
+    return fingerprint_of(Path(str(options.source.url)), styles, painter, decisive)
 
 
 def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:

@@ -74,6 +74,31 @@ def parse_time(text: str) -> Fraction:
     return seconds
 
 
+def parse_part_length(text: str) -> Fraction:
+    """Returns the seconds of a part of a film, at least one."""
+    seconds = parse_time(text)
+    if seconds < 1:
+        raise ArgumentTypeError(f"{quoted(text)} is too short for a part of a film; expected 1 second or more, e.g. 60")
+    return seconds
+
+
+def parse_ray_address(text: str) -> str:
+    """Returns the address of the head of a Ray cluster, e.g. "192.168.1.7:6379".
+
+    "auto" stands for the cluster that runs on this machine, and "" for Ray started for this run alone.
+    """
+    if text in {"", "auto"}:
+        return text
+    if Path(text).exists():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file or folder, and --ray takes an address; name the input first, e.g. "
+            f"nst-live {text} -o painted --ray"
+        )
+    if not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", text):
+        raise ArgumentTypeError(f"{quoted(text)} is not an address of Ray; expected e.g. 192.168.1.7:6379, or auto")
+    return text
+
+
 def parse_milliseconds(text: str) -> float:
     """Returns a delay in milliseconds, up to two seconds in either direction."""
     try:

@@ -73,7 +73,7 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     Raises:
         UsageError: something is wrong in the environment or the settings file.
     """
-    typed = {name: _Found(value, _TYPED) for name, value in live_parser().typed(argv).items()}
+    typed = {name: _Found(value, _TYPED) for name, value in live_parser("--debug" in argv).typed(argv).items()}
     layers = [typed, _from_environment(environment), _from_file(_settings_file(typed, environment))]
     found: _Layer = {}
     for layer in layers:

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.encoders import Encoding, EncodingError
-from realtime.media.video_encoder import VideoTrack
 from realtime.queues import LEAVE_TIMEOUT_S, QueuedSink, QueuePolicy, SinkQueue
 from realtime.sinks.file_sound import FileSound
+from realtime.sinks.parts import PartRecorder, PartTarget
 from realtime.sinks.recorder import FileRecorder, Recording
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.stream_process import StreamRate
 from realtime.sinks.virtual_camera import VirtualCamera
-from realtime.sources.base import SourceInfo
+from realtime.sources.base import SourceInfo, track_of
+
+_Recorder: TypeAlias = FileRecorder | ResumableRecorder | PartRecorder
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Outputs:
         encoding: how the file is encoded.
         fingerprint: what decides how the frames look, by name, for a file that is painted in segments so that an
             interrupted run can be continued; None for a file that is painted in one go.
+        part: takes the part of the file that is painted, in place of the file; None for all of it, into the file.
         stream: the URL to stream to; None for no stream.
         stream_rate: the bit rate of the stream's video.
         virtual_camera: the name of a virtual camera, "" for any, None for none.
@@ -40,6 +44,7 @@ class Outputs:
     file: Path | None = None
     encoding: Encoding = Encoding()  # noqa: RUF009 - frozen
     fingerprint: Mapping[str, str] | None = None
+    part: PartTarget | None = None
     stream: str | None = None
     stream_rate: StreamRate = StreamRate()  # noqa: RUF009 - frozen
     virtual_camera: str | None = None
@@ -66,7 +71,7 @@ class OpenSinks:
 
     queues: Sequence[SinkQueue] = ()
     file_sound: FileSound | None = None
-    recorder: FileRecorder | ResumableRecorder | None = None
+    recorder: _Recorder | None = None
     replay: Replay | None = None
     notes: Sequence[str] = ()
 
@@ -135,7 +140,7 @@ def open_sinks(
     """
     essential = not watched and outputs.count == 1
     queues: list[SinkQueue] = []
-    recorder: FileRecorder | ResumableRecorder | None = None
+    recorder: _Recorder | None = None
     replay: Replay | None = None
     file_sound = _open_file_sound(info, outputs, stack) if outputs.stream is not None and audio is None else None
     audio = audio if file_sound is None else file_sound.feed
@@ -171,11 +176,11 @@ def _stream_queue(stream: Stream) -> SinkQueue:
     return SinkQueue(stream, "stream", policy, status=lambda: stream.status, hurry=stream.hurry)
 
 
-def _open_recorder(
-    file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None
-) -> FileRecorder | ResumableRecorder:
+def _open_recorder(file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None) -> _Recorder:
     track = track_of(info)
     try:
+        if outputs.part is not None:
+            return PartRecorder(file, track, encoding=outputs.encoding, target=outputs.part)
         if outputs.fingerprint is not None:
             return ResumableRecorder(
                 file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
@@ -186,13 +191,6 @@ def _open_recorder(
         )
     except EncodingError as exc:
         raise EncodingError(f"cannot write {file}: {exc}") from exc
-
-
-def track_of(info: SourceInfo) -> VideoTrack:
-    """Returns how the frames of a source are recorded: those of a live one at the times of their capture."""
-    if info.live:
-        return VideoTrack(info.size, info.rate, live=True, presentation=info.presentation)
-    return VideoTrack(info.size, info.rate, info.time_base, presentation=info.presentation)
 
 
 def _open_file_sound(info: SourceInfo, outputs: Outputs, stack: ExitStack) -> FileSound | None:
