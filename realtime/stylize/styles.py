@@ -6,10 +6,11 @@ before it is painted with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from build_engines.onnx.cache import NoExporterError, OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
@@ -32,6 +33,7 @@ from styles.registry import (
     list_styles,
     network_path,
     network_sha256,
+    read_listing,
     style_from_file,
     unknown_name,
     user_folder,
@@ -200,6 +202,14 @@ class _Offer:
         return self.path is not None and self.path.name == path.name and self.path.resolve() == path.resolve()
 
 
+@dataclass(frozen=True)
+class _There:
+    """The styles that there are, by name, and what is said of files that are none, in place of being loaded."""
+
+    offers: Mapping[str, _Offer]
+    complaints: Sequence[str]
+
+
 class _Loader:
     """Loads the styles of one net.
 
@@ -213,7 +223,6 @@ class _Loader:
         self._network, self._zoom, self._report = network, zoom, report
         self._nets = _Nets()
         self._predictor: StylePredictor | None = None
-        self._pack: StylePack | None = None
         self._predicted_again: set[str] = set()
         self._named: set[str] = set()
         self._named_files: set[Path] = set()
@@ -221,7 +230,9 @@ class _Loader:
     def others(self) -> Sequence[LoadedStyle]:
         """Returns the styles that can be loaded, by name, without those that were named."""
         styles = []
-        for offer in self._offers(self._report):
+        for complaint in self._there.complaints:
+            self._report(f"left out: {complaint}")
+        for offer in self._there.offers.values():
             if offer.name in self._named or any(map(offer.is_file, self._named_files)):
                 continue
             try:
@@ -240,8 +251,8 @@ class _Loader:
         path = Path(name)
         if path.suffix == ".onnx":
             return _Offer(path.stem, lambda: _foreign_style(path))
-        there = {offer.name: offer for offer in self._offers(_silent)}
-        listed = next((each for each in there.values() if each.name == name or each.is_file(path)), None)
+        there = self._there.offers
+        listed = there.get(name) or next((each for each in there.values() if each.is_file(path)), None)
         if listed is not None:
             self._named.add(listed.name)
             return listed
@@ -273,31 +284,35 @@ class _Loader:
         predictor = self._checked_predictor()
         return self._lazy(name, name, "", lambda: predictor.of_file(path))
 
-    def _offers(self, report: Report) -> Iterator[_Offer]:
-        """Yields the styles that there are; the pack's hide the user's own of the same name, and those the shipped."""
-        seen: set[str] = set()
-        for offer in (*self._packed(), *self._unpacked(report)):
-            if offer.name not in seen:
-                seen.add(offer.name)
-                yield offer
+    @cached_property
+    def _there(self) -> _There:
+        """The styles that there are; the pack's hide the user's own of the same name, and those the shipped ones."""
+        complaints: list[str] = []
+        offers: dict[str, _Offer] = {}
+        for offer in (*self._packed(), *self._unpacked(complaints)):
+            offers.setdefault(offer.name, offer)
+        return _There(offers, complaints)
 
-    def _unpacked(self, report: Report) -> Iterator[_Offer]:
+    def _unpacked(self, complaints: list[str]) -> Iterator[_Offer]:
+        listing = read_listing(self._network)
+        complaints += map(str, listing.damaged.values())
+        own = f"{user_folder()}{os.sep}"
         mine: list[_Offer] = []
         shipped: list[_Offer] = []
-        for style in list_styles(self._network, lambda _path, error: report(f"left out: {error}")):
+        for style in listing.styles:
             offer = _Offer(style.name, partial(self._style, style), style.path)
-            (mine if style.path.is_relative_to(user_folder()) else shipped).append(offer)
+            (mine if str(style.path).startswith(own) else shipped).append(offer)
         yield from mine
-        yield from self._pictures(report)
+        yield from self._pictures(complaints)
         yield from shipped
 
-    def _pictures(self, report: Report) -> Iterator[_Offer]:
+    def _pictures(self, complaints: list[str]) -> Iterator[_Offer]:
         pictures = list_pictures()
         try:
             if pictures:
                 self._checked_predictor()
         except _NOT_PAINTABLE as exc:
-            report(f"left out: the pictures in {user_folder()}, since {exc}")
+            complaints.append(f"the pictures in {user_folder()}, since {exc}")
             return
         for name, path in pictures.items():
             yield _Offer(name, partial(self.picture, path, name), path)
@@ -307,7 +322,7 @@ class _Loader:
         path = user_pack()
         if path is None:
             return
-        pack = self._pack = self._pack or StylePack(path)
+        pack = StylePack(path)
         ready = dict(pack.vectors(self._network, network_sha256(network_path(self._network))))
         for entry in pack.entries:
             yield _Offer(entry.name, partial(self._of_pack, pack, entry, ready.get(entry)))
