@@ -199,7 +199,7 @@ def read_listing(network: str | None = None) -> Listing:
     damaged: dict[Path, WeightsError] = {}
     for path in _files():
         try:
-            style = _listed(path, file_state(path))
+            style = _listed(str(path), file_state(path))
         except WeightsError as exc:
             damaged[path] = exc
             continue
@@ -243,10 +243,10 @@ def style_from_file(path: Path) -> Style:
 
 
 @functools.lru_cache(maxsize=_MOST_LISTED)
-def _listed(path: Path, state: FileState) -> Style | None:
+def _listed(path: str, state: FileState) -> Style | None:
     """Returns the style in a file, None for a net without one. Raises WeightsError."""
-    metadata = read_metadata(path, state)
-    return _style_from_metadata(path, metadata) if _is_style(metadata) else None
+    metadata = read_metadata(Path(path), state)
+    return _style_from_metadata(Path(path), metadata) if _is_style(metadata) else None
 
 
 def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:

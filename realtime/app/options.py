@@ -100,10 +100,19 @@ STYLE = LiveOption(
 NET = LiveOption("which net paints", default="auto", metavar="auto|full|fast")
 BACKEND = LiveOption("what runs the net", default="auto", choices=("auto", *BACKENDS))
 STRENGTH = LiveOption("how strongly to paint", read=parse_share, default=1.0, metavar="0..1", changes_pixels=True)
+COLORS = LiveOption(
+    "whose colors the painting has: style; source, of which it then changes only the brightness; or any picture's",
+    default_text="style",
+    metavar="style|source|PICTURE",
+    rivals="colors",
+    changes_pixels=True,
+)
 KEEP_COLORS = LiveOption(
-    "keep the colors of the source and take only the brightness from the style",
+    "short for --colors source",
     Kind.SWITCH,
     default=False,
+    rivals="colors",
+    not_with={"colors": "it means --colors source"},
     changes_pixels=True,
 )
 STYLES = LiveOption(
@@ -297,6 +306,7 @@ class StyleOptions:
         )
     )
     strength: float = option(STRENGTH)
+    colors: str | None = option(COLORS)
     keep_colors: bool = option(KEEP_COLORS)
     steady: float = option(
         LiveOption(

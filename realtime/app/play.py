@@ -40,6 +40,7 @@ from realtime.sinks.stream_process import StreamRate
 from realtime.sources.base import Source, SourceInfo
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
+from realtime.stylize.colors import Coloring, coloring
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE, scaled
 from realtime.stylize.prediction import StylePredictor
@@ -79,6 +80,7 @@ class _Show:
     input: OpenInput
     target: _Target
     net: OpenNet
+    coloring: Coloring
 
     @property
     def source(self) -> Source:
@@ -108,7 +110,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     if _is_done(options):
         print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
         return 0
-    catalog = load_catalog(options.look)
+    catalog, colors = load_catalog(options.look), coloring(options.look.colors, options.look.keep_colors)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
         name = _shown_name(options.source.camera, options.source.url)
@@ -122,7 +124,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, colors), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -288,7 +290,10 @@ def _fingerprint(show: _Show) -> Mapping[str, str]:
         for each in show.catalog.wanted
         for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
     )
-    return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
+    palette = repr(show.coloring.palette).encode()
+    return fingerprint_of(
+        Path(str(show.options.source.url)), (*styles, palette), show.net.painter.description, decisive
+    )
 
 
 def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
@@ -304,7 +309,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     return Player(
         source,
         show.net.stylizer,
-        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
+        Controls(_session(show), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
             sinks=sinks.all,
@@ -321,6 +326,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             upgrade=show.net.upgrade,
             resume_state=sinks.resume_state,
             report=report,
+            palette=show.coloring.palette,
         ),
     )
 
@@ -341,8 +347,8 @@ def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
     return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
 
 
-def _session(options: Options, catalog: Catalog) -> Session:
-    look, screen = options.look, options.screen
+def _session(show: _Show) -> Session:
+    look, screen, catalog = show.options.look, show.options.screen, show.catalog
     return Session(
         catalog.names,
         catalog.styles.index(catalog.first),
@@ -350,7 +356,8 @@ def _session(options: Options, catalog: Catalog) -> Session:
         given_brush=look.brush,
         net_scale=look.brush,
         strength=look.strength,
-        keep_colors=look.keep_colors,
+        colors=show.coloring.name,
+        color_picture="" if show.coloring.palette is None else show.coloring.palette.name,
         steady=look.steady > 0,
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,

@@ -14,6 +14,7 @@ from realtime.player.governor import Governor
 from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
 from realtime.sinks.replay import Replay
+from realtime.stylize.colors import Palette
 
 
 class Sink(Protocol):
@@ -74,6 +75,7 @@ class PlayerOptions:
         upgrade: a better backend on its way; None if there is none.
         resume_state: what earlier runs have done: those frames pass unpainted, and no sink gets them.
         report: called with the number of frames done after each of them.
+        palette: the colours of a picture that the session may ask for; None for none.
     """
 
     paced: bool = False
@@ -82,6 +84,7 @@ class PlayerOptions:
     upgrade: Upgrade | None = None
     resume_state: ResumeState | None = None
     report: Callable[[int], None] | None = None
+    palette: Palette | None = None
 
 
 @dataclass(frozen=True)

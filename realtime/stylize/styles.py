@@ -224,6 +224,8 @@ class _Loader:
         self._nets = _Nets()
         self._predictor: StylePredictor | None = None
         self._predicted_again: set[str] = set()
+        # nets by name, each with a checksum that is known to be its own
+        self._fitting: set[tuple[str, str]] = set()
         self._named: set[str] = set()
         self._named_files: set[Path] = set()
 
@@ -346,13 +348,16 @@ class _Loader:
     def _style(self, style: Style) -> LoadedStyle:
         """Returns the style of a file; if it was made for another version of its net, what its picture gives."""
         try:
-            check_belongs(style, self._nets.path(style))
+            if (style.network, style.network_sha256) not in self._fitting:
+                check_belongs(style, self._nets.path(style))
         except StyleMismatchError:
             if style.network != self._network or not holds_picture(style.path):
                 raise
             predictor = self._checked_predictor()
             self._predicted_again.add(style.name)
             return self._lazy(style.name, style.title, style.artist, lambda: predictor.of_kept(_kept(style.path)))
+        if not style.dedicated:
+            self._fitting.add((style.network, style.network_sha256))
         net = self._nets.of(style)
         vector = None if style.dedicated else _checked_length(load_style(style.path).vector, net, str(style.path))
         return LoadedStyle(style.name, style.title, style.artist, net, vector)

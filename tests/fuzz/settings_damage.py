@@ -37,6 +37,7 @@ SETTINGS: Mapping[str, Sequence[str]] = {
     "fade": (),
     "strength": (),
     "keep-colors": ("true",),
+    "colors": ('"style"', '"source"', '"sourc"', '"none.jpg"'),
     "steady": ("1.0",),
     "mirror": ("true",),
     "size": _SIZES,

@@ -124,11 +124,15 @@ def test_each_style_file_is_read_once_at_the_start(folder: str, user: Path, monk
         Path(file).write_bytes(data)
     read: Counter[str] = Counter()
 
-    def counting(path: str, framework: str) -> object:
-        read[str(path)] += 1
-        return safe_open(path, framework)
+    def counting(opens: Callable[..., object]) -> Callable[..., object]:
+        def opened(path: str, *how: object, **more: object) -> object:
+            read[str(path)] += 1
+            return opens(path, *how, **more)
 
-    monkeypatch.setattr("styles.weights.safe_open", counting)
+        return opened
+
+    monkeypatch.setattr("styles.weights.safe_open", counting(safe_open))
+    monkeypatch.setattr("styles.weights.open", counting(open), raising=False)
     loaded, named = load_named_styles(["style00007", files[8], "wave"], "fast")
     assert len(loaded) == 200 + len(SHIPPED)
     assert [style.name for style in named] == ["style00007", "style00008", "wave"]
