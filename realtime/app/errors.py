@@ -13,6 +13,7 @@ from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
 from styles import exit_codes as styles
 from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
+from styles.training.loss_network_file import MissingLossNetworkError
 
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
@@ -28,6 +29,7 @@ EXIT_CODES: ExitCodes = {
     BackendUnavailableError: UNAVAILABLE,
     EncoderUnavailableError: UNAVAILABLE,
     VirtualCameraError: UNAVAILABLE,
+    MissingLossNetworkError: UNAVAILABLE,
     RecordingError: FAILED,
 }
 

@@ -16,9 +16,11 @@ from typing import Any, get_type_hints
 
 from realtime import __version__
 from realtime.app.readers import (
+    REFINING_MINUTES,
     mix_of,
     parse_brush,
     parse_milliseconds,
+    parse_minutes,
     parse_mix,
     parse_playlist,
     parse_rate,
@@ -305,6 +307,27 @@ class StyleOptions:
             changes_pixels=True,
         )
     )
+    refine: float | str | None = option(
+        LiveOption(
+            "train a style that is predicted from a picture further while the show goes on, for five minutes or as "
+            "many as you type; needs the extra train",
+            Kind.OPTIONAL_VALUE,
+            read=parse_minutes,
+            metavar="MINUTES",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    photos: Path | None = option(
+        LiveOption(
+            "folder of photographs to refine on",
+            read=Path,
+            default_text="frames of the show, which stay in memory",
+            metavar="DIR",
+            uses=_ONE_VIDEO,
+            needs=("refine",),
+        )
+    )
     strength: float = option(STRENGTH)
     colors: str | None = option(COLORS)
     keep_colors: bool = option(KEEP_COLORS)
@@ -332,6 +355,11 @@ class StyleOptions:
             uses=_VIDEO,
         )
     )
+
+    @property
+    def refine_minutes(self) -> float | None:
+        """For how long styles are refined; None for not at all."""
+        return REFINING_MINUTES if self.refine == "" else None if self.refine is None else float(self.refine)
 
 
 @dataclass(frozen=True)
@@ -369,6 +397,7 @@ class OutputOptions:
             needs=("output",),
             not_with={
                 "target_fps": "no two runs would paint the same pixels",
+                "refine": "no two runs would paint the same pixels",
                 "stream": "a stream cannot be interrupted and continued",
                 "virtual_cam": "a camera cannot be interrupted and continued",
             },

@@ -12,6 +12,7 @@ from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
+from realtime.app.refine import open_refiner, refining_plan
 from realtime.backends import Backend, load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
@@ -22,7 +23,8 @@ from realtime.player.governor import Governor
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
-from realtime.player.status import Status
+from realtime.player.refined_style import RefiningPlan
+from realtime.player.status import Reporter, Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import background_worker, reported_if_slow
@@ -81,6 +83,7 @@ class _Show:
     target: _Target
     net: OpenNet
     coloring: Coloring
+    refining: RefiningPlan | None
 
     @property
     def source(self) -> Source:
@@ -111,6 +114,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
         return 0
     catalog, colors = load_catalog(options.look), coloring(options.look.colors, options.look.keep_colors)
+    refining = refining_plan(options.look, catalog)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
         name = _shown_name(options.source.camera, options.source.url)
@@ -124,7 +128,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net, colors), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, colors, refining), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -300,8 +304,10 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     options, catalog, source = show.options, show.catalog, show.source
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
+    refiner = open_refiner(show.refining, stack)
     microphone = show.input.microphone
-    reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
+    others: Sequence[Reporter | None] = (microphone, refiner)
+    reporters: Sequence[Reporter] = [*sinks.queues, source, *(each for each in others if each is not None)]
 
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
@@ -318,6 +324,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
+            refiner=refiner,
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,

@@ -11,6 +11,7 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Pixels
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
+from realtime.player.refining import Refiner
 from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
 from realtime.sinks.replay import Replay
@@ -54,6 +55,8 @@ class PlayerOutputs:
         captures: the folder for what is saved by key; None for the current folder.
         replay: the one of the sinks that replays are saved from; None for no replays.
         audio: the sound that is recorded by key and can be muted; None if there is none.
+        style_maker: makes styles by key; None if none can be made.
+        refiner: trains predicted styles further; None if they stay as they are.
     """
 
     sinks: Sequence[Sink] = ()
@@ -62,6 +65,7 @@ class PlayerOutputs:
     replay: Replay | None = None
     audio: AudioFeed | None = None
     style_maker: StyleMaker | None = None
+    refiner: Refiner | None = None
 
 
 @dataclass(frozen=True)

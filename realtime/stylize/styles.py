@@ -19,7 +19,7 @@ from build_engines.onnx.options import FRAME
 from realtime.backends import Net, Vector
 from realtime.media.photo import PhotoError
 from realtime.stylize.loaded_style import LazyVector, LoadedStyle
-from realtime.stylize.prediction import StylePredictor
+from realtime.stylize.prediction import SeenPicture, StylePredictor
 from styles.pack import PackEntry, StylePack
 from styles.registry import (
     Style,
@@ -284,7 +284,7 @@ class _Loader:
     def picture(self, path: Path, name: str) -> LoadedStyle:
         """Returns a picture as a style. Raises StyleMismatchError if there is no encoder for the net."""
         predictor = self._checked_predictor()
-        return self._lazy(name, name, "", lambda: predictor.of_file(path))
+        return self._lazy(name, name, "", predictor.filed(path))
 
     @cached_property
     def _there(self) -> _There:
@@ -343,7 +343,7 @@ class _Loader:
             )
         predictor = self._checked_predictor()
         self._predicted_again.add(entry.name)
-        return self._lazy(entry.name, title, artist, lambda: predictor.of_kept(pack.picture(entry)))
+        return self._lazy(entry.name, title, artist, predictor.kept(lambda: pack.picture(entry)))
 
     def _style(self, style: Style) -> LoadedStyle:
         """Returns the style of a file; if it was made for another version of its net, what its picture gives."""
@@ -355,15 +355,15 @@ class _Loader:
                 raise
             predictor = self._checked_predictor()
             self._predicted_again.add(style.name)
-            return self._lazy(style.name, style.title, style.artist, lambda: predictor.of_kept(_kept(style.path)))
+            return self._lazy(style.name, style.title, style.artist, predictor.kept(lambda: _kept(style.path)))
         if not style.dedicated:
             self._fitting.add((style.network, style.network_sha256))
         net = self._nets.of(style)
         vector = None if style.dedicated else _checked_length(load_style(style.path).vector, net, str(style.path))
         return LoadedStyle(style.name, style.title, style.artist, net, vector)
 
-    def _lazy(self, name: str, title: str, artist: str, make: Callable[[], Vector]) -> LoadedStyle:
-        return LoadedStyle(name, title, artist, self._nets.shared(self._network), LazyVector(make))
+    def _lazy(self, name: str, title: str, artist: str, seen: SeenPicture) -> LoadedStyle:
+        return LoadedStyle(name, title, artist, self._nets.shared(self._network), LazyVector(seen.predict), seen.read)
 
     def _checked_predictor(self) -> StylePredictor:
         if self._predictor is None:

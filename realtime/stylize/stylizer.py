@@ -155,7 +155,7 @@ class FrameStylizer:
         if kept is None:
             motion = self._background.submit(self._watch, shown.pixels, None, 0.0)
         else:
-            motion = self._background.submit(self._motion.resume, shown.pixels, style)
+            motion = self._background.submit(self._motion.resume, shown.pixels, style.lineage)
         self._in_flight.append(_InFlight(frame, shown, motion, True, kept))
 
     def finish(self, meanwhile: Callable[[], None] = lambda: None) -> PaintedFrame:
@@ -225,7 +225,7 @@ class FrameStylizer:
     def _watch(self, pixels: Pixels, style: LoadedStyle | None, steadiness: float) -> SceneMotion | None:
         """Returns how the scene has moved; None if nothing is to be stabilized, or nothing is painted."""
         if steadiness and style is not None:
-            return self._motion.watch(pixels, style, steadiness)
+            return self._motion.watch(pixels, style.lineage, steadiness)
         self._motion.forget()
         return None
 
