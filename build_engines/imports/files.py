@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +82,9 @@ def _state_dict(path: Path) -> Tensors:
     if zipfile.is_zipfile(path):
         _check_archive(path)
     try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is in the file
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as exc:  # a damaged file can raise anything
         if _CLASS in str(exc):
             raise ForeignNetError(

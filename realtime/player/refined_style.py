@@ -10,7 +10,7 @@ from realtime.frames import Pixels
 from realtime.sinks.recorder import unused_path
 from realtime.stylize.loaded_style import LoadedStyle
 from styles.kept_picture import small_copy
-from styles.registry import NETWORK_SHA256, is_picture, network_sha256
+from styles.registry import NETWORK_SHA256, is_picture, list_styles, network_sha256
 from styles.training.loss_weights import LOSS_UNITS
 from styles.weights import file_sha256, save_style
 
@@ -70,8 +70,14 @@ def save_refined(refined: Refined, plan: RefiningPlan) -> Path:
         "loss_units": LOSS_UNITS,
         "loss_network_sha256": file_sha256(plan.loss_network),
     }
-    folder, name = plan.folder / style.net.name, Path(style.name)
+    folder = plan.folder / style.net.name
     folder.mkdir(parents=True, exist_ok=True)
-    path = unused_path(folder, name.stem if is_picture(name) else style.name, ".safetensors")
+    path = unused_path(folder, _free_name(style), ".safetensors")
     save_style(path, refined.vector, facts, small_copy(refined.picture))
     return path
+
+
+def _free_name(style: LoadedStyle) -> str:
+    """Returns a style's name without the suffix of its picture; it hides no other style of that name."""
+    name = Path(style.name).stem if is_picture(Path(style.name)) else style.name
+    return f"{name}-refined" if any(other.name == name for other in list_styles(style.net.name)) else name

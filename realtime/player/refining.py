@@ -32,7 +32,7 @@ _SETTLED_S = 2.0
 _FRAME_EVERY_S, _FIRST_FRAMES, _FIRST_EVERY_S = 2.0, 4, 0.3
 _SHORT_SIDE = 320
 # Larger pictures are looked at smaller; the training looks at no more.
-_MOST_PIXELS = 2_000_000
+_MOST_PIXELS, _LONGEST = 2_000_000, 8
 # For how long the HUD says how it ended.
 _SAID_FOR_S = 10.0
 
@@ -239,13 +239,16 @@ def _send(child: Worker, frame: Pixels) -> None:
 
 
 def _picture_of(style: LoadedStyle) -> Pixels:
-    """Returns the picture of a style, of two megapixels at most."""
+    """Returns the picture of a style, or the middle of a very long one, of two megapixels at most."""
     assert style.picture is not None
     pixels = style.picture()
+    longest = _LONGEST * min(pixels.shape[:2])
+    top, left = (max(0, side - longest) // 2 for side in pixels.shape[:2])
+    pixels = pixels[top : top + longest, left : left + longest]
     height, width = pixels.shape[:2]
     scale = math.sqrt(_MOST_PIXELS / (height * width))
     if scale >= 1:
-        return pixels
+        return np.ascontiguousarray(pixels)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 

@@ -37,6 +37,8 @@ SETTINGS: Mapping[str, Sequence[str]] = {
     "fade": (),
     "strength": (),
     "keep-colors": ("true",),
+    "refine": ('"0"', '"-1"', '"nan"', '"many"'),
+    "photos": ('"none"',),
     "colors": ('"style"', '"source"', '"sourc"', '"none.jpg"'),
     "steady": ("1.0",),
     "mirror": ("true",),

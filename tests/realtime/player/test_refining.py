@@ -85,6 +85,18 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
     return run
 
 
+def test_a_refined_picture_hides_no_style_of_its_name(
+    mine: Path, controls: Controls, plan: RefiningPlan, play: Play, tmp_path: Path
+) -> None:
+    Image.fromarray(textured(60, 80, 5)).save(tmp_path / "wave.png")
+    _, (style,) = load_named_styles([str(tmp_path / "wave.png")], "fast")
+    style.make_ready()
+    shown = Controls(Session((style.name,)), StyleSwitcher([style]))
+    with Refiner(plan, starting(finishing)) as refiner:
+        play(refiner, shown, lambda: refiner.status.startswith("refined"))
+    assert [path.name for path in (mine / "fast").iterdir()] == ["wave-refined.safetensors"]
+
+
 def switch_to(controls: Controls, name: str) -> None:
     controls.session = choose_style(controls.session.style_names.index(name))(controls.session)
 
