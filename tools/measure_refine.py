@@ -47,7 +47,6 @@ from styles.training.pictures import read_picture
 from styles.training.style_grams import style_reference
 from styles.weights import load_network, load_style
 
-_ALONE_S = 45.0
 _FRAMES = 150
 
 
@@ -76,6 +75,7 @@ def main() -> None:
     parser.add_argument("--most", type=parse_count, default=20, help="photographs of --val (default: 20)")
     parser.add_argument("--minutes", type=parse_positive_number, default=5.0, help="of refining (default: 5)")
     parser.add_argument("--trained", type=parse_positive_number, default=10.0, help="minutes of training (default: 10)")
+    parser.add_argument("--alone", type=parse_positive_number, default=45.0, help="seconds of the show alone")
     parser.add_argument("--net", default="fast")
     parser.add_argument("--size", type=parse_size, default=(640, 480), metavar="WxH")
     parser.add_argument("--clip", type=Path, help="what the show plays (default: the bundled scene)")
@@ -88,16 +88,17 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     style = loaded_picture(arguments.picture, arguments.net)
     style.make_ready()
     source = Endless(list(itertools.islice(pictures(arguments.clip, arguments.size), _FRAMES)))
-    until_s = time.monotonic() + _ALONE_S
+    until_s = time.monotonic() + arguments.alone
     alone = rate_of_show(source, style, None, lambda: time.monotonic() > until_s)
     plan = RefiningPlan(arguments.minutes, find_loss_network(None), folder)
     with closing(Refiner(plan)) as refiner:
         beside = rate_of_show(source, style, refiner, lambda: "refined" in refiner.status)
         print_line(refiner.status)
+    (refined,) = (folder / arguments.net).glob("*.safetensors")
     train(arguments, folder)
     vectors = {
         "predicted": style.vector,
-        "refined": load_style(folder / arguments.net / f"{style.name}.safetensors").vector,
+        "refined": load_style(refined).vector,
         "trained": load_style(folder / arguments.net / "trained.safetensors").vector,
     }
     totals = {name: article_loss(vector, style, arguments).total or 0.0 for name, vector in vectors.items()}

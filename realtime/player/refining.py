@@ -113,6 +113,9 @@ class Refiner:
         session = controls.session
         style = controls.style if not session.mixing and not session.automatic else None
         if self._run is not None:
+            if self._run.style.name not in session.style_names:  # taken back: nobody wants it any more
+                self._end("it was removed", keep=False)
+                return
             if style is None or style.name != self._run.style.name:
                 self._end("another style is on")
                 return
@@ -136,8 +139,8 @@ class Refiner:
             controls.styles.improve(run.style, better)
             run.style = better
 
-    def _end(self, why: str) -> str:
-        """Ends the training and saves what it has gained; returns the line that says so."""
+    def _end(self, why: str, keep: bool = True) -> str:
+        """Ends the training and saves what it has gained, if it is to be kept; returns the line that says so."""
         run, self._run = self._run, None
         if run is None:
             return ""
@@ -145,7 +148,7 @@ class Refiner:
         self._refined.add(run.style.name)
         early = f" ({why})" if why else ""
         try:
-            saved = run.save()
+            saved = run.save() if keep else None
         except OSError as exc:
             self._say(f"{run.style.name} was refined, but cannot be saved: {exc.strerror or exc}{early}")
         else:
