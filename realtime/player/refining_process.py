@@ -10,8 +10,8 @@ from multiprocessing.connection import Connection
 from realtime.frames import Pixels
 from styles.training.refining_task import RefiningTask
 
-# The show comes first: where all cores are busy, it gets about three times as much of one as the training.
-_NICENESS = 5
+# The show comes first: where all cores are busy, it gets about five times as much of one as the training.
+_NICENESS = 7
 # Windows' name for processes that give way to others.
 _BELOW_NORMAL = 0x4000
 

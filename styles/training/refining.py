@@ -28,7 +28,7 @@ from styles.weights import load_network
 # The sides of the squares that are trained on, and that are judged by: what the article measured at. The smaller ones
 # give nearly twice as many steps in the same time.
 _CROP, _JUDGED = 192, 256
-_LEARNING_RATE = 6e-2
+_LEARNING_RATE = 8e-2
 _WARM_UP_STEPS = 4
 # Steps are noisy, each with one photograph: what counts is a mean over about this many.
 _AVERAGED_STEPS = 4
