@@ -17,6 +17,8 @@ NOTICE_S = 2.5
 COUNTDOWN_S = 3.0
 HUDS = ("full", "minimal", "off")
 VIEWS = ("painting", "side by side", "split")
+# Whose colours a painting has; those of a picture only if one was given.
+COLORS = ("style", "source", "picture")
 # Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
 NET_SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
 # The coarsest brush that can be asked for.
@@ -36,7 +38,8 @@ class Session:
         mix: the indices of the styles that are mixed; empty for the one style alone.
         original: show the frames unpainted.
         strength: how strongly to paint, 0..1.
-        keep_colors: the painting's brightness in the camera's colours.
+        colors: whose colours the painting has: one of COLORS.
+        color_picture: the name of the picture whose colours it may have, "" for none.
         steady: whether the stabilizer is on.
         steadiness: how firmly it holds the painting, 0..1.
         mirrored: swap left and right.
@@ -65,7 +68,8 @@ class Session:
     mix: tuple[int, ...] = ()
     original: bool = False
     strength: float = 1.0
-    keep_colors: bool = False
+    colors: str = "style"
+    color_picture: str = ""
     steady: bool = False
     steadiness: float = DEFAULT_STEADINESS
     mirrored: bool = False
@@ -170,9 +174,11 @@ def step_strength(step: float) -> Change:
     return change
 
 
-def toggle_keep_colors(session: Session) -> Session:
-    keep = not session.keep_colors
-    return replace(session, keep_colors=keep).with_notice("the camera's colours" if keep else "the style's colours")
+def next_colors(session: Session) -> Session:
+    """Steps through the colours that there are."""
+    colors = _after(session.colors, COLORS if session.color_picture else COLORS[:2])
+    whose = {"style": "the style's colours", "source": "the camera's colours"}
+    return replace(session, colors=colors).with_notice(whose.get(colors, f"the colours of {session.color_picture}"))
 
 
 def toggle_steady(session: Session) -> Session:
@@ -286,7 +292,7 @@ KEYS: tuple[Key, ...] = (
     Key("0", "0", "original on / off", toggle_original),
     Key("+=", "+", "stronger", step_strength(+0.1)),
     Key("-_", "-", "weaker", step_strength(-0.1)),
-    Key("c", "c", "camera's colours on / off", toggle_keep_colors),
+    Key("c", "c", "colours: style, camera, picture", next_colors),
     Key("t", "t", "steady on / off", toggle_steady),
     Key("m", "m", "mirror on / off", toggle_mirrored),
     Key("x", "x", "mix on / off; numbers add styles", toggle_mixing),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from build_engines.cli import DoctorOptions, OnnxOptions
+from build_engines.cli import DoctorOptions, ImportOptions, OnnxOptions
 from build_engines.tensorrt.command import EngineOptions
 from realtime.app.bench import BenchOptions
 from realtime.app.cache import CacheOptions
@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Sequence[type]] = {
     "nst-live cache": [CacheOptions],
     "nst-build": [EngineOptions],
     "nst-build onnx": [OnnxOptions],
+    "nst-build import": [ImportOptions],
     "nst-build doctor, nst-live doctor": [DoctorOptions],
     **{command.about["prog"]: list(command.groups.values()) for command in TRAINING.values()},
 }

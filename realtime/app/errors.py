@@ -14,6 +14,7 @@ from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
 from styles import exit_codes as styles
 from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
+from styles.training.loss_network_file import MissingLossNetworkError
 
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
@@ -30,6 +31,7 @@ EXIT_CODES: ExitCodes = {
     EncoderUnavailableError: UNAVAILABLE,
     VirtualCameraError: UNAVAILABLE,
     RayUnavailableError: UNAVAILABLE,
+    MissingLossNetworkError: UNAVAILABLE,
     RecordingError: FAILED,
 }
 

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from realtime.app.readers import (
+    REFINING_MINUTES,
     mix_of,
     parse_brush,
     parse_milliseconds,
+    parse_minutes,
     parse_mix,
     parse_part_length,
     parse_playlist,
@@ -102,10 +104,19 @@ STYLE = LiveOption(
 NET = LiveOption("which net paints", default="auto", metavar="auto|full|fast")
 BACKEND = LiveOption("what runs the net", default="auto", choices=("auto", *BACKENDS))
 STRENGTH = LiveOption("how strongly to paint", read=parse_share, default=1.0, metavar="0..1", changes_pixels=True)
+COLORS = LiveOption(
+    "whose colors the painting has: style; source, of which it then changes only the brightness; or any picture's",
+    default_text="style",
+    metavar="style|source|PICTURE",
+    rivals="colors",
+    changes_pixels=True,
+)
 KEEP_COLORS = LiveOption(
-    "keep the colors of the source and take only the brightness from the style",
+    "short for --colors source",
     Kind.SWITCH,
     default=False,
+    rivals="colors",
+    not_with={"colors": "it means --colors source"},
     changes_pixels=True,
 )
 STYLES = LiveOption(
@@ -298,7 +309,29 @@ class StyleOptions:
             changes_pixels=True,
         )
     )
+    refine: float | str | None = option(
+        LiveOption(
+            "train a style that is predicted from a picture further while the show goes on, for five minutes or as "
+            "many as you type; needs the extra train",
+            Kind.OPTIONAL_VALUE,
+            read=parse_minutes,
+            metavar="MINUTES",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    photos: Path | None = option(
+        LiveOption(
+            "folder of photographs to refine on",
+            read=Path,
+            default_text="frames of the show, which stay in memory",
+            metavar="DIR",
+            uses=_ONE_VIDEO,
+            needs=("refine",),
+        )
+    )
     strength: float = option(STRENGTH)
+    colors: str | None = option(COLORS)
     keep_colors: bool = option(KEEP_COLORS)
     steady: float = option(
         LiveOption(
@@ -325,10 +358,16 @@ class StyleOptions:
         )
     )
 
+    @property
+    def refine_minutes(self) -> float | None:
+        """For how long styles are refined; None for not at all."""
+        return REFINING_MINUTES if self.refine == "" else None if self.refine is None else float(self.refine)
+
 
 # What would keep a painting from coming out the same in two runs.
 _REPEATABLE = {
     "target_fps": "no two runs would paint the same pixels",
+    "refine": "no two runs would paint the same pixels",
     "stream": "a stream cannot be interrupted and continued",
     "virtual_cam": "a camera cannot be interrupted and continued",
 }

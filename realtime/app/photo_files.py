@@ -25,7 +25,7 @@ from realtime.media.photo import (
     write_photo,
 )
 from realtime.queues import one_at_a_time
-from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
+from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoPainter, wanted_look
 from realtime.stylize.tiled import BandError
 from styles.support.errors import UsageError
 from styles.support.progress import progress_bar
@@ -83,7 +83,7 @@ class PhotoFilePainter:
         # what is wrong with its picture is said before anything is painted
         self._style.make_ready()
         self.caption, self.backend = self._style.caption, self._backend.name
-        self._look = PhotoLook(look.strength, look.keep_colors, look.mirror, look.brush)
+        self._look = wanted_look(look.strength, look.colors, look.keep_colors, mirrored=look.mirror, brush=look.brush)
         self._size, self._reading = source.size, source.reading
         self._painters: list[PhotoPainter] = []
         self._idle: deque[PhotoPainter] = deque()

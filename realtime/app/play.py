@@ -12,6 +12,7 @@ from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.progress import Report
+from realtime.app.refine import open_refiner, refining_plan
 from realtime.backends import Backend, load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
@@ -22,7 +23,8 @@ from realtime.player.governor import Governor
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
-from realtime.player.status import Status
+from realtime.player.refined_style import RefiningPlan
+from realtime.player.status import Reporter, Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import background_worker, reported_if_slow
@@ -41,6 +43,7 @@ from realtime.sinks.stream_process import StreamRate
 from realtime.sources.base import Source, SourceInfo, Span
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
+from realtime.stylize.colors import Coloring, coloring
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE, scaled
 from realtime.stylize.prediction import StylePredictor
@@ -80,6 +83,8 @@ class _Show:
     input: OpenInput
     target: _Target
     net: OpenNet
+    coloring: Coloring
+    refining: RefiningPlan | None
     part: PartTarget | None = None
 
     @property
@@ -129,6 +134,7 @@ def play_with(options: Options, catalog: Catalog, bar: InputBar, part: PartTarge
 def _open_and_play(
     options: Options, catalog: Catalog, bar: InputBar, quiet: bool, part: PartTarget | None = None
 ) -> int:
+    colors, refining = coloring(options.look.colors, options.look.keep_colors), refining_plan(options.look, catalog)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
         name = _shown_name(options.source.camera, options.source.url)
@@ -142,7 +148,7 @@ def _open_and_play(
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net, part), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, colors, refining, part), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -323,15 +329,18 @@ def film_fingerprint(options: Options, catalog: Catalog, painter: str) -> Mappin
         for each in catalog.wanted
         for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
     )
-    return fingerprint_of(Path(str(options.source.url)), styles, painter, decisive)
+    palette = repr(coloring(options.look.colors, options.look.keep_colors).palette).encode()
+    return fingerprint_of(Path(str(options.source.url)), (*styles, palette), painter, decisive)
 
 
 def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
     options, catalog, source = show.options, show.catalog, show.source
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
+    refiner = open_refiner(show.refining, stack)
     microphone = show.input.microphone
-    reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
+    others: Sequence[Reporter | None] = (microphone, refiner)
+    reporters: Sequence[Reporter] = [*sinks.queues, source, *(each for each in others if each is not None)]
 
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
@@ -339,7 +348,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     return Player(
         source,
         show.net.stylizer,
-        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
+        Controls(_session(show), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
             sinks=sinks.all,
@@ -348,6 +357,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
+            refiner=refiner,
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -356,6 +366,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             upgrade=show.net.upgrade,
             resume_state=sinks.resume_state,
             report=report,
+            palette=show.coloring.palette,
         ),
     )
 
@@ -376,8 +387,8 @@ def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
     return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
 
 
-def _session(options: Options, catalog: Catalog) -> Session:
-    look, screen = options.look, options.screen
+def _session(show: _Show) -> Session:
+    look, screen, catalog = show.options.look, show.options.screen, show.catalog
     return Session(
         catalog.names,
         catalog.styles.index(catalog.first),
@@ -385,7 +396,8 @@ def _session(options: Options, catalog: Catalog) -> Session:
         given_brush=look.brush,
         net_scale=look.brush,
         strength=look.strength,
-        keep_colors=look.keep_colors,
+        colors=show.coloring.name,
+        color_picture="" if show.coloring.palette is None else show.coloring.palette.name,
         steady=look.steady > 0,
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,

@@ -20,6 +20,9 @@ from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
 from styles.support.secrets import has_secrets
 
+# For how long a style is refined, and how long it may be: a day.
+REFINING_MINUTES = 5.0
+_MOST_MINUTES = 24 * 60.0
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
@@ -110,6 +113,27 @@ def parse_milliseconds(text: str) -> float:
             f"{quoted(text)} is not a delay; expected milliseconds from -{_MAX_DELAY_MS} to {_MAX_DELAY_MS}, e.g. 120"
         )
     return delay_ms
+
+
+def parse_minutes(text: str) -> float:
+    """Returns for how many minutes a style is refined; "" stands for five."""
+    if not text:
+        return REFINING_MINUTES
+    if Path(text).exists():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file or folder; expected minutes, or another option after --refine"
+        )
+    try:
+        return _positive_minutes(text)
+    except ArgumentTypeError as exc:
+        raise ArgumentTypeError(f"{quoted(text)} is not a number of minutes; expected e.g. 5") from exc
+
+
+def _positive_minutes(text: str) -> float:
+    minutes = parse_positive_number(text)
+    if minutes > _MOST_MINUTES:
+        raise ArgumentTypeError(text)
+    return minutes
 
 
 def parse_mix(text: str) -> dict[str, float]:

@@ -13,6 +13,7 @@ from realtime.player.net_scale import NetScale
 from realtime.player.parts import PlayerOptions
 from realtime.queues import FrameQueue, RatedSource, background_worker
 from realtime.session import Session
+from realtime.stylize.colors import Palette
 from realtime.stylize.pipeline import PaintedFrame, scaled
 from realtime.stylize.stylizer import FrameStylizer, Look
 
@@ -42,6 +43,7 @@ class Feeder:
         self.net_scale = NetScale(stylizer.pipeline, self._background, options.governor)
         self._source, self._stylizer, self._controls, self._watched = source, stylizer, controls, watched
         self._max_frames, self._resume_state = options.max_frames, options.resume_state
+        self._palette = options.palette
         self.skipped = 0 if options.resume_state is None else options.resume_state.done
         self._source_error: Exception | None = None
 
@@ -146,19 +148,21 @@ class Feeder:
         return frame.captured_at_s if self._source.live or frame.time is None else float(frame.time)
 
     def _look(self) -> Look:
-        return look_of(self._controls.session, self.net_scale.used)
+        return look_of(self._controls.session, self.net_scale.used, self._palette)
 
 
-def look_of(session: Session, net_scale: float) -> Look:
+def look_of(session: Session, net_scale: float, palette: Palette | None = None) -> Look:
     """Returns how frames are painted in a session.
 
     Args:
         session: what is asked for.
         net_scale: the scale that the net is loaded for, above 0 and up to 1.
+        palette: the colours of the picture that the session may ask for.
     """
     return Look(
         strength=session.strength,
-        keep_colors=session.keep_colors,
+        keep_colors=session.colors == "source",
+        palette=palette if session.colors == "picture" else None,
         mirrored=session.mirrored,
         steadiness=session.steadiness if session.steady else 0.0,
         original=session.original,

@@ -120,6 +120,11 @@ class StyleSwitcher:
         added = replace(session, style_names=names, style_index=len(names) - 1, mixing=False, mix=(), original=False)
         return replace(added, automatic=False).with_notice(f"a new style: {style.name}")
 
+    def improve(self, style: LoadedStyle, better: LoadedStyle) -> None:
+        """Puts a better version of a style in its place, to which the painting then fades."""
+        self.styles = [better if each is style or each.name == better.name else each for each in self.styles]
+        self._mixes.clear()
+
     def remove(self, session: Session, name: str) -> Session:
         """Returns the session without the style of that name; if it is on, the one before it is on instead."""
         if name not in session.style_names or len(self.styles) < 2:

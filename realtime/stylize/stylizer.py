@@ -13,6 +13,7 @@ from typing import Self
 from realtime.backends import Backend, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.queues import background_worker
+from realtime.stylize.colors import Palette, color_map, recolored
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.mixing import Fader
@@ -28,6 +29,7 @@ class Look:
     Args:
         strength: 0 for the frame itself up to 1 for the painting alone.
         keep_colors: the painting's brightness in the frame's colours.
+        palette: the colours of a picture for the painting, unless it keeps those of the frame; None for its own.
         mirrored: swap left and right, of the frame and of its painting.
         steadiness: how firmly the stabilizer holds the painting against flicker, 0..1; 0 turns it off.
         original: pass frames on unpainted.
@@ -40,6 +42,7 @@ class Look:
     steadiness: float = 0.0
     original: bool = False
     net_scale: float = 1.0
+    palette: Palette | None = None
 
 
 DEFAULT_LOOK = Look()
@@ -152,7 +155,7 @@ class FrameStylizer:
         if kept is None:
             motion = self._background.submit(self._watch, shown.pixels, None, 0.0)
         else:
-            motion = self._background.submit(self._motion.resume, shown.pixels, style)
+            motion = self._background.submit(self._motion.resume, shown.pixels, style.lineage)
         self._in_flight.append(_InFlight(frame, shown, motion, True, kept))
 
     def finish(self, meanwhile: Callable[[], None] = lambda: None) -> PaintedFrame:
@@ -222,7 +225,7 @@ class FrameStylizer:
     def _watch(self, pixels: Pixels, style: LoadedStyle | None, steadiness: float) -> SceneMotion | None:
         """Returns how the scene has moved; None if nothing is to be stabilized, or nothing is painted."""
         if steadiness and style is not None:
-            return self._motion.watch(pixels, style, steadiness)
+            return self._motion.watch(pixels, style.lineage, steadiness)
         self._motion.forget()
         return None
 
@@ -231,4 +234,6 @@ class FrameStylizer:
         pixels, photo = painted.pixels, painted.frame.pixels
         if self.look.keep_colors:
             pixels = with_colors_of(pixels, photo)
+        elif self.look.palette is not None:
+            pixels = recolored(pixels, color_map(pixels, self.look.palette))
         return PaintedFrame(painted.frame, at_strength(pixels, photo, self.look.strength))

@@ -101,6 +101,17 @@ def test_the_hud_goes_from_full_to_minimal_to_off_and_round() -> None:
     assert seen == ["minimal", "off", "full"]
 
 
+def test_colours_go_round_among_those_that_there_are() -> None:
+    session, seen = SESSION, []
+    for _ in range(3):
+        session = press(session, "c")
+        seen.append((session.colors, session.notice))
+    assert seen == [("source", "the camera's colours"), ("style", "the style's colours"), seen[0]]
+    session = press(press(replace(SESSION, color_picture="sunset.jpg"), "c"), "c")
+    assert (session.colors, session.notice) == ("picture", "the colours of sunset.jpg")
+    assert press(session, "c").colors == "style"
+
+
 def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_ends_it() -> None:
     session = press(SESSION, "x")
     assert (session.mixing, session.mix) == (True, (0,))
