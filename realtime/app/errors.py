@@ -7,6 +7,7 @@ from realtime.app.cluster.errors import RayUnavailableError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
+from realtime.remote.address import ControlServerError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
@@ -24,6 +25,7 @@ EXIT_CODES: ExitCodes = {
     MixError: USAGE,
     BandError: USAGE,
     StreamError: USAGE,
+    ControlServerError: USAGE,
     SourceError: UNREADABLE,
     OnnxFileError: UNREADABLE,
     NoExporterError: UNAVAILABLE,

@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from realtime.app.readers import (
+    DEFAULT_CONTROL,
+    DEFAULT_IDLE,
     REFINING_MINUTES,
     mix_of,
     parse_brush,
+    parse_control_address,
+    parse_idle_time,
     parse_milliseconds,
     parse_minutes,
     parse_mix,
@@ -28,6 +32,7 @@ from realtime.app.readers import (
     parse_scale,
     parse_target,
     parse_time,
+    parse_token,
     parse_zoom,
     playlist_of,
     secret_in,
@@ -582,6 +587,18 @@ class ScreenOptions:
             uses=_ONE_VIDEO,
         )
     )
+    kiosk: float | str | None = option(
+        LiveOption(
+            "a show for visitors: keys that end, record or configure mean nothing, and after S seconds without "
+            "a key the playlist goes on, or all styles in turn",
+            Kind.OPTIONAL_VALUE,
+            read=parse_idle_time,
+            default_text=f"no kiosk; without a value {DEFAULT_IDLE}",
+            metavar="S",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
     replay: float = option(
         LiveOption(
             "seconds that the key b saves, 0 for none",
@@ -598,6 +615,46 @@ class ScreenOptions:
             default_text="your videos folder",
             metavar="DIR",
             uses=_ONE_VIDEO,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ControlOptions:
+    """What controls the show from elsewhere, as docs/control.md describes."""
+
+    control: str | None = option(
+        LiveOption(
+            "open a page that controls the show, in a browser or on a phone; the host 0.0.0.0 stands for the whole "
+            "network, which then needs the token of the printed link",
+            Kind.OPTIONAL_VALUE,
+            read=parse_control_address,
+            default_text=f"no page; without a value {DEFAULT_CONTROL}",
+            metavar="HOST:PORT",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    control_tls: bool = option(
+        LiveOption(
+            "use HTTPS for that page, with a certificate of its own, so that a phone's camera may be used",
+            Kind.SWITCH,
+            default=False,
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("control",),
+        )
+    )
+    control_token: str | None = option(
+        LiveOption(
+            "a token of your own for that page, so that its link stays the same",
+            read=parse_token,
+            default_text="another one each time",
+            metavar="TOKEN",
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("control",),
+            secret=lambda _token: "it is a password",
         )
     )
 
@@ -662,6 +719,7 @@ class Options:
     cluster: ClusterOptions = ClusterOptions()
     on_air: OnAirOptions = OnAirOptions()
     screen: ScreenOptions = ScreenOptions()
+    control: ControlOptions = ControlOptions()
     folders: FolderOptions = FolderOptions()
     command: CommandOptions = CommandOptions()
 
@@ -675,6 +733,7 @@ HEADINGS: Mapping[str, str] = {
     "cluster": "several machines",
     "on_air": "on air",
     "screen": "window",
+    "control": "control from elsewhere",
     "folders": "folders",
     "command": "command",
 }

@@ -11,28 +11,32 @@ from pathlib import Path
 from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
+from realtime.app.page import open_page
 from realtime.app.progress import Report
 from realtime.app.refine import open_refiner, refining_plan
-from realtime.backends import Backend, load_backend
+from realtime.backends import load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
 from realtime.media.free_memory import shortage
 from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
+from realtime.player.kiosk import DEFAULT_IDLE_S, Kiosk
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
-from realtime.player.playlist import Playlist
 from realtime.player.refined_style import RefiningPlan
 from realtime.player.status import Reporter, Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
+from realtime.player.style_uploads import StyleUploads
 from realtime.queues import background_worker, reported_if_slow
+from realtime.remote.show import RemoteShow
 from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
+from realtime.sinks.jpeg_frames import JpegFrames, open_jpeg_queue
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.parts import PartTarget
@@ -85,11 +89,17 @@ class _Show:
     net: OpenNet
     coloring: Coloring
     refining: RefiningPlan | None
+    page: JpegFrames | None = None
     part: PartTarget | None = None
 
     @property
     def source(self) -> Source:
         return self.input.source
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody sees it, in a window or on a page, and can ask for things."""
+        return self.target.watched or self.page is not None
 
     @property
     def max_frames(self) -> int | None:
@@ -99,6 +109,15 @@ class _Show:
         if wanted is None and unstoppable and not self.options.on_air.is_on_air:
             return _UNWATCHED_SCENE_FRAMES
         return wanted
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What is seen and used by those who control a show."""
+
+    controls: Controls
+    thumbnails: Thumbnails | None
+    screen: Screen | None
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -148,7 +167,8 @@ def _open_and_play(
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net, colors, refining, part), bar, quiet)
+        page = None if options.control.control is None else JpegFrames()
+        return _play(_Show(options, catalog, opened, target, net, colors, refining, page, part), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -160,7 +180,11 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
             if show.part is not None:
                 show.part.begin(show.net.painter.description)
             sinks = _open_sinks(show, stack)
-            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+            desk = _open_desk(show, stack)
+            player = _build_player(show, sinks, desk, bar, stack)
+            if show.page is not None:
+                open_page(_remote_show(show, desk, player, show.page), show.options.control, desk.screen, stack)
+            outcome = _run(player, sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
         if not isinstance(exc, RecordingError):
@@ -214,6 +238,7 @@ def _is_in_one_go(path: Path) -> bool:
 
 def _check_loop(options: Options) -> None:
     watched = not options.screen.no_window and no_screen_reason(os.environ) is None
+    watched = watched or options.control.control is not None
     if not watched and not options.on_air.is_on_air and options.source.frames is None:
         raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
 
@@ -265,7 +290,7 @@ def _choose_target(options: Options, source: Source) -> _Target:
     if file is not None:
         print_line(f"{no_screen}; only recording")
         return _Target(False, file)
-    if options.source.loop:
+    if options.source.loop or options.control.control is not None:
         return _Target(False, None)
     file = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
     print_line(f"{no_screen}; recording into {file}")
@@ -306,7 +331,7 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
         replay_s=options.screen.replay,
         audio_delay_s=on_air.audio_delay_s,
     )
-    sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
+    sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.is_watched)
     for note in sinks.notes:
         print_line(note)
     if sinks.resume_state is not None and sinks.resume_state.done:
@@ -333,7 +358,34 @@ def film_fingerprint(options: Options, catalog: Catalog, painter: str) -> Mappin
     return fingerprint_of(Path(str(options.source.url)), (*styles, palette), painter, decisive)
 
 
-def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
+def _open_controls(show: _Show) -> Controls:
+    options, catalog = show.options, show.catalog
+
+    def reload() -> Sequence[LoadedStyle]:
+        return load_wanted_styles(options.look, catalog.network)[0]
+
+    session, kiosk_s = _session(show), options.screen.kiosk
+    kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
+    return Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
+
+
+def _open_desk(show: _Show, stack: ExitStack) -> _Desk:
+    thumbnails = _open_thumbnails(show, stack)
+    window = stack.enter_context(Window(show.source.size)) if show.target.watched else None
+    return _Desk(_open_controls(show), thumbnails, None if window is None else Screen(window, thumbnails))
+
+
+def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
+    """Returns the thumbnails for the HUD and for pages; None if there is neither."""
+    if not show.target.watched and show.page is None:
+        return None
+    backend = show.net.stylizer.backend
+    # engines are built for one size, and thumbnails have another
+    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
+    return stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
+
+
+def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, stack: ExitStack) -> Player:
     options, catalog, source = show.options, show.catalog, show.source
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
@@ -341,23 +393,21 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     microphone = show.input.microphone
     others: Sequence[Reporter | None] = (microphone, refiner)
     reporters: Sequence[Reporter] = [*sinks.queues, source, *(each for each in others if each is not None)]
-
-    def reload() -> Sequence[LoadedStyle]:
-        return load_wanted_styles(options.look, catalog.network)[0]
-
+    page = () if show.page is None else (stack.enter_context(open_jpeg_queue(show.page)),)
     return Player(
         source,
         show.net.stylizer,
-        Controls(_session(show), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
+        desk.controls,
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=sinks.all,
-            screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
+            sinks=(*sinks.all, *page),
+            screen=desk.screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
             refiner=refiner,
+            stream=sinks.stream,
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -380,18 +430,24 @@ def _style_maker(show: _Show) -> StyleMaker:
     )
 
 
-def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
-    if not options.look.playlist:
-        return None
-    indices = map(catalog.styles.index, catalog.wanted)
-    return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
+def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> RemoteShow:
+    network, zoom = show.catalog.network, show.options.look.style_zoom
+    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), desk.controls)
+    source = show.input.changeable
+    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads, source)
+
+
+def _playlist(options: Options, catalog: Catalog) -> tuple[tuple[str, float], ...]:
+    seconds = (each for _, each in options.look.playlist or ())
+    return tuple((style.name, each) for style, each in zip(catalog.wanted, seconds, strict=False))
 
 
 def _session(show: _Show) -> Session:
     look, screen, catalog = show.options.look, show.options.screen, show.catalog
     return Session(
         catalog.names,
-        catalog.styles.index(catalog.first),
+        catalog.first_index,
+        mix=catalog.mix,
         brush=look.brush,
         given_brush=look.brush,
         net_scale=look.brush,
@@ -402,8 +458,10 @@ def _session(show: _Show) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+        playlist=_playlist(show.options, catalog),
+        on_air=show.options.on_air.stream is not None,
         hud=screen.hud,
-        fullscreen=screen.fullscreen,
+        fullscreen=screen.fullscreen or screen.kiosk is not None,
     )
 
 
@@ -412,15 +470,6 @@ def _governor(target_fps: float | None, source: Source) -> Governor | None:
     own_fps = float(source.rate) if source.live else 0.0
     target_fps = own_fps if target_fps is None else target_fps
     return Governor(target_fps) if target_fps else None
-
-
-def _open_screen(source: Source, backend: Backend, stack: ExitStack) -> Screen:
-    """Opens a window, with thumbnails in its HUD."""
-    window = stack.enter_context(Window(source.size))
-    # engines are built for one size, and thumbnails have another
-    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
-    thumbnails = stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
-    return Screen(window, thumbnails)
 
 
 def _run(player: Player, sinks: OpenSinks) -> Outcome:

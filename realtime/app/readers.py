@@ -13,7 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.media.rates import exact_rate
+from realtime.player.kiosk import DEFAULT_IDLE_S
 from realtime.player.playlist import DEFAULT_SECONDS
+from realtime.remote.address import Address, AddressError, address_of
 from realtime.session import SMALLEST_BRUSH
 from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from styles.registry import PICTURE_SUFFIXES
@@ -24,6 +26,7 @@ from styles.support.secrets import has_secrets
 REFINING_MINUTES = 5.0
 _MOST_MINUTES = 24 * 60.0
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
+DEFAULT_CONTROL, DEFAULT_IDLE = str(Address()), f"{DEFAULT_IDLE_S:g}"
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -134,6 +137,30 @@ def _positive_minutes(text: str) -> float:
     if minutes > _MOST_MINUTES:
         raise ArgumentTypeError(text)
     return minutes
+
+
+def parse_control_address(text: str) -> str:
+    """Returns the HOST:PORT of "HOST:PORT", "HOST" or "PORT"; "" stands for the default."""
+    try:
+        return str(address_of(text))
+    except AddressError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_idle_time(text: str) -> float:
+    """Returns how long nobody must be there until a kiosk starts again, in seconds; "" stands for the default."""
+    if Path(text).is_file():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE_S:g}. Type files first"
+        )
+    return parse_positive_number(text) if text else DEFAULT_IDLE_S
+
+
+def parse_token(text: str) -> str:
+    """Returns a token that nobody guesses: 16 letters, digits, - and _ at least."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text):
+        raise ArgumentTypeError("that is not a token; expected 16 characters or more of a-z A-Z 0-9 - _")
+    return text
 
 
 def parse_mix(text: str) -> dict[str, float]:

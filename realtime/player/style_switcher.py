@@ -10,7 +10,7 @@ from realtime.backends import BackendUnavailableError
 from realtime.player.playlist import Playlist, every_style
 from realtime.session import Session
 from realtime.stylize.loaded_style import LoadedStyle
-from realtime.stylize.mixing import MixError, equal_mix
+from realtime.stylize.mixing import MixError, weighted_mix
 
 
 class StyleSwitcher:
@@ -31,7 +31,8 @@ class StyleSwitcher:
         self.styles = styles
         self._playlist = playlist or every_style(len(styles))
         self._load = load
-        self._mixes: dict[tuple[int, ...], LoadedStyle] = {}
+        self._mixed: tuple[tuple[tuple[int, float], ...], LoadedStyle] | None = None
+        self._noted: tuple[tuple[str, float], ...] = ()
         self._automatic_since_s: float | None = None
         self._painted: LoadedStyle | None = None
         self._awaited: LoadedStyle | None = None
@@ -40,17 +41,22 @@ class StyleSwitcher:
         """Returns the style, or the mix of styles, that the session asks for. Raises MixError if they do not mix."""
         mix = session.mix
         if len(mix) < 2:
-            return self.styles[mix[0] if mix else session.style_index]
-        if mix not in self._mixes:
-            self._mixes[mix] = equal_mix([self.styles[index] for index in mix])
-        return self._mixes[mix]
+            return self.styles[mix[0][0] if mix else session.style_index]
+        if self._mixed is None or self._mixed[0] != mix:
+            # only the newest is kept: a slider goes through hundreds
+            self._mixed = mix, weighted_mix([(self.styles[index], weight) for index, weight in mix])
+        return self._mixed[1]
 
     def mixable(self, session: Session) -> Session:
-        """Returns the session if its styles can be mixed, else with one style, and the reason as a notice."""
+        """Returns the session if its styles can be mixed, else with one style, and the reason as a notice.
+
+        Takes note of its playlist.
+        """
+        self._note_playlist(session)
         try:
             self.wanted(session)
         except MixError as exc:
-            return replace(session, mix=session.mix[:1]).with_notice(str(exc))
+            return replace(session, mix=session.mix[:1] if session.mixing else ()).with_notice(str(exc))
         return session
 
     def paintable(
@@ -85,6 +91,16 @@ class StyleSwitcher:
             return back_to, self.wanted(back_to)
         self._painted = style
         return session, style
+
+    def _note_playlist(self, session: Session) -> None:
+        """Begins with another playlist if the session has one."""
+        if session.playlist == self._noted:
+            return
+        self._noted = session.playlist
+        numbers = {name: index for index, name in enumerate(session.style_names)}
+        items = tuple((numbers[name], seconds) for name, seconds in session.playlist if name in numbers)
+        self._playlist = Playlist(items) if items else every_style(len(self.styles))
+        self._automatic_since_s = None
 
     def _is_ready(self, style: LoadedStyle, background: Executor) -> bool:
         """Whether a style can be painted with at once; if not, it is made ready in the background."""
@@ -123,20 +139,22 @@ class StyleSwitcher:
     def improve(self, style: LoadedStyle, better: LoadedStyle) -> None:
         """Puts a better version of a style in its place, to which the painting then fades."""
         self.styles = [better if each is style or each.name == better.name else each for each in self.styles]
-        self._mixes.clear()
+        self._mixed = None
 
     def remove(self, session: Session, name: str) -> Session:
         """Returns the session without the style of that name; if it is on, the one before it is on instead."""
         if name not in session.style_names or len(self.styles) < 2:
             return session
         gone = session.style_names.index(name)
-        self._mixes.clear()
+        self._mixed = None
         self.styles = [style for index, style in enumerate(self.styles) if index != gone]
         items = [(index - (index > gone), seconds) for index, seconds in self._playlist.items if index != gone]
         self._playlist = Playlist(tuple(items)) if items else every_style(len(self.styles))
         index = max(0, session.style_index - (session.style_index >= gone))
         names = tuple(style.name for style in self.styles)
-        return replace(session, style_names=names, style_index=index, mixing=False, mix=())
+        session = replace(session, style_names=names, style_index=index, mixing=False, mix=())
+        self._noted = tuple((each, seconds) for each, seconds in session.playlist if each != name)
+        return replace(session, playlist=self._noted)
 
     def reload(self, session: Session) -> Session:
         """Loads the styles again; if that fails, or a style in use is gone, all stays as it is but for a notice."""
@@ -153,7 +171,7 @@ class StyleSwitcher:
         items = zip(playing, self._playlist.items, strict=True)
         self._playlist = Playlist(tuple((names.index(name), seconds) for name, (_, seconds) in items))
         self.styles = styles
-        self._mixes.clear()
+        self._mixed = None
         index = names.index(session.style_name)
         session = replace(session, style_names=names, style_index=index, mixing=False, mix=())
         return session.with_notice(f"{len(names)} styles loaded")

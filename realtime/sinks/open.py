@@ -67,6 +67,7 @@ class OpenSinks:
         recorder: the recorder behind one of them.
         replay: the replay behind one of them.
         notes: what the outputs cannot hold, one line each.
+        stream: the stream behind one of them.
     """
 
     queues: Sequence[SinkQueue] = ()
@@ -74,6 +75,7 @@ class OpenSinks:
     recorder: _Recorder | None = None
     replay: Replay | None = None
     notes: Sequence[str] = ()
+    stream: Stream | None = None
 
     @property
     def all(self) -> Sequence[QueuedSink]:
@@ -142,6 +144,7 @@ def open_sinks(
     queues: list[SinkQueue] = []
     recorder: _Recorder | None = None
     replay: Replay | None = None
+    stream: Stream | None = None
     file_sound = _open_file_sound(info, outputs, stack) if outputs.stream is not None and audio is None else None
     audio = audio if file_sound is None else file_sound.feed
     if outputs.virtual_camera is not None:
@@ -162,7 +165,7 @@ def open_sinks(
     for queue in queues:
         stack.enter_context(queue)
     notes = () if recorder is None else tuple(f"{info.name}: {note}" for note in recorder.notes)
-    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes)
+    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes, stream)
 
 
 def _camera_queue(camera: VirtualCamera, essential: bool) -> SinkQueue:

@@ -54,6 +54,7 @@ class LoadedStyle:
         source: its vector, float32[K], or what makes it; None if the net has the style baked in.
         picture: reads the picture that the vector was predicted from, H x W x 3 uint8 RGB; None if it was trained. What
             was refined of a style has the same one.
+        parts: of a mix, the names of its styles; () for a style alone.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LoadedStyle:
     artist: str
     net: Net
     source: Vector | LazyVector | None
+    parts: tuple[str, ...] = ()
     picture: Callable[[], Pixels] | None = None
 
     @property

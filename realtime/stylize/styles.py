@@ -363,7 +363,8 @@ class _Loader:
         return LoadedStyle(style.name, style.title, style.artist, net, vector)
 
     def _lazy(self, name: str, title: str, artist: str, seen: SeenPicture) -> LoadedStyle:
-        return LoadedStyle(name, title, artist, self._nets.shared(self._network), LazyVector(seen.predict), seen.read)
+        net = self._nets.shared(self._network)
+        return LoadedStyle(name, title, artist, net, LazyVector(seen.predict), picture=seen.read)
 
     def _checked_predictor(self) -> StylePredictor:
         if self._predictor is None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from realtime.app.cluster.desk import Desk
 from realtime.app.cluster.node_painting import check_here, painted
-from realtime.app.cluster.orders import Item, LinePrinted, Order, Refused
+from realtime.app.cluster.orders import Item, LinePrinted, Order, OrderRefused
 from realtime.app.cluster.shipped_styles import ShippedStyles
 from realtime.app.errors import explain_file
 from realtime.app.jobs import Job
@@ -41,7 +41,7 @@ def carry_out(order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | Non
         except StoppedError:
             pass
         except Exception as exc:
-            items.put(Refused(*explain_file(exc)))
+            items.put(OrderRefused(*explain_file(exc)))
         finally:
             items.put(None)
 
@@ -72,7 +72,7 @@ def _paint_in(folder: Path, order: Order, styles: ShippedStyles, file: NDArray[n
         raise
     except Exception as exc:
         code, text = explain_file(exc)
-        item = Refused(code, known(text))
+        item = OrderRefused(code, known(text))
     desk.put(item)
 
 

@@ -61,12 +61,12 @@ class FileDone:
 
 
 @dataclass(frozen=True)
-class Refused:
+class OrderRefused:
     """Why it cannot be painted, and the exit code."""
 
     code: int
     text: str
 
 
-# What comes back while an order is carried out; the last is one of PartReport, FileDone and Refused.
-Item: TypeAlias = Painted | LinePrinted | SegmentDone | PartReport | FileDone | Refused
+# What comes back while an order is carried out; the last is one of PartReport, FileDone and OrderRefused.
+Item: TypeAlias = Painted | LinePrinted | SegmentDone | PartReport | FileDone | OrderRefused

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from realtime.app.cluster.errors import NodeLostError
 from realtime.app.cluster.films import Film
-from realtime.app.cluster.orders import FileDone, Item, LinePrinted, Order, Painted, Refused, SegmentDone
+from realtime.app.cluster.orders import FileDone, Item, LinePrinted, Order, Painted, OrderRefused, SegmentDone
 from realtime.app.cluster.outputs import FilmOutput
 from realtime.app.cluster.progress import ClusterBar
 from realtime.app.cluster.ray_cluster import RayCluster, RunningOrder
@@ -164,7 +164,7 @@ class ClusterRun:
                 output.write(data)
                 self._painted += 1
                 self._finish(output, code)
-            case Refused(code, text):
+            case OrderRefused(code, text):
                 self._fail_output(output, code, text.replace(seen, name))
 
     def _begin_again(self, piece: _Piece, reason: NodeLostError) -> None:

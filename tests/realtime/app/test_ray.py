@@ -21,7 +21,7 @@ from PIL import Image
 
 from realtime.app.cluster.films import look_at
 from realtime.app.cluster.node import carry_out
-from realtime.app.cluster.orders import LinePrinted, Order, Refused, SegmentDone
+from realtime.app.cluster.orders import LinePrinted, Order, OrderRefused, SegmentDone
 from realtime.app.cluster.shipped_styles import packed
 from realtime.app.jobs import Job
 from realtime.app.nets import load_catalog
@@ -145,18 +145,18 @@ def test_what_a_node_prints_and_refuses_has_the_names_that_were_given(tmp_path: 
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"no film")
     (refused,) = carry_out(Order(bad, Path("painted.mp4"), film.options, film.parts[0]), styles)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, OrderRefused)
     assert refused.code == 3
     assert refused.text.startswith(f"{bad} cannot be read as a video")
     sent = np.frombuffer(b"no film either", np.uint8)
     (refused,) = carry_out(Order(Path("/elsewhere/bad.mp4"), Path("a.mp4"), film.options, film.parts[0]), styles, sent)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, OrderRefused)
     assert refused.text.startswith("/elsewhere/bad.mp4 cannot be read as a video")
     (refused,) = carry_out(Order(Path("/elsewhere/bad.mp4"), Path("a.mp4"), film.options, film.parts[0]), styles)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, OrderRefused)
     assert "sees no /elsewhere/bad.mp4; put it where all nodes see it, or add --ray-ship" in refused.text
     (refused,) = carry_out(Order(good, Path("a.mp4"), film.options, film.parts[0], version="0.0.1"), styles)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, OrderRefused)
     assert (refused.code, "expected 0.0.1 on all nodes" in refused.text) == (4, True)
     small = clip(tmp_path / "small.mp4", 0.5, size=(16, 8))
     items = list(carry_out(Order(small, Path("a.mp4"), film.options, film.parts[0]), styles))
