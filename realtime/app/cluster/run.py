@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from realtime.app.cluster.errors import NodeLostError
 from realtime.app.cluster.films import Film
-from realtime.app.cluster.orders import FileDone, Item, LinePrinted, Order, Painted, OrderRefused, SegmentDone
+from realtime.app.cluster.orders import FileDone, Item, LinePrinted, Order, OrderRefused, Painted, SegmentDone
 from realtime.app.cluster.outputs import FilmOutput
 from realtime.app.cluster.progress import ClusterBar
 from realtime.app.cluster.ray_cluster import RayCluster, RunningOrder
