@@ -1,0 +1,1 @@
+"""The show from elsewhere: by a browser."""
