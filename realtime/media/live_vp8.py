@@ -21,6 +21,8 @@ from realtime.media.yuv import ToYuv420
 _BT601 = 6
 # Paintings have texture everywhere, which takes twice the bits of a talking head.
 _BITS_A_PIXEL = 0.2
+# At a lower rate each frame gets more.
+_RATE = Fraction(30)
 _LEAST_BIT_RATE, _MOST_BIT_RATE = 300_000, 8_000_000
 # Another bit rate takes a new encoder, and so a key frame: only what differs by more than this factor is worth it.
 _OTHER_RATE = 1.3
@@ -66,14 +68,9 @@ class Effort:
 EFFORTS: Sequence[Effort] = (Effort(1.0, 6), Effort(1.0, 9), Effort(1.0, 12), Effort(0.75, 12), Effort(0.5, 12))
 
 
-def bit_rate_for(size: Size, rate: Fraction) -> int:
-    """Returns the bits per second that suit paintings.
-
-    Args:
-        size: width and height.
-        rate: frames per second.
-    """
-    return min(_MOST_BIT_RATE, max(_LEAST_BIT_RATE, round(_BITS_A_PIXEL * size[0] * size[1] * rate)))
+def bit_rate_for(size: Size) -> int:
+    """Returns the bits per second that suit paintings of that width and height."""
+    return min(_MOST_BIT_RATE, max(_LEAST_BIT_RATE, round(_BITS_A_PIXEL * size[0] * size[1] * _RATE)))
 
 
 @dataclass(frozen=True)
@@ -124,29 +121,18 @@ class LoadWatch:
 class LiveVp8:
     """Encodes frames one by one. Sizes may change from one frame to the next.
 
-    Args:
-        size: width and height of most frames, by which the bit rate is chosen.
-        rate: frames per second.
-
     `limit` is the most bits per second that may be sent; None for what suits the size. `effort` is the work that went
     into the last frame.
     """
 
-    def __init__(self, size: Size, rate: Fraction) -> None:
+    def __init__(self) -> None:
         self.limit: int | None = None
-        self._wanted, self._rate = bit_rate_for(size, rate), rate
         self._load = LoadWatch()
         self.effort = self._load.effort
         self._to_yuv = ToYuv420(_BT601)
         self._context: Any = None
         self._setting: _Setting | None = None
         self._last_pts: int | None = None
-
-    @property
-    def bit_rate(self) -> int:
-        """What is asked of the encoder now, in bits per second."""
-        most = self._wanted if self.limit is None else min(self._wanted, self.limit)
-        return max(_LEAST_BIT_RATE, most)
 
     def encode(self, pixels: Pixels, captured_at_s: float, *, key: bool = False) -> EncodedFrame | None:
         """Returns the encoded frame, None if the encoder gives none.
@@ -160,9 +146,12 @@ class LiveVp8:
         before, pts = self._last_pts, self._pts(captured_at_s)
         self.effort = self._load.effort
         frame = self._to_yuv(_scaled(pixels, self.effort.scale))
-        self._open_if_unfit(_Setting((frame.width, frame.height), self.effort.speed, self.bit_rate))
+        size = (frame.width, frame.height)
+        wanted = bit_rate_for(size)
+        bit_rate = max(_LEAST_BIT_RATE, wanted if self.limit is None else min(wanted, self.limit))
+        self._open_if_unfit(_Setting(size, self.effort.speed, bit_rate))
         frame.pts, frame.time_base = pts, LIVE_TIME_BASE
-        frame.duration = max(1, round(1 / (self._rate * LIVE_TIME_BASE)))
+        frame.duration = round(1 / (_RATE * LIVE_TIME_BASE))
         frame.pict_type = PictureType.I if key else PictureType.NONE
         packets = self._context.encode(frame)
         self._last_pts = pts
@@ -179,7 +168,7 @@ class LiveVp8:
         is_same = before is not None and replace(before, bit_rate=setting.bit_rate) == setting
         if before is not None and is_same and 1 / _OTHER_RATE < before.bit_rate / setting.bit_rate < _OTHER_RATE:
             return
-        self._context, self._setting = _open(setting, self._rate), setting
+        self._context, self._setting = _open(setting), setting
 
     def _pts(self, captured_at_s: float) -> int:
         pts = round(captured_at_s / LIVE_TIME_BASE)
@@ -195,11 +184,11 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _open(setting: _Setting, rate: Fraction) -> Any:
+def _open(setting: _Setting) -> Any:
     context: Any = av.CodecContext.create("libvpx", "w")
     context.width, context.height = setting.size
     context.pix_fmt = "yuv420p"
-    context.time_base, context.framerate = LIVE_TIME_BASE, rate
+    context.time_base, context.framerate = LIVE_TIME_BASE, _RATE
     context.bit_rate = setting.bit_rate
     # key frames come when somebody needs one
     context.gop_size = 100_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,6 +35,8 @@ from realtime.sources.browser_camera import BrowserFeed, CameraMode
 
 # More would take the processor from the net; who comes later gets JPEGs, of which each is made once for all.
 MOST_VIEWERS = 2
+# The one that sends, and those that are about to.
+_MOST_CAMERAS = 4
 # A browser that has not connected by then never will.
 _CONNECT_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 2.0
@@ -42,6 +44,8 @@ _CLOSE_TIMEOUT_S = 2.0
 _LONGEST_OFFER = 32_768
 # Frames that wait for a line: if there are more, it has stalled.
 _MOST_WAITING = 10
+_FIRST_KBIT = 1500
+_VP8 = re.compile(r"a=rtpmap:(\d+) VP8/90000\r\n")
 _CANDIDATE = re.compile(r"a=candidate:(\S+) (\S+) udp (\S+) (\S+) (\S+) typ host\b", re.IGNORECASE)
 
 
@@ -49,8 +53,32 @@ class PeerError(ValueError):
     """A browser cannot be connected: its offer makes no sense."""
 
 
-class TooManyViewersError(PeerError):
-    """As many as there may be watch by WebRTC already."""
+class TooManyError(PeerError):
+    """There are as many connections of the kind as there may be."""
+
+
+class TakenError(PeerError):
+    """The camera of another browser is painted now."""
+
+
+@dataclass(frozen=True)
+class IceServer:
+    """A STUN or TURN server.
+
+    Args:
+        url: its address, e.g. stun:stun.example.org:3478.
+        user: of a TURN server, like `password`; "" for none.
+    """
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+    @property
+    def for_browsers(self) -> Mapping[str, str]:
+        """What a browser's RTCPeerConnection is given."""
+        secrets = {"username": self.user, "credential": self.password} if self.user else {}
+        return {"urls": self.url, **secrets}
 
 
 @dataclass(frozen=True)
@@ -79,6 +107,14 @@ def _addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
 aioice.ice.get_host_addresses = _addresses
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What a connection is to the show: called when it is there, and when it has ended."""
+
+    arrived: Callable[[], None]
+    gone: Callable[[], None]
+
+
 class PaintingTrack(MediaStreamTrack):
     """What one viewer gets: encoded frames, as a `WebVideo` makes them.
 
@@ -94,7 +130,10 @@ class PaintingTrack(MediaStreamTrack):
         self._video, self.watcher = video, Watcher(self._receive)
         self._frames: deque[EncodedFrame] = deque()
         self._filled = asyncio.Event()
-        video.add(self.watcher)
+
+    def start(self) -> None:
+        """Takes frames from now on."""
+        self._video.add(self.watcher)
 
     async def recv(self) -> av.Packet[Any]:
         """Returns the next frame.
@@ -141,12 +180,14 @@ class Peers:
         ice_servers: STUN and TURN servers, which are asked only if they are named.
     """
 
-    def __init__(self, video: WebVideo, feed: BrowserFeed, ice_servers: Sequence[RTCIceServer] = ()) -> None:
+    def __init__(self, video: WebVideo, feed: BrowserFeed, ice_servers: Sequence[IceServer] = ()) -> None:
         self._video, self._feed = video, feed
-        self._ice_servers = list(ice_servers)
+        self._ice_servers = [RTCIceServer(each.url, each.user or None, each.password or None) for each in ice_servers]
         self._viewers: set[RTCPeerConnection] = set()
-        self._camera: RTCPeerConnection | None = None
+        # those that are about to send, and the one that does
+        self._cameras: set[RTCPeerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: dict[RTCPeerConnection, asyncio.Task[None]] = {}
 
     @property
     def viewers(self) -> int:
@@ -163,80 +204,67 @@ class Peers:
         Returns our session description.
 
         Raises:
-            TooManyViewersError: others watch already.
+            TooManyError: others watch already.
             PeerError: the offer makes no sense.
         """
         if len(self._viewers) >= MOST_VIEWERS:
-            raise TooManyViewersError(f"{MOST_VIEWERS} browsers watch by WebRTC already; this one gets JPEGs")
-        connection = self._connection()
-        self._viewers.add(connection)
-        track = PaintingTrack(self._video)
-
-        async def gone() -> None:
-            track.stop()
-            self._viewers.discard(connection)
-
+            raise TooManyError(f"{MOST_VIEWERS} browsers watch by WebRTC already; this one gets JPEGs")
+        connection, track = self._connection(self._viewers), PaintingTrack(self._video)
         transceiver = connection.addTransceiver(track, "sendonly")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([each for each in codecs if each.name.upper() in {"VP8", "RTX"}])
         _listen(transceiver.sender, track.watcher)
-        return await self._answer(connection, offer, ends, gone)
+        return await self._answer(connection, offer, ends, _Part(track.start, track.stop))
 
-    async def receive(self, offer: str, ends: Ends, mode: CameraMode | None = None) -> str:
-        """Takes what the camera of a browser sends, and no longer that of another one.
+    async def receive(self, offer: str, ends: Ends, mode: CameraMode | None = None, *, again: bool = False) -> str:
+        """Takes what the camera of a browser sends once it is connected, and no longer that of another one.
 
         Args:
             offer: its session description, for one video that it sends.
             ends: of the connection on which it asked.
             mode: what it says about its camera.
+            again: it was lost, and nobody has asked for it since.
 
         Returns our session description.
 
         Raises:
+            TakenError: it comes again, and another one is painted meanwhile.
+            TooManyError: others are about to send.
             PeerError: the offer makes no sense.
         """
-        connection = self._connection()
+        if again and self._feed.is_connected:
+            raise TakenError("the camera of another browser is painted now")
+        if len(self._cameras) >= _MOST_CAMERAS:
+            raise TooManyError("too many cameras at once; try again in a moment")
+        connection = self._connection(self._cameras)
+        receiver = connection.addTransceiver("video", "recvonly").receiver
 
-        async def gone() -> None:
-            self._feed.disconnect(connection)
-            if self._camera is connection:
-                self._camera = None
-
-        def start(track: MediaStreamTrack) -> None:
+        def arrived() -> None:
             self._feed.connect(connection, mode)
-            self._start(self._pull(track, connection))
+            self._start(self._pull(receiver.track, connection))
+            for other in self._cameras - {connection}:
+                self._closing(other)
 
-        connection.addTransceiver("video", "recvonly")
-        connection.on("track", start)
-        answer = await self._answer(connection, offer, ends, gone)
-        before, self._camera = self._camera, connection
-        if before is not None:
-            await _close(before)
-        return answer
+        part = _Part(arrived, lambda: self._feed.disconnect(connection))
+        return _begun_sharp(await self._answer(connection, offer, ends, part))
 
     async def close(self) -> None:
         """Ends all connections."""
-        for connection in [*self._viewers, *filter(None, [self._camera])]:
-            await _close(connection)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._wait_for({*self._ends.values(), *map(self._closing, self._viewers | self._cameras)})
 
-    def _connection(self) -> RTCPeerConnection:
+    def _connection(self, group: set[RTCPeerConnection]) -> RTCPeerConnection:
+        """Returns a new connection, which leaves its group when it is closed."""
         # without a list of servers it would ask one of Google's
-        return RTCPeerConnection(RTCConfiguration(iceServers=self._ice_servers))
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=self._ice_servers))
+        group.add(connection)
+        connection.on("connectionstatechange", lambda: _leave(connection, group))
+        return connection
 
-    async def _answer(
-        self, connection: RTCPeerConnection, offer: str, ends: Ends, gone: Callable[[], Awaitable[None]]
-    ) -> str:
-        """Returns the answer to an offer; `gone` is called when the connection has ended, or if there is none."""
-
-        @connection.on("connectionstatechange")
-        async def follow() -> None:
-            if connection.connectionState in {"failed", "closed"}:
-                await gone()
-                await _close(connection)
-
+    async def _answer(self, connection: RTCPeerConnection, offer: str, ends: Ends, part: _Part) -> str:
+        """Returns the answer to an offer."""
+        connection.on("connectionstatechange", lambda: self._follow(connection, part))
         OUR_ADDRESS.set(ends.ours)
         try:
             its = _from_one(offer, None if self._ice_servers else ends.its)
@@ -246,19 +274,19 @@ class Peers:
             if "a=candidate:" not in answer:
                 raise ValueError(f"no port at {ends.ours}")
         except BaseException as exc:
-            await gone()
-            await _close(connection)
+            await self._wait_for({self._closing(connection)})
             if isinstance(exc, Exception):  # whatever aiortc makes of it
                 raise PeerError(f"this offer cannot be answered: {exc or type(exc).__name__}") from exc
             raise
         self._start(self._give_up(connection))
         return answer
 
-    async def _give_up(self, connection: RTCPeerConnection) -> None:
-        """Ends a connection that does not come about."""
-        await asyncio.sleep(_CONNECT_TIMEOUT_S)
-        if connection.connectionState != "connected":
-            await _close(connection)
+    def _follow(self, connection: RTCPeerConnection, part: _Part) -> None:
+        if connection.connectionState == "connected":
+            part.arrived()
+        elif connection.connectionState in {"failed", "closed"}:
+            part.gone()
+            self._closing(connection)
 
     async def _pull(self, track: MediaStreamTrack, sender: object) -> None:
         with suppress(MediaStreamError):
@@ -268,16 +296,40 @@ class Peers:
                     self._feed.put(sender, frame)
         self._feed.disconnect(sender)
 
-    def _start(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)
+    async def _give_up(self, connection: RTCPeerConnection) -> None:
+        """Ends a connection that does not come about."""
+        await asyncio.sleep(_CONNECT_TIMEOUT_S)
+        if connection.connectionState != "connected":
+            self._closing(connection)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         # the loop itself does not keep it
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _closing(self, connection: RTCPeerConnection) -> asyncio.Task[None]:
+        """Begins to close a connection, once: aiortc fails if one of two who wait for that is cancelled."""
+        if connection not in self._ends:
+            self._ends[connection] = asyncio.ensure_future(connection.close())
+            self._ends[connection].add_done_callback(lambda end: self._forget(connection, end))
+        return self._ends[connection]
 
-async def _close(connection: RTCPeerConnection) -> None:
-    with suppress(Exception):  # half of it may be gone already
-        await asyncio.wait_for(connection.close(), _CLOSE_TIMEOUT_S)
+    def _forget(self, connection: RTCPeerConnection, end: asyncio.Task[None]) -> None:
+        del self._ends[connection]
+        if not end.cancelled():
+            # half of it may have been gone already, which is no news to anybody
+            end.exception()
+
+    @staticmethod
+    async def _wait_for(ends: Set[asyncio.Task[None]]) -> None:
+        if ends:
+            await asyncio.wait(ends, timeout=_CLOSE_TIMEOUT_S)
+
+
+def _leave(connection: RTCPeerConnection, group: set[RTCPeerConnection]) -> None:
+    if connection.connectionState in {"failed", "closed"}:
+        group.discard(connection)
 
 
 def _listen(sender: RTCRtpSender, watcher: Watcher) -> None:
@@ -297,6 +349,11 @@ def _listen(sender: RTCRtpSender, watcher: Watcher) -> None:
         await handle(packet)
 
     sender._handle_rtcp_packet = observe  # type: ignore[method-assign]
+
+
+def _begun_sharp(answer: str) -> str:
+    """Returns an answer that lets Chromium begin with a good picture, instead of asking the line for ten seconds."""
+    return _VP8.sub(rf"\g<0>a=fmtp:\1 x-google-start-bitrate={_FIRST_KBIT}\r\n", answer)
 
 
 def _from_one(offer: str, address: str | None) -> str:

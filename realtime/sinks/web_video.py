@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from fractions import Fraction
 
-from realtime.frames import Frame, Pixels, Size
+from realtime.frames import Frame, Pixels
 from realtime.media.live_vp8 import EncodedFrame, LiveVp8
+from realtime.queues import QueuePolicy, SinkQueue
 
 # A viewer with a bad line asks for key frames all the time, and each is as large as many frames of all the others.
 _KEY_EVERY_S = 0.4
 # Who comes while the picture stands still sees it after this time.
-REPEAT_S = 0.2
+_REPEAT_S = 0.2
 
 Receive = Callable[[EncodedFrame], None]
 
@@ -41,15 +41,10 @@ class Watcher:
 
 
 class WebVideo:
-    """A sink that encodes for those who watch; a SinkQueue writes into it. It fails never, and waits for nobody.
+    """A sink that encodes for those who watch; a SinkQueue writes into it. It waits for nobody."""
 
-    Args:
-        size: width and height of the frames.
-        rate: frames per second.
-    """
-
-    def __init__(self, size: Size, rate: Fraction) -> None:
-        self._encoder = LiveVp8(size, rate)
+    def __init__(self) -> None:
+        self._encoder = LiveVp8()
         self._watchers: tuple[Watcher, ...] = ()
         self._last_key_s = 0.0
 
@@ -81,3 +76,8 @@ class WebVideo:
             self._last_key_s = now_s
         for watcher in watchers:
             watcher.hand_over(encoded)
+
+
+def open_web_video_queue(video: WebVideo) -> SinkQueue:
+    """Returns the queue of such a sink, which only ever holds the newest painting."""
+    return SinkQueue(video, "web video", QueuePolicy(capacity=1, repeat_s=_REPEAT_S))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -115,10 +116,10 @@ class BrowserCamera(BaseSource):
         feed: where the frames come from.
         size: width and height; None for those of the camera.
         rate: frames per second; None for what the page says.
-        keep_waiting: called while nothing has come yet; False gives up.
+        wait_s: how long to wait for the first frame, in seconds; None for no limit.
 
     Raises:
-        SourceError: it has given up.
+        SourceError: none has come.
     """
 
     def __init__(
@@ -126,16 +127,15 @@ class BrowserCamera(BaseSource):
         feed: BrowserFeed,
         size: Size | None = None,
         rate: Fraction | None = None,
-        keep_waiting: Callable[[], bool] = lambda: True,
+        wait_s: float | None = None,
     ) -> None:
         self._feed = feed
         self._stopped = threading.Event()
         self._to_rgb: dict[Size, ToRgb] = {}
-        first = None
-        while first is None:
-            if not keep_waiting():
+        give_up_at_s = math.inf if wait_s is None else time.monotonic() + wait_s
+        while (first := feed.take(_POLL_S)) is None:
+            if time.monotonic() > give_up_at_s:
                 raise SourceError(f"no browser sends its camera; {_what_to_do(feed)}")
-            first = feed.take(_POLL_S)
         self._first: tuple[av.VideoFrame, float] | None = first
         self._waiting_since_s: float | None = None
         mode = feed.mode

@@ -22,14 +22,13 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.mediastreams import MediaStreamError
 
 from realtime.frames import Frame
-from realtime.queues import FrameQueue, QueuePolicy, SinkQueue
-from realtime.remote.peers import MOST_VIEWERS, OUR_ADDRESS, Ends, PeerError, Peers, TooManyViewersError
-from realtime.sinks.web_video import WebVideo
+from realtime.queues import FrameQueue, SinkQueue
+from realtime.remote.peers import MOST_VIEWERS, OUR_ADDRESS, Ends, PeerError, Peers, TooManyError
+from realtime.sinks.web_video import WebVideo, open_web_video_queue
 from realtime.sources.browser_camera import BrowserCamera, BrowserFeed, CameraMode
 from tests.realtime.clips import number_of, numbered
 
 SIZE = (160, 128)
-RATE = Fraction(30)
 HERE = Ends("127.0.0.1", "127.0.0.1")
 PATIENCE_S = 30
 
@@ -37,7 +36,7 @@ PATIENCE_S = 30
 @contextmanager
 def painting() -> Iterator[WebVideo]:
     """A show that paints `numbered` frames, one after another, into a sink behind its queue."""
-    video, over = WebVideo(SIZE, RATE), threading.Event()
+    video, over = WebVideo(), threading.Event()
 
     def paint(queue: SinkQueue) -> None:
         index = 0
@@ -46,7 +45,7 @@ def painting() -> Iterator[WebVideo]:
             queue.write(pixels, Frame(pixels, index, time.monotonic()))
             index += 1
 
-    with SinkQueue(video, "web video", QueuePolicy(capacity=1)) as queue:
+    with open_web_video_queue(video) as queue:
         painter = threading.Thread(target=paint, args=(queue,))
         painter.start()
         yield video
@@ -154,7 +153,7 @@ def test_two_browsers_see_each_painting_as_it_is_painted_and_a_third_is_refused(
             assert len(await second.see(3)) == 3
             assert peers.viewers == MOST_VIEWERS == video.watchers
             third = Page()
-            with pytest.raises(TooManyViewersError, match="2 browsers watch by WebRTC already"):
+            with pytest.raises(TooManyError, match="2 browsers watch by WebRTC already"):
                 await third.connect(lambda offer: peers.watch(offer, HERE))
             await first.connection.close()
             await until(lambda: peers.viewers == 1)
@@ -193,7 +192,7 @@ def test_a_browser_that_stops_reading_costs_nothing_and_sees_the_newest_again() 
 @pytest.mark.parametrize("offer", ["", "x" * 100_000, "v=0\r\nm=audio 9 RTP/AVP 0\r\n", "v=0\r\nm=video 9 x 96\r\n"])
 def test_an_offer_that_makes_no_sense_is_refused_in_one_line(offer: str) -> None:
     async def scenario() -> None:
-        async with peers_of(WebVideo(SIZE, RATE)) as peers:
+        async with peers_of(WebVideo()) as peers:
             for ask in (peers.watch, peers.receive):
                 with pytest.raises(PeerError) as refusal:
                     await ask(offer, HERE)
@@ -253,7 +252,7 @@ def test_a_phone_is_waited_for_lost_and_found_again_and_keeps_its_first_shape() 
     viewer = Viewer(feed)
 
     async def scenario() -> None:
-        async with peers_of(WebVideo(SIZE, RATE), feed) as peers:
+        async with peers_of(WebVideo(), feed) as peers:
             phone = Page(camera := Shutter((96, 160)))
             # browsers begin with smaller pictures than their cameras take
             await phone.connect(lambda offer: peers.receive(offer, HERE, CameraMode((320, 192), 24)))
@@ -296,7 +295,7 @@ def test_the_last_camera_that_asked_is_the_one_that_is_seen() -> None:
     viewer = Viewer(feed, size=SIZE)
 
     async def scenario() -> None:
-        async with peers_of(WebVideo(SIZE, RATE), feed) as peers:
+        async with peers_of(WebVideo(), feed) as peers:
             first = Page(Shutter())
             await first.connect(lambda offer: peers.receive(offer, HERE))
             await until(lambda: len(viewer.frames) > 2)
@@ -317,6 +316,6 @@ def test_the_last_camera_that_asked_is_the_one_that_is_seen() -> None:
 
 
 def test_the_sink_encodes_for_nobody_while_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    video = WebVideo(SIZE, RATE)
+    video = WebVideo()
     monkeypatch.setattr("realtime.media.live_vp8.LiveVp8.encode", lambda *_, **__: pytest.fail("it encodes"))
     video.write(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0))
