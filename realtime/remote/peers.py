@@ -11,11 +11,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-import aioice.ice
 import av
 from aiortc import (
     MediaStreamTrack,
@@ -26,10 +24,10 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_FIR, RTCP_PSFB_PLI, RtcpPsfbPacket, unpack_remb_fci
 
 from realtime.media.live_vp8 import EncodedFrame
 from realtime.media.rates import LIVE_TIME_BASE
+from realtime.remote.aiortc_seams import OUR_ADDRESS, listen
 from realtime.sinks.web_video import Watcher, WebVideo
 from realtime.sources.browser_camera import BrowserFeed, CameraMode
 
@@ -94,19 +92,6 @@ class Ends:
     its: str
 
 
-# The address that a connection may use. By itself aioice takes all of the machine but the loopback address.
-OUR_ADDRESS: ContextVar[str | None] = ContextVar("our_address", default=None)
-_all_addresses = aioice.ice.get_host_addresses
-
-
-def _addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    ours = OUR_ADDRESS.get()
-    return _all_addresses(use_ipv4, use_ipv6) if ours is None else [ours]
-
-
-aioice.ice.get_host_addresses = _addresses
-
-
 @dataclass(frozen=True)
 class _Part:
     """What a connection is to the show: called when it is there, and when it has ended."""
@@ -150,6 +135,14 @@ class PaintingTrack(MediaStreamTrack):
         packet = av.Packet(frame.data)
         packet.pts, packet.time_base = frame.pts, LIVE_TIME_BASE
         return packet
+
+    def ask_for_key(self) -> None:
+        """Lets the next frame be a key frame."""
+        self.watcher.needs_key = True
+
+    def limit_to(self, bits_per_s: int) -> None:
+        """Notes what the line takes."""
+        self.watcher.limit = bits_per_s
 
     def stop(self) -> None:
         """Takes no more frames."""
@@ -213,7 +206,7 @@ class Peers:
         transceiver = connection.addTransceiver(track, "sendonly")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([each for each in codecs if each.name.upper() in {"VP8", "RTX"}])
-        _listen(transceiver.sender, track.watcher)
+        listen(transceiver.sender, track.ask_for_key, track.limit_to)
         return await self._answer(connection, offer, ends, _Part(track.start, track.stop))
 
     async def receive(self, offer: str, ends: Ends, mode: CameraMode | None = None, *, again: bool = False) -> str:
@@ -330,25 +323,6 @@ class Peers:
 def _leave(connection: RTCPeerConnection, group: set[RTCPeerConnection]) -> None:
     if connection.connectionState in {"failed", "closed"}:
         group.discard(connection)
-
-
-def _listen(sender: RTCRtpSender, watcher: Watcher) -> None:
-    """Passes on what a browser reports: that it needs a key frame, and how much its line takes.
-
-    A sender of aiortc keeps that to itself, since it expects to encode the frames by itself.
-    """
-    handle = sender._handle_rtcp_packet
-
-    async def observe(packet: Any) -> None:
-        if isinstance(packet, RtcpPsfbPacket):
-            if packet.fmt in {RTCP_PSFB_FIR, RTCP_PSFB_PLI}:
-                watcher.needs_key = True
-            elif packet.fmt == RTCP_PSFB_APP:
-                with suppress(ValueError):
-                    watcher.limit = unpack_remb_fci(packet.fci)[0]
-        await handle(packet)
-
-    sender._handle_rtcp_packet = observe  # type: ignore[method-assign]
 
 
 def _begun_sharp(answer: str) -> str:

@@ -23,7 +23,8 @@ from aiortc.mediastreams import MediaStreamError
 
 from realtime.frames import Frame
 from realtime.queues import FrameQueue, SinkQueue
-from realtime.remote.peers import MOST_VIEWERS, OUR_ADDRESS, Ends, PeerError, Peers, TooManyError
+from realtime.remote.aiortc_seams import OUR_ADDRESS
+from realtime.remote.peers import MOST_VIEWERS, Ends, PeerError, Peers, TooManyError
 from realtime.sinks.web_video import WebVideo, open_web_video_queue
 from realtime.sources.browser_camera import BrowserCamera, BrowserFeed, CameraMode
 from tests.realtime.clips import number_of, numbered
