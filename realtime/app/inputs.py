@@ -10,6 +10,7 @@ from realtime.audio.feed import AudioFeed
 from realtime.audio.microphone import Microphone
 from realtime.media.decoding import SourceError
 from realtime.sources.base import Source
+from realtime.sources.browser_camera import BrowserFeed
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
 from realtime.sources.looping import Looping
 from realtime.sources.open import open_source
@@ -34,18 +35,19 @@ class OpenInput:
     microphone: Microphone | None = None
 
 
-def open_input(options: Options, stack: ExitStack) -> OpenInput:
+def open_input(options: Options, stack: ExitStack, browser: BrowserFeed | None = None) -> OpenInput:
     """Opens what was asked for; if nothing was and there is no camera, the bundled scene.
 
     Args:
         options: what was asked for.
         stack: closes it.
+        browser: where the frames of a browser's camera come from; None without a page.
 
     Raises:
         SourceError: it cannot be opened.
         UsageError: a microphone was asked for, and the source is not live.
     """
-    source = stack.enter_context(_open_source(options))
+    source = stack.enter_context(_open_source(options, browser))
     wanted = options.on_air.microphone
     if wanted is None:
         return OpenInput(source, source.info.audio)
@@ -55,17 +57,17 @@ def open_input(options: Options, stack: ExitStack) -> OpenInput:
     return OpenInput(source, feed, stack.enter_context(Microphone(wanted, feed)))
 
 
-def _open_source(options: Options) -> Source:
+def _open_source(options: Options, browser: BrowserFeed | None) -> Source:
     """Returns the source. On air a file is played at its own rate, unless a file is written, which loses no frame."""
     audio = None if options.on_air.microphone is not None else AudioFeed(options.on_air.audio_delay_s)
-    source = _find_source(options, audio)
+    source = _find_source(options, audio, browser)
     if options.source.loop:
         source = Looping(source, lambda: _find_source(options, audio))
     in_real_time = options.on_air.is_on_air and not source.live and options.output.output is None
     return RealTime(source, audio) if in_real_time else source
 
 
-def _find_source(options: Options, audio: AudioFeed | None) -> Source:
+def _find_source(options: Options, audio: AudioFeed | None, browser: BrowserFeed | None = None) -> Source:
     wanted = options.source
     try:
         return open_source(
@@ -75,6 +77,7 @@ def _find_source(options: Options, audio: AudioFeed | None) -> Source:
             rate=wanted.fps,
             reading=wanted.reading,
             network=replace(wanted.network, audio=audio),
+            browser=browser,
         )
     except SourceError:
         asked = wanted.camera is not None or wanted.url is not None

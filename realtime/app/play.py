@@ -11,7 +11,7 @@ from pathlib import Path
 from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
-from realtime.app.page import open_page
+from realtime.app.page import OpenPage, open_page, wants_page
 from realtime.app.progress import Report
 from realtime.backends import load_backend
 from realtime.media.decoding import SourceError
@@ -34,7 +34,7 @@ from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
-from realtime.sinks.jpeg_frames import JpegFrames, open_jpeg_queue
+from realtime.sinks.jpeg_frames import JpegFrames
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
@@ -42,6 +42,7 @@ from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sinks.stream_process import StreamRate
 from realtime.sources.base import Source, SourceInfo
+from realtime.sources.browser_camera import BROWSER
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
@@ -83,7 +84,7 @@ class _Show:
     input: OpenInput
     target: _Target
     net: OpenNet
-    page: JpegFrames | None = None
+    desk: _Desk
 
     @property
     def source(self) -> Source:
@@ -101,10 +102,10 @@ class _Show:
 
 @dataclass(frozen=True)
 class _Desk:
-    """What is seen and used by those who control a show."""
+    """What controls a show, from before its source is open: what a browser's camera sends comes through the page."""
 
     controls: Controls
-    thumbnails: Thumbnails | None
+    page: OpenPage | None
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -124,9 +125,10 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
     catalog = load_catalog(options.look)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
-        name = _shown_name(options.source.camera, options.source.url)
-        with reported_if_slow(lambda: print_line(f"opening {name} …")):
-            opened = open_input(options, stack)
+        desk = _open_desk(options, catalog, stack)
+        waiting = _waiting_line(options, desk)
+        with reported_if_slow(lambda: print_line(waiting)):
+            opened = open_input(options, stack, None if desk.page is None else desk.page.feed)
         _report_input(opened.source)
         _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
@@ -135,8 +137,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        page = None if options.control.control is None else JpegFrames()
-        return _play(_Show(options, catalog, opened, target, net, page), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, desk), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -146,11 +147,7 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
         with ExitStack() as stack:
             _keep_awake(show, stack.enter_context(Awake()))
             sinks = _open_sinks(show, stack)
-            desk = _Desk(_open_controls(show), _open_thumbnails(show, stack))
-            player = _build_player(show, sinks, desk, bar, stack)
-            if show.page is not None:
-                open_page(_remote_show(show, desk, player, show.page), show.options.control, stack)
-            outcome = _run(player, sinks)
+            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
         if not isinstance(exc, RecordingError):
@@ -166,6 +163,13 @@ def _report_kept(sinks: OpenSinks, name: str) -> None:
         print_line(f"what is painted is kept in {sinks.kept}; the same command continues from there")
     elif recording is not None and not is_pipe(recording.path):
         print_line(f"{recording.path} holds the {recording.frame_count} frames of {name} that were painted")
+
+
+def _waiting_line(options: Options, desk: _Desk) -> str:
+    """Returns what is said while the input is not open yet."""
+    if options.source.url == BROWSER and desk.page is not None:
+        return f"waiting for a browser's camera: open {desk.page.link} and press “Use this camera”"
+    return f"opening {_shown_name(options.source.camera, options.source.url)} …"
 
 
 def _shown_name(camera: str | None, url: str | None) -> str:
@@ -309,18 +313,22 @@ def _fingerprint(show: _Show) -> Mapping[str, str]:
     return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
 
 
-def _open_controls(show: _Show) -> Controls:
-    options, catalog = show.options, show.catalog
-
+def _open_desk(options: Options, catalog: Catalog, stack: ExitStack) -> _Desk:
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
 
-    return Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload))
+    switcher = StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)
+    controls = Controls(_session(options, catalog), switcher)
+    if not wants_page(options):
+        return _Desk(controls, None)
+    network, zoom = catalog.network, options.look.style_zoom
+    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), controls)
+    return _Desk(controls, open_page(RemoteShow(controls, JpegFrames(), uploads=uploads), options, stack))
 
 
 def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
     """Returns the thumbnails for the HUD and for pages; None if there is neither."""
-    if not show.target.watched and show.page is None:
+    if not show.target.watched and show.desk.page is None:
         return None
     backend = show.net.stylizer.backend
     # engines are built for one size, and thumbnails have another
@@ -328,21 +336,21 @@ def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
     return stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
 
 
-def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, stack: ExitStack) -> Player:
-    options, catalog, source = show.options, show.catalog, show.source
+def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
+    options, catalog, source, page = show.options, show.catalog, show.source, show.desk.page
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
     microphone = show.input.microphone
     reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
-    page = () if show.page is None else (stack.enter_context(open_jpeg_queue(show.page)),)
-    screen = Screen(stack.enter_context(Window(source.size)), desk.thumbnails) if show.target.watched else None
-    return Player(
+    thumbnails = _open_thumbnails(show, stack)
+    screen = Screen(stack.enter_context(Window(source.size)), thumbnails) if show.target.watched else None
+    player = Player(
         source,
         show.net.stylizer,
-        desk.controls,
+        show.desk.controls,
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=(*sinks.all, *page),
+            sinks=(*sinks.all, *(() if page is None else page.open_queues(stack))),
             screen=screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
@@ -358,6 +366,9 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
             report=report,
         ),
     )
+    if page is not None:
+        page.show.size, page.show.thumbnails, page.show.saved = source.size, thumbnails, lambda: player.saved
+    return player
 
 
 def _style_maker(show: _Show) -> StyleMaker:
@@ -367,12 +378,6 @@ def _style_maker(show: _Show) -> StyleMaker:
         lambda path: loaded_picture(path, network, zoom),
         lambda: StylePredictor(network, zoom).warm_up(show.source.size),
     )
-
-
-def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> RemoteShow:
-    network, zoom = show.catalog.network, show.options.look.style_zoom
-    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), desk.controls)
-    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads)
 
 
 def _playlist(options: Options, catalog: Catalog) -> Playlist | None:

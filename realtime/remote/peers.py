@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Coroutine, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,7 @@ from aiortc.mediastreams import MediaStreamError
 from realtime.media.live_vp8 import EncodedFrame
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.remote.aiortc_seams import OUR_ADDRESS, listen
+from realtime.remote.ice import IceServer
 from realtime.sinks.web_video import Watcher, WebVideo
 from realtime.sources.browser_camera import BrowserFeed, CameraMode
 
@@ -57,26 +58,6 @@ class TooManyError(PeerError):
 
 class TakenError(PeerError):
     """The camera of another browser is painted now."""
-
-
-@dataclass(frozen=True)
-class IceServer:
-    """A STUN or TURN server.
-
-    Args:
-        url: its address, e.g. stun:stun.example.org:3478.
-        user: of a TURN server, like `password`; "" for none.
-    """
-
-    url: str
-    user: str = ""
-    password: str = ""
-
-    @property
-    def for_browsers(self) -> Mapping[str, str]:
-        """What a browser's RTCPeerConnection is given."""
-        secrets = {"username": self.user, "credential": self.password} if self.user else {}
-        return {"urls": self.url, **secrets}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from aiohttp import web
 
 from realtime.frames import Size
-from realtime.remote.peers import Ends, IceServer, PeerError, Peers, TakenError, TooManyError
+from realtime.remote.ice import IceServer
+from realtime.remote.peers import Ends, PeerError, Peers, TakenError, TooManyError
 from realtime.remote.replies import Refused, read_object
 from realtime.sinks.web_video import WebVideo
 from realtime.sources.browser_camera import BrowserFeed, CameraMode

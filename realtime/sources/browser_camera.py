@@ -21,6 +21,7 @@ from realtime.sources.stream_clock import StreamClock
 # What stands for it among the inputs.
 BROWSER = "browser"
 _NAME = "the browser's camera"
+_WHAT_TO_DO = "open the page there and press “Use this camera”"
 # Browsers convert what their cameras give with this matrix, at any size, and VP8 does not say so.
 _BT601 = 6
 _USUAL_RATE = Fraction(30)
@@ -48,11 +49,10 @@ class CameraMode:
 class BrowserFeed:
     """Passes what a browser sends from the thread that receives it to the source that reads it: the newest frame only.
 
-    There is one for a show, whether or not a browser sends. `address` is what a person is to open, for messages.
+    There is one for a show, whether or not a browser sends.
     """
 
-    def __init__(self, address: str = "") -> None:
-        self.address = address
+    def __init__(self) -> None:
         self._changed = threading.Condition()
         self._newest: tuple[av.VideoFrame, float] | None = None
         self._sender: object | None = None
@@ -135,7 +135,7 @@ class BrowserCamera(BaseSource):
         give_up_at_s = math.inf if wait_s is None else time.monotonic() + wait_s
         while (first := feed.take(_POLL_S)) is None:
             if time.monotonic() > give_up_at_s:
-                raise SourceError(f"no browser sends its camera; {_what_to_do(feed)}")
+                raise SourceError(f"no browser sends its camera; {_WHAT_TO_DO}")
         self._first: tuple[av.VideoFrame, float] | None = first
         self._waiting_since_s: float | None = None
         mode = feed.mode
@@ -157,7 +157,7 @@ class BrowserCamera(BaseSource):
             return ""
         if self._feed.is_connected:
             return f"no frame from {_NAME}, waiting"
-        return f"{_NAME} lost, waiting; {_what_to_do(self._feed)}"
+        return f"{_NAME} lost, waiting; {_WHAT_TO_DO}"
 
     def frames(self) -> Iterator[Frame]:
         """Yields frames as they come, until it is stopped."""
@@ -181,10 +181,6 @@ class BrowserCamera(BaseSource):
         if decoded.colorspace == UNSPECIFIED:
             decoded.colorspace = _BT601
         return self._to_rgb[size](decoded)
-
-
-def _what_to_do(feed: BrowserFeed) -> str:
-    return f"open {feed.address or 'the page'} in a browser and press “Use this camera”"
 
 
 def _upright(first: Size, mode: CameraMode | None) -> Size:
