@@ -124,11 +124,11 @@ class Page:
         self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
 
     def go(self, url: str) -> None:
-        """Goes to an address, and waits until the page is loaded."""
+        """Goes to an address, and waits until the page is there; a stream in it may go on loading."""
         answer = self.call("Page.navigate", url=url)
         if answer.get("errorText"):
             raise BrowserError(f"{url}: {answer['errorText']}")
-        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.wait_for("document.readyState !== 'loading' && location.href !== 'about:blank'")
 
     def run(self, script: str) -> Any:
         """Returns the value of an expression; that of a promise is waited for.
