@@ -3,6 +3,7 @@
 // A connection that does not come about by then never will: a firewall, or a machine without any network.
 const CONNECT_MS = 5000;
 const RETRY_MS = 15000;
+const DISCONNECTED_MS = 2000;
 const CAMERA_RETRY_MS = 2000;
 
 async function answerTo(path, connection, more = {}) {
@@ -41,6 +42,20 @@ function connected(connection) {
   });
 }
 
+// Calls back once when a connection is gone: at once if the other side says so, else when nothing has come for seconds.
+function whenLost(connection, transport, lost) {
+  let timer = 0;
+  const look = () => {
+    clearTimeout(timer);
+    const states = [connection.connectionState, transport ? transport.state : "connected"];
+    if (states.includes("closed") || states.includes("failed")) lost();
+    else if (states.includes("disconnected")) timer = setTimeout(lost, DISCONNECTED_MS);
+  };
+  connection.addEventListener("connectionstatechange", look);
+  if (transport) transport.addEventListener("statechange", look);
+  look();
+}
+
 async function settings() {
   const response = await fetch("/api/webrtc");
   if (!response.ok) throw new Error("this show has no WebRTC");
@@ -75,18 +90,13 @@ export class Painting {
       else receiver.playoutDelayHint = 0;
       await answerTo("/api/webrtc/watch", connection);
       await connected(connection);
-      connection.addEventListener("connectionstatechange", () => this.lose(connection, "the connection is lost"));
       this.video.srcObject = new MediaStream([receiver.track]);
       await this.video.play();
       this.changed(true, "");
-      this.lose(connection, "the connection is lost");
+      whenLost(connection, receiver.transport, () => this.connection === connection && this.giveUp("it is gone"));
     } catch (error) {
       if (connection === undefined || this.connection === connection) this.giveUp(error.message);
     }
-  }
-
-  lose(connection, reason) {
-    if (this.connection === connection && ["failed", "closed"].includes(connection.connectionState)) this.giveUp(reason);
   }
 
   giveUp(reason) {
@@ -169,7 +179,7 @@ export class Camera {
       if (this.stream !== stream) return;
       const [track] = stream.getVideoTracks();
       connection = this.connection = new RTCPeerConnection({ iceServers });
-      connection.addTransceiver(track, {
+      const { sender } = connection.addTransceiver(track, {
         direction: "sendonly",
         streams: [stream],
         sendEncodings: [{ maxBitrate: 4_000_000 }],
@@ -177,18 +187,13 @@ export class Camera {
       const { width, height, frameRate } = track.getSettings();
       await answerTo("/api/webrtc/camera", connection, { width, height, frameRate, again });
       await connected(connection);
-      connection.addEventListener("connectionstatechange", () => this.lose(connection));
       this.tell("on", "This camera is painted");
-      this.lose(connection);
+      whenLost(connection, sender.transport, () => this.connection === connection && this.retry());
     } catch (error) {
       if (connection !== undefined && this.connection !== connection) return;
       if (error.status === 409) return this.stop(error.message);
       this.retry();
     }
-  }
-
-  lose(connection) {
-    if (this.connection === connection && ["failed", "closed"].includes(connection.connectionState)) this.retry();
   }
 
   retry() {

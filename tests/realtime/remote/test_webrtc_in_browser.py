@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser import PATIENCE_S, Browser, Page, open_browser
-from tests.conftest import ROOT
 from tests.fuzz.command import environment_in
+from tests.realtime.on_screen import PATIENCE_S
+from tests.realtime.remote.browser import Browser, Page, open_browser
 
-# What the tests look at: small copies of two <video>s, and how far apart they are.
+# What the tests look at: small copies of the two <video>s of the page, and how far apart they are.
 _HELPERS = """
+window.painted = document.querySelector("[data-painting=webrtc]");
+window.preview = document.querySelector("#camera video");
 window.pixelsOf = (video) => {
   const canvas = document.createElement("canvas");
   canvas.width = 32; canvas.height = 24;
@@ -26,16 +28,20 @@ window.pixelsOf = (video) => {
   return context.getImageData(0, 0, 32, 24).data;
 };
 window.apart = (one, other) => one.reduce((sum, value, index) => sum + Math.abs(value - other[index]), 0) / one.length;
-window.nextFrame = (video) => new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+window.isOn = () => document.querySelector("#use-camera").dataset.state === "on";
+window.isPainted = () => !painted.hidden && painted.videoWidth > 0;
 """
-_WATCH = """
+# Two more who watch, of whom only the first finds a place.
+_TOO_MANY = """
 (async () => {
   const { Painting } = await import("/page/webrtc.js");
-  window.video = document.createElement("video");
-  video.muted = true;
-  document.body.append(video);
-  window.told = [];
-  window.painting = new Painting(video, (shown, reason) => told.push([shown, reason]));
+  window.others = [];
+  for (let number = 0; number < 2; number++)
+    await new Promise((resolve) => {
+      const video = Object.assign(document.createElement("video"), { muted: true });
+      const painting = new Painting(video, (shown, reason) => resolve(others.push([shown, reason, painting])));
+    });
+  return others.map(([shown, reason]) => [shown, reason]);
 })()
 """
 _SEND = """
@@ -56,15 +62,15 @@ class Show:
     """The command, and what it prints."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        self._printed = (folder / "printed.txt").open("w+")
+        self._file = folder / "printed.txt"
         command = [sys.executable, "-m", "realtime.app.main", "--no-window", *arguments]
-        environment = {**environment_in(folder / "home"), "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=self._printed)
+        environment = environment_in(folder / "home")
+        with self._file.open("w") as printed:
+            self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=printed)
 
     @property
     def printed(self) -> str:
-        self._printed.flush()
-        return Path(self._printed.name).read_text()
+        return self._file.read_text()
 
     def wait_for(self, what: Callable[[], Any]) -> Any:
         deadline_s = time.monotonic() + PATIENCE_S
@@ -81,9 +87,7 @@ class Show:
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(PATIENCE_S)
-        self._printed.close()
-        return code
+        return self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +103,18 @@ def show(tmp_path_factory: pytest.TempPathFactory, identity: Path) -> Iterator[S
     (folder / "home").mkdir()
     opened = Show(folder, "-i", "browser", "--control", "127.0.0.1:0", "--style", str(identity), "--steady", "0")
     yield opened
-    opened.end()
+    opened.process.kill()
+    opened.process.wait()
 
 
 @pytest.fixture(scope="module")
 def phone(browser: Browser, show: Show) -> Page:
-    """A page that sends the camera; the show begins with it."""
-    link = show.wait_for_line("controls: ")
-    page = browser.open()
-    page.go(f"{link}view")
-    page.run(_HELPERS + _SEND)
-    page.wait_for("states.at(-1)[0] === 'on'", lambda: page.run("states"))
+    """The page of the show, whose camera is what is painted."""
+    page = browser.new_page(show.wait_for_line("controls: "))
+    page.wait_for("document.querySelector('#use-camera') !== null")
+    page.value(_HELPERS)
+    page.click("#use-camera")
+    page.wait_for("isOn()", PATIENCE_S)
     return page
 
 
@@ -121,15 +126,53 @@ def test_the_show_waits_for_a_camera_and_says_where(show: Show) -> None:
 
 def test_what_the_camera_sends_is_painted_and_seen_by_webrtc(show: Show, phone: Page) -> None:
     show.wait_for_line("the browser's camera 640x480")
-    phone.run(_WATCH)
-    phone.wait_for("told.length === 1 && told[0][0] && video.videoWidth === 640", lambda: phone.run("told"))
-    seen = phone.run(
-        "(async () => { for (let n = 0; n < 10; n++) await nextFrame(video); return video.videoHeight })()"
-    )
-    assert seen == 480
+    phone.wait_for("isPainted()")
+    assert phone.value("[painted.videoWidth, painted.videoHeight]") == [640, 480]
+    assert phone.value("document.querySelector('[data-painting=mjpeg]').hasAttribute('src')") is False
     # the fake camera's picture moves, so the two are never quite the same
-    assert phone.wait_for("(d => d < 12 && d)(apart(pixelsOf(preview), pixelsOf(video)))") < 12
-    before = "window.before = pixelsOf(video); true"
-    assert phone.run(before)
-    phone.wait_for("apart(before, pixelsOf(video)) > 0.5")
-    assert phone.errors() == []
+    phone.wait_for("apart(pixelsOf(preview), pixelsOf(painted)) < 12")
+    phone.value("window.before = pixelsOf(painted)")
+    phone.wait_for("apart(before, pixelsOf(painted)) > 0.5")
+    assert [problem for problem in phone.problems if "exceptionDetails" in problem] == []
+
+
+def test_of_three_who_watch_the_last_is_left_to_jpegs(browser: Browser, show: Show, phone: Page) -> None:
+    phone.wait_for("isPainted()")
+    assert phone.value(_TOO_MANY) == [[True, ""], [False, "2 browsers watch by WebRTC already; this one gets JPEGs"]]
+    third = browser.new_page(show.wait_for_line("controls: "))
+    third.value(_HELPERS)
+    third.wait_for("document.querySelector('[data-painting=mjpeg]').naturalWidth === 640")
+    assert third.value("painted.hidden")
+    # who leaves makes room at once
+    phone.value("for (const [, , painting] of others) painting.close()")
+    third.value("document.dispatchEvent(new Event('visibilitychange'))")
+    third.wait_for("isPainted()")
+    third.close()
+
+
+def test_a_phone_that_goes_away_is_waited_for_and_painted_again(show: Show, phone: Page) -> None:
+    phone.click("#use-camera")
+    show.wait_for_line("the browser's camera lost, waiting; open the page there and press “Use this camera”")
+    phone.value("window.frozen = pixelsOf(painted)")
+    phone.click("#use-camera")
+    phone.wait_for("isOn()")
+    phone.wait_for("apart(frozen, pixelsOf(painted)) > 0.5")
+
+
+def test_a_page_that_may_not_use_a_camera_says_what_to_do(phone: Page) -> None:
+    insecure = """(async () => {
+      const { cameraProblem } = await import("/page/webrtc.js");
+      Object.defineProperty(navigator, "mediaDevices", { value: undefined, configurable: true });
+      Object.defineProperty(window, "isSecureContext", { value: false, configurable: true });
+      const problem = cameraProblem();
+      delete navigator.mediaDevices;
+      return problem;
+    })()"""
+    assert phone.value(insecure).endswith("only over HTTPS: start nst-live with --control-tls")
+
+
+def test_the_show_ends_while_browsers_send_and_watch(show: Show, phone: Page) -> None:
+    assert show.end() == 130
+    assert show.printed.splitlines()[-1] == "nst-live: stopped"
+    assert "Traceback" not in show.printed
+    phone.wait_for("!isOn() && !isPainted()")
