@@ -10,7 +10,7 @@ const FACINGS = [
 const SHOWN = { asking: true, connecting: true, on: true, waiting: true };
 
 /** Returns the panel. It outlives the show: what it sends comes back with it. */
-export function buildCamera() {
+export function buildCamera(show) {
   const button = make("button", { class: "plain", type: "button", id: "use-camera" }, "Use this camera");
   const status = make("p", { class: "hint", id: "camera-status", role: "status" });
   const preview = make("video", { class: "preview", "aria-label": "What this camera sees", hidden: true });
@@ -26,6 +26,9 @@ export function buildCamera() {
     button.setAttribute("aria-pressed", String(state === "on"));
     button.dataset.state = state;
     status.textContent = text || "What this device's camera sees is sent to the show.";
+    // the show may paint something else
+    if (state === "on" && show.state?.source && show.state.source !== "the browser's camera")
+      show.patch({ source: "browser" });
     preview.hidden = !camera.stream;
     if (preview.srcObject !== camera.stream) {
       preview.srcObject = camera.stream;

@@ -12,7 +12,7 @@ const SHOWN_MS = 4000;
 
 const show = new Show();
 const readAgain = showPainting(find("painting"));
-const camera = buildCamera();
+const camera = buildCamera(show);
 const styles = buildStyles(show, announce);
 let displayControls = () => {};
 let displayShare = () => {};

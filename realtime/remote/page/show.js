@@ -2,6 +2,7 @@
 
 const FIRST_PAUSE_MS = 500;
 const LAST_PAUSE_MS = 5000;
+const FRAME_MS = 16;
 
 export class Show extends EventTarget {
   constructor() {
@@ -43,9 +44,9 @@ export class Show extends EventTarget {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
-  /** Sets a control; of values that come faster than the screen is drawn, the newest is sent. */
+  /** Sets a control; of values that come faster than frames, the newest is sent. */
   set(name, value) {
-    if (Object.keys(this.waiting).length === 0) requestAnimationFrame(() => this.flush());
+    if (Object.keys(this.waiting).length === 0) setTimeout(() => this.flush(), FRAME_MS);
     const isPart = typeof value === "object" && this.waiting[name];
     this.waiting[name] = isPart ? { ...this.waiting[name], ...value } : value;
   }

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +60,13 @@ class Page:
             raise PageError(json.dumps(answer["exceptionDetails"])[:2000])
         return answer["result"].get("value")
 
-    def wait_for(self, expression: str, seconds: float = 30.0) -> Any:
-        """Returns the value of an expression once it is true."""
+    def wait_for(self, expression: str, seconds: float = 30.0) -> None:
+        """Waits until an expression is true; while it fails, it is not."""
         end_s = time.monotonic() + seconds
         while True:
-            try:
-                value = self.value(expression)
-            except PageError:
-                value = None
-            if value:
-                return value
+            with suppress(PageError):
+                if self.value(f"Promise.resolve({expression}).then(Boolean)"):
+                    return
             if time.monotonic() > end_s:
                 raise PageError(f"not true within {seconds} s: {expression}\n{self.problems}")
             time.sleep(0.03)
@@ -126,7 +123,7 @@ class Browser:
         self._count = 0
         self._ready, self._ended = threading.Event(), asyncio.Event()
         self._socket: aiohttp.ClientWebSocketResponse
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()), daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, daemon=True)
         self._thread.start()
         assert self._ready.wait(30)
 
@@ -147,6 +144,10 @@ class Browser:
         self._thread.join(10)
         self._loop.close()
 
+    def _run_loop(self) -> None:
+        self._loop.run_until_complete(self._run())
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+
     async def _call(self, method: str, params: dict[str, Any], session: str) -> Any:
         self._count += 1
         number = self._count
@@ -164,6 +165,7 @@ class Browser:
             reading = asyncio.create_task(self._read())
             await self._ended.wait()
             reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _read(self) -> None:
         async for message in self._socket:

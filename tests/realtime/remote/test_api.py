@@ -185,7 +185,7 @@ def test_the_description_of_the_api_names_every_control_command_and_route(stage:
     assert {each for each in routes if each.startswith("/api/")} - {"/api/openapi.json", "/api/link.svg"} == described
     state = stage.ask("/api/state").value
     for name, schema in properties.items():
-        kinds = {"boolean": bool, "number": (int, float), "string": str, "object": dict}
+        kinds: dict[str, Any] = {"boolean": bool, "number": (int, float), "string": str, "object": dict}
         assert isinstance(state[name], kinds[schema["type"]]), name
     assert isinstance(CONTROLS["mix"].kind, Weights)
 
