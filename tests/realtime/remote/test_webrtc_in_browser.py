@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.fuzz.command import environment_in
 from tests.realtime.on_screen import PATIENCE_S
 from tests.realtime.remote.browser import Browser, Page, open_browser
+from tests.realtime.remote.show import Show
 
 # What the tests look at: small copies of the two <video>s of the page, and how far apart they are.
 _HELPERS = """
@@ -58,38 +53,6 @@ _SEND = """
 """
 
 
-class Show:
-    """The command, and what it prints."""
-
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        self._file = folder / "printed.txt"
-        command = [sys.executable, "-m", "realtime.app.main", "--no-window", *arguments]
-        environment = environment_in(folder / "home")
-        with self._file.open("w") as printed:
-            self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=printed)
-
-    @property
-    def printed(self) -> str:
-        return self._file.read_text()
-
-    def wait_for(self, what: Callable[[], Any]) -> Any:
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not (found := what()):
-            assert self.process.poll() is None, self.printed
-            assert time.monotonic() < deadline_s, self.printed
-            time.sleep(0.05)
-        return found
-
-    def wait_for_line(self, beginning: str) -> str:
-        """Returns the rest of the first line that begins so."""
-        lines = self.wait_for(lambda: [line for line in self.printed.split("\n")[:-1] if line.startswith(beginning)])
-        return str(lines[0]).removeprefix(beginning)
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE_S)
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with open_browser() as opened:
@@ -100,11 +63,9 @@ def browser() -> Iterator[Browser]:
 def show(tmp_path_factory: pytest.TempPathFactory, identity: Path) -> Iterator[Show]:
     """A show that paints everything as it is."""
     folder = tmp_path_factory.mktemp("show")
-    (folder / "home").mkdir()
-    opened = Show(folder, "-i", "browser", "--control", "127.0.0.1:0", "--style", str(identity), "--steady", "0")
-    yield opened
-    opened.process.kill()
-    opened.process.wait()
+    options = ("-i", "browser", "--control", "127.0.0.1:0", "--style", str(identity), "--steady", "0")
+    with Show(folder, *options) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +106,8 @@ def test_of_three_who_watch_the_last_is_left_to_jpegs(browser: Browser, show: Sh
     assert third.value("painted.hidden")
     # who leaves makes room at once
     phone.value("for (const [, , painting] of others) painting.close()")
-    third.value("document.dispatchEvent(new Event('visibilitychange'))")
-    third.wait_for("isPainted()")
+    # it asks again when it is looked at again
+    third.wait_for("document.dispatchEvent(new Event('visibilitychange')) && isPainted()")
     third.close()
 
 
