@@ -17,10 +17,12 @@ from typing import Any, get_type_hints
 from realtime import __version__
 from realtime.app.readers import (
     DEFAULT_CONTROL,
+    DEFAULT_IDLE,
     mix_of,
     parse_brush,
     parse_control_address,
     parse_ice_server,
+    parse_idle_time,
     parse_milliseconds,
     parse_mix,
     parse_playlist,
@@ -498,6 +500,18 @@ class ScreenOptions:
             default_text="no window with -i FILE -o FILE",
             opposite="--window",
             uses=_ONE_VIDEO,
+        )
+    )
+    kiosk: float | str | None = option(
+        LiveOption(
+            "a show for visitors: keys that end, record or configure mean nothing, and after S seconds without "
+            "a key the playlist goes on, or all styles in turn",
+            Kind.OPTIONAL_VALUE,
+            read=parse_idle_time,
+            default_text=f"no kiosk; without a value {DEFAULT_IDLE}",
+            metavar="S",
+            uses=_ONE_VIDEO,
+            refused=True,
         )
     )
     replay: float = option(

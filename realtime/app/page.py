@@ -11,6 +11,7 @@ from realtime.queues import SinkQueue
 from realtime.remote.address import address_of
 from realtime.remote.ice import ice_server_of
 from realtime.remote.show import RemoteShow
+from realtime.screen.display import Codes
 from realtime.sinks.jpeg_frames import open_jpeg_queue
 from realtime.sinks.web_video import WebVideo, open_web_video_queue
 from realtime.sources.browser_camera import BROWSER, BrowserFeed
@@ -26,12 +27,14 @@ class OpenPage:
     Args:
         show: what it controls.
         link: its address, with the token if one is needed.
+        codes: the QR codes for the screen.
         video: the painting for those who watch by WebRTC.
         feed: what a browser's camera sends.
     """
 
     show: RemoteShow
     link: str
+    codes: Codes
     video: WebVideo
     feed: BrowserFeed
 
@@ -52,6 +55,7 @@ def open_page(show: RemoteShow, options: Options, stack: ExitStack) -> OpenPage:
     Args:
         show: what is controlled.
         options: where the page is.
+        screen: shows its QR codes; None for no window.
         stack: closes it.
 
     Raises:
@@ -79,4 +83,4 @@ def open_page(show: RemoteShow, options: Options, stack: ExitStack) -> OpenPage:
     if sys.stderr.isatty() and not address.is_loopback:
         for line in qr_text(server.link).splitlines():
             print_line(line)
-    return OpenPage(show, server.link, video, feed)
+    return OpenPage(show, server.link, server.codes, video, feed)

@@ -20,6 +20,7 @@ from realtime.media.free_memory import shortage
 from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
+from realtime.player.kiosk import DEFAULT_IDLE_S, Kiosk
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
@@ -323,8 +324,10 @@ def _open_desk(options: Options, catalog: Catalog, stack: ExitStack) -> _Desk:
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
 
+    session, kiosk_s = _session(options, catalog), options.screen.kiosk
+    kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
     switcher = StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)
-    controls = Controls(_session(options, catalog), switcher)
+    controls = Controls(session, switcher, kiosk=kiosk)
     if not wants_page(options):
         return _Desk(controls, None)
     network, zoom = catalog.network, options.look.style_zoom
@@ -375,6 +378,8 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
     if page is not None:
         page.show.size, page.show.thumbnails, page.show.saved = source.size, thumbnails, lambda: player.saved
         page.show.source = show.input.changeable
+        if screen is not None:
+            screen.codes = page.codes
     return player
 
 
@@ -410,7 +415,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         mirrored=look.mirror,
         automatic=bool(look.playlist),
         hud=screen.hud,
-        fullscreen=screen.fullscreen,
+        fullscreen=screen.fullscreen or screen.kiosk is not None,
     )
 
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.media.rates import exact_rate
+from realtime.player.kiosk import DEFAULT_IDLE_S
 from realtime.player.playlist import DEFAULT_SECONDS
 from realtime.remote.address import Address, AddressError, address_of
 from realtime.remote.ice import IceServerError, ice_server_of
@@ -23,7 +24,7 @@ from styles.support.readers import parse_positive_number, quoted
 from styles.support.secrets import has_secrets
 
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
-DEFAULT_CONTROL = str(Address())
+DEFAULT_CONTROL, DEFAULT_IDLE = str(Address()), f"{DEFAULT_IDLE_S:g}"
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -105,6 +106,15 @@ def parse_ice_server(text: str) -> str:
     except IceServerError as exc:
         raise ArgumentTypeError(str(exc)) from exc
     return text
+
+
+def parse_idle_time(text: str) -> float:
+    """Returns how long nobody must be there until a kiosk starts again, in seconds; "" stands for the default."""
+    if Path(text).is_file():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE_S:g}. Type files first"
+        )
+    return parse_positive_number(text) if text else DEFAULT_IDLE_S
 
 
 def parse_token(text: str) -> str:

@@ -223,6 +223,10 @@ def toggle_help(session: Session) -> Session:
     return replace(session, help=not session.help)
 
 
+def toggle_link(session: Session) -> Session:
+    return replace(session, link=not session.link)
+
+
 def quit_show(session: Session) -> Session:
     return replace(session, quitting=True)
 

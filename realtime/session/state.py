@@ -57,6 +57,7 @@ class Session:
         net_scale: the scale that the net paints at: the brush, or less if the governor wants it so.
         hud: one of HUDS.
         help: show the keys.
+        link: show the QR code of the page of controls.
         quitting: end the show.
         notice: a message on the screen.
         notice_until_s: until when, on the monotonic clock.
@@ -87,6 +88,7 @@ class Session:
     net_scale: float = 1.0
     hud: str = HUDS[0]
     help: bool = False
+    link: bool = False
     quitting: bool = False
     notice: str = ""
     notice_until_s: float = 0.0

@@ -33,6 +33,7 @@ from realtime.session.changes import (
     toggle_fullscreen,
     toggle_help,
     toggle_keep_colors,
+    toggle_link,
     toggle_mirrored,
     toggle_mixing,
     toggle_muted,
@@ -316,6 +317,13 @@ _ROWS: Sequence[Control | Action] = (
         locked=True,
     ),
     _switch("help", "show the keys in the window", toggle_help, ("h?", "help on / off"), label="h or ?"),
+    _switch(
+        "link",
+        "show the QR code of the page of controls in the window",
+        toggle_link,
+        ("w", "QR code of the page on / off"),
+        locked=True,
+    ),
     _action("quit", "end the show", quit_show, ("q" + ESCAPE, "quit"), label="q or ESC", locked=True),
 )
 
