@@ -581,7 +581,7 @@ class ControlOptions:
             uses=_ONE_VIDEO,
             refused=True,
             needs=("control",),
-            secret=lambda server: "it holds a password" if server.startswith("turn:") else "",
+            secret=lambda server: "it holds a password" if str(server).startswith("turn:") else "",
         )
     )
 

@@ -7,15 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from realtime.app.options import Options
-from realtime.queues import SinkQueue
 from realtime.remote.address import address_of
 from realtime.remote.ice import ice_server_of
+from realtime.remote.outlets import Outlets
 from realtime.remote.show import RemoteShow
 from realtime.screen.display import Codes
-from realtime.sinks.jpeg_frames import open_jpeg_queue
-from realtime.sinks.web_video import WebVideo, open_web_video_queue
-from realtime.sources.browser_camera import BROWSER, BrowserFeed
-from realtime.sources.camera import DEFAULT_CAMERA_SIZE
+from realtime.sources.browser_camera import BROWSER
 from styles.support.errors import UsageError
 from styles.support.terminal import print_line
 
@@ -28,20 +25,13 @@ class OpenPage:
         show: what it controls.
         link: its address, with the token if one is needed.
         codes: the QR codes for the screen.
-        video: the painting for those who watch by WebRTC.
-        feed: what a browser's camera sends.
+        outlets: what it shares with the show.
     """
 
     show: RemoteShow
     link: str
     codes: Codes
-    video: WebVideo
-    feed: BrowserFeed
-
-    def open_queues(self, stack: ExitStack) -> tuple[SinkQueue, ...]:
-        """Returns what takes the painted frames for it; closed by `stack`."""
-        queues = (open_jpeg_queue(self.show.frames), open_web_video_queue(self.video))
-        return tuple(map(stack.enter_context, queues))
+    outlets: Outlets
 
 
 def wants_page(options: Options) -> bool:
@@ -49,20 +39,20 @@ def wants_page(options: Options) -> bool:
     return options.control.control is not None or options.source.url == BROWSER
 
 
-def open_page(show: RemoteShow, options: Options, stack: ExitStack) -> OpenPage:
+def open_page(show: RemoteShow, outlets: Outlets, options: Options, stack: ExitStack) -> OpenPage:
     """Serves the page of a show, and prints its link; for a phone also as a QR code.
 
     Args:
         show: what is controlled.
+        outlets: what the page shares with it.
         options: where the page is.
-        screen: shows its QR codes; None for no window.
         stack: closes it.
 
     Raises:
         UsageError: the packages of the extra `control` are missing.
         ControlServerError: nothing can be opened at that address.
     """
-    control, wanted_size = options.control, options.source.size or DEFAULT_CAMERA_SIZE
+    control, wanted_size = options.control, options.source.size
     address = address_of(control.control or "")
     try:
         from realtime.remote.links import qr_text
@@ -71,9 +61,8 @@ def open_page(show: RemoteShow, options: Options, stack: ExitStack) -> OpenPage:
     except ImportError as exc:
         flag = "--control" if control.control is not None else f"-i {BROWSER}"
         raise UsageError(f'{flag} needs the package {exc.name}; type: pip install "nst-live[control]"') from exc
-    video, feed = WebVideo(), BrowserFeed()
     ice_servers = () if control.ice_server is None else (ice_server_of(control.ice_server),)
-    signalling = Signalling(video, feed, lambda: show.size or wanted_size, ice_servers)
+    signalling = Signalling(outlets, lambda: show.size or wanted_size, ice_servers)
     options_of_server = ServerOptions(address, control.control_tls, control.control_token or "")
     server = ControlServer(show, options_of_server, [signalling.add_to])
     stack.enter_context(server)
@@ -83,4 +72,4 @@ def open_page(show: RemoteShow, options: Options, stack: ExitStack) -> OpenPage:
     if sys.stderr.isatty() and not address.is_loopback:
         for line in qr_text(server.link).splitlines():
             print_line(line)
-    return OpenPage(show, server.link, server.codes, video, feed)
+    return OpenPage(show, server.link, server.codes, outlets)

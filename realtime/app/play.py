@@ -29,13 +29,13 @@ from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.player.style_uploads import StyleUploads
 from realtime.queues import background_worker, reported_if_slow
+from realtime.remote.outlets import Outlets
 from realtime.remote.show import RemoteShow
 from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
-from realtime.sinks.jpeg_frames import JpegFrames
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
@@ -134,7 +134,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         desk = _open_desk(options, catalog, stack)
         waiting = _waiting_line(options, desk)
         with reported_if_slow(lambda: print_line(waiting)):
-            opened = open_input(options, stack, None if desk.page is None else desk.page.feed)
+            opened = open_input(options, stack, None if desk.page is None else desk.page.outlets.feed)
         _report_input(opened.source)
         _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
@@ -332,7 +332,9 @@ def _open_desk(options: Options, catalog: Catalog, stack: ExitStack) -> _Desk:
         return _Desk(controls, None)
     network, zoom = catalog.network, options.look.style_zoom
     uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), controls)
-    return _Desk(controls, open_page(RemoteShow(controls, JpegFrames(), uploads=uploads), options, stack))
+    outlets = Outlets()
+    remote = RemoteShow(controls, outlets.frames, uploads=uploads)
+    return _Desk(controls, open_page(remote, outlets, options, stack))
 
 
 def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
@@ -359,7 +361,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
         show.desk.controls,
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=(*sinks.all, *(() if page is None else page.open_queues(stack))),
+            sinks=(*sinks.all, *(() if page is None else page.outlets.open_queues(stack))),
             screen=screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,

@@ -9,10 +9,11 @@ from aiohttp import web
 
 from realtime.frames import Size
 from realtime.remote.ice import IceServer
+from realtime.remote.outlets import Outlets
 from realtime.remote.peers import Ends, PeerError, Peers, TakenError, TooManyError
 from realtime.remote.replies import Refused, read_object
-from realtime.sinks.web_video import WebVideo
-from realtime.sources.browser_camera import BrowserFeed, CameraMode
+from realtime.sources.browser_camera import CameraMode
+from realtime.sources.camera import DEFAULT_CAMERA_SIZE
 
 # What a camera may claim to give.
 _LARGEST_SIDE, _HIGHEST_FPS = 8192, 240.0
@@ -23,16 +24,15 @@ class Signalling:
     """Answers what is below /api/webrtc.
 
     Args:
-        video: the painting.
-        feed: where what a browser's camera sends goes.
-        size: returns the width and height that cameras are asked for.
+        outlets: the painting, and where what a browser's camera sends goes.
+        size: returns the width and height that cameras are asked for, None for the usual ones.
         ice_servers: STUN and TURN servers, which are asked only if they are named.
     """
 
     def __init__(
-        self, video: WebVideo, feed: BrowserFeed, size: Callable[[], Size], ice_servers: tuple[IceServer, ...] = ()
+        self, outlets: Outlets, size: Callable[[], Size | None], ice_servers: tuple[IceServer, ...] = ()
     ) -> None:
-        self._peers = Peers(video, feed, ice_servers)
+        self._peers = Peers(outlets.video, outlets.feed, ice_servers)
         self._size, self._ice_servers = size, ice_servers
 
     def add_to(self, app: web.Application) -> None:
@@ -48,7 +48,7 @@ class Signalling:
 
     async def _settings(self, _request: web.Request) -> web.Response:
         servers = [each.for_browsers for each in self._ice_servers]
-        return web.json_response({"iceServers": servers, "size": self._size()})
+        return web.json_response({"iceServers": servers, "size": self._size() or DEFAULT_CAMERA_SIZE})
 
     async def _watch(self, request: web.Request) -> web.Response:
         offer = await read_object(request)

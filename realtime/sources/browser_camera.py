@@ -183,6 +183,22 @@ class BrowserCamera(BaseSource):
         return self._to_rgb[size](decoded)
 
 
+def open_browser_camera(feed: BrowserFeed | None, size: Size | None, rate: Fraction | None) -> BrowserCamera:
+    """Returns the camera of a browser, once it sends.
+
+    Args:
+        feed: where its frames come from; None if no page is served.
+        size: width and height; None for those of the camera.
+        rate: frames per second; None for what the page says.
+
+    Raises:
+        SourceError: no page is served.
+    """
+    if feed is None:
+        raise SourceError(f"a browser's camera comes through a page; type: nst-live -i {BROWSER}")
+    return BrowserCamera(feed, size, rate)
+
+
 def _upright(first: Size, mode: CameraMode | None) -> Size:
     """Returns the size of a camera by its first frame: browsers begin with small ones of the same shape.
 

@@ -7,11 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.frames import Size
-from realtime.media.decoding import SourceError
 from realtime.media.photo import is_animation
 from realtime.sources.animated_image import AnimatedImage
 from realtime.sources.base import Source
-from realtime.sources.browser_camera import BROWSER, BrowserCamera, BrowserFeed
+from realtime.sources.browser_camera import BROWSER, BrowserFeed, open_browser_camera
 from realtime.sources.camera import DEFAULT_CAMERA_SIZE, CameraSource, choose_camera, choose_same_camera
 from realtime.sources.camera_list import twins_of
 from realtime.sources.network_stream import NetworkOptions, NetworkStream
@@ -58,9 +57,7 @@ def open_source(
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
     if url == BROWSER:
-        if browser is None:
-            raise SourceError(f"a browser's camera comes through a page; type: nst-live -i {BROWSER}")
-        return BrowserCamera(browser, size, rate)
+        return open_browser_camera(browser, size, rate)
     if not is_file(url):
         return Reconnecting(NetworkStream(url, size, network), lambda: NetworkStream(url, size, network))
     if is_animation(Path(url)):

@@ -19,7 +19,7 @@ from tests.realtime.conftest import NstLive
 
 SETTINGS = [each for each in TABLE.values() if not each.once]
 # A value for each way to read one.
-WORDS = ("640x480", "0.5", "25", "1:30", "wave:0.6,udnie:0.4", "7", "somewhere", "a-token-of-my-own")
+WORDS = ("640x480", "0.5", "25", "1:30", "wave:0.6,udnie:0.4", "7", "somewhere", "a-token-of-my-own", "stun:here")
 
 
 def word_for(each: LiveOption) -> str:
