@@ -367,6 +367,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
+            stream=sinks.stream,
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -416,6 +417,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+        on_air=options.on_air.stream is not None,
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,
     )

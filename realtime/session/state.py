@@ -44,6 +44,7 @@ class Session:
         mirrored: swap left and right.
         automatic: styles change by themselves.
         fade_s: how long the change from one style to another takes, in seconds; 0 for a cut.
+        on_air: send to the server of the stream, if there is one.
         recording: record what is seen into the captures folder.
         frozen: stop at this frame.
         framing: show the frame in which the camera is seen unpainted, and of which the next style is made.
@@ -75,6 +76,7 @@ class Session:
     mirrored: bool = False
     automatic: bool = False
     fade_s: float = 0.0
+    on_air: bool = False
     recording: bool = False
     frozen: bool = False
     framing: bool = False
