@@ -9,7 +9,6 @@ import pytest
 
 from tests.realtime.conftest import NstLive
 
-
 ASKED = {"-i browser": ("-i", "browser"), "--control": ("-i", "test", "--control")}
 # What imports the packages, and may have done so for other tests.
 _IMPORTING = {"server", "signalling", "peers", "aiortc_seams", "api", "links"}
