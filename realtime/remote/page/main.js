@@ -37,6 +37,8 @@ show.addEventListener("failure", ({ detail }) => announce(detail, true));
 function display(state) {
   // there are no small paintings of the styles before there is something to paint
   if (!isOpen && state.show.size) styles.forget();
+  // on a phone the panel of the camera, which the show waits for, is far down
+  if (isOpen && !state.show.size) camera.scrollIntoView({ block: "center" });
   isOpen = state.show.size !== null;
   displayControls(state);
   displayShare(state);

@@ -120,6 +120,19 @@ def test_a_phone_that_goes_away_is_waited_for_and_painted_again(show: Show, phon
     phone.wait_for("apart(frozen, pixelsOf(painted)) > 0.5")
 
 
+def test_in_a_show_of_something_else_the_camera_becomes_what_is_painted(phone: Page) -> None:
+    change = """fetch("/api/state", {
+      method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ source: "test" })
+    }).then((answer) => answer.json()).then((state) => state.source)"""
+    assert phone.value(change) == "test"
+    phone.wait_for("document.querySelector('#source-name').textContent === 'test'")
+    for _ in range(2):
+        phone.click("#use-camera")
+    phone.wait_for("isOn()")
+    phone.wait_for("document.querySelector('#source-name').textContent === `the browser's camera`")
+    phone.wait_for("apart(pixelsOf(preview), pixelsOf(painted)) < 12")
+
+
 def test_a_page_that_may_not_use_a_camera_says_what_to_do(phone: Page) -> None:
     insecure = """(async () => {
       const { cameraProblem } = await import("/page/webrtc.js");
