@@ -6,6 +6,7 @@ The browser is aiortc here; tests/realtime/remote/test_browser.py has a real one
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import threading
 import time
@@ -18,12 +19,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from aioice.ice import StunProtocol
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_PLI, RtcpPsfbPacket, RtpPacket, pack_remb_fci
 
 from realtime.frames import Frame
+from realtime.media.live_vp8 import EncodedFrame
 from realtime.queues import FrameQueue, SinkQueue
-from realtime.remote.aiortc_seams import OUR_ADDRESS
+from realtime.remote.aiortc_seams import OUR_ADDRESS, PromptJitterBuffer
 from realtime.remote.peers import MOST_VIEWERS, Ends, PeerError, Peers, TooManyError
 from realtime.sinks.web_video import WebVideo, open_web_video_queue
 from realtime.sources.browser_camera import BrowserCamera, BrowserFeed, CameraMode
@@ -190,6 +194,60 @@ def test_a_browser_that_stops_reading_costs_nothing_and_sees_the_newest_again() 
         asyncio.run(scenario(video))
 
 
+def test_a_line_that_loses_packets_is_helped_by_what_is_sent_again_and_by_key_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send, dice, is_lossy = StunProtocol.send_data, random.Random(1), threading.Event()
+
+    async def lose(protocol: StunProtocol, data: bytes, address: tuple[str, int]) -> None:
+        if not is_lossy.is_set() or dice.random() > 0.2:
+            await send(protocol, data, address)
+
+    async def scenario(video: WebVideo) -> None:
+        async with peers_of(video) as peers:
+            page = Page()
+            await page.connect(lambda offer: peers.watch(offer, HERE))
+            await page.see(2)
+            is_lossy.set()
+            frames = await page.see(40)
+            is_lossy.clear()
+            numbers = [number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in frames]
+            assert len(set(numbers)) > 20
+            await page.connection.close()
+
+    monkeypatch.setattr(StunProtocol, "send_data", lose)
+    with painting() as video:
+        asyncio.run(scenario(video))
+
+
+def test_a_browser_that_asks_for_a_key_frame_gets_one_and_its_limit_is_kept() -> None:
+    async def scenario(video: WebVideo) -> None:
+        async with peers_of(video) as peers:
+            page = Page()
+            await page.connect(lambda offer: peers.watch(offer, HERE))
+            await page.see(2)
+            (sender,) = (each for viewer in peers._viewers for each in viewer.getSenders())
+            track: Any = sender.track
+            received: list[bool] = []
+            add = track._add
+
+            def note(frame: EncodedFrame) -> None:
+                received.append(frame.is_key)
+                add(frame)
+
+            track._add = note
+            packet = RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=1, media_ssrc=sender._ssrc)
+            await sender._handle_rtcp_packet(packet)
+            await until(lambda: any(received))
+            limit = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=pack_remb_fci(400_000, [sender._ssrc]))
+            await sender._handle_rtcp_packet(limit)
+            assert track.watcher.limit == pytest.approx(400_000, rel=0.01)
+            await page.connection.close()
+
+    with painting() as video:
+        asyncio.run(scenario(video))
+
+
 @pytest.mark.parametrize("offer", ["", "x" * 100_000, "v=0\r\nm=audio 9 RTP/AVP 0\r\n", "v=0\r\nm=video 9 x 96\r\n"])
 def test_an_offer_that_makes_no_sense_is_refused_in_one_line(offer: str) -> None:
     async def scenario() -> None:
@@ -313,6 +371,26 @@ def test_the_last_camera_that_asked_is_the_one_that_is_seen() -> None:
         asyncio.run(scenario())
     finally:
         viewer.close()
+
+
+def rtp_packet(number: int, timestamp: int, data: bytes, *, is_last: bool = False) -> RtpPacket:
+    packet = RtpPacket(sequence_number=number, timestamp=timestamp, marker=int(is_last))
+    packet._data = data  # type: ignore[attr-defined]
+    return packet
+
+
+def test_a_frame_is_there_when_its_last_packet_is_and_whole_whatever_their_order() -> None:
+    buffer = PromptJitterBuffer(capacity=16, is_video=True)
+    first = [rtp_packet(0, 100, b"a"), rtp_packet(1, 100, b"b"), rtp_packet(2, 100, b"c", is_last=True)]
+    # between frames there may be packets that only fill the line
+    rest = [rtp_packet(3, 100, b""), rtp_packet(5, 200, b"e", is_last=True), rtp_packet(4, 200, b"d")]
+    found = [buffer.add(packet)[1] for packet in (*first, *rest)]
+    assert [None if frame is None else (frame.data, frame.timestamp) for frame in found] == [
+        *(None, None, (b"abc", 100)),
+        *(None, None, (b"de", 200)),
+    ]
+    # a frame without a mark at its end is complete when the next one begins
+    assert [buffer.add(packet)[1] for packet in (rtp_packet(6, 300, b"f"), rtp_packet(7, 400, b"g"))][1] is not None
 
 
 def test_the_sink_encodes_for_nobody_while_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
