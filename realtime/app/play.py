@@ -23,7 +23,6 @@ from realtime.player.governor import Governor
 from realtime.player.kiosk import DEFAULT_IDLE_S, Kiosk
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
-from realtime.player.playlist import Playlist
 from realtime.player.status import Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
@@ -326,8 +325,7 @@ def _open_desk(options: Options, catalog: Catalog, stack: ExitStack) -> _Desk:
 
     session, kiosk_s = _session(options, catalog), options.screen.kiosk
     kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
-    switcher = StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)
-    controls = Controls(session, switcher, kiosk=kiosk)
+    controls = Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
     if not wants_page(options):
         return _Desk(controls, None)
     network, zoom = catalog.network, options.look.style_zoom
@@ -395,11 +393,9 @@ def _style_maker(show: _Show) -> StyleMaker:
     )
 
 
-def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
-    if not options.look.playlist:
-        return None
-    indices = map(catalog.styles.index, catalog.wanted)
-    return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
+def _playlist(options: Options, catalog: Catalog) -> tuple[tuple[str, float], ...]:
+    seconds = (each for _, each in options.look.playlist or ())
+    return tuple((style.name, each) for style, each in zip(catalog.wanted, seconds, strict=False))
 
 
 def _session(options: Options, catalog: Catalog) -> Session:
@@ -417,6 +413,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+        playlist=_playlist(options, catalog),
         on_air=options.on_air.stream is not None,
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,

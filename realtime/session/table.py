@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from realtime.session.changes import (
+    change_playlist,
     change_weights,
     choose_alone,
     choose_style,
@@ -43,7 +44,17 @@ from realtime.session.changes import (
     toggle_steady,
 )
 from realtime.session.kinds import ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
-from realtime.session.state import HUDS, LONGEST_FADE_S, SMALLEST_BRUSH, VIEWS, Change, Command, Request, Session
+from realtime.session.state import (
+    HUDS,
+    LONGEST_FADE_S,
+    LONGEST_TURN_S,
+    SMALLEST_BRUSH,
+    VIEWS,
+    Change,
+    Command,
+    Request,
+    Session,
+)
 
 ESCAPE = "\x1b"
 
@@ -223,6 +234,14 @@ _ROWS: Sequence[Control | Action] = (
         "styles change by themselves, in the order of the playlist",
         toggle_automatic,
         ("a", "automatic styles on / off"),
+    ),
+    Control(
+        "playlist",
+        "the seconds of each style while they change by themselves; without any, all styles have their turn",
+        Weights(LONGEST_TURN_S, 1.0, "s"),
+        lambda session: dict(session.playlist),
+        change_playlist,
+        locked=True,
     ),
     _number(
         "fade",
