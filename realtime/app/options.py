@@ -21,6 +21,7 @@ from realtime.app.readers import (
     mix_of,
     parse_brush,
     parse_control_address,
+    parse_ice_server,
     parse_idle_time,
     parse_milliseconds,
     parse_minutes,
@@ -150,10 +151,11 @@ class SourceOptions:
     input: tuple[str, ...] = option(
         LiveOption(
             "a video or a picture; several of them, a glob or a folder; numbered pictures, e.g. frame_%05d.png; "
-            "a network stream (rtsp://, http://, udp:// …); - for a pipe; or test for the bundled scene",
+            "a network stream (rtsp://, http://, udp:// …); - for a pipe; browser for the camera of a browser or a "
+            "phone; or test for the bundled scene",
             Kind.VALUES,
             default=(),
-            metavar="FILE|FOLDER|URL|test",
+            metavar="FILE|FOLDER|URL|browser|test",
             short="-i",
             one_of="source",
             secret=secret_in,
@@ -655,6 +657,18 @@ class ControlOptions:
             refused=True,
             needs=("control",),
             secret=lambda _token: "it is a password",
+        )
+    )
+    ice_server: str | None = option(
+        LiveOption(
+            "ask this server how browsers beyond your own network are reached by WebRTC",
+            read=parse_ice_server,
+            default_text="no server",
+            metavar="stun:HOST|turn:USER:PASSWORD@HOST",
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("control",),
+            secret=lambda server: "it holds a password" if str(server).startswith("turn:") else "",
         )
     )
 

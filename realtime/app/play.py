@@ -11,7 +11,7 @@ from pathlib import Path
 from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
-from realtime.app.page import open_page
+from realtime.app.page import OpenPage, open_page, wants_page
 from realtime.app.progress import Report
 from realtime.app.refine import open_refiner, refining_plan
 from realtime.backends import load_backend
@@ -30,13 +30,13 @@ from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.player.style_uploads import StyleUploads
 from realtime.queues import background_worker, reported_if_slow
+from realtime.remote.outlets import Outlets
 from realtime.remote.show import RemoteShow
 from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
-from realtime.sinks.jpeg_frames import JpegFrames, open_jpeg_queue
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.parts import PartTarget
@@ -45,6 +45,7 @@ from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sinks.stream_process import StreamRate
 from realtime.sources.base import Source, SourceInfo, Span
+from realtime.sources.browser_camera import BROWSER
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
 from realtime.stylize.colors import Coloring, coloring
@@ -89,7 +90,7 @@ class _Show:
     net: OpenNet
     coloring: Coloring
     refining: RefiningPlan | None
-    page: JpegFrames | None = None
+    desk: _Desk
     part: PartTarget | None = None
 
     @property
@@ -99,7 +100,7 @@ class _Show:
     @property
     def is_watched(self) -> bool:
         """Whether somebody sees it, in a window or on a page, and can ask for things."""
-        return self.target.watched or self.page is not None
+        return self.target.watched or self.desk.page is not None
 
     @property
     def max_frames(self) -> int | None:
@@ -113,11 +114,10 @@ class _Show:
 
 @dataclass(frozen=True)
 class _Desk:
-    """What is seen and used by those who control a show."""
+    """What controls a show, from before its source is open: what a browser's camera sends comes through the page."""
 
     controls: Controls
-    thumbnails: Thumbnails | None
-    screen: Screen | None
+    page: OpenPage | None
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -156,9 +156,10 @@ def _open_and_play(
     colors, refining = coloring(options.look.colors, options.look.keep_colors), refining_plan(options.look, catalog)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
-        name = _shown_name(options.source.camera, options.source.url)
-        with reported_if_slow(lambda: print_line(f"opening {name} …")):
-            opened = open_input(options, stack, None if part is None or part.span == Span() else part.span)
+        desk = _open_desk(options, catalog, colors, stack)
+        waiting, span = _waiting_line(options, desk), None if part is None or part.span == Span() else part.span
+        with reported_if_slow(lambda: print_line(waiting)):
+            opened = open_input(options, stack, None if desk.page is None else desk.page.outlets.feed, span)
         _report_input(opened.source)
         _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
@@ -167,8 +168,7 @@ def _open_and_play(
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        page = None if options.control.control is None else JpegFrames()
-        return _play(_Show(options, catalog, opened, target, net, colors, refining, page, part), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, colors, refining, desk, part), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -180,11 +180,7 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
             if show.part is not None:
                 show.part.begin(show.net.painter.description)
             sinks = _open_sinks(show, stack)
-            desk = _open_desk(show, stack)
-            player = _build_player(show, sinks, desk, bar, stack)
-            if show.page is not None:
-                open_page(_remote_show(show, desk, player, show.page), show.options.control, desk.screen, stack)
-            outcome = _run(player, sinks)
+            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
         if not isinstance(exc, RecordingError):
@@ -200,6 +196,13 @@ def _report_kept(sinks: OpenSinks, name: str) -> None:
         print_line(f"what is painted is kept in {sinks.kept}; the same command continues from there")
     elif recording is not None and not is_pipe(recording.path):
         print_line(f"{recording.path} holds the {recording.frame_count} frames of {name} that were painted")
+
+
+def _waiting_line(options: Options, desk: _Desk) -> str:
+    """Returns what is said while the input is not open yet."""
+    if options.source.url == BROWSER and desk.page is not None:
+        return f"waiting for a browser's camera: open {desk.page.link} and press “Use this camera”"
+    return f"opening {_shown_name(options.source.camera, options.source.url)} …"
 
 
 def _shown_name(camera: str | None, url: str | None) -> str:
@@ -358,26 +361,25 @@ def film_fingerprint(options: Options, catalog: Catalog, painter: str) -> Mappin
     return fingerprint_of(Path(str(options.source.url)), (*styles, palette), painter, decisive)
 
 
-def _open_controls(show: _Show) -> Controls:
-    options, catalog = show.options, show.catalog
-
+def _open_desk(options: Options, catalog: Catalog, colors: Coloring, stack: ExitStack) -> _Desk:
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
 
-    session, kiosk_s = _session(show), options.screen.kiosk
+    session, kiosk_s = _session(options, catalog, colors), options.screen.kiosk
     kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
-    return Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
-
-
-def _open_desk(show: _Show, stack: ExitStack) -> _Desk:
-    thumbnails = _open_thumbnails(show, stack)
-    window = stack.enter_context(Window(show.source.size)) if show.target.watched else None
-    return _Desk(_open_controls(show), thumbnails, None if window is None else Screen(window, thumbnails))
+    controls = Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
+    if not wants_page(options):
+        return _Desk(controls, None)
+    network, zoom = catalog.network, options.look.style_zoom
+    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), controls)
+    outlets = Outlets()
+    remote = RemoteShow(controls, outlets.frames, uploads=uploads)
+    return _Desk(controls, open_page(remote, outlets, options, stack))
 
 
 def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
     """Returns the thumbnails for the HUD and for pages; None if there is neither."""
-    if not show.target.watched and show.page is None:
+    if not show.target.watched and show.desk.page is None:
         return None
     backend = show.net.stylizer.backend
     # engines are built for one size, and thumbnails have another
@@ -385,23 +387,24 @@ def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
     return stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
 
 
-def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, stack: ExitStack) -> Player:
-    options, catalog, source = show.options, show.catalog, show.source
+def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
+    options, catalog, source, page = show.options, show.catalog, show.source, show.desk.page
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
     refiner = open_refiner(show.refining, stack)
     microphone = show.input.microphone
     others: Sequence[Reporter | None] = (microphone, refiner)
     reporters: Sequence[Reporter] = [*sinks.queues, source, *(each for each in others if each is not None)]
-    page = () if show.page is None else (stack.enter_context(open_jpeg_queue(show.page)),)
-    return Player(
+    thumbnails = _open_thumbnails(show, stack)
+    screen = Screen(stack.enter_context(Window(source.size)), thumbnails) if show.target.watched else None
+    player = Player(
         source,
         show.net.stylizer,
-        desk.controls,
+        show.desk.controls,
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=(*sinks.all, *page),
-            screen=desk.screen,
+            sinks=(*sinks.all, *(() if page is None else page.outlets.open_queues(stack))),
+            screen=screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
@@ -419,6 +422,12 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
             palette=show.coloring.palette,
         ),
     )
+    if page is not None:
+        page.show.size, page.show.thumbnails, page.show.saved = source.size, thumbnails, lambda: player.saved
+        page.show.source = show.input.changeable
+        if screen is not None:
+            screen.codes = page.codes
+    return player
 
 
 def _style_maker(show: _Show) -> StyleMaker:
@@ -430,20 +439,13 @@ def _style_maker(show: _Show) -> StyleMaker:
     )
 
 
-def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> RemoteShow:
-    network, zoom = show.catalog.network, show.options.look.style_zoom
-    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), desk.controls)
-    source = show.input.changeable
-    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads, source)
-
-
 def _playlist(options: Options, catalog: Catalog) -> tuple[tuple[str, float], ...]:
     seconds = (each for _, each in options.look.playlist or ())
     return tuple((style.name, each) for style, each in zip(catalog.wanted, seconds, strict=False))
 
 
-def _session(show: _Show) -> Session:
-    look, screen, catalog = show.options.look, show.options.screen, show.catalog
+def _session(options: Options, catalog: Catalog, colors: Coloring) -> Session:
+    look, screen = options.look, options.screen
     return Session(
         catalog.names,
         catalog.first_index,
@@ -452,14 +454,14 @@ def _session(show: _Show) -> Session:
         given_brush=look.brush,
         net_scale=look.brush,
         strength=look.strength,
-        colors=show.coloring.name,
-        color_picture="" if show.coloring.palette is None else show.coloring.palette.name,
+        colors=colors.name,
+        color_picture="" if colors.palette is None else colors.palette.name,
         steady=look.steady > 0,
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
-        playlist=_playlist(show.options, catalog),
-        on_air=show.options.on_air.stream is not None,
+        playlist=_playlist(options, catalog),
+        on_air=options.on_air.stream is not None,
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,
     )

@@ -16,6 +16,7 @@ from realtime.media.rates import exact_rate
 from realtime.player.kiosk import DEFAULT_IDLE_S
 from realtime.player.playlist import DEFAULT_SECONDS
 from realtime.remote.address import Address, AddressError, address_of
+from realtime.remote.ice import IceServerError, ice_server_of
 from realtime.session import SMALLEST_BRUSH
 from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from styles.registry import PICTURE_SUFFIXES
@@ -145,6 +146,15 @@ def parse_control_address(text: str) -> str:
         return str(address_of(text))
     except AddressError as exc:
         raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_ice_server(text: str) -> str:
+    """Returns the address of a STUN or TURN server as it is."""
+    try:
+        ice_server_of(text)
+    except IceServerError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+    return text
 
 
 def parse_idle_time(text: str) -> float:

@@ -29,6 +29,7 @@ WORDS = (
     "192.168.1.7:6379",
     "somewhere",
     "a-token-of-my-own",
+    "stun:here",
 )
 
 
