@@ -14,7 +14,7 @@ from realtime.app.gallery import GalleryOptions
 from realtime.app.options import HEADINGS, SECTIONS, LiveOption, Use
 from realtime.app.own_styles import OwnStylesOptions
 from realtime.app.pack import PackOptions
-from realtime.session import key_help
+from realtime.session import ACTIONS, CONTROLS, Action, Control, OneOf, Range, Switch, key_help
 from styles.cli.main import COMMANDS as TRAINING
 from styles.support.options import Option, options_of, reference_table
 
@@ -57,6 +57,9 @@ def _tables() -> Iterator[str]:
         yield "\n".join(reference_table(options_of(kind), {"only for": _uses}))
     yield "### Keys in the window"
     yield "\n".join(_key_table())
+    yield "### Controls"
+    yield "What can be set and asked for in a show, by the page, HTTP, OSC and MIDI, as docs/control.md describes."
+    yield "\n".join(_control_table())
     for command, kinds in COMMANDS.items():
         yield f"## {command}"
         yield "\n".join(reference_table([each for kind in kinds for each in options_of(kind)], {}))
@@ -66,6 +69,29 @@ def _key_table() -> Iterator[str]:
     yield "| key | meaning |"
     yield "| --- | --- |"
     yield from (f"| {keys} | {meaning} |" for keys, meaning in key_help())
+
+
+def _control_table() -> Iterator[str]:
+    yield "| control | values | keys | meaning |"
+    yield "| --- | --- | --- | --- |"
+    yield from (_control_row(each, _values(each)) for each in CONTROLS.values())
+    yield from (_control_row(each, "command") for each in ACTIONS.values())
+
+
+def _control_row(each: Control | Action, values: str) -> str:
+    keys = "1 … 9" if each.name == "style" else ", ".join(key.label for key in each.keys)
+    return f"| `{each.name}` | {values} | {keys} | {each.help} |"
+
+
+def _values(each: Control) -> str:
+    kind = each.kind
+    if isinstance(kind, Switch):
+        return "on, off"
+    if isinstance(kind, Range):
+        return f"{kind.lowest:g} … {kind.highest:g}" + (f" {kind.unit}" if kind.unit else "")
+    if isinstance(kind, OneOf):
+        return ", ".join(kind.choices) or "the name of a style"
+    return "a number from 0 to 1 for each style"
 
 
 def _uses(each: Option) -> str:

@@ -6,6 +6,7 @@ from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
+from realtime.remote.address import ControlServerError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
@@ -22,6 +23,7 @@ EXIT_CODES: ExitCodes = {
     MixError: USAGE,
     BandError: USAGE,
     StreamError: USAGE,
+    ControlServerError: USAGE,
     SourceError: UNREADABLE,
     OnnxFileError: UNREADABLE,
     NoExporterError: UNAVAILABLE,

@@ -16,8 +16,10 @@ from typing import Any, get_type_hints
 
 from realtime import __version__
 from realtime.app.readers import (
+    DEFAULT_CONTROL,
     mix_of,
     parse_brush,
+    parse_control_address,
     parse_milliseconds,
     parse_mix,
     parse_playlist,
@@ -25,6 +27,7 @@ from realtime.app.readers import (
     parse_scale,
     parse_target,
     parse_time,
+    parse_token,
     parse_zoom,
     playlist_of,
     secret_in,
@@ -516,6 +519,46 @@ class ScreenOptions:
 
 
 @dataclass(frozen=True)
+class ControlOptions:
+    """What controls the show from elsewhere, as docs/control.md describes."""
+
+    control: str | None = option(
+        LiveOption(
+            "open a page that controls the show, in a browser or on a phone; the host 0.0.0.0 stands for the whole "
+            "network, which then needs the token of the printed link",
+            Kind.OPTIONAL_VALUE,
+            read=parse_control_address,
+            default_text=f"no page; without a value {DEFAULT_CONTROL}",
+            metavar="HOST:PORT",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    control_tls: bool = option(
+        LiveOption(
+            "use HTTPS for that page, with a certificate of its own, so that a phone's camera may be used",
+            Kind.SWITCH,
+            default=False,
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("control",),
+        )
+    )
+    control_token: str | None = option(
+        LiveOption(
+            "a token of your own for that page, so that its link stays the same",
+            read=parse_token,
+            default_text="another one each time",
+            metavar="TOKEN",
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("control",),
+            secret=lambda _token: "it is a password",
+        )
+    )
+
+
+@dataclass(frozen=True)
 class FolderOptions:
     """Where styles and engines are."""
 
@@ -566,6 +609,7 @@ class Options:
     output: OutputOptions = OutputOptions()
     on_air: OnAirOptions = OnAirOptions()
     screen: ScreenOptions = ScreenOptions()
+    control: ControlOptions = ControlOptions()
     folders: FolderOptions = FolderOptions()
     command: CommandOptions = CommandOptions()
 
@@ -578,6 +622,7 @@ HEADINGS: Mapping[str, str] = {
     "output": "output",
     "on_air": "on air",
     "screen": "window",
+    "control": "control from elsewhere",
     "folders": "folders",
     "command": "command",
 }

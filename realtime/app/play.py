@@ -11,8 +11,9 @@ from pathlib import Path
 from realtime.app.inputs import OpenInput, open_input
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
+from realtime.app.page import open_page
 from realtime.app.progress import Report
-from realtime.backends import Backend, load_backend
+from realtime.backends import load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
 from realtime.media.free_memory import shortage
@@ -25,12 +26,15 @@ from realtime.player.playlist import Playlist
 from realtime.player.status import Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
+from realtime.player.style_uploads import StyleUploads
 from realtime.queues import background_worker, reported_if_slow
+from realtime.remote.show import RemoteShow
 from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
+from realtime.sinks.jpeg_frames import JpegFrames, open_jpeg_queue
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
@@ -79,6 +83,7 @@ class _Show:
     input: OpenInput
     target: _Target
     net: OpenNet
+    page: JpegFrames | None = None
 
     @property
     def source(self) -> Source:
@@ -92,6 +97,14 @@ class _Show:
         if wanted is None and unstoppable and not self.options.on_air.is_on_air:
             return _UNWATCHED_SCENE_FRAMES
         return wanted
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What is seen and used by those who control a show."""
+
+    controls: Controls
+    thumbnails: Thumbnails | None
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -122,7 +135,8 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net), bar, quiet)
+        page = None if options.control.control is None else JpegFrames()
+        return _play(_Show(options, catalog, opened, target, net, page), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -132,7 +146,11 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
         with ExitStack() as stack:
             _keep_awake(show, stack.enter_context(Awake()))
             sinks = _open_sinks(show, stack)
-            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+            desk = _Desk(_open_controls(show), _open_thumbnails(show, stack))
+            player = _build_player(show, sinks, desk, bar, stack)
+            if show.page is not None:
+                open_page(_remote_show(show, desk, player, show.page), show.options.control, stack)
+            outcome = _run(player, sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
         if not isinstance(exc, RecordingError):
@@ -291,24 +309,41 @@ def _fingerprint(show: _Show) -> Mapping[str, str]:
     return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
 
 
-def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
+def _open_controls(show: _Show) -> Controls:
+    options, catalog = show.options, show.catalog
+
+    def reload() -> Sequence[LoadedStyle]:
+        return load_wanted_styles(options.look, catalog.network)[0]
+
+    return Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload))
+
+
+def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
+    """Returns the thumbnails for the HUD and for pages; None if there is neither."""
+    if not show.target.watched and show.page is None:
+        return None
+    backend = show.net.stylizer.backend
+    # engines are built for one size, and thumbnails have another
+    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
+    return stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
+
+
+def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, stack: ExitStack) -> Player:
     options, catalog, source = show.options, show.catalog, show.source
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
     microphone = show.input.microphone
     reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
-
-    def reload() -> Sequence[LoadedStyle]:
-        return load_wanted_styles(options.look, catalog.network)[0]
-
+    page = () if show.page is None else (stack.enter_context(open_jpeg_queue(show.page)),)
+    screen = Screen(stack.enter_context(Window(source.size)), desk.thumbnails) if show.target.watched else None
     return Player(
         source,
         show.net.stylizer,
-        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
+        desk.controls,
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=sinks.all,
-            screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
+            sinks=(*sinks.all, *page),
+            screen=screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
@@ -334,6 +369,12 @@ def _style_maker(show: _Show) -> StyleMaker:
     )
 
 
+def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> RemoteShow:
+    network, zoom = show.catalog.network, show.options.look.style_zoom
+    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), desk.controls)
+    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads)
+
+
 def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
     if not options.look.playlist:
         return None
@@ -345,7 +386,8 @@ def _session(options: Options, catalog: Catalog) -> Session:
     look, screen = options.look, options.screen
     return Session(
         catalog.names,
-        catalog.styles.index(catalog.first),
+        catalog.first_index,
+        mix=catalog.mix,
         brush=look.brush,
         given_brush=look.brush,
         net_scale=look.brush,
@@ -365,15 +407,6 @@ def _governor(target_fps: float | None, source: Source) -> Governor | None:
     own_fps = float(source.rate) if source.live else 0.0
     target_fps = own_fps if target_fps is None else target_fps
     return Governor(target_fps) if target_fps else None
-
-
-def _open_screen(source: Source, backend: Backend, stack: ExitStack) -> Screen:
-    """Opens a window, with thumbnails in its HUD."""
-    window = stack.enter_context(Window(source.size))
-    # engines are built for one size, and thumbnails have another
-    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
-    thumbnails = stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
-    return Screen(window, thumbnails)
 
 
 def _run(player: Player, sinks: OpenSinks) -> Outcome:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from realtime.media.rates import exact_rate
 from realtime.player.playlist import DEFAULT_SECONDS
+from realtime.remote.address import Address, AddressError, address_of
 from realtime.session import SMALLEST_BRUSH
 from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from styles.registry import PICTURE_SUFFIXES
@@ -21,6 +22,7 @@ from styles.support.readers import parse_positive_number, quoted
 from styles.support.secrets import has_secrets
 
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
+DEFAULT_CONTROL = str(Address())
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -85,6 +87,21 @@ def parse_milliseconds(text: str) -> float:
             f"{quoted(text)} is not a delay; expected milliseconds from -{_MAX_DELAY_MS} to {_MAX_DELAY_MS}, e.g. 120"
         )
     return delay_ms
+
+
+def parse_control_address(text: str) -> str:
+    """Returns the HOST:PORT of "HOST:PORT", "HOST" or "PORT"; "" stands for the default."""
+    try:
+        return str(address_of(text))
+    except AddressError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_token(text: str) -> str:
+    """Returns a token that nobody guesses: 16 letters, digits, - and _ at least."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text):
+        raise ArgumentTypeError("that is not a token; expected 16 characters or more of a-z A-Z 0-9 - _")
+    return text
 
 
 def parse_mix(text: str) -> dict[str, float]:

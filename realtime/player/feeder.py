@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -44,6 +45,7 @@ class Feeder:
         self._max_frames, self._resume_state = options.max_frames, options.resume_state
         self.skipped = 0 if options.resume_state is None else options.resume_state.done
         self._source_error: Exception | None = None
+        controls.session = replace(controls.session, fade_s=stylizer.fade_s)
 
     def __enter__(self) -> Self:
         self.queue.__enter__()
@@ -129,7 +131,7 @@ class Feeder:
             session, lambda style: self._load(style.net, frame.size, session.brush), self._looking
         )
         controls.session = self.net_scale.follow(session, style.net, frame.size)
-        self._stylizer.look = self._look()
+        self._stylizer.look, self._stylizer.fade_s = self._look(), session.fade_s
         if self.started >= self.skipped:
             self._stylizer.start(frame, style, at_s)
         else:

@@ -14,6 +14,7 @@ from realtime.player.feeder import Feeder
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.status import Status
 from realtime.queues import Metronome, RatedSource
+from realtime.screen.hud import Readings
 from realtime.session import Request, Session, move_split
 from realtime.stylize.pipeline import PaintedFrame
 from realtime.stylize.stylizer import FrameStylizer
@@ -120,6 +121,7 @@ class Player:
         now_s = time.monotonic()
         self._feeder.net_scale.observe(self._controls.session, now_s)
         if self._status.frame_finished(painted.frame, self._feeder.queue.dropped, now_s):
+            self._controls.take_readings(self._readings())
             self._follow_upgrade(painted.frame.size)
         self._attend(wait_ms=1)
 
@@ -149,11 +151,13 @@ class Player:
         screen, controls = self._outputs.screen, self._controls
         if screen is None or self._shown is None:
             return
-        style = controls.style
-        readings = self._status.readings(style.caption, self._feeder.net_scale.used, self._captures.recorded_s)
         maker = self._outputs.style_maker
-        readings = replace(readings, taken=None if maker is None else maker.taken)
-        screen.show(self._shown, controls.session, readings, style, controls.styles.styles)
+        readings = replace(self._readings(), taken=None if maker is None else maker.taken)
+        screen.show(self._shown, controls.session, readings, controls.style, controls.styles.styles)
+
+    def _readings(self) -> Readings:
+        caption, net_scale = self._controls.style.caption, self._feeder.net_scale.used
+        return self._status.readings(caption, net_scale, self._captures.recorded_s)
 
     def _fulfil(self, request: Request) -> str:
         """Does what is asked for once; returns a message for the screen."""
@@ -191,8 +195,11 @@ class Player:
             self._controls.session = replace(self._controls.session, recording=recording)
 
     def _pass_on_news(self) -> None:
-        for text in self._status.news():
+        news = self._status.news()
+        for text in news:
             self._controls.notify(text)
+        if news:
+            self._controls.take_readings(self._readings())
 
     def _follow_upgrade(self, size: tuple[int, int]) -> None:
         """Changes over to the better backend once it is ready; until then the status says how far it is."""

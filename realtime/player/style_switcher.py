@@ -10,7 +10,7 @@ from realtime.backends import BackendUnavailableError
 from realtime.player.playlist import Playlist, every_style
 from realtime.session import Session
 from realtime.stylize.loaded_style import LoadedStyle
-from realtime.stylize.mixing import MixError, equal_mix
+from realtime.stylize.mixing import MixError, weighted_mix
 
 
 class StyleSwitcher:
@@ -31,7 +31,7 @@ class StyleSwitcher:
         self.styles = styles
         self._playlist = playlist or every_style(len(styles))
         self._load = load
-        self._mixes: dict[tuple[int, ...], LoadedStyle] = {}
+        self._mixed: tuple[tuple[tuple[int, float], ...], LoadedStyle] | None = None
         self._automatic_since_s: float | None = None
         self._painted: LoadedStyle | None = None
         self._awaited: LoadedStyle | None = None
@@ -40,17 +40,18 @@ class StyleSwitcher:
         """Returns the style, or the mix of styles, that the session asks for. Raises MixError if they do not mix."""
         mix = session.mix
         if len(mix) < 2:
-            return self.styles[mix[0] if mix else session.style_index]
-        if mix not in self._mixes:
-            self._mixes[mix] = equal_mix([self.styles[index] for index in mix])
-        return self._mixes[mix]
+            return self.styles[mix[0][0] if mix else session.style_index]
+        if self._mixed is None or self._mixed[0] != mix:
+            # only the newest is kept: a slider goes through hundreds
+            self._mixed = mix, weighted_mix([(self.styles[index], weight) for index, weight in mix])
+        return self._mixed[1]
 
     def mixable(self, session: Session) -> Session:
         """Returns the session if its styles can be mixed, else with one style, and the reason as a notice."""
         try:
             self.wanted(session)
         except MixError as exc:
-            return replace(session, mix=session.mix[:1]).with_notice(str(exc))
+            return replace(session, mix=session.mix[:1] if session.mixing else ()).with_notice(str(exc))
         return session
 
     def paintable(
@@ -125,7 +126,7 @@ class StyleSwitcher:
         if name not in session.style_names or len(self.styles) < 2:
             return session
         gone = session.style_names.index(name)
-        self._mixes.clear()
+        self._mixed = None
         self.styles = [style for index, style in enumerate(self.styles) if index != gone]
         items = [(index - (index > gone), seconds) for index, seconds in self._playlist.items if index != gone]
         self._playlist = Playlist(tuple(items)) if items else every_style(len(self.styles))
@@ -148,7 +149,7 @@ class StyleSwitcher:
         items = zip(playing, self._playlist.items, strict=True)
         self._playlist = Playlist(tuple((names.index(name), seconds) for name, (_, seconds) in items))
         self.styles = styles
-        self._mixes.clear()
+        self._mixed = None
         index = names.index(session.style_name)
         session = replace(session, style_names=names, style_index=index, mixing=False, mix=())
         return session.with_notice(f"{len(names)} styles loaded")

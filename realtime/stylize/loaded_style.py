@@ -51,6 +51,7 @@ class LoadedStyle:
         artist: of the picture, '' if nobody is named.
         net: what paints it.
         source: its vector, float32[K], or what makes it; None if the net has the style baked in.
+        parts: of a mix, the names of its styles; () for a style alone.
     """
 
     name: str
@@ -58,6 +59,7 @@ class LoadedStyle:
     artist: str
     net: Net
     source: Vector | LazyVector | None
+    parts: tuple[str, ...] = ()
 
     @property
     def vector(self) -> Vector | None:

@@ -108,8 +108,12 @@ class FrameStylizer:
 
     @property
     def fade_s(self) -> float:
-        """How long a change of style takes; 0 for a cut."""
+        """How long a change of style takes; 0 for a cut. It may be set at any time."""
         return self._fader.duration_s
+
+    @fade_s.setter
+    def fade_s(self, seconds: float) -> None:
+        self._fader.duration_s = seconds
 
     def painter(self, net: Net, size: tuple[int, int]) -> Painter:
         """Returns the painter for frames of `size` (width, height), and loads it if it is new.

@@ -19,7 +19,7 @@ from tests.realtime.conftest import NstLive
 
 SETTINGS = [each for each in TABLE.values() if not each.once]
 # A value for each way to read one.
-WORDS = ("640x480", "0.5", "25", "1:30", "wave:0.6,udnie:0.4", "7", "somewhere")
+WORDS = ("640x480", "0.5", "25", "1:30", "wave:0.6,udnie:0.4", "7", "somewhere", "a-token-of-my-own")
 
 
 def word_for(each: LiveOption) -> str:
@@ -98,7 +98,11 @@ def test_no_secret_is_printed(argv: tuple[str, ...], secret: str, nst_live: NstL
 
 
 def test_every_option_that_can_hold_a_secret_says_so() -> None:
-    assert [each.name for each in SETTINGS if each.secret(("rtmp://me:s3cret@host/key",))] == ["input", "stream"]
+    assert [each.name for each in SETTINGS if each.secret(("rtmp://me:s3cret@host/key",))] == [
+        "input",
+        "stream",
+        "control_token",
+    ]
 
 
 def test_every_setting_is_printed(nst_live: NstLive) -> None:

@@ -114,7 +114,7 @@ def test_styles_that_do_not_mix_are_refused_with_the_reason() -> None:
     for character in "x2":
         controls.press(character)
     controls.carry_out()
-    assert (controls.session.mix, controls.style) == ((0,), DARK)
+    assert (controls.session.mix, controls.style) == (((0, 1.0),), DARK)
     assert "different nets" in controls.session.notice
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from realtime.backends import Net
 from realtime.stylize.loaded_style import LazyVector, LoadedStyle
-from realtime.stylize.mixing import Fader, MixError, equal_mix, weighted_mix
+from realtime.stylize.mixing import Fader, MixError, weighted_mix
 from tests.realtime.stand_ins import SHADE_NET, shade
 
 OTHER_NET = Net("other", Path("other.onnx"), None, style_size=1, size_multiple=1)
@@ -82,12 +82,12 @@ def test_a_mix_is_the_weighted_mean_and_says_what_it_is_of() -> None:
 
 def test_a_mix_with_a_picture_looks_at_it_when_it_is_painted_with() -> None:
     picture = LoadedStyle("a", "a", "", SHADE_NET, LazyVector(lambda: np.array([40], np.float32)))
-    mix = equal_mix([shade("light", 100), picture])
+    mix = weighted_mix([(shade("light", 100), 1.0), (picture, 1.0)])
     assert not mix.is_ready
     assert not picture.is_ready
     assert shade_of(mix) == pytest.approx(70)
     assert picture.is_ready
-    assert equal_mix([shade("light", 100), picture]).is_ready
+    assert weighted_mix([(shade("light", 100), 1.0), (picture, 1.0)]).is_ready
 
 
 def test_a_style_with_a_net_of_its_own_cannot_be_mixed() -> None:

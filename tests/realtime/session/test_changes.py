@@ -103,11 +103,11 @@ def test_the_hud_goes_from_full_to_minimal_to_off_and_round() -> None:
 
 def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_ends_it() -> None:
     session = press(SESSION, "x")
-    assert (session.mixing, session.mix) == (True, (0,))
-    assert press(session, "2").mix == (0, 1)
-    assert press(press(session, "2"), "1").mix == (1,)
-    assert press(session, "1").mix == (0,), "a mix is never empty"
-    assert press(session, "9").mix == (0,)
+    assert (session.mixing, session.mix) == (True, ((0, 1.0),))
+    assert press(session, "2").mix == ((0, 1.0), (1, 1.0))
+    assert press(press(session, "2"), "1").mix == ((1, 1.0),)
+    assert press(session, "1").mix == ((0, 1.0),), "a mix is never empty"
+    assert press(session, "9").mix == ((0, 1.0),)
     for ending in ("x", "n", "p", "a"):
         assert press(press(session, "2"), ending).mix == ()
 

@@ -1,0 +1,231 @@
+"""The changes of a session: each is a function from one session to the next, or returns one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from realtime.session.state import HUDS, NET_SCALES, VIEWS, Change, Session
+
+
+def choose_style(index: int) -> Change:
+    """Returns the change to the style of that index; if there is none, only a notice says so."""
+
+    def change(session: Session) -> Session:
+        if index >= len(session.style_names):
+            return session.with_notice(f"no style {index + 1}: there are {len(session.style_names)}")
+        if session.mixing:
+            return _toggle_in_mix(session, index)
+        chosen = replace(session, style_index=index, mix=(), original=False, automatic=False)
+        return chosen.with_notice(session.style_names[index])
+
+    return change
+
+
+def choose_alone(name: str) -> Change:
+    """Returns the change to that style alone, also while styles are being mixed."""
+
+    def change(session: Session) -> Session:
+        if name not in session.style_names:
+            return session.with_notice(f"no style {name!r}")
+        return choose_style(session.style_names.index(name))(replace(session, mixing=False))
+
+    return change
+
+
+def toggle_mixing(session: Session) -> Session:
+    """While mixing is on, the keys of the styles add to the mix and take away from it."""
+    if session.mixing:
+        return replace(session, mixing=False, mix=()).with_notice(session.style_name)
+    mix = session.mix or ((session.style_index, 1.0),)
+    mixing = replace(session, mixing=True, mix=mix, original=False, automatic=False)
+    return mixing.with_notice(f"mixing {' + '.join(session.weights)}: type the numbers of more styles")
+
+
+def _toggle_in_mix(session: Session, index: int) -> Session:
+    mix = dict(session.mix)
+    if mix.pop(index, None) is None:
+        # as much as the others have in the mean
+        mix[index] = sum(mix.values()) / len(mix) if mix else 1.0
+    if not mix:
+        return session.with_notice("a mix needs a style; x ends mixing")
+    mixed = replace(session, mix=tuple(sorted(mix.items())), original=False)
+    return mixed.with_notice("mixing " + " + ".join(mixed.weights))
+
+
+def change_weights(weights: Mapping[str, float]) -> Change:
+    """Returns the change of the weights of some styles in the mix; the weights of the others stay.
+
+    Args:
+        weights: by name; 0 takes a style out of the mix. They need not add up to 1.
+    """
+
+    def change(session: Session) -> Session:
+        mix = dict(session.mix) or {session.style_index: 1.0}
+        for name, weight in weights.items():
+            if name not in session.style_names:
+                return session.with_notice(f"no style {name!r}")
+            mix[session.style_names.index(name)] = weight
+        mix = {index: weight for index, weight in mix.items() if weight > 0}
+        if not mix:
+            return session.with_notice("a mix needs a style")
+        if session.style_index not in mix:
+            session = replace(session, style_index=max(mix, key=lambda index: mix[index]))
+        is_mix = len(mix) > 1 or session.mixing
+        kept = tuple(sorted(mix.items())) if is_mix else ()
+        return replace(session, mix=kept, original=False, automatic=False)
+
+    return change
+
+
+def step_style(step: int) -> Change:
+    """Returns the change to the next (+1) or the previous (-1) style; the first follows the last."""
+
+    def change(session: Session) -> Session:
+        alone = replace(session, mixing=False, mix=())
+        return choose_style((session.style_index + step) % len(session.style_names))(alone)
+
+    return change
+
+
+def toggle_original(session: Session) -> Session:
+    original = not session.original
+    return replace(session, original=original).with_notice("original" if original else session.style_name)
+
+
+def step_strength(step: float) -> Change:
+    """Returns the change to a stronger (step > 0) or weaker painting; strength stays in 0..1."""
+
+    def change(session: Session) -> Session:
+        return set_strength(min(1.0, max(0.0, round(session.strength + step, 2))))(session)
+
+    return change
+
+
+def set_strength(strength: float) -> Change:
+    """Returns the change to that strength, 0..1."""
+    return lambda session: replace(session, strength=strength).with_notice(f"strength {100 * strength:.0f} %")
+
+
+def toggle_keep_colors(session: Session) -> Session:
+    keep = not session.keep_colors
+    return replace(session, keep_colors=keep).with_notice("the camera's colours" if keep else "the style's colours")
+
+
+def toggle_steady(session: Session) -> Session:
+    steady = not session.steady
+    text = f"steady {100 * session.steadiness:.0f} %" if steady else "steady off"
+    return replace(session, steady=steady).with_notice(text)
+
+
+def set_steadiness(steadiness: float) -> Change:
+    """Returns the change to that steadiness, 0..1."""
+    return lambda session: replace(session, steadiness=steadiness).with_notice(f"steady {100 * steadiness:.0f} %")
+
+
+def toggle_mirrored(session: Session) -> Session:
+    return replace(session, mirrored=not session.mirrored)
+
+
+def toggle_automatic(session: Session) -> Session:
+    automatic = not session.automatic
+    text = "styles change by themselves" if automatic else "the style stays"
+    return replace(session, automatic=automatic, mixing=False, mix=()).with_notice(text)
+
+
+def set_fade(seconds: float) -> Change:
+    """Returns the change to that many seconds from one style to another."""
+    text = f"{seconds:.2g} s from style to style" if seconds else "styles change at once"
+    return lambda session: replace(session, fade_s=seconds).with_notice(text)
+
+
+def toggle_recording(session: Session) -> Session:
+    return replace(session, recording=not session.recording)
+
+
+def toggle_frozen(session: Session) -> Session:
+    return replace(session, frozen=not session.frozen).with_notice("live" if session.frozen else "frozen")
+
+
+def toggle_framing(session: Session) -> Session:
+    framing = not session.framing
+    return replace(session, framing=framing).with_notice("k makes a style of what is in the frame" if framing else "")
+
+
+def toggle_muted(session: Session) -> Session:
+    return replace(session, muted=not session.muted).with_notice("sound on" if session.muted else "sound off")
+
+
+def next_hud(session: Session) -> Session:
+    return replace(session, hud=_after(session.hud, HUDS))
+
+
+def next_view(session: Session) -> Session:
+    return set_view(_after(session.view, VIEWS))(session)
+
+
+def set_view(view: str) -> Change:
+    """Returns the change to one of VIEWS."""
+    text = "split: drag the line with the mouse" if view == "split" else view
+    return lambda session: replace(session, view=view).with_notice(text)
+
+
+def set_hud(hud: str) -> Change:
+    """Returns the change to one of HUDS."""
+    return lambda session: replace(session, hud=hud)
+
+
+def set_split(share: float) -> Change:
+    """Returns the change of the split view's line to that share of the width, also where there is none yet."""
+    return lambda session: replace(session, split=share)
+
+
+def move_split(share: float) -> Change:
+    """Returns the change of the split view's line to that share of the width; other views have no line."""
+
+    def change(session: Session) -> Session:
+        return replace(session, split=min(1.0, max(0.0, share))) if session.view == "split" else session
+
+    return change
+
+
+def toggle_fullscreen(session: Session) -> Session:
+    return replace(session, fullscreen=not session.fullscreen)
+
+
+def step_brush(step: int) -> Change:
+    """Returns the change to a finer (+1) or a coarser (-1) brush."""
+
+    def change(session: Session) -> Session:
+        brushes = sorted({*NET_SCALES, session.given_brush})
+        nearest = min(range(len(brushes)), key=lambda index: abs(brushes[index] - session.brush))
+        return set_brush(brushes[min(len(brushes) - 1, max(0, nearest + step))])(session)
+
+    return change
+
+
+def set_brush(brush: float) -> Change:
+    """Returns the change to that brush, SMALLEST_BRUSH..1."""
+
+    def change(session: Session) -> Session:
+        back = "" if brush == session.given_brush else f", by hand (g: back to {100 * session.given_brush:.0f} %)"
+        return replace(session, brush=brush).with_notice(f"brush {100 * brush:.0f} %{back}")
+
+    return change
+
+
+def reset_brush(session: Session) -> Session:
+    """Takes the brush of the start again."""
+    return replace(session, brush=session.given_brush).with_notice(f"brush {100 * session.given_brush:.0f} %")
+
+
+def toggle_help(session: Session) -> Session:
+    return replace(session, help=not session.help)
+
+
+def quit_show(session: Session) -> Session:
+    return replace(session, quitting=True)
+
+
+def _after(current: str, choices: tuple[str, ...]) -> str:
+    return choices[(choices.index(current) + 1) % len(choices)]
