@@ -314,6 +314,18 @@ class StyleOptions:
     mirror: bool = option(
         LiveOption("mirror the frames, left to right", Kind.SWITCH, default=False, changes_pixels=True)
     )
+    react: float = option(
+        LiveOption(
+            "how much the painting follows the sound of the input or of --microphone: it swells with the loudness, a "
+            "mix sways with the beat, and a playlist waits for it; never more than three flashes a second",
+            read=parse_share,
+            default=0.0,
+            metavar="0..1",
+            uses=_VIDEO,
+            refused=True,
+            changes_pixels=True,
+        )
+    )
     net: str = option(NET)
     backend: str = option(BACKEND)
     target_fps: float | None = option(

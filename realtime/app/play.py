@@ -13,6 +13,7 @@ from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_w
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.page import open_page
 from realtime.app.progress import Report
+from realtime.app.sound import reaction_to
 from realtime.backends import load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
@@ -356,6 +357,7 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
             upgrade=show.net.upgrade,
             resume_state=sinks.resume_state,
             report=report,
+            reaction=reaction_to(show.input),
         ),
     )
 
@@ -397,6 +399,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+        react=look.react,
         hud=screen.hud,
         fullscreen=screen.fullscreen,
     )

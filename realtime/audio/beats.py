@@ -1,12 +1,13 @@
 """The beat of what is heard, followed as it sounds: onsets, tempo, and when the next beat is due.
 
-Onsets are rises of the spectrum. The tempo is the period at whose multiples they are most like themselves, and a beat is
-where onsets a period apart add up to most. Beats are predicted, so that they are known in time although sound comes late.
+Onsets are rises of the spectrum. The tempo is the period at whose multiples they are most like themselves, and a beat
+is where onsets a period apart add up to most. Beats are predicted, so they are known in time although sound comes late.
 Nothing is a beat unless onsets stand out and come regularly: noise, speech and silence have none.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -28,7 +29,7 @@ _MEAN_HOPS = 50
 # The onset is heard when it enters the window, and is strongest shortly after that.
 _ONSET_DELAY_S = 0.012
 # What the tempo is found in, and how often.
-_HISTORY_HOPS, _FIRST_TEMPO_HOPS, _TEMPO_EVERY_HOPS = 600, 200, 20
+_HISTORY_HOPS, _FIRST_TEMPO_HOPS, _TEMPO_EVERY_HOPS = 600, 250, 20
 _SLOWEST_BPM, _FASTEST_BPM, _USUAL_BPM, _SPREAD_OCTAVES = 60, 200, 120, 0.9
 _PERIODS: Floats = np.arange(60 / _FASTEST_BPM / _HOP_S, 60 / _SLOWEST_BPM / _HOP_S + 0.1, 0.1, dtype=np.float32)
 # Music has about 120 beats a minute more often than 60 or 200.
@@ -39,10 +40,10 @@ _MULTIPLES, _KNOWN_SHARE = 4, 0.75
 _NEAR_HOPS, _BETTER = 2.0, 1.2
 # How fine the beat's place is looked for, how much onsets before count, and how far it moves: a share of the period.
 _PHASE_STEP, _MEMORY, _PHASE_SPREAD = 0.25, 0.8, 0.15
-# There is a beat while a period explains so much of the onsets; once found, it may be less clear.
-_FOUND, _KEPT = 0.4, 0.22
-# The strongest onsets of a beat rise by so much, in dB over all bands.
-_SALIENT_HOPS, _SALIENT_DB = 8, 1.5
+# There is a beat if a period explains so much of the onsets, and more of few of them; once found, it may be less clear.
+_FOUND, _FOUND_SOON, _KEPT = 0.38, 0.9, 0.22
+# The strongest onsets of a beat rise by so much, in dB over all bands; without one for so many periods it has stopped.
+_SALIENT_HOPS, _SALIENT_DB, _LONGEST_REST = 8, 1.5, 2.5
 # Sound that goes on elsewhere is another piece.
 _GAP_S = 0.25
 
@@ -89,6 +90,7 @@ class BeatTracker:
         self._strength = np.zeros(_HISTORY_HOPS, np.float32)
         self._hop_at_s = 0.0
         self._next_s: float | None = None
+        self._last_beat_s = -math.inf
         self._due: deque[float] = deque()
 
     def hear(self, chunk: AudioChunk) -> None:
@@ -116,6 +118,7 @@ class BeatTracker:
         """Makes the beats up to a moment due; the period after each, the next one follows."""
         while self.period_s is not None and self._next_s is not None and self._next_s <= at_s:
             self._due.append(self._next_s)
+            self._last_beat_s = self._next_s
             self._next_s += self.period_s
 
     def _step(self, onset: float) -> None:
@@ -132,15 +135,22 @@ class BeatTracker:
         heard = np.convolve(self._strength[-self._count :], _SMOOTHING, "same").astype(np.float32)
         strongest = float(np.sort(heard)[-_SALIENT_HOPS:].mean())
         period, clearness = _find_period(heard, None if self.period_s is None else self.period_s / _HOP_S)
-        if strongest < _SALIENT_DB or clearness < (_FOUND if self.period_s is None else _KEPT):
+        has_stopped = heard[-round(_LONGEST_REST * period) :].max() < _SALIENT_DB
+        if has_stopped or strongest < _SALIENT_DB or clearness < self._needed_clearness():
             self.period_s = self._next_s = None
             return
         self.period_s = period * _HOP_S
         expected = None if self._next_s is None else (self._next_s - self._hop_at_s) / _HOP_S
         self._next_s = self._hop_at_s + _find_next(heard, period, expected) * _HOP_S
         # what was a beat a moment ago is not one again
-        if self._due and self._next_s - self._due[-1] < self.period_s / 2:
+        if self._next_s - self._last_beat_s < self.period_s / 2:
             self._next_s += self.period_s
+
+    def _needed_clearness(self) -> float:
+        if self.period_s is not None:
+            return _KEPT
+        known = min(1.0, self._count / _HISTORY_HOPS)
+        return _FOUND * known + _FOUND_SOON * (1 - known)
 
 
 def _band_edges() -> NDArray[np.int64]:
@@ -191,7 +201,7 @@ def _autocorrelation(values: Floats) -> Floats:
     sums = np.fft.irfft(np.square(np.abs(np.fft.rfft(centred, 2 * count))))[:count]
     if sums[0] <= 0:
         return np.zeros(count, np.float32)
-    return (sums / sums[0] * count / np.arange(count, 0, -1)).astype(np.float32)
+    return np.asarray(sums / sums[0] * count / np.arange(count, 0, -1), np.float32)
 
 
 def _comb(correlation: Floats, periods: Floats) -> Floats:

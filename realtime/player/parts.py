@@ -11,6 +11,7 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Pixels
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
+from realtime.player.reaction import Reaction
 from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
 from realtime.sinks.replay import Replay
@@ -74,6 +75,7 @@ class PlayerOptions:
         upgrade: a better backend on its way; None if there is none.
         resume_state: what earlier runs have done: those frames pass unpainted, and no sink gets them.
         report: called with the number of frames done after each of them.
+        reaction: how the show follows its sound; None if it has none.
     """
 
     paced: bool = False
@@ -82,6 +84,7 @@ class PlayerOptions:
     upgrade: Upgrade | None = None
     resume_state: ResumeState | None = None
     report: Callable[[int], None] | None = None
+    reaction: Reaction | None = None
 
 
 @dataclass(frozen=True)

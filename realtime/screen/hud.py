@@ -110,6 +110,8 @@ def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
         figures.append(f"brush {100 * session.brush:.0f} %" + (" by hand" if by_hand else ""))
     if readings.net_scale < 1:
         figures.append(f"net {100 * readings.net_scale:.0f} %")
+    if session.react:
+        figures.append(f"sound {100 * session.react:.0f} %")
     if readings.dropped:
         figures.append(f"{readings.dropped} camera frames skipped")
     lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]

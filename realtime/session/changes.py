@@ -139,6 +139,18 @@ def set_fade(seconds: float) -> Change:
     return lambda session: replace(session, fade_s=seconds).with_notice(text)
 
 
+def set_react(amount: float) -> Change:
+    """Returns the change to how much the painting follows the sound, 0..1."""
+    text = f"follows the sound by {100 * amount:.0f} %" if amount else "the sound changes nothing"
+    return lambda session: replace(session, react=amount).with_notice(text)
+
+
+def step_react(session: Session) -> Session:
+    """Lets the painting follow the sound a quarter more; after all of it comes nothing."""
+    steps = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return set_react(next((step for step in steps if step > session.react), 0.0))(session)
+
+
 def toggle_recording(session: Session) -> Session:
     return replace(session, recording=not session.recording)
 

@@ -43,6 +43,7 @@ class Session:
         steadiness: how firmly it holds the painting, 0..1.
         mirrored: swap left and right.
         automatic: styles change by themselves.
+        react: how much the painting follows the sound, 0..1.
         fade_s: how long the change from one style to another takes, in seconds; 0 for a cut.
         recording: record what is seen into the captures folder.
         frozen: stop at this frame.
@@ -73,6 +74,7 @@ class Session:
     steadiness: float = DEFAULT_STEADINESS
     mirrored: bool = False
     automatic: bool = False
+    react: float = 0.0
     fade_s: float = 0.0
     recording: bool = False
     frozen: bool = False

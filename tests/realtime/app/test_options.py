@@ -150,7 +150,7 @@ def test_the_options_are_frozen_and_have_their_sections() -> None:
 def test_what_decides_how_a_file_is_painted_is_what_a_resumed_job_compares() -> None:
     assert {each.name for each in TABLE.values() if each.changes_pixels} == {
         *("style", "mix", "playlist", "fade", "strength", "keep_colors", "steady", "mirror"),
-        *("brush", "style_zoom"),
+        *("brush", "style_zoom", "react"),
         *("size", "max_size", "scale", "start", "end", "fps", "frames", "encoder", "crf", "preset"),
     }
 
