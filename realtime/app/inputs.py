@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from realtime.app.options import Options
+from realtime.app.jobs import use_of
+from realtime.app.options import Options, Use
 from realtime.audio.feed import AudioFeed
 from realtime.audio.microphone import Microphone
+from realtime.frames import Size
 from realtime.media.decoding import SourceError
+from realtime.media.image_sequence import is_image_sequence
+from realtime.media.pipe import STDIN, is_piped
 from realtime.sources.base import Source
 from realtime.sources.camera_list import cameras_can_be_listed, list_cameras
+from realtime.sources.changeable import Changeable
 from realtime.sources.looping import Looping
-from realtime.sources.open import open_source
+from realtime.sources.open import is_file, open_source
 from realtime.sources.real_time import RealTime
 from realtime.sources.scene import TEST_SCENE
 from styles.support.errors import UsageError
@@ -27,11 +33,13 @@ class OpenInput:
         source: of frames.
         audio: the live audio; None if there is none.
         microphone: the one that it comes from; None if it comes from the source.
+        changeable: the source, if it can become another one in mid-show.
     """
 
     source: Source
     audio: AudioFeed | None = None
     microphone: Microphone | None = None
+    changeable: Changeable | None = None
 
 
 def open_input(options: Options, stack: ExitStack) -> OpenInput:
@@ -45,24 +53,65 @@ def open_input(options: Options, stack: ExitStack) -> OpenInput:
         SourceError: it cannot be opened.
         UsageError: a microphone was asked for, and the source is not live.
     """
-    source = stack.enter_context(_open_source(options))
+    audio = None if options.on_air.microphone is not None else AudioFeed(options.on_air.audio_delay_s)
+    source, changeable = _open_source(options, audio), None
+    if options.control.control is not None and source.live:
+        size = source.size
+        source = changeable = Changeable(source, lambda text: open_live(text, options, audio, size))
+    stack.enter_context(source)
     wanted = options.on_air.microphone
     if wanted is None:
-        return OpenInput(source, source.info.audio)
+        return OpenInput(source, source.info.audio, changeable=changeable)
     if not source.live:
         raise UsageError("--microphone is for live input: a camera, a network stream, or a file on air without -o")
     feed = AudioFeed(options.on_air.audio_delay_s)
-    return OpenInput(source, feed, stack.enter_context(Microphone(wanted, feed)))
+    return OpenInput(source, feed, stack.enter_context(Microphone(wanted, feed)), changeable)
 
 
-def _open_source(options: Options) -> Source:
-    """Returns the source. On air a file is played at its own rate, unless a file is written, which loses no frame."""
-    audio = None if options.on_air.microphone is not None else AudioFeed(options.on_air.audio_delay_s)
+def _open_source(options: Options, audio: AudioFeed | None) -> Source:
+    """Returns the source.
+
+    A file is played at its own rate on air, and where it can become another source in mid-show, unless a file is
+    written, which loses no frame.
+    """
     source = _find_source(options, audio)
     if options.source.loop:
         source = Looping(source, lambda: _find_source(options, audio))
-    in_real_time = options.on_air.is_on_air and not source.live and options.output.output is None
+    as_if_live = options.on_air.is_on_air or options.control.control is not None
+    in_real_time = as_if_live and not source.live and options.output.output is None
     return RealTime(source, audio) if in_real_time else source
+
+
+def open_live(text: str, options: Options, audio: AudioFeed | None, size: Size) -> Source:
+    """Opens a source in mid-show: what -i and --camera name. A file is played again and again, at its own speed.
+
+    Args:
+        text: a camera, a file, an address, or "test".
+        options: of the show.
+        audio: takes its audio.
+        size: width and height of the show, which a camera is asked for.
+
+    Raises:
+        SourceError: it cannot be opened.
+        UsageError: it is nothing that can be played.
+    """
+    text = text.strip()
+    network = replace(options.source.network, audio=audio)
+    path = Path(text)
+    if text == str(STDIN) or path.is_dir() or (is_file(text) and is_piped(path)):
+        raise UsageError(f"{text!r} cannot be played in mid-show; expected a camera, a video file or an address")
+    if is_file(text) and not (path.exists() or is_image_sequence(path)):
+        if path.suffix and len(path.parts) > 1 and not str(path).startswith("/dev/"):
+            raise SourceError(f"no file {text}")
+        return open_source(camera=text or None, size=size)
+    if use_of([text], None) is Use.PHOTO:
+        raise UsageError(f"{text!r} is a photograph; expected a camera, a video file or an address")
+    source = open_source(url=text, size=size if text == TEST_SCENE else None, network=network)
+    if source.live:
+        return source
+    if source.info.clip is not None:
+        source = Looping(source, lambda: open_source(url=text, network=network))
+    return RealTime(source, audio)
 
 
 def _find_source(options: Options, audio: AudioFeed | None) -> Source:

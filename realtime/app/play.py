@@ -91,6 +91,11 @@ class _Show:
         return self.input.source
 
     @property
+    def is_watched(self) -> bool:
+        """Whether somebody sees it, in a window or on a page, and can ask for things."""
+        return self.target.watched or self.page is not None
+
+    @property
     def max_frames(self) -> int | None:
         """After how many frames it ends; None for no limit."""
         info, target, wanted = self.source.info, self.target, self.options.source.frames
@@ -205,6 +210,7 @@ def _is_in_one_go(path: Path) -> bool:
 
 def _check_loop(options: Options) -> None:
     watched = not options.screen.no_window and no_screen_reason(os.environ) is None
+    watched = watched or options.control.control is not None
     if not watched and not options.on_air.is_on_air and options.source.frames is None:
         raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
 
@@ -252,7 +258,7 @@ def _choose_target(options: Options, source: Source) -> _Target:
     if file is not None:
         print_line(f"{no_screen}; only recording")
         return _Target(False, file)
-    if options.source.loop:
+    if options.source.loop or options.control.control is not None:
         return _Target(False, None)
     file = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
     print_line(f"{no_screen}; recording into {file}")
@@ -290,7 +296,7 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
         replay_s=options.screen.replay,
         audio_delay_s=on_air.audio_delay_s,
     )
-    sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
+    sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.is_watched)
     for note in sinks.notes:
         print_line(note)
     if sinks.resume_state is not None and sinks.resume_state.done:
@@ -374,7 +380,8 @@ def _style_maker(show: _Show) -> StyleMaker:
 def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> RemoteShow:
     network, zoom = show.catalog.network, show.options.look.style_zoom
     uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), desk.controls)
-    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads)
+    source = show.input.changeable
+    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads, source)
 
 
 def _playlist(options: Options, catalog: Catalog) -> Playlist | None:

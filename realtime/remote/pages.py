@@ -65,6 +65,9 @@ class Pages:
         return self._answer("icon.svg")
 
     async def _qr(self, _request: web.Request) -> web.Response:
+        """Returns the QR code for a phone, which cannot reach an address of this machine alone."""
+        if self._guard.address.is_loopback:
+            raise web.HTTPNotFound(text="only this machine reaches the page; start the show with --control 0.0.0.0")
         return web.Response(body=qr_svg(self._link), content_type="image/svg+xml")
 
     def _answer(self, name: str) -> web.Response:

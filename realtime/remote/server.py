@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import socket
 import ssl
@@ -27,7 +28,8 @@ from realtime.remote.show import RemoteShow
 _MOST_CONNECTIONS = 256
 # A connection that has sent no request by then is closed: also one that sends it byte by byte.
 _REQUEST_WITHIN_S = 15.0
-_LINGER_S = 0.5
+# So long what comes after a refusal is read: a client that is cut off at once may not see the answer.
+_LINGER_S = 0.1
 _LONGEST_HEADER_BYTES = 8190
 # What else answers requests: it adds its routes before the server starts.
 Routes = Callable[[web.Application], None]
@@ -73,12 +75,13 @@ class ControlServer:
         host = Address(reachable_host(address), address.port)
         self.link = f"{'https' if options.secure else 'http'}://{host}/" + (f"?token={token}" if token else "")
         self._context: ssl.SSLContext | None = tls_context(host.host) if options.secure else None
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._ready: Future[None] = Future()
         self._leaving = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         self._ready.result()
         return self
@@ -122,7 +125,12 @@ class ControlServer:
             await self._leaving.wait()
         finally:
             server.close()
+            transports = [each.transport for each in handler.connections if each.transport is not None]
             await runner.cleanup()
+            # those that have not said goodbye by now are gone
+            for transport in transports:
+                transport.abort()
+            await asyncio.sleep(0)
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self.guard.middleware])
@@ -147,7 +155,7 @@ def _bound(address: Address) -> socket.socket:
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=128)
     except OSError as exc:
-        reason = exc.strerror or str(exc)
+        reason = os.strerror(exc.errno) if exc.errno and exc.errno > 0 else str(exc)
         raise ControlServerError(
             f"cannot open the page of controls at {address}: {reason}; choose another address, e.g. --control "
             f"{Address(address.host, address.port + 1)}"

@@ -89,6 +89,7 @@ class Stage:
         path: str,
         method: str = "GET",
         value: object = None,
+        *,
         body: bytes | None = None,
         **headers: str,
     ) -> Answer:
