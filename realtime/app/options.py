@@ -35,7 +35,7 @@ from realtime.app.readers import (
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
-from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.session import DEFAULT_STEADINESS, HUDS, Remapped, key_help
 from realtime.sinks.output_file import is_pipe
 from realtime.sources.network_stream import TRANSPORTS, NetworkOptions
 from realtime.sources.video_file import ReadOptions
@@ -488,7 +488,10 @@ class OnAirOptions:
 
 @dataclass(frozen=True)
 class ScreenOptions:
-    """The window, and what is saved by key."""
+    """The window, and what is saved by key.
+
+    `keys` are those that the settings file gives other places.
+    """
 
     hud: str = option(
         LiveOption(
@@ -528,6 +531,7 @@ class ScreenOptions:
             uses=_ONE_VIDEO,
         )
     )
+    keys: Remapped = ()
 
 
 @dataclass(frozen=True)
@@ -644,8 +648,12 @@ TABLE: Mapping[str, LiveOption] = {
 }
 
 
-def live_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-live`."""
+def live_parser(keys: Remapped = ()) -> CommandParser:
+    """Returns what parses the command line of `nst-live`.
+
+    Args:
+        keys: those of the settings, which the help lists.
+    """
     return build_parser(
         {HEADINGS[name]: kind for name, kind in SECTIONS.items()},
         version=f"nst-live {__version__}",
@@ -655,7 +663,7 @@ def live_parser() -> CommandParser:
         epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live styles lists your\n"
         "own; nst-live pack makes one file of many styles; nst-live bench measures; nst-live doctor says what this\n"
         "machine can run; nst-live cache lists what is kept on the disk; each has its own --help\n\n"
-        "keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        "keys in the window:\n" + "\n".join(f"  {label:<12} {meaning}" for label, meaning in key_help(keys)),
         formatter_class=RawDescriptionHelpFormatter,
     )
 

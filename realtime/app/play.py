@@ -409,6 +409,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         react=look.react,
         hud=screen.hud,
         fullscreen=screen.fullscreen,
+        remapped=screen.keys,
     )
 
 

@@ -151,7 +151,7 @@ class Controls:
 
         That letters of an unknown layout mean nothing here is said once.
         """
-        key = key_for(character)
+        key = key_for(character, self.session.remapped)
         if key is not None:
             if not (self.kiosk and key.locked):
                 self.send(key.command)

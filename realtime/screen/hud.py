@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realtime.frames import Pixels
+from realtime.frames import Pixels, Size
 from realtime.screen.panel import (
     DIM,
     DOT,
@@ -77,7 +77,7 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
         return pixels
     canvas = pixels.copy()
     if session.help:
-        _draw_help(canvas, readings, size)
+        _draw_help(canvas, session, readings, size)
     if session.hud != "off":
         _draw_status(canvas, session, readings, size)
     if session.countdown_until_s is not None:
@@ -131,21 +131,24 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
         minutes, seconds = divmod(int(readings.recorded_s), 60)
         lines.append(Line(f"{DOT} REC {minutes}:{seconds:02d}", RED))
     if session.frozen:
-        lines.append(Line("frozen (space: go on)", DIM))
+        lines.append(Line(f"frozen ({session.key('frozen', 'space')}: go on)", DIM))
     if session.muted:
-        lines.append(Line("sound off (u)", DIM))
+        lines.append(Line(f"sound off ({session.key('muted', 'u')})", DIM))
     return tuple(lines)
 
 
-def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
+def _draw_help(canvas: Pixels, session: Session, readings: Readings, size: int) -> None:
     height, width = canvas.shape[:2]
-    blend(canvas, _help_panel(width, height, size, tuple(readings.thumbnails)), "centre")
+    panel = _help_panel((width, height), size, key_help(session.remapped), tuple(readings.thumbnails))
+    blend(canvas, panel, "centre")
 
 
 @functools.lru_cache(maxsize=4)
-def _help_panel(width: int, height: int, size: int, thumbnails: Sequence[tuple[str, Thumbnail]]) -> Panel:
+def _help_panel(
+    frame: Size, size: int, keys: Sequence[tuple[str, str]], thumbnails: Sequence[tuple[str, Thumbnail]]
+) -> Panel:
     """Returns all keys in two double columns, and below them the styles if the frame is large enough."""
-    keys = key_help()
+    width, height = frame
     rows = -(-len(keys) // 2)
     pairs = zip(keys[:rows], (*keys[rows:], ("", "")), strict=False)
     lines = tuple(Line("\t".join((*left, *right))) for left, right in pairs)

@@ -9,10 +9,12 @@ from realtime.session.changes import (
     toggle_original,
     toggle_recording,
 )
+from realtime.session.keymap import Remapped, command_for, key_for, key_help, remapped_keys, written_keys
 from realtime.session.kinds import ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
 from realtime.session.state import (
     COUNTDOWN_S,
     DEFAULT_STEADINESS,
+    ESCAPE,
     HUDS,
     NET_SCALES,
     SMALLEST_BRUSH,
@@ -25,16 +27,12 @@ from realtime.session.state import (
 from realtime.session.table import (
     ACTIONS,
     CONTROLS,
-    ESCAPE,
     KEYS,
     Action,
     Control,
     Key,
-    command_for,
     find_action,
     find_control,
-    key_for,
-    key_help,
     values_in,
 )
 
@@ -58,6 +56,7 @@ __all__ = [
     "Key",
     "OneOf",
     "Range",
+    "Remapped",
     "Request",
     "Session",
     "Switch",
@@ -71,9 +70,11 @@ __all__ = [
     "key_help",
     "move_split",
     "quit_show",
+    "remapped_keys",
     "step_strength",
     "toggle_muted",
     "toggle_original",
     "toggle_recording",
     "values_in",
+    "written_keys",
 ]

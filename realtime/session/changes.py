@@ -48,7 +48,7 @@ def _toggle_in_mix(session: Session, index: int) -> Session:
         # as much as the others have in the mean
         mix[index] = sum(mix.values()) / len(mix) if mix else 1.0
     if not mix:
-        return session.with_notice("a mix needs a style; x ends mixing")
+        return session.with_notice(f"a mix needs a style; {session.key('mixing', 'x')} ends mixing")
     mixed = replace(session, mix=tuple(sorted(mix.items())), original=False)
     return mixed.with_notice("mixing " + " + ".join(mixed.weights))
 
@@ -161,7 +161,8 @@ def toggle_frozen(session: Session) -> Session:
 
 def toggle_framing(session: Session) -> Session:
     framing = not session.framing
-    return replace(session, framing=framing).with_notice("k makes a style of what is in the frame" if framing else "")
+    text = f"{session.key('make_style', 'k')} makes a style of what is in the frame"
+    return replace(session, framing=framing).with_notice(text if framing else "")
 
 
 def toggle_muted(session: Session) -> Session:
@@ -220,7 +221,8 @@ def set_brush(brush: float) -> Change:
     """Returns the change to that brush, SMALLEST_BRUSH..1."""
 
     def change(session: Session) -> Session:
-        back = "" if brush == session.given_brush else f", by hand (g: back to {100 * session.given_brush:.0f} %)"
+        back = f", by hand ({session.key('reset_brush', 'g')}: back to {100 * session.given_brush:.0f} %)"
+        back = "" if brush == session.given_brush else back
         return replace(session, brush=brush).with_notice(f"brush {100 * brush:.0f} %{back}")
 
     return change

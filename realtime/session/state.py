@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+ESCAPE = "\x1b"
 NOTICE_S = 2.5
 # From the key to the picture that becomes a style.
 COUNTDOWN_S = 3.0
@@ -58,6 +59,7 @@ class Session:
         net_scale: the scale that the net paints at: the brush, or less if the governor wants it so.
         hud: one of HUDS.
         help: show the keys.
+        remapped: names of keys that people have given other places, each with its characters.
         quitting: end the show.
         notice: a message on the screen.
         notice_until_s: until when, on the monotonic clock.
@@ -89,6 +91,7 @@ class Session:
     net_scale: float = 1.0
     hud: str = HUDS[0]
     help: bool = False
+    remapped: tuple[tuple[str, str], ...] = ()
     quitting: bool = False
     notice: str = ""
     notice_until_s: float = 0.0
@@ -105,9 +108,20 @@ class Session:
             return {self.style_name: 1.0}
         return {self.style_names[index]: weight for index, weight in self.mix}
 
+    def key(self, name: str, usual: str) -> str:
+        """Returns how people write the key of that name: as usual, unless it is remapped."""
+        typed = dict(self.remapped).get(name)
+        return usual if typed is None else label_of(typed)
+
     def with_notice(self, text: str) -> Session:
         """Returns the session with a message for the screen."""
         return replace(self, notice=text, notice_until_s=time.monotonic() + NOTICE_S)
+
+
+def label_of(characters: str) -> str:
+    """Returns how people write a key that is typed as one of these characters."""
+    words = {" ": "space", ESCAPE: "ESC"}
+    return " or ".join(words.get(character, character) for character in characters)
 
 
 Change = Callable[[Session], Session]

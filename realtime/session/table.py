@@ -43,9 +43,17 @@ from realtime.session.changes import (
     toggle_steady,
 )
 from realtime.session.kinds import ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
-from realtime.session.state import HUDS, LONGEST_FADE_S, SMALLEST_BRUSH, VIEWS, Change, Command, Request, Session
-
-ESCAPE = "\x1b"
+from realtime.session.state import (
+    ESCAPE,
+    HUDS,
+    LONGEST_FADE_S,
+    SMALLEST_BRUSH,
+    VIEWS,
+    Change,
+    Command,
+    Request,
+    Session,
+)
 
 
 @dataclass(frozen=True)
@@ -358,28 +366,3 @@ def find_action(name: str) -> Action:
 def values_in(session: Session) -> dict[str, Value]:
     """Returns the value of every control in a session, by name."""
     return {name: control.read(session) for name, control in CONTROLS.items()}
-
-
-_COMMANDS = {character: key for key in KEYS for character in key.characters}
-
-
-def key_for(character: str) -> Key | None:
-    """Returns the key of a typed character, None if it has no meaning."""
-    return _COMMANDS.get(character) or _COMMANDS.get(character.lower())
-
-
-def command_for(character: str) -> Command | None:
-    """Returns what a typed character asks for, None if it has no meaning."""
-    key = key_for(character)
-    return None if key is None else key.command
-
-
-def key_help(*, locked: bool = False) -> tuple[tuple[str, str], ...]:
-    """Returns (keys, meaning) pairs for people; the nine style keys are one line.
-
-    Args:
-        locked: leave out the keys of which a kiosk takes no notice.
-    """
-    shown = [key for key in KEYS if not (locked and key.locked)]
-    rest = tuple((key.label, key.meaning) for key in shown if not key.label.isdigit() or key.label == "0")
-    return (("1 … 9", "style by number"), *rest)
