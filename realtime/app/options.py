@@ -17,11 +17,16 @@ from typing import Any, get_type_hints
 from realtime import __version__
 from realtime.app.readers import (
     DEFAULT_CONTROL,
+    DEFAULT_IDLE,
+    OSC_ADDRESS,
     mix_of,
     parse_brush,
     parse_control_address,
+    parse_device,
+    parse_idle_time,
     parse_milliseconds,
     parse_mix,
+    parse_osc_address,
     parse_playlist,
     parse_rate,
     parse_scale,
@@ -513,6 +518,18 @@ class ScreenOptions:
             uses=_ONE_VIDEO,
         )
     )
+    kiosk: float | str | None = option(
+        LiveOption(
+            "a show for visitors: keys that end, record or configure mean nothing, and after S seconds without "
+            "a key the playlist goes on, or all styles in turn",
+            Kind.OPTIONAL_VALUE,
+            read=parse_idle_time,
+            default_text=f"no kiosk; without a value {DEFAULT_IDLE}",
+            metavar="S",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
     replay: float = option(
         LiveOption(
             "seconds that the key b saves, 0 for none",
@@ -570,6 +587,28 @@ class ControlOptions:
             refused=True,
             needs=("control",),
             secret=lambda _token: "it is a password",
+        )
+    )
+    osc: str | None = option(
+        LiveOption(
+            "listen to OSC over UDP at this port, or at this address of the machine",
+            Kind.OPTIONAL_VALUE,
+            read=parse_osc_address,
+            default_text=f"no OSC; without a value {OSC_ADDRESS}",
+            metavar="PORT|HOST:PORT",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    midi: str | None = option(
+        LiveOption(
+            "take notes and knobs from this MIDI device, by part of its name, or from all that there are",
+            Kind.OPTIONAL_VALUE,
+            read=parse_device,
+            default_text="no MIDI",
+            metavar="NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
         )
     )
 

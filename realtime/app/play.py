@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.app.inputs import OpenInput, open_input
+from realtime.app.instruments import open_instruments
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.page import open_page
@@ -21,6 +22,7 @@ from realtime.media.free_memory import shortage
 from realtime.media.pipe import is_piped
 from realtime.player.controls import Controls
 from realtime.player.governor import Governor
+from realtime.player.kiosk import DEFAULT_IDLE_S, Kiosk
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
 from realtime.player.playlist import Playlist
@@ -111,6 +113,7 @@ class _Desk:
 
     controls: Controls
     thumbnails: Thumbnails | None
+    screen: Screen | None
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -152,10 +155,11 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
         with ExitStack() as stack:
             _keep_awake(show, stack.enter_context(Awake()))
             sinks = _open_sinks(show, stack)
-            desk = _Desk(_open_controls(show), _open_thumbnails(show, stack))
+            desk = _open_desk(show, stack)
             player = _build_player(show, sinks, desk, bar, stack)
             if show.page is not None:
-                open_page(_remote_show(show, desk, player, show.page), show.options.control, stack)
+                open_page(_remote_show(show, desk, player, show.page), show.options.control, desk.screen, stack)
+            open_instruments(desk.controls, show.options.control, stack)
             outcome = _run(player, sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
@@ -322,7 +326,15 @@ def _open_controls(show: _Show) -> Controls:
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
 
-    return Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload))
+    session, kiosk_s = _session(options, catalog), options.screen.kiosk
+    kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
+    return Controls(session, StyleSwitcher(catalog.styles, _playlist(options, catalog), reload), kiosk=kiosk)
+
+
+def _open_desk(show: _Show, stack: ExitStack) -> _Desk:
+    thumbnails = _open_thumbnails(show, stack)
+    window = stack.enter_context(Window(show.source.size)) if show.target.watched else None
+    return _Desk(_open_controls(show), thumbnails, None if window is None else Screen(window, thumbnails))
 
 
 def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
@@ -342,7 +354,6 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
     microphone = show.input.microphone
     reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
     page = () if show.page is None else (stack.enter_context(open_jpeg_queue(show.page)),)
-    screen = Screen(stack.enter_context(Window(source.size)), desk.thumbnails) if show.target.watched else None
     return Player(
         source,
         show.net.stylizer,
@@ -350,7 +361,7 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
             sinks=(*sinks.all, *page),
-            screen=screen,
+            screen=desk.screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
@@ -408,7 +419,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         automatic=bool(look.playlist),
         react=look.react,
         hud=screen.hud,
-        fullscreen=screen.fullscreen,
+        fullscreen=screen.fullscreen or screen.kiosk is not None,
         remapped=screen.keys,
     )
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from realtime.media.rates import exact_rate
+from realtime.player.kiosk import DEFAULT_IDLE_S
 from realtime.player.playlist import DEFAULT_SECONDS
 from realtime.remote.address import Address, AddressError, address_of
 from realtime.session import SMALLEST_BRUSH
@@ -22,7 +23,8 @@ from styles.support.readers import parse_positive_number, quoted
 from styles.support.secrets import has_secrets
 
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
-DEFAULT_CONTROL = str(Address())
+DEFAULT_CONTROL, DEFAULT_IDLE = str(Address()), f"{DEFAULT_IDLE_S:g}"
+OSC_ADDRESS = Address(port=9000)
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -95,6 +97,30 @@ def parse_control_address(text: str) -> str:
         return str(address_of(text))
     except AddressError as exc:
         raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_idle_time(text: str) -> float:
+    """Returns how long nobody must be there until a kiosk starts again, in seconds; "" stands for the default."""
+    if Path(text).is_file():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE_S:g}. Type files first"
+        )
+    return parse_positive_number(text) if text else DEFAULT_IDLE_S
+
+
+def parse_osc_address(text: str) -> str:
+    """Returns the HOST:PORT of "HOST:PORT", "HOST" or "PORT"; "" stands for the default."""
+    try:
+        return str(address_of(text, OSC_ADDRESS))
+    except AddressError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_device(text: str) -> str:
+    """Returns the name of a device or a source: whatever is not a file."""
+    if text and Path(text).exists():
+        raise ArgumentTypeError(f"{quoted(text)} is a file; expected a name, or nothing. Type files before the options")
+    return text
 
 
 def parse_token(text: str) -> str:

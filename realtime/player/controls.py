@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Self
 
+from realtime.player.kiosk import Kiosk
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import Mailbox
 from realtime.screen.hud import Readings
 from realtime.screen.keyboard import UNREADABLE
-from realtime.session import Command, Request, Session, find_action, find_control, key_for
+from realtime.session import (
+    CHOOSING,
+    Command,
+    Request,
+    Session,
+    find_action,
+    find_control,
+    key_for,
+    key_help,
+    learned_by,
+    set_learn,
+)
 from realtime.stylize.loaded_style import LoadedStyle
 
 # What comes from outside is refused if that many commands wait; keys are not.
@@ -40,13 +53,15 @@ class Controls:
     Args:
         session: the state at the start.
         styles: what the session's styles are.
-        kiosk: take no notice of keys that end, record or configure.
+        kiosk: brings the show back to its beginning while nobody is there, and then keys that end, record or configure
+            mean nothing; None for no kiosk.
 
     `readings`: what the HUD shows, renewed now and then; None before the first frame.
     """
 
-    def __init__(self, session: Session, styles: StyleSwitcher, *, kiosk: bool = False) -> None:
-        self.styles, self.kiosk = styles, kiosk
+    def __init__(self, session: Session, styles: StyleSwitcher, *, kiosk: Kiosk | None = None) -> None:
+        self.styles, self._kiosk = styles, kiosk
+        self._touched_at_s = time.monotonic()
         self.readings: Readings | None = None
         self._observers: tuple[Callable[[], object], ...] = ()
         self._session = styles.mixable(session)
@@ -98,6 +113,16 @@ class Controls:
             changed()
 
     @property
+    def is_kiosk(self) -> bool:
+        """Whether keys that end, record or configure mean nothing."""
+        return self._kiosk is not None
+
+    @property
+    def key_help(self) -> Sequence[tuple[str, str]]:
+        """The keys that mean something, and what; for people."""
+        return key_help(self.session.remapped, locked=self.is_kiosk)
+
+    @property
     def style(self) -> LoadedStyle:
         """The style, or the mix of styles, that the session asks for."""
         return self.styles.wanted(self.session)
@@ -140,6 +165,7 @@ class Controls:
         return self._ask(find_action(name).command)
 
     def _ask(self, command: Command, key: str = "") -> Future[str]:
+        self._touched_at_s = time.monotonic()
         waiting = _Waiting(command, Future())
         replaced = self._waiting.put(waiting, key, refuse=True)
         if replaced is not None:
@@ -153,8 +179,10 @@ class Controls:
         """
         key = key_for(character, self.session.remapped)
         if key is not None:
-            if not (self.kiosk and key.locked):
-                self.send(key.command)
+            self._touched_at_s = time.monotonic()
+            if not (self.is_kiosk and key.locked):
+                choosing = self.session.learn == CHOOSING and key.name not in ("learn", "quit")
+                self.send(set_learn(learned_by(key)) if choosing else key.command)
         elif character == UNREADABLE and not self._has_explained_layout:
             self._has_explained_layout = True
             self.notify("keys are Latin letters here: switch the layout of your keyboard")
@@ -173,6 +201,8 @@ class Controls:
         # what comes meanwhile waits for the next time, so that nobody can keep the player from its frames
         for waiting in self._waiting.take_all():
             waiting.answer(self._carry_out(waiting.command, fulfil))
+        if self._kiosk is not None:
+            self.session = self._kiosk.attend(self.session, time.monotonic() - self._touched_at_s)
 
     def _carry_out(self, command: Command, fulfil: Callable[[Request], str]) -> str:
         before = self.session

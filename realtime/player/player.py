@@ -19,6 +19,9 @@ from realtime.session import Request, Session, move_split
 from realtime.stylize.pipeline import PaintedFrame
 from realtime.stylize.stylizer import FrameStylizer
 
+# For how long a kiosk shows the code by which a snapshot is fetched.
+_CODE_SHOWN_S = 20.0
+
 
 class Player:
     """Plays a source once: moves its frames through the stylizer to the screen and the sinks.
@@ -152,7 +155,10 @@ class Player:
         if screen is None or self._shown is None:
             return
         maker = self._outputs.style_maker
-        readings = replace(self._readings(), taken=None if maker is None else maker.taken)
+        taken, snapshot = None if maker is None else maker.taken, self._captures.recent_snapshot(_CODE_SHOWN_S)
+        readings = replace(
+            self._readings(), taken=taken, keys=controls.key_help, snapshot=snapshot if controls.is_kiosk else ""
+        )
         screen.show(self._shown, controls.session, readings, controls.style, controls.styles.styles)
 
     def _readings(self) -> Readings:

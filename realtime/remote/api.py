@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -13,13 +14,15 @@ from aiohttp import web
 from realtime.player.style_uploads import UploadError
 from realtime.queues import BusyError, background_worker
 from realtime.remote.events import Events, serve_events
-from realtime.remote.guard import Bucket
+from realtime.remote.guard import Bucket, Guard
 from realtime.remote.openapi import openapi_document, schema_of
 from realtime.remote.replies import Refused, read_body, read_object
 from realtime.remote.show import RemoteShow, state_of
 from realtime.session import ACTIONS, CONTROLS, ControlError, find_action
 from realtime.sinks.jpeg_frames import jpeg_of
 
+# Files that were saved, for whoever has their key.
+SHARED = "/saved"
 MOST_UPLOAD_BYTES = 32 * 1024 * 1024
 # A show that is busy, e.g. with opening a camera, answers later; the command waits for it all the same.
 _ANSWER_WITHIN_S = 3.0
@@ -33,10 +36,11 @@ class Api:
 
     Args:
         show: what is controlled.
+        guard: knows the keys of files.
     """
 
-    def __init__(self, show: RemoteShow) -> None:
-        self._show, self._events = show, Events(show)
+    def __init__(self, show: RemoteShow, guard: Guard) -> None:
+        self._show, self._guard, self._events = show, guard, Events(show)
         self._background = background_worker()
         self._files = Bucket(_FILES_A_SECOND, _FILES_AT_ONCE)
 
@@ -51,6 +55,7 @@ class Api:
         app.router.add_post("/api/styles", self._add_style)
         app.router.add_get("/api/styles/{name}/thumbnail.jpg", self._thumbnail)
         app.router.add_get("/api/captures/{name}", self._capture)
+        app.router.add_get(f"{SHARED}/{{name}}/{{key}}", self._shared)
         app.router.add_get("/api/events", self._serve_events)
         app.cleanup_ctx.append(self._events.running)
         app.on_cleanup.append(self._close)
@@ -169,6 +174,16 @@ class Api:
         if path is None or not path.is_file():
             raise Refused(404, "no such file was saved in this show")
         return web.FileResponse(path, headers={"Content-Disposition": f'attachment; filename="{path.name}"'})
+
+    async def _shared(self, request: web.Request) -> web.StreamResponse:
+        """Returns a file to whoever has its key, which also those need who know the token."""
+        name, key = request.match_info["name"], request.match_info["key"]
+        if not hmac.compare_digest(key.encode(), self._guard.key_of(name).encode()):
+            raise Refused(404, "no such file was saved in this show")
+        path = self._show.capture(name)
+        if path is None or not path.is_file():
+            raise Refused(404, "no such file was saved in this show")
+        return web.FileResponse(path)
 
     async def _serve_events(self, request: web.Request) -> web.StreamResponse:
         return await serve_events(request, self._show, self._events)

@@ -13,15 +13,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from aiohttp import web
 
+from realtime.frames import Pixels
 from realtime.queues import LEAVE_TIMEOUT_S
-from realtime.remote.address import Address, ControlServerError, ip_of, reachable_host
-from realtime.remote.api import Api
+from realtime.remote.address import Address, ip_of, reachable_host
+from realtime.remote.api import SHARED, Api
 from realtime.remote.certificate import tls_context
+from realtime.remote.errors import ControlServerError
 from realtime.remote.frames import FrameStreams
 from realtime.remote.guard import Guard
+from realtime.remote.links import qr_pixels
 from realtime.remote.pages import Pages
 from realtime.remote.show import RemoteShow
 
@@ -31,6 +35,8 @@ _REQUEST_WITHIN_S = 15.0
 # So long what comes after a refusal is read: a client that is cut off at once may not see the answer.
 _LINGER_S = 0.1
 _LONGEST_HEADER_BYTES = 8190
+# Pixels a module of a QR code.
+_CODE_SCALE = 6
 # What else answers requests: it adds its routes before the server starts.
 Routes = Callable[[web.Application], None]
 
@@ -79,6 +85,11 @@ class ControlServer:
         self._ready: Future[None] = Future()
         self._leaving = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+
+    @property
+    def codes(self) -> LinkCodes:
+        """The QR codes for the screen."""
+        return LinkCodes(self.link, self.guard)
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -134,12 +145,36 @@ class ControlServer:
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self.guard.middleware])
-        Api(self._show).add_to(app)
+        Api(self._show, self.guard).add_to(app)
         FrameStreams(self._show.frames).add_to(app)
         Pages(self.guard, self.link).add_to(app)
         for add in self._routes:
             add(app)
         return app
+
+
+class LinkCodes:
+    """QR codes that lead to a server.
+
+    Args:
+        link: the address of its page, with the token.
+        guard: of the server.
+    """
+
+    def __init__(self, link: str, guard: Guard) -> None:
+        self._link, self._guard = link, guard
+        self.link = link.partition("?")[0]
+        self.page: Pixels | None = None if guard.address.is_loopback else qr_pixels(link, _CODE_SCALE)
+        self._captures: dict[str, Pixels] = {}
+
+    def of_capture(self, name: str) -> Pixels | None:
+        """Returns the code by which anybody fetches a file that was saved; None if no phone reaches the server."""
+        if self.page is None:
+            return None
+        if name not in self._captures:
+            path = f"{SHARED[1:]}/{quote(name, safe='')}/{self._guard.key_of(name)}"
+            self._captures = {name: qr_pixels(self.link + path, _CODE_SCALE)}
+        return self._captures[name]
 
 
 class _TurnedAway(asyncio.Protocol):

@@ -66,7 +66,7 @@ def state_of(show: RemoteShow) -> dict[str, Any]:
         "size": show.size,
         "saved": [path.name for path in show.saved()],
         "countdown": session.countdown_until_s is not None,
-        "kiosk": show.controls.kiosk,
+        "kiosk": show.controls.is_kiosk,
         "ending": session.quitting,
     }
     return state

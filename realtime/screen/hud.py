@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realtime.frames import Pixels, Size
+from realtime.frames import Pixels
 from realtime.screen.panel import (
     DIM,
     DOT,
@@ -28,6 +28,19 @@ from realtime.session import Session, key_help
 _FADE_OUT_S = 0.5
 
 
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A QR code on the screen.
+
+    Args:
+        pixels: H x H x 3 uint8 RGB, dark on white; None if there is only something to say.
+        text: a line about it.
+    """
+
+    pixels: Pixels | None
+    text: str
+
+
 @dataclass(frozen=True)
 class Readings:
     """What the HUD shows.
@@ -45,6 +58,9 @@ class Readings:
         thumbnail: of the style, None for none.
         thumbnails: of all styles, with their names; for the help.
         taken: the picture that was just taken for a style, H x W x 3 uint8 RGB, None for none.
+        keys: the keys and what they mean; for the help.
+        snapshot: the name of the snapshot that was just saved, '' for none.
+        code: the QR code that is shown, with a line about it; None for none.
     """
 
     fps: float
@@ -59,6 +75,9 @@ class Readings:
     thumbnail: Thumbnail | None = None
     thumbnails: Sequence[tuple[str, Thumbnail]] = ()
     taken: Pixels | None = None
+    keys: Sequence[tuple[str, str]] = key_help()
+    snapshot: str = ""
+    code: Code | None = None
 
 
 def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
@@ -72,12 +91,12 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
     height, width = pixels.shape[:2]
     size = int(min(max(11, height / 26), max(11, width / 36)))
     opacity = (session.notice_until_s - time.monotonic()) / _FADE_OUT_S if session.notice else 0.0
-    is_making = session.countdown_until_s is not None or readings.taken is not None
-    if session.hud == "off" and opacity <= 0 and not session.help and not is_making:
+    is_shown = session.countdown_until_s is not None or readings.taken is not None or readings.code is not None
+    if session.hud == "off" and opacity <= 0 and not session.help and not is_shown:
         return pixels
     canvas = pixels.copy()
     if session.help:
-        _draw_help(canvas, session, readings, size)
+        _draw_help(canvas, readings, size)
     if session.hud != "off":
         _draw_status(canvas, session, readings, size)
     if session.countdown_until_s is not None:
@@ -85,6 +104,8 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
         blend(canvas, text_panel((Line(str(left_s)),), 3 * size), "centre")
     if readings.taken is not None:
         blend(canvas, picture_panel(readings.taken, height // 3), "bottom right")
+    if readings.code is not None:
+        _draw_code(canvas, readings.code, size)
     if opacity > 0:
         # the compare view has its captions at the bottom
         position = "bottom" if session.view == "painting" else "above bottom"
@@ -137,18 +158,24 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _draw_help(canvas: Pixels, session: Session, readings: Readings, size: int) -> None:
+def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
     height, width = canvas.shape[:2]
-    panel = _help_panel((width, height), size, key_help(session.remapped), tuple(readings.thumbnails))
-    blend(canvas, panel, "centre")
+    blend(canvas, _help_panel(width, height, size, tuple(readings.keys), tuple(readings.thumbnails)), "centre")
+
+
+def _draw_code(canvas: Pixels, code: Code, size: int) -> None:
+    text = text_panel((Line(code.text),), size)
+    if code.pixels is None:
+        blend(canvas, text, "centre")
+        return
+    blend(canvas, stacked(picture_panel(code.pixels, canvas.shape[0] // 2), text), "centre")
 
 
 @functools.lru_cache(maxsize=4)
 def _help_panel(
-    frame: Size, size: int, keys: Sequence[tuple[str, str]], thumbnails: Sequence[tuple[str, Thumbnail]]
+    width: int, height: int, size: int, keys: Sequence[tuple[str, str]], thumbnails: Sequence[tuple[str, Thumbnail]]
 ) -> Panel:
     """Returns all keys in two double columns, and below them the styles if the frame is large enough."""
-    width, height = frame
     rows = -(-len(keys) // 2)
     pairs = zip(keys[:rows], (*keys[rows:], ("", "")), strict=False)
     lines = tuple(Line("\t".join((*left, *right))) for left, right in pairs)

@@ -4,19 +4,22 @@ from realtime.session.changes import (
     choose_style,
     move_split,
     quit_show,
+    set_learn,
     step_strength,
     toggle_muted,
     toggle_original,
     toggle_recording,
 )
 from realtime.session.keymap import Remapped, command_for, key_for, key_help, remapped_keys, written_keys
-from realtime.session.kinds import ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
+from realtime.session.kinds import MIX_OF, ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
 from realtime.session.state import (
+    CHOOSING,
     COUNTDOWN_S,
     DEFAULT_STEADINESS,
     ESCAPE,
     HUDS,
     NET_SCALES,
+    NOT_LEARNING,
     SMALLEST_BRUSH,
     VIEWS,
     Change,
@@ -33,18 +36,22 @@ from realtime.session.table import (
     Key,
     find_action,
     find_control,
+    learned_by,
     values_in,
 )
 
 __all__ = [
     "ACTIONS",
+    "CHOOSING",
     "CONTROLS",
     "COUNTDOWN_S",
     "DEFAULT_STEADINESS",
     "ESCAPE",
     "HUDS",
     "KEYS",
+    "MIX_OF",
     "NET_SCALES",
+    "NOT_LEARNING",
     "SMALLEST_BRUSH",
     "VIEWS",
     "Action",
@@ -68,9 +75,11 @@ __all__ = [
     "find_control",
     "key_for",
     "key_help",
+    "learned_by",
     "move_split",
     "quit_show",
     "remapped_keys",
+    "set_learn",
     "step_strength",
     "toggle_muted",
     "toggle_original",

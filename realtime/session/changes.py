@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from realtime.session.state import HUDS, NET_SCALES, VIEWS, Change, Session
+from realtime.session.state import CHOOSING, HUDS, NET_SCALES, NOT_LEARNING, VIEWS, Change, Session
 
 
 def choose_style(index: int) -> Change:
@@ -233,8 +233,34 @@ def reset_brush(session: Session) -> Session:
     return replace(session, brush=session.given_brush).with_notice(f"brush {100 * session.given_brush:.0f} %")
 
 
+def set_learn(name: str) -> Change:
+    """Returns the change to what the next knob or pad of a MIDI device will set; see `Session.learn`."""
+
+    def change(session: Session) -> Session:
+        end = session.key("learn", "j")
+        texts = {
+            NOT_LEARNING: "MIDI: nothing more is learned",
+            CHOOSING: f"MIDI: press the key of a control, then move a knob or hit a pad; {end} ends",
+        }
+        text = texts.get(name, f"{name}: move a knob or hit a pad; {end} ends")
+        return replace(session, learn=name).with_notice(text)
+
+    return change
+
+
+def toggle_learning(session: Session) -> Session:
+    """Begins or ends to learn what the knobs and pads of MIDI devices do."""
+    if not session.midi:
+        return session.with_notice("there is no MIDI here: start with --midi")
+    return set_learn(CHOOSING if session.learn == NOT_LEARNING else NOT_LEARNING)(session)
+
+
 def toggle_help(session: Session) -> Session:
     return replace(session, help=not session.help)
+
+
+def toggle_link(session: Session) -> Session:
+    return replace(session, link=not session.link)
 
 
 def quit_show(session: Session) -> Session:

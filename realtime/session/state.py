@@ -17,6 +17,8 @@ NOTICE_S = 2.5
 COUNTDOWN_S = 3.0
 HUDS = ("full", "minimal", "off")
 VIEWS = ("painting", "side by side", "split")
+# Of `Session.learn`.
+NOT_LEARNING, CHOOSING = "off", "choose"
 # Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
 NET_SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
 # The coarsest brush that can be asked for.
@@ -59,7 +61,11 @@ class Session:
         net_scale: the scale that the net paints at: the brush, or less if the governor wants it so.
         hud: one of HUDS.
         help: show the keys.
+        learn: what the next knob or pad of a MIDI device will set: the name of a control, a command or a key; "choose"
+            while it is to be chosen by its key, "off" otherwise.
+        midi: whether there may be MIDI devices.
         remapped: names of keys that people have given other places, each with its characters.
+        link: show the QR code of the page of controls.
         quitting: end the show.
         notice: a message on the screen.
         notice_until_s: until when, on the monotonic clock.
@@ -91,7 +97,10 @@ class Session:
     net_scale: float = 1.0
     hud: str = HUDS[0]
     help: bool = False
+    learn: str = NOT_LEARNING
+    midi: bool = False
     remapped: tuple[tuple[str, str], ...] = ()
+    link: bool = False
     quitting: bool = False
     notice: str = ""
     notice_until_s: float = 0.0

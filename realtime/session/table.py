@@ -20,6 +20,7 @@ from realtime.session.changes import (
     set_brush,
     set_fade,
     set_hud,
+    set_learn,
     set_react,
     set_split,
     set_steadiness,
@@ -35,6 +36,8 @@ from realtime.session.changes import (
     toggle_fullscreen,
     toggle_help,
     toggle_keep_colors,
+    toggle_learning,
+    toggle_link,
     toggle_mirrored,
     toggle_mixing,
     toggle_muted,
@@ -42,11 +45,13 @@ from realtime.session.changes import (
     toggle_recording,
     toggle_steady,
 )
-from realtime.session.kinds import ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
+from realtime.session.kinds import ControlError, ControlKind, Learnable, OneOf, Range, Switch, Value, Weights
 from realtime.session.state import (
+    CHOOSING,
     ESCAPE,
     HUDS,
     LONGEST_FADE_S,
+    NOT_LEARNING,
     SMALLEST_BRUSH,
     VIEWS,
     Change,
@@ -333,6 +338,13 @@ _ROWS: Sequence[Control | Action] = (
         locked=True,
     ),
     _switch("help", "show the keys in the window", toggle_help, ("h?", "help on / off"), label="h or ?"),
+    _switch(
+        "link",
+        "show the QR code of the page of controls in the window",
+        toggle_link,
+        ("w", "QR code of the page on / off"),
+        locked=True,
+    ),
     _action("quit", "end the show", quit_show, ("q" + ESCAPE, "quit"), label="q or ESC", locked=True),
 )
 
@@ -342,7 +354,24 @@ def _with_named_keys(row: Control | Action) -> Control | Action:
     return replace(row, keys=keys)
 
 
-_TABLE = tuple(map(_with_named_keys, _ROWS))
+_NAMED = tuple(map(_with_named_keys, _ROWS))
+# What a knob or a pad can be given: all rows, and keys that do more than one thing of their row.
+_LEARNABLE = dict.fromkeys(
+    [
+        *(row.name for row in _NAMED if isinstance(row, Action) or not isinstance(row.kind, Weights)),
+        *(key.name for row in _NAMED for key in row.keys),
+    ]
+)
+_LEARN = Control(
+    "learn",
+    "what the next knob or pad of a MIDI device will set",
+    Learnable((NOT_LEARNING, CHOOSING, *_LEARNABLE)),
+    lambda session: session.learn,
+    set_learn,
+    keys=(_key("j", "learn a MIDI knob or pad / end", toggle_learning),),
+    locked=True,
+)
+_TABLE = (*_NAMED[:-1], _with_named_keys(_LEARN), _NAMED[-1])
 # What can be set, and what can be asked for, by name.
 CONTROLS: Mapping[str, Control] = {row.name: row for row in _TABLE if isinstance(row, Control)}
 ACTIONS: Mapping[str, Action] = {row.name: row for row in _TABLE if isinstance(row, Action)}
@@ -361,6 +390,13 @@ def find_action(name: str) -> Action:
     if name not in ACTIONS:
         raise ControlError(f"no command {name!r}; expected one of {', '.join(ACTIONS)}")
     return ACTIONS[name]
+
+
+def learned_by(key: Key) -> str:
+    """Returns what a knob or a pad is given if that key is pressed while one is to be learned."""
+    row = next(row for row in _TABLE if key in row.keys or any(other.name == key.name for other in row.keys))
+    is_number = isinstance(row, Control) and isinstance(row.kind, Range)
+    return row.name if is_number or len(row.keys) == 1 else key.name
 
 
 def values_in(session: Session) -> dict[str, Value]:

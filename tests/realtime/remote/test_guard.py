@@ -8,12 +8,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from realtime.remote.address import Address, AddressError, ControlServerError, address_of, reachable_host
+from realtime.remote.address import Address, AddressError, address_of, reachable_host
+from realtime.remote.errors import ControlServerError
 from realtime.remote.server import ControlServer, ServerOptions
 from realtime.remote.show import RemoteShow
 from tests.realtime.remote.stage import Stage, open_stage
@@ -207,7 +209,13 @@ def test_more_connections_than_there_may_be_are_turned_away_and_make_room_again(
     connections = [connect(stage) for _ in range(300)]
     for connection in connections:
         connection.close()
-    stage.wait_until(lambda: stage.ask("/api/state").status == 200, 10)
+
+    def is_answered() -> bool:
+        with suppress(OSError):
+            return stage.ask("/api/state").status == 200
+        return False
+
+    stage.wait_until(is_answered, 10)
     assert is_alive(stage)
 
 

@@ -138,9 +138,9 @@ def test_every_control_of_the_page_changes_the_state_and_shows_it(show: Show, pa
             )
             page.click(f"[data-control={name}]")
         elif isinstance(kind, Range):
-            value = kind.lowest if before > kind.lowest else kind.highest
-            page.set_slider(f"[data-control={name}]", value)
-            show.wait_for(name, value)
+            number = kind.lowest if before > kind.lowest else kind.highest
+            page.set_slider(f"[data-control={name}]", number)
+            show.wait_for(name, number)
             page.set_slider(f"[data-control={name}]", before)
         elif isinstance(kind, OneOf):
             value = next(each for each in kind.choices if each != before)

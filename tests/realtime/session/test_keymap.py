@@ -23,7 +23,7 @@ from styles.support.errors import UsageError
 from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import press
 
-WANTED = {"snapshot": "e", "frozen": ["w", "."], "recording": "space", "style_1": "", "quit": "s"}
+WANTED = {"snapshot": "e", "frozen": [";", "."], "recording": "space", "style_1": "", "quit": "s"}
 
 
 def test_a_remapped_key_does_what_the_old_one_did_and_the_old_one_nothing() -> None:
@@ -32,7 +32,7 @@ def test_a_remapped_key_does_what_the_old_one_did_and_the_old_one_nothing() -> N
     assert command_for("E", remapped) is Request.SNAPSHOT
     assert command_for("1", remapped) is None
     session = Session(("wave", "udnie"), remapped=remapped)
-    assert [press(session, key).frozen for key in ("w", ".", " ")] == [True, True, False]
+    assert [press(session, key).frozen for key in (";", ".", " ")] == [True, True, False]
     assert press(session, " ").recording
     assert press(session, "s").quitting
     assert press(session, ESCAPE).quitting, "a window that is closed sends ESC"
@@ -42,16 +42,16 @@ def test_a_remapped_key_does_what_the_old_one_did_and_the_old_one_nothing() -> N
 def test_the_help_and_what_is_written_name_the_remapped_keys() -> None:
     remapped = remapped_keys(WANTED)
     shown = {meaning: label for label, meaning in key_help(remapped)}
-    assert (shown["take a snapshot"], shown["freeze on / off"], shown["record on / off"]) == ("e", "w or .", "space")
+    assert (shown["take a snapshot"], shown["freeze on / off"], shown["record on / off"]) == ("e", "; or .", "space")
     assert "style 1" not in shown
     assert shown["style 2"] == "2"
     written = {name: typed for name, typed, _ in written_keys(remapped)}
-    assert written["frozen"] == ["w", "."]
+    assert written["frozen"] == [";", "."]
     assert written["quit"] == ["s", "esc"]
     assert remapped_keys({name: list(typed) for name, typed in written.items()})
-    session = Session(("wave",), remapped=remapped_keys({"make_style": "e", "reset_brush": "w"}))
+    session = Session(("wave",), remapped=remapped_keys({"make_style": "e", "reset_brush": ";"}))
     assert press(session, "d").notice == "e makes a style of what is in the frame"
-    assert "(w: back to 100 %)" in press(session, "[").notice
+    assert "(;: back to 100 %)" in press(session, "[").notice
 
 
 def test_two_keys_can_change_places() -> None:
