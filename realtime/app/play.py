@@ -366,6 +366,7 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
+            stream=sinks.stream,
         ),
         options=PlayerOptions(
             paced=options.on_air.is_on_air,
@@ -417,7 +418,11 @@ def _session(options: Options, catalog: Catalog) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+<<<<<<< HEAD
         react=look.react,
+=======
+        on_air=options.on_air.stream is not None,
+>>>>>>> control
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,
         remapped=screen.keys,

@@ -24,6 +24,12 @@ class Sink(Protocol):
         """Takes the painting of a frame, H x W x 3 uint8 RGB, which nobody changes afterwards."""
 
 
+class StreamSwitch(Protocol):
+    """What takes a stream off the air; `realtime.sinks.stream.Stream` is one."""
+
+    is_off: bool
+
+
 class ResumeState(Protocol):
     """What earlier runs have done of a file; `realtime.sinks.resumable_recorder.ResumableRecorder` is one."""
 
@@ -54,6 +60,8 @@ class PlayerOutputs:
         captures: the folder for what is saved by key; None for the current folder.
         replay: the one of the sinks that replays are saved from; None for no replays.
         audio: the sound that is recorded by key and can be muted; None if there is none.
+        style_maker: makes styles of what the camera sees; None if none can be made.
+        stream: can be taken off the air; None if there is none.
     """
 
     sinks: Sequence[Sink] = ()
@@ -62,6 +70,7 @@ class PlayerOutputs:
     replay: Replay | None = None
     audio: AudioFeed | None = None
     style_maker: StyleMaker | None = None
+    stream: StreamSwitch | None = None
 
 
 @dataclass(frozen=True)

@@ -182,10 +182,12 @@ class Player:
         raise NotImplementedError(request)
 
     def _follow_session(self, before: Session) -> None:
-        """Does what a changed session means beyond painting: recording and silence."""
+        """Does what a changed session means beyond painting: recording, the stream and silence."""
         controls, audio = self._controls, self._outputs.audio
         controls.notify(self._captures.switch_recording(controls.session.recording))
         self._note_recording()
+        if controls.session.on_air != before.on_air:
+            self._switch_stream()
         if controls.session.muted == before.muted:
             return
         if audio is not None:
@@ -193,6 +195,14 @@ class Player:
             return
         hint = "with --microphone there is" if self._source.live else "a file's goes with -o and --stream"
         controls.session = replace(controls.session, muted=False).with_notice(f"there is no sound here; {hint}")
+
+    def _switch_stream(self) -> None:
+        controls, stream = self._controls, self._outputs.stream
+        if stream is not None:
+            stream.is_off = not controls.session.on_air
+        elif controls.session.on_air:
+            text = "there is no stream; start with --stream URL"
+            controls.session = replace(controls.session, on_air=False).with_notice(text)
 
     def _note_recording(self) -> None:
         """Writes into the session whether a recording is running: it may have failed."""

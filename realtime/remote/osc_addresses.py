@@ -64,7 +64,8 @@ def asked_for(address: str, arguments: Sequence[object], session: Session) -> tu
         return (name, None) if not arguments or arguments[0] not in (0, False, None) else None
     if len(arguments) != 1:
         raise ControlError(f"{address}: {len(arguments)} arguments; expected one")
-    value = arguments[0]
+    # OSC has single precision: 0.8 comes as 0.800000012
+    value = round(arguments[0], 6) if isinstance(arguments[0], float) else arguments[0]
     kind = CONTROLS[name].kind
     if part:
         return name, {_style_at(part, session): value}

@@ -155,6 +155,10 @@ def toggle_recording(session: Session) -> Session:
     return replace(session, recording=not session.recording)
 
 
+def toggle_on_air(session: Session) -> Session:
+    return replace(session, on_air=not session.on_air).with_notice("off air" if session.on_air else "going on air")
+
+
 def toggle_frozen(session: Session) -> Session:
     return replace(session, frozen=not session.frozen).with_notice("live" if session.frozen else "frozen")
 

@@ -48,6 +48,7 @@ class Session:
         automatic: styles change by themselves.
         react: how much the painting follows the sound, 0..1.
         fade_s: how long the change from one style to another takes, in seconds; 0 for a cut.
+        on_air: send to the server of the stream, if there is one.
         recording: record what is seen into the captures folder.
         frozen: stop at this frame.
         framing: show the frame in which the camera is seen unpainted, and of which the next style is made.
@@ -84,6 +85,7 @@ class Session:
     automatic: bool = False
     react: float = 0.0
     fade_s: float = 0.0
+    on_air: bool = False
     recording: bool = False
     frozen: bool = False
     framing: bool = False

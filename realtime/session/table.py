@@ -41,6 +41,7 @@ from realtime.session.changes import (
     toggle_mirrored,
     toggle_mixing,
     toggle_muted,
+    toggle_on_air,
     toggle_original,
     toggle_recording,
     toggle_steady,
@@ -315,6 +316,7 @@ _ROWS: Sequence[Control | Action] = (
         locked=True,
         on_disk=True,
     ),
+    _switch("on_air", "send to the server of the stream", toggle_on_air, ("y", "stream on / off"), locked=True),
     Action("record", "start recording, or stop", toggle_recording, locked=True, on_disk=True),
     _action(
         "replay",

@@ -62,6 +62,7 @@ class OpenSinks:
         recorder: the recorder behind one of them.
         replay: the replay behind one of them.
         notes: what the outputs cannot hold, one line each.
+        stream: the stream behind one of them.
     """
 
     queues: Sequence[SinkQueue] = ()
@@ -69,6 +70,7 @@ class OpenSinks:
     recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
     notes: Sequence[str] = ()
+    stream: Stream | None = None
 
     @property
     def all(self) -> Sequence[QueuedSink]:
@@ -137,6 +139,7 @@ def open_sinks(
     queues: list[SinkQueue] = []
     recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
+    stream: Stream | None = None
     file_sound = _open_file_sound(info, outputs, stack) if outputs.stream is not None and audio is None else None
     audio = audio if file_sound is None else file_sound.feed
     if outputs.virtual_camera is not None:
@@ -157,7 +160,7 @@ def open_sinks(
     for queue in queues:
         stack.enter_context(queue)
     notes = () if recorder is None else tuple(f"{info.name}: {note}" for note in recorder.notes)
-    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes)
+    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes, stream)
 
 
 def _camera_queue(camera: VirtualCamera, essential: bool) -> SinkQueue:

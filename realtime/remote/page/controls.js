@@ -6,7 +6,7 @@ import { find, hold, isHeld, make, percent } from "./dom.js";
 const GROUPS = [
   ["Look", ["strength", "keep_colors", "brush", "steady", "steadiness", "mirror"]],
   ["Playlist", ["automatic", "fade"]],
-  ["Sound", ["muted", "react"]],
+  ["On air", ["on_air", "muted", "react"]],
   ["Window", ["view", "split", "hud", "fullscreen", "help", "link"]],
 ];
 const ELSEWHERE = new Set(["style", "mix", "mixing", "original", "frozen", "recording"]);
@@ -19,7 +19,7 @@ const LABELS = {
   link: "QR code",
   react: "React to sound",
   muted: "Mute",
-  on_air: "On air",
+  on_air: "Stream",
   make_style: "Style from the camera",
   take_back_style: "Take it back",
   reset_brush: "Brush of the start",

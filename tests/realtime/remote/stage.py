@@ -53,6 +53,13 @@ class Ticking:
 
 
 @dataclass
+class Air:
+    """What stands for a stream that can be switched off."""
+
+    is_off: bool = False
+
+
+@dataclass
 class Answer:
     """What a server answers."""
 
@@ -135,7 +142,9 @@ def open_stage(folder: Path, options: ServerOptions | None = None, **given: Any)
         stylizer = stack.enter_context(FrameStylizer(shade_backend()))
         thumbnails = stack.enter_context(Thumbnails(shade_backend(), lambda: np.zeros((144, 192, 3), np.uint8)))
         queue = stack.enter_context(open_jpeg_queue(frames))
-        player = Player(Ticking(), stylizer, controls, outputs=PlayerOutputs(sinks=[queue], captures=captures))
+        player = Player(
+            Ticking(), stylizer, controls, outputs=PlayerOutputs(sinks=[queue], captures=captures, stream=Air())
+        )
         uploads = StyleUploads(styles, picture_style, controls)
         show = RemoteShow(controls, frames, SIZE, lambda: player.saved, thumbnails, uploads)
         server = stack.enter_context(ControlServer(show, options or ServerOptions(Address(port=0)), **given))
