@@ -418,11 +418,8 @@ def _session(options: Options, catalog: Catalog) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
-<<<<<<< HEAD
         react=look.react,
-=======
         on_air=options.on_air.stream is not None,
->>>>>>> control
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,
         remapped=screen.keys,
