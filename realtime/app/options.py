@@ -381,6 +381,7 @@ class OutputOptions:
                 "target_fps": "no two runs would paint the same pixels",
                 "stream": "a stream cannot be interrupted and continued",
                 "virtual_cam": "a camera cannot be interrupted and continued",
+                "ndi": "a source of NDI cannot be interrupted and continued",
             },
         )
     )
@@ -457,6 +458,17 @@ class OnAirOptions:
             refused=True,
         )
     )
+    ndi: str | None = option(
+        LiveOption(
+            "be a source of NDI, with sound, for OBS, vMix and the like in the same network, under this name",
+            Kind.OPTIONAL_VALUE,
+            read=parse_device,
+            default_text="no NDI; without a value nst-live",
+            metavar="NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
     microphone: str | None = option(
         LiveOption(
             "hear this microphone, or the one that the system chooses, on air and in recordings",
@@ -488,7 +500,7 @@ class OnAirOptions:
     @property
     def is_on_air(self) -> bool:
         """Whether somebody else sees it."""
-        return self.stream is not None or self.virtual_cam is not None
+        return any(each is not None for each in (self.stream, self.virtual_cam, self.ndi))
 
 
 @dataclass(frozen=True)

@@ -297,6 +297,7 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
             None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
         ),
         virtual_camera=on_air.virtual_cam,
+        ndi=on_air.ndi,
         replay_s=options.screen.replay,
         audio_delay_s=on_air.audio_delay_s,
     )

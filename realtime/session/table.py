@@ -251,7 +251,7 @@ _ROWS: Sequence[Control | Action] = (
         "how much the painting follows the sound: its loudness and its beats",
         _SHARE,
         set_react,
-        _key("y", "follow the sound more / not at all", step_react),
+        _key("o", "follow the sound more / not at all", step_react),
     ),
     _action(
         "reload",

@@ -19,7 +19,7 @@ from realtime.remote.address import Address
 from realtime.remote.errors import ControlServerError
 from realtime.remote.osc import OscServer
 from realtime.remote.osc_addresses import osc_reference
-from realtime.session import ACTIONS, CONTROLS, OneOf, Range, Switch
+from realtime.session import ACTIONS, CONTROLS, OneOf, Range, Session, Switch
 from tests.realtime.conftest import NstLive
 from tests.realtime.remote.stage import STYLES, Stage, open_stage
 
@@ -89,7 +89,9 @@ def test_every_control_has_an_address_that_sets_it_and_is_answered(stage: Stage,
 
 
 def test_styles_by_name_and_number_weights_and_commands(stage: Stage, client: Client) -> None:
-    session = lambda: stage.controls.session  # noqa: E731
+    def session() -> Session:
+        return stage.controls.session
+
     client.send_message("/nst/style", 3.0)
     stage.wait_until(lambda: session().style_name == "light")
     client.send_message("/nst/style", "grey")
