@@ -15,7 +15,7 @@ from realtime.app.options import HEADINGS, SECTIONS, LiveOption, Use
 from realtime.app.own_styles import OwnStylesOptions
 from realtime.app.pack import PackOptions
 from realtime.remote.osc_addresses import osc_reference
-from realtime.session import ACTIONS, CONTROLS, Action, Control, OneOf, Range, Switch, key_help
+from realtime.session import ACTIONS, CONTROLS, Action, Control, OneOf, Range, Switch, Weights, key_help
 from styles.cli.main import COMMANDS as TRAINING
 from styles.support.options import Option, options_of, reference_table
 
@@ -98,10 +98,16 @@ def _values(each: Control) -> str:
     if isinstance(kind, Switch):
         return "on, off"
     if isinstance(kind, Range):
-        return f"{kind.lowest:g} … {kind.highest:g}" + (f" {kind.unit}" if kind.unit else "")
+        return _values_in(kind.lowest, kind.highest, kind.unit)
     if isinstance(kind, OneOf):
         return ", ".join(kind.choices) or "the name of a style"
-    return "a number from 0 to 1 for each style"
+    if isinstance(kind, Weights):
+        return f"{_values_in(0, kind.highest, kind.unit)} for each style"
+    return ""
+
+
+def _values_in(lowest: float, highest: float, unit: str) -> str:
+    return f"{lowest:g} … {highest:g}" + (f" {unit}" if unit else "")
 
 
 def _uses(each: Option) -> str:

@@ -25,7 +25,6 @@ from realtime.player.governor import Governor
 from realtime.player.kiosk import DEFAULT_IDLE_S, Kiosk
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
-from realtime.player.playlist import Playlist
 from realtime.player.status import Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
@@ -329,7 +328,7 @@ def _open_controls(show: _Show) -> Controls:
 
     session, kiosk_s = _session(options, catalog), options.screen.kiosk
     kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
-    return Controls(session, StyleSwitcher(catalog.styles, _playlist(options, catalog), reload), kiosk=kiosk)
+    return Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
 
 
 def _open_desk(show: _Show, stack: ExitStack) -> _Desk:
@@ -397,11 +396,9 @@ def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> 
     return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads, source)
 
 
-def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
-    if not options.look.playlist:
-        return None
-    indices = map(catalog.styles.index, catalog.wanted)
-    return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
+def _playlist(options: Options, catalog: Catalog) -> tuple[tuple[str, float], ...]:
+    seconds = (each for _, each in options.look.playlist or ())
+    return tuple((style.name, each) for style, each in zip(catalog.wanted, seconds, strict=False))
 
 
 def _session(options: Options, catalog: Catalog) -> Session:
@@ -420,6 +417,7 @@ def _session(options: Options, catalog: Catalog) -> Session:
         mirrored=look.mirror,
         automatic=bool(look.playlist),
         react=look.react,
+        playlist=_playlist(options, catalog),
         on_air=options.on_air.stream is not None,
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,

@@ -36,6 +36,7 @@ class Kiosk:
             # of a playlist that is on already the style stays
             style_index=session.style_index if session.automatic else index,
             automatic=True,
+            playlist=home.playlist,
             mixing=False,
             mix=(),
             original=False,

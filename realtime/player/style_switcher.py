@@ -32,6 +32,7 @@ class StyleSwitcher:
         self._playlist = playlist or every_style(len(styles))
         self._load = load
         self._mixed: tuple[tuple[tuple[int, float], ...], LoadedStyle] | None = None
+        self._noted: tuple[tuple[str, float], ...] = ()
         self._automatic_since_s: float | None = None
         self._turns: Turns | None = None
         self._painted: LoadedStyle | None = None
@@ -48,7 +49,11 @@ class StyleSwitcher:
         return self._mixed[1]
 
     def mixable(self, session: Session) -> Session:
-        """Returns the session if its styles can be mixed, else with one style, and the reason as a notice."""
+        """Returns the session if its styles can be mixed, else with one style, and the reason as a notice.
+
+        Takes note of its playlist.
+        """
+        self._note_playlist(session)
         try:
             self.wanted(session)
         except MixError as exc:
@@ -87,6 +92,16 @@ class StyleSwitcher:
             return back_to, self.wanted(back_to)
         self._painted = style
         return session, style
+
+    def _note_playlist(self, session: Session) -> None:
+        """Begins with another playlist if the session has one."""
+        if session.playlist == self._noted:
+            return
+        self._noted = session.playlist
+        numbers = {name: index for index, name in enumerate(session.style_names)}
+        items = tuple((numbers[name], seconds) for name, seconds in session.playlist if name in numbers)
+        self._playlist = Playlist(items) if items else every_style(len(self.styles))
+        self._automatic_since_s = self._turns = None
 
     def _is_ready(self, style: LoadedStyle, background: Executor) -> bool:
         """Whether a style can be painted with at once; if not, it is made ready in the background."""
@@ -168,7 +183,9 @@ class StyleSwitcher:
         self._playlist, self._turns = Playlist(tuple(items)) if items else every_style(len(self.styles)), None
         index = max(0, session.style_index - (session.style_index >= gone))
         names = tuple(style.name for style in self.styles)
-        return replace(session, style_names=names, style_index=index, mixing=False, mix=())
+        session = replace(session, style_names=names, style_index=index, mixing=False, mix=())
+        self._noted = tuple((each, seconds) for each, seconds in session.playlist if each != name)
+        return replace(session, playlist=self._noted)
 
     def reload(self, session: Session) -> Session:
         """Loads the styles again; if that fails, or a style in use is gone, all stays as it is but for a notice."""

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from realtime.remote.errors import MidiMappingError
-from realtime.session import ACTIONS, CONTROLS, KEYS, MIX_OF
+from realtime.session import ACTIONS, CONTROLS, KEYS, MIX_OF, Weights
 from styles.support.atomic_file import atomic_path
 
 # What MIDI calls them, and what people do.
 KINDS: Mapping[str, str] = {"control": "knob", "note": "pad", "pitch": "wheel"}
 _CHANNELS, _NUMBERS = range(1, 17), range(128)
-_TARGETS = {*CONTROLS, *ACTIONS, *(key.name for key in KEYS)} - {"learn", "mix"}
+_SETTABLE = {name for name, control in CONTROLS.items() if not isinstance(control.kind, Weights)}
+_TARGETS = {*_SETTABLE, *ACTIONS, *(key.name for key in KEYS)} - {"learn"}
 
 
 @dataclass(frozen=True, order=True)

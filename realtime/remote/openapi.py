@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from realtime import __version__
-from realtime.session import ACTIONS, CONTROLS, Control, OneOf, Range, Session, Switch
+from realtime.session import ACTIONS, CONTROLS, Control, OneOf, Range, Session, Switch, Weights
 
 _ERROR = {"description": "It was refused; the reason is in `error`.", "content": {"application/json": {}}}
 
@@ -40,7 +40,8 @@ def schema_of(control: Control, session: Session) -> dict[str, Any]:
     elif isinstance(kind, OneOf):
         schema = {"type": "string", "enum": list(kind.among(session))}
     else:
-        weight = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+        highest, step = (kind.highest, kind.step) if isinstance(kind, Weights) else (1.0, 0.01)
+        weight = {"type": ["number", "null"], "minimum": 0, "maximum": highest, "x-step": step}
         schema = {"type": "object", "additionalProperties": weight}
     return {**schema, "description": control.help}
 

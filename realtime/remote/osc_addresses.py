@@ -40,7 +40,8 @@ def _argument_text(control: Control) -> str:
         return f"{kind.lowest:g} … {kind.highest:g}" + (f" {kind.unit}" if kind.unit else "")
     if isinstance(kind, OneOf):
         return (", ".join(kind.choices) or "the name of a style") + ", or its number from 1"
-    return "0 … 1"
+    assert isinstance(kind, Weights)
+    return f"0 … {kind.highest:g}" + (f" {kind.unit}" if kind.unit else "")
 
 
 def asked_for(address: str, arguments: Sequence[object], session: Session) -> tuple[str, object] | None:

@@ -151,6 +151,28 @@ def step_react(session: Session) -> Session:
     return set_react(next((step for step in steps if step > session.react), 0.0))(session)
 
 
+def change_playlist(seconds: Mapping[str, float]) -> Change:
+    """Returns the change of the seconds of some styles in the playlist; the others stay, and new ones come last.
+
+    Args:
+        seconds: by the names of styles; 0 takes one out.
+    """
+
+    def change(session: Session) -> Session:
+        changed = {**dict(session.playlist), **seconds}
+        playlist = tuple((name, each_s) for name, each_s in changed.items() if each_s > 0)
+        if playlist == session.playlist:
+            return session
+        text = (
+            f"the playlist has {len(playlist)} of {len(session.style_names)} styles"
+            if playlist
+            else "all styles in turn"
+        )
+        return replace(session, playlist=playlist).with_notice(text)
+
+    return change
+
+
 def toggle_recording(session: Session) -> Session:
     return replace(session, recording=not session.recording)
 

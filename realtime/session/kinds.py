@@ -137,17 +137,29 @@ class Learnable(OneOf):
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of styles, by name, 0..LARGEST_WEIGHT; those that are not named stay as they are."""
+    """A number for each of some styles, by name; those that are not named stay as they are.
+
+    Args:
+        highest: the highest number; the lowest is 0, which takes a style out.
+        step: by how much a slider changes it.
+        unit: "s" for seconds; "" for a weight.
+    """
+
+    highest: float = LARGEST_WEIGHT
+    step: float = 0.01
+    unit: str = ""
 
     def checked(self, value: object, session: Session) -> Value:
-        """Returns weights of styles that there are."""
-        if not isinstance(value, Mapping) or not value:
-            raise ControlError(f'{_quoted(value)} is not a mix; expected weights by style, e.g. {{"wave": 0.5}}')
+        """Returns numbers of styles that there are."""
+        if not isinstance(value, Mapping):
+            example = f'{{"{session.style_name}": {0.5 * self.highest:g}}}'
+            raise ControlError(f"{_quoted(value)} is not a number for each style; expected e.g. {example}")
         checked: dict[str, float] = {}
         for name, weight in value.items():
             OneOf().checked(name, session)
             # null takes a style out, as in a JSON merge patch
-            number = Range(0.0, LARGEST_WEIGHT, 0.01).checked(0.0 if weight is None else weight, session)
+            kind = Range(0.0, self.highest, self.step, self.unit)
+            number = kind.checked(0.0 if weight is None else weight, session)
             checked[name] = float(number) if isinstance(number, int | float) else 0.0
         return checked
 

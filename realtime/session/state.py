@@ -27,6 +27,8 @@ SMALLEST_BRUSH = 0.25
 DEFAULT_STEADINESS = 0.8
 # The longest change from one style to the next that a control gives.
 LONGEST_FADE_S = 10.0
+# How long a style of a playlist may be on.
+LONGEST_TURN_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Session:
         mirrored: swap left and right.
         automatic: styles change by themselves.
         react: how much the painting follows the sound, 0..1.
+        playlist: in which order they do, each style by its name with its seconds; () for all of them in turn.
         fade_s: how long the change from one style to another takes, in seconds; 0 for a cut.
         on_air: send to the server of the stream, if there is one.
         recording: record what is seen into the captures folder.
@@ -84,6 +87,7 @@ class Session:
     mirrored: bool = False
     automatic: bool = False
     react: float = 0.0
+    playlist: tuple[tuple[str, float], ...] = ()
     fade_s: float = 0.0
     on_air: bool = False
     recording: bool = False

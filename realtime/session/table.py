@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from realtime.session.changes import (
+    change_playlist,
     change_weights,
     choose_alone,
     choose_style,
@@ -52,6 +53,7 @@ from realtime.session.state import (
     ESCAPE,
     HUDS,
     LONGEST_FADE_S,
+    LONGEST_TURN_S,
     NOT_LEARNING,
     SMALLEST_BRUSH,
     VIEWS,
@@ -237,6 +239,14 @@ _ROWS: Sequence[Control | Action] = (
         "styles change by themselves, in the order of the playlist",
         toggle_automatic,
         ("a", "automatic styles on / off"),
+    ),
+    Control(
+        "playlist",
+        "the seconds of each style while they change by themselves; without any, all styles have their turn",
+        Weights(LONGEST_TURN_S, 1.0, "s"),
+        lambda session: dict(session.playlist),
+        change_playlist,
+        locked=True,
     ),
     _number(
         "fade",

@@ -53,11 +53,9 @@ def main() -> int:
             for where, late_s in (("film", -0.3), ("live", _LATE_S)):
                 seen, cost_ms = changes(make(bpm, seconds), late_s)
                 errors_ms = 1000 * np.abs(seen[:, np.newaxis] - true).min(axis=1) if len(seen) else np.array([np.nan])
-                print_line(
-                    f"{name} {bpm} a minute, {where}: {len(seen)} changes for {len(true)} beats, from "
-                    f"{seen.min():.1f} s on; off by {errors_ms.mean():.0f} ms, at most {errors_ms.max():.0f} ms; {cost_ms:.2f} ms a frame",
-                    sys.stdout,
-                )
+                figures = f"{len(seen)} changes for {len(true)} beats, from {seen.min():.1f} s on; off by "
+                figures += f"{errors_ms.mean():.0f} ms, at most {errors_ms.max():.0f} ms; {cost_ms:.2f} ms a frame"
+                print_line(f"{name} {bpm} a minute, {where}: {figures}", sys.stdout)
     print_line(f"noise: {len(changes(noise(seconds), _LATE_S)[0])} changes", sys.stdout)
     return 0
 

@@ -9,7 +9,7 @@ const GROUPS = [
   ["On air", ["on_air", "muted", "react"]],
   ["Window", ["view", "split", "hud", "fullscreen", "help", "link"]],
 ];
-const ELSEWHERE = new Set(["style", "mix", "mixing", "original", "frozen", "recording"]);
+const ELSEWHERE = new Set(["style", "mix", "playlist", "mixing", "original", "frozen", "recording"]);
 const LABELS = {
   keep_colors: "Camera's colours",
   automatic: "Styles change by themselves",

@@ -9,13 +9,10 @@ export function buildStyles(show, announce) {
   const toggle = find("mix-toggle");
   let shownNames = "";
   let cards = new Map();
-  let opened = false;
 
-  toggle.addEventListener("click", () => {
-    opened = !section.classList.contains("mixing");
-    section.classList.toggle("mixing", opened);
-    toggle.setAttribute("aria-pressed", String(opened));
-  });
+  toggle.addEventListener("click", () => openPart(section, toggle, "mixing"));
+  const listToggle = find("playlist-toggle");
+  listToggle.addEventListener("click", () => openPart(section, listToggle, "listing"));
 
   async function rebuild() {
     const answer = await show.ask("GET", "/api/styles");
@@ -34,11 +31,19 @@ export function buildStyles(show, announce) {
     }
     const total = Object.values(state.mix).reduce((sum, weight) => sum + weight, 0);
     if (Object.keys(state.mix).length > 1 && !section.classList.contains("mixing")) toggle.click();
-    for (const [name, card] of cards) card.display(state.mix[name] ?? 0, total, state.original);
+    for (const [name, card] of cards) {
+      card.display(state.mix[name] ?? 0, total, state.original);
+      card.displaySeconds(state.playlist[name] ?? 0);
+    }
   }
 
   acceptPictures(show, announce);
   return { display, forget: () => (shownNames = "") };
+}
+
+function openPart(section, toggle, name) {
+  const opened = section.classList.toggle(name);
+  toggle.setAttribute("aria-pressed", String(opened));
 }
 
 function cardOf(show, style) {
@@ -66,7 +71,19 @@ function cardOf(show, style) {
     hold(range);
     show.set("mix", { [style.name]: Number(range.value) });
   });
-  const element = make("li", { class: "card" }, button, make("div", { class: "weight" }, range, output));
+  const seconds = make("input", {
+    type: "number",
+    min: "0",
+    max: "600",
+    step: "1",
+    inputmode: "numeric",
+    "data-seconds": style.name,
+    "aria-label": `Seconds of ${style.title || style.name} in the playlist`,
+  });
+  seconds.addEventListener("input", () => hold(seconds));
+  seconds.addEventListener("change", () => show.set("playlist", { [style.name]: Number(seconds.value) }));
+  const weightRow = make("div", { class: "weight" }, range, output);
+  const element = make("li", { class: "card" }, button, weightRow, make("label", { class: "seconds" }, seconds, "s"));
   const display = (weight, total, original) => {
     const isOn = weight > 0 && !original;
     element.classList.toggle("on", isOn);
@@ -74,7 +91,10 @@ function cardOf(show, style) {
     output.value = percent(total ? weight / total : 0);
     if (!isHeld(range)) range.value = weight;
   };
-  return { element, display };
+  const displaySeconds = (value) => {
+    if (document.activeElement !== seconds) seconds.value = value;
+  };
+  return { element, display, displaySeconds };
 }
 
 function acceptPictures(show, announce) {

@@ -49,7 +49,9 @@ def test_the_state_has_every_control_and_what_is_only_read(stage: Stage) -> None
     assert state["show"]["size"] == [64, 48]
 
 
-@pytest.mark.parametrize("name", [name for name in CONTROLS if name not in {"mix", "style", "muted", "frozen"}])
+@pytest.mark.parametrize(
+    "name", [name for name in CONTROLS if name not in {"mix", "playlist", "style", "muted", "frozen"}]
+)
 def test_every_control_is_set_by_a_patch_and_set_back(name: str, stage: Stage) -> None:
     value, before = another_value(name), stage.ask("/api/state").value[name]
     if isinstance(value, str):
@@ -66,6 +68,9 @@ def test_a_style_and_a_mix_are_what_is_painted(stage: Stage) -> None:
     assert state["mix"] == {"dark": 1.0, "light": 1.0}, "the style first, whatever the order in the request"
     stage.wait_until(lambda: abs(mean_shade(stage.ask("/api/frame.jpg").body) - 125) < 3)
     assert stage.ask("/api/state", "PATCH", {"mix": {"light": None}}).value["style"] == "dark"
+    playlist = stage.ask("/api/state", "PATCH", {"playlist": {"light": 5, "grey": 7}}).value["playlist"]
+    assert list(playlist.items()) == [("light", 5), ("grey", 7)]
+    assert stage.ask("/api/state", "PATCH", {"playlist": {"light": 0, "grey": None}}).value["playlist"] == {}
 
 
 @pytest.mark.parametrize(

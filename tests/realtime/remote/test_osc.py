@@ -68,9 +68,9 @@ def client(server: OscServer) -> Iterator[Client]:
 
 def test_every_control_has_an_address_that_sets_it_and_is_answered(stage: Stage, client: Client) -> None:
     client.send_message("/nst/state", [])
-    stage.wait_until(lambda: len(client.listen()) >= len(CONTROLS) - 1 + len(STYLES))
+    stage.wait_until(lambda: len(client.listen()) >= len(CONTROLS) - 2 + 2 * len(STYLES))
     for name, control in CONTROLS.items():
-        if name in ("mix", "frozen", "recording", "learn", "link", "muted", "react", "automatic"):
+        if name in ("mix", "playlist", "frozen", "recording", "learn", "link", "muted", "react", "automatic"):
             continue
         session = stage.controls.session
         before = control.read(session)

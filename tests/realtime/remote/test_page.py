@@ -120,7 +120,7 @@ def test_the_page_shows_moving_painted_frames_in_the_style_that_is_chosen(show: 
 def test_every_control_of_the_page_changes_the_state_and_shows_it(show: Show, page: Page) -> None:
     shown = page.value("[...document.querySelectorAll('[data-control]')].map(each => each.dataset.control)")
     actions = page.value("[...document.querySelectorAll('[data-action]')].map(each => each.dataset.action)")
-    elsewhere = {"style", "mix", "mixing"}
+    elsewhere = {"style", "mix", "mixing", "playlist"}
     assert {*shown, *actions} >= CONTROLS.keys() - elsewhere
     for name in dict.fromkeys(shown):
         kind, before = CONTROLS[name].kind, show.state[name]
@@ -166,6 +166,17 @@ def test_sliders_mix_styles_and_another_page_follows(show: Show, page: Page, bro
     page.wait_for("document.querySelector('[data-control=strength]').value === '0.25'")
     show.window.type("n")
     page.wait_for("document.querySelectorAll('.card.on').length === 1")
+    page.click("#playlist-toggle")
+    for name, seconds in (("wave", 1), ("scream", 2)):
+        page.value(f"document.querySelector('[data-seconds={name}]').value = '{seconds}'")
+        page.value(f"document.querySelector('[data-seconds={name}]').dispatchEvent(new Event('change'))")
+    show.window.wait_for(lambda: show.state["playlist"] == {"wave": 1.0, "scream": 2.0})
+    other.wait_for("document.querySelector('[data-seconds=scream]').value === '2'")
+    page.click("[data-control=automatic]")
+    for name in ("wave", "scream", "wave"):
+        show.wait_for("style", name)
+    page.click("[data-control=automatic]")
+    show.wait_for("automatic", False)
     other.close()
 
 
