@@ -7,7 +7,7 @@ from realtime.app.cluster.errors import RayUnavailableError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
-from realtime.remote.address import ControlServerError
+from realtime.remote.errors import ControlServerError, MidiError, MidiMappingError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
@@ -26,6 +26,8 @@ EXIT_CODES: ExitCodes = {
     BandError: USAGE,
     StreamError: USAGE,
     ControlServerError: USAGE,
+    MidiMappingError: UNREADABLE,
+    MidiError: UNAVAILABLE,
     SourceError: UNREADABLE,
     OnnxFileError: UNREADABLE,
     NoExporterError: UNAVAILABLE,

@@ -17,15 +17,18 @@ from typing import Any, get_type_hints
 from realtime.app.readers import (
     DEFAULT_CONTROL,
     DEFAULT_IDLE,
+    OSC_ADDRESS,
     REFINING_MINUTES,
     mix_of,
     parse_brush,
     parse_control_address,
+    parse_device,
     parse_ice_server,
     parse_idle_time,
     parse_milliseconds,
     parse_minutes,
     parse_mix,
+    parse_osc_address,
     parse_part_length,
     parse_playlist,
     parse_rate,
@@ -42,7 +45,7 @@ from realtime.app.versions import version_text
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
-from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.session import DEFAULT_STEADINESS, HUDS, Remapped, key_help
 from realtime.sinks.output_file import is_pipe
 from realtime.sources.network_stream import TRANSPORTS, NetworkOptions
 from realtime.sources.video_file import ReadOptions
@@ -353,6 +356,18 @@ class StyleOptions:
     mirror: bool = option(
         LiveOption("mirror the frames, left to right", Kind.SWITCH, default=False, changes_pixels=True)
     )
+    react: float = option(
+        LiveOption(
+            "how much the painting follows the sound of the input or of --microphone: it swells with the loudness, a "
+            "mix sways with the beat, and a playlist waits for it; never more than three flashes a second",
+            read=parse_share,
+            default=0.0,
+            metavar="0..1",
+            uses=_VIDEO,
+            refused=True,
+            changes_pixels=True,
+        )
+    )
     net: str = option(NET)
     backend: str = option(BACKEND)
     target_fps: float | None = option(
@@ -377,6 +392,7 @@ _REPEATABLE = {
     "refine": "no two runs would paint the same pixels",
     "stream": "a stream cannot be interrupted and continued",
     "virtual_cam": "a camera cannot be interrupted and continued",
+    "ndi": "a source of NDI cannot be interrupted and continued",
 }
 
 
@@ -531,6 +547,17 @@ class OnAirOptions:
             refused=True,
         )
     )
+    ndi: str | None = option(
+        LiveOption(
+            "be a source of NDI, with sound, for OBS, vMix and the like in the same network, under this name",
+            Kind.OPTIONAL_VALUE,
+            read=parse_device,
+            default_text="no NDI; without a value nst-live",
+            metavar="NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
     microphone: str | None = option(
         LiveOption(
             "hear this microphone, or the one that the system chooses, on air and in recordings",
@@ -562,12 +589,15 @@ class OnAirOptions:
     @property
     def is_on_air(self) -> bool:
         """Whether somebody else sees it."""
-        return self.stream is not None or self.virtual_cam is not None
+        return any(each is not None for each in (self.stream, self.virtual_cam, self.ndi))
 
 
 @dataclass(frozen=True)
 class ScreenOptions:
-    """The window, and what is saved by key."""
+    """The window, and what is saved by key.
+
+    `keys` are those that the settings file gives other places.
+    """
 
     hud: str = option(
         LiveOption(
@@ -619,6 +649,7 @@ class ScreenOptions:
             uses=_ONE_VIDEO,
         )
     )
+    keys: Remapped = ()
 
 
 @dataclass(frozen=True)
@@ -669,6 +700,28 @@ class ControlOptions:
             refused=True,
             needs=("control",),
             secret=lambda server: "it holds a password" if str(server).startswith("turn:") else "",
+        )
+    )
+    osc: str | None = option(
+        LiveOption(
+            "listen to OSC over UDP at this port, or at this address of the machine",
+            Kind.OPTIONAL_VALUE,
+            read=parse_osc_address,
+            default_text=f"no OSC; without a value {OSC_ADDRESS}",
+            metavar="PORT|HOST:PORT",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    midi: str | None = option(
+        LiveOption(
+            "take notes and knobs from this MIDI device, by part of its name, or from all that there are",
+            Kind.OPTIONAL_VALUE,
+            read=parse_device,
+            default_text="no MIDI",
+            metavar="NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
         )
     )
 
@@ -757,10 +810,11 @@ TABLE: Mapping[str, LiveOption] = {
 }
 
 
-def live_parser(debug: bool = False) -> CommandParser:
+def live_parser(keys: Remapped = (), debug: bool = False) -> CommandParser:
     """Returns what parses the command line of `nst-live`.
 
     Args:
+        keys: those of the settings, which the help lists.
         debug: let --version print what else is installed.
     """
     return build_parser(
@@ -772,7 +826,7 @@ def live_parser(debug: bool = False) -> CommandParser:
         epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live styles lists your\n"
         "own; nst-live pack makes one file of many styles; nst-live bench measures; nst-live doctor says what this\n"
         "machine can run; nst-live cache lists what is kept on the disk; each has its own --help\n\n"
-        "keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        "keys in the window:\n" + "\n".join(f"  {label:<12} {meaning}" for label, meaning in key_help(keys)),
         formatter_class=RawDescriptionHelpFormatter,
     )
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.app.inputs import OpenInput, open_input
+from realtime.app.instruments import open_instruments
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
 from realtime.app.page import OpenPage, open_page, wants_page
 from realtime.app.progress import Report
 from realtime.app.refine import open_refiner, refining_plan
+from realtime.app.sound import reaction_to
 from realtime.backends import load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
@@ -180,7 +182,9 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
             if show.part is not None:
                 show.part.begin(show.net.painter.description)
             sinks = _open_sinks(show, stack)
-            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+            player = _build_player(show, sinks, bar, stack)
+            open_instruments(show.desk.controls, show.options.control, stack)
+            outcome = _run(player, sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
         if not isinstance(exc, RecordingError):
@@ -331,6 +335,7 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
             None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
         ),
         virtual_camera=on_air.virtual_cam,
+        ndi=on_air.ndi,
         replay_s=options.screen.replay,
         audio_delay_s=on_air.audio_delay_s,
     )
@@ -420,6 +425,7 @@ def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack
             resume_state=sinks.resume_state,
             report=report,
             palette=show.coloring.palette,
+            reaction=reaction_to(show.input),
         ),
     )
     if page is not None:
@@ -460,10 +466,12 @@ def _session(options: Options, catalog: Catalog, colors: Coloring) -> Session:
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+        react=look.react,
         playlist=_playlist(options, catalog),
         on_air=options.on_air.stream is not None,
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,
+        remapped=screen.keys,
     )
 
 

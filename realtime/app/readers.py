@@ -28,6 +28,7 @@ REFINING_MINUTES = 5.0
 _MOST_MINUTES = 24 * 60.0
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
 DEFAULT_CONTROL, DEFAULT_IDLE = str(Address()), f"{DEFAULT_IDLE_S:g}"
+OSC_ADDRESS = Address(port=9000)
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -163,6 +164,21 @@ def parse_idle_time(text: str) -> float:
         hint = "type files before options: nst-live FILE OPTIONS"
         raise ArgumentTypeError(f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE}; {hint}")
     return parse_positive_number(text) if text else DEFAULT_IDLE_S
+
+
+def parse_osc_address(text: str) -> str:
+    """Returns the HOST:PORT of "HOST:PORT", "HOST" or "PORT"; "" stands for the default."""
+    try:
+        return str(address_of(text, OSC_ADDRESS))
+    except AddressError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_device(text: str) -> str:
+    """Returns the name of a device or a source: whatever is not a file."""
+    if text and Path(text).exists():
+        raise ArgumentTypeError(f"{quoted(text)} is a file; expected a name, or nothing. Type files before the options")
+    return text
 
 
 def parse_token(text: str) -> str:

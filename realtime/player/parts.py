@@ -11,6 +11,7 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Pixels
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
+from realtime.player.reaction import Reaction
 from realtime.player.refining import Refiner
 from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
@@ -88,6 +89,7 @@ class PlayerOptions:
         resume_state: what earlier runs have done: those frames pass unpainted, and no sink gets them.
         report: called with the number of frames done after each of them.
         palette: the colours of a picture that the session may ask for; None for none.
+        reaction: how the show follows its sound; None if it has none.
     """
 
     paced: bool = False
@@ -97,6 +99,7 @@ class PlayerOptions:
     resume_state: ResumeState | None = None
     report: Callable[[int], None] | None = None
     palette: Palette | None = None
+    reaction: Reaction | None = None
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.encoders import Encoding, EncodingError
 from realtime.queues import LEAVE_TIMEOUT_S, QueuedSink, QueuePolicy, SinkQueue
 from realtime.sinks.file_sound import FileSound
+from realtime.sinks.for_programs import ProgramOutputs, open_for_programs
 from realtime.sinks.parts import PartRecorder, PartTarget
 from realtime.sinks.recorder import FileRecorder, Recording
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.stream_process import StreamRate
-from realtime.sinks.virtual_camera import VirtualCamera
 from realtime.sources.base import SourceInfo, track_of
 
 _Recorder: TypeAlias = FileRecorder | ResumableRecorder | PartRecorder
@@ -37,6 +37,7 @@ class Outputs:
         stream: the URL to stream to; None for no stream.
         stream_rate: the bit rate of the stream's video.
         virtual_camera: the name of a virtual camera, "" for any, None for none.
+        ndi: the name of a source of NDI, "" for the usual one, None for none.
         replay_s: how many seconds the replay holds, 0 for no replay.
         audio_delay_s: how much later live audio is heard, in seconds; below 0 the virtual camera shows frames later.
     """
@@ -48,13 +49,14 @@ class Outputs:
     stream: str | None = None
     stream_rate: StreamRate = StreamRate()  # noqa: RUF009 - frozen
     virtual_camera: str | None = None
+    ndi: str | None = None
     replay_s: float = 0.0
     audio_delay_s: float = 0.0
 
     @property
     def count(self) -> int:
         """How many outputs there are, without the replay."""
-        return sum(each is not None for each in (self.file, self.stream, self.virtual_camera))
+        return sum(each is not None for each in (self.file, self.stream, self.virtual_camera, self.ndi))
 
 
 @dataclass(frozen=True)
@@ -138,19 +140,18 @@ def open_sinks(
     Raises:
         OutputError: the file cannot be created.
         EncoderUnavailableError: the encoder does not run here.
-        VirtualCameraError: the virtual camera cannot be opened.
+        VirtualCameraError: the virtual camera, or NDI, cannot be opened.
     """
     essential = not watched and outputs.count == 1
     queues: list[SinkQueue] = []
     recorder: _Recorder | None = None
     replay: Replay | None = None
     stream: Stream | None = None
-    file_sound = _open_file_sound(info, outputs, stack) if outputs.stream is not None and audio is None else None
+    is_heard = outputs.stream is not None or outputs.ndi is not None
+    file_sound = _open_file_sound(info, outputs, stack) if is_heard and audio is None else None
     audio = audio if file_sound is None else file_sound.feed
-    if outputs.virtual_camera is not None:
-        camera = VirtualCamera(info.size, info.rate, outputs.virtual_camera, max(0.0, -outputs.audio_delay_s))
-        stack.enter_context(camera)
-        queues.append(_camera_queue(camera, essential))
+    wanted = ProgramOutputs(outputs.virtual_camera, outputs.ndi, max(0.0, -outputs.audio_delay_s))
+    queues.extend(open_for_programs(info, wanted, stack, audio, essential=essential))
     if outputs.stream is not None:
         stream = Stream(outputs.stream, info.size, info.rate, _subscribe(audio), outputs.stream_rate)
         queues.append(_stream_queue(stack.enter_context(stream)))
@@ -166,12 +167,6 @@ def open_sinks(
         stack.enter_context(queue)
     notes = () if recorder is None else tuple(f"{info.name}: {note}" for note in recorder.notes)
     return OpenSinks(tuple(queues), file_sound, recorder, replay, notes, stream)
-
-
-def _camera_queue(camera: VirtualCamera, essential: bool) -> SinkQueue:
-    # two may wait, since source and device tick differently; what waits longer is old
-    policy = QueuePolicy(essential=essential, capacity=2, repeat_s=0, leave_within_s=LEAVE_TIMEOUT_S)
-    return SinkQueue(camera, "virtual camera", policy, status=lambda: camera.status)
 
 
 def _stream_queue(stream: Stream) -> SinkQueue:

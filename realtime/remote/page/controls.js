@@ -18,6 +18,7 @@ const LABELS = {
   help: "Keys",
   link: "QR code",
   react: "React to sound",
+  learn: "Learn a MIDI knob for",
   muted: "Mute",
   on_air: "Stream",
   make_style: "Style from the camera",
