@@ -27,7 +27,16 @@ from realtime.session.kinds import Weights
 
 SESSION = Session(("la_muse", "scream", "wave"))
 # What belongs to the show and not to those who control it.
-NOT_SET = {"style_names", "style_index", "given_brush", "net_scale", "quitting", "notice", "notice_until_s"}
+NOT_SET = {
+    "style_names",
+    "style_index",
+    "given_brush",
+    "net_scale",
+    "quitting",
+    "color_picture",
+    "notice",
+    "notice_until_s",
+}
 NOT_SET |= {"countdown_until_s", "remapped", "midi"}
 
 
