@@ -1,8 +1,10 @@
 // The painting by WebRTC, and this device's camera to the show. Both ask by one POST: an offer for an answer.
 
 // A connection that does not come about by then never will: a firewall, or a machine without any network.
-const CONNECT_MS = 5000;
-const RETRY_MS = 15000;
+const CONNECT_MS = 12000;
+const FIRST_RETRY_MS = 3000;
+const LAST_RETRY_MS = 24000;
+const HIDDEN_MS = 15000;
 const DISCONNECTED_MS = 2000;
 const CAMERA_RETRY_MS = 2000;
 
@@ -71,6 +73,7 @@ export class Painting {
     this.connection = null;
     this.ended = false;
     this.timer = 0;
+    this.pause = FIRST_RETRY_MS;
     document.addEventListener("visibilitychange", () => this.followVisibility());
     addEventListener("pagehide", () => this.close());
     this.open();
@@ -92,6 +95,7 @@ export class Painting {
       await connected(connection);
       this.video.srcObject = new MediaStream([receiver.track]);
       await this.video.play();
+      this.pause = FIRST_RETRY_MS;
       this.changed(true, "");
       whenLost(connection, receiver.transport, () => this.connection === connection && this.giveUp("it is gone"));
     } catch (error) {
@@ -102,7 +106,9 @@ export class Painting {
   giveUp(reason) {
     this.drop();
     this.changed(false, reason);
-    if (!this.ended) this.timer = setTimeout(() => this.open(), RETRY_MS);
+    if (this.ended) return;
+    this.timer = setTimeout(() => this.open(), this.pause);
+    this.pause = Math.min(LAST_RETRY_MS, 2 * this.pause);
   }
 
   drop() {
@@ -114,7 +120,7 @@ export class Painting {
   // A page that nobody sees leaves its place to another one.
   followVisibility() {
     clearTimeout(this.timer);
-    if (document.hidden) this.timer = setTimeout(() => document.hidden && this.drop(), RETRY_MS);
+    if (document.hidden) this.timer = setTimeout(() => document.hidden && this.drop(), HIDDEN_MS);
     else this.open();
   }
 
