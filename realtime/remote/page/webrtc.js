@@ -7,6 +7,7 @@ const LAST_RETRY_MS = 24000;
 const HIDDEN_MS = 15000;
 const DISCONNECTED_MS = 2000;
 const CAMERA_RETRY_MS = 2000;
+const [LEAST_FPS, MOST_FPS] = [8, 30];
 
 async function answerTo(path, connection, more = {}) {
   await connection.setLocalDescription();
@@ -146,6 +147,8 @@ export class Camera {
     this.changed = changed;
     this.stream = null;
     this.connection = null;
+    this.sender = null;
+    this.fps = MOST_FPS;
     this.timer = 0;
     this.lock = null;
     addEventListener("pagehide", () => this.stop());
@@ -193,6 +196,7 @@ export class Camera {
       const { width, height, frameRate } = track.getSettings();
       await answerTo("/api/webrtc/camera", connection, { width, height, frameRate, again });
       await connected(connection);
+      [this.sender, this.fps] = [sender, MOST_FPS];
       this.tell("on", "This camera is painted");
       whenLost(connection, sender.transport, () => this.connection === connection && this.retry());
     } catch (error) {
@@ -204,7 +208,7 @@ export class Camera {
 
   retry() {
     if (this.connection) this.connection.close();
-    this.connection = null;
+    this.connection = this.sender = null;
     if (!this.stream) return;
     this.tell("waiting", "The show does not answer; trying again …");
     this.timer = setTimeout(() => this.connect(true), CAMERA_RETRY_MS);
@@ -215,8 +219,18 @@ export class Camera {
     if (this.connection) this.connection.close();
     if (this.stream) for (const track of this.stream.getTracks()) track.stop();
     if (this.lock) this.lock.release();
-    this.connection = this.stream = this.lock = null;
+    this.connection = this.stream = this.lock = this.sender = null;
     this.tell("off", text);
+  }
+
+  // Sends no more frames than are worth it: decoding what is never painted would take the processor from the net.
+  async limitTo(fps) {
+    const wanted = Math.min(MOST_FPS, Math.max(LEAST_FPS, Math.ceil(2 * fps)));
+    if (!this.sender || Math.abs(wanted - this.fps) < 0.2 * this.fps) return;
+    this.fps = wanted;
+    const parameters = this.sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.maxFramerate = wanted;
+    await this.sender.setParameters(parameters).catch(() => {});
   }
 
   // A phone whose screen goes dark takes its camera away.
