@@ -39,6 +39,8 @@ _MOST_CAMERAS = 4
 # A browser that has not connected by then never will.
 _CONNECT_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 2.0
+# A camera from which nothing has come for so long may be replaced by one that comes again.
+_SILENT_S = 2.0
 # What a browser offers for one video has a few kilobytes.
 _LONGEST_OFFER = 32_768
 # Frames that wait for a line: if there are more, it has stalled.
@@ -206,7 +208,8 @@ class Peers:
             TooManyError: others are about to send.
             PeerError: the offer makes no sense.
         """
-        if again and self._feed.is_connected:
+        # one that was lost may not know that it is; what it sent before is silent
+        if again and self._feed.is_connected and self._feed.silent_s < _SILENT_S:
             raise TakenError("the camera of another browser is painted now")
         if len(self._cameras) >= _MOST_CAMERAS:
             raise TooManyError("too many cameras at once; try again in a moment")

@@ -57,12 +57,18 @@ class BrowserFeed:
         self._newest: tuple[av.VideoFrame, float] | None = None
         self._sender: object | None = None
         self._mode: CameraMode | None = None
+        self._heard_at_s = -math.inf
         self._clock = StreamClock()
 
     @property
     def is_connected(self) -> bool:
         """Whether a browser sends."""
         return self._sender is not None
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing has come, in seconds."""
+        return time.monotonic() - self._heard_at_s
 
     @property
     def mode(self) -> CameraMode | None:
@@ -94,6 +100,7 @@ class BrowserFeed:
             if self._sender is not sender:
                 return
             self._clock.observe(time_s, now_s)
+            self._heard_at_s = now_s
             self._newest = decoded, self._clock.sent_at_s(time_s, now_s)
             self._changed.notify_all()
 

@@ -9,7 +9,7 @@ const FACINGS = [
 ];
 const SHOWN = { asking: true, connecting: true, on: true, waiting: true };
 
-/** Returns the panel. It outlives the show: what it sends comes back with it. */
+/** Returns the panel, and what shows a state in it. It outlives the show: what it sends comes back with it. */
 export function buildCamera(show) {
   const button = make("button", { class: "plain", type: "button", id: "use-camera" }, "Use this camera");
   const status = make("p", { class: "hint", id: "camera-status", role: "status" });
@@ -41,7 +41,7 @@ export function buildCamera(show) {
     if (camera.stream) camera.stop();
     else camera.start(facing.querySelector(":checked").value);
   });
-  return make(
+  const element = make(
     "section",
     { class: "panel", id: "camera" },
     make("div", { class: "heading" }, make("h2", {}, "This device's camera"), button),
@@ -49,4 +49,7 @@ export function buildCamera(show) {
     facing,
     status,
   );
+  // no rate is known before something was painted
+  const display = ({ show: { fps } }) => fps && camera.limitTo(fps);
+  return { element, display };
 }

@@ -24,7 +24,7 @@ show.addEventListener("found", async () => {
   styles.forget();
   displayControls = await buildControls(show);
   displayShare = buildShare(show);
-  find("panels").prepend(camera);
+  find("panels").prepend(camera.element);
   readAgain();
   if (show.state) display(show.state);
 });
@@ -38,10 +38,11 @@ function display(state) {
   // there are no small paintings of the styles before there is something to paint
   if (!isOpen && state.show.size) styles.forget();
   // on a phone the panel of the camera, which the show waits for, is far down
-  if (isOpen && !state.show.size) camera.scrollIntoView({ block: "center" });
+  if (isOpen && !state.show.size) camera.element.scrollIntoView({ block: "center" });
   isOpen = state.show.size !== null;
   displayControls(state);
   displayShare(state);
+  camera.display(state);
   styles.display(state);
   displayChips(state);
   if (state.show.notice !== lastNotice) {

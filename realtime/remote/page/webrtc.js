@@ -1,10 +1,13 @@
 // The painting by WebRTC, and this device's camera to the show. Both ask by one POST: an offer for an answer.
 
 // A connection that does not come about by then never will: a firewall, or a machine without any network.
-const CONNECT_MS = 5000;
-const RETRY_MS = 15000;
+const CONNECT_MS = 12000;
+const FIRST_RETRY_MS = 3000;
+const LAST_RETRY_MS = 24000;
+const HIDDEN_MS = 15000;
 const DISCONNECTED_MS = 2000;
 const CAMERA_RETRY_MS = 2000;
+const [LEAST_FPS, MOST_FPS] = [8, 30];
 
 async function answerTo(path, connection, more = {}) {
   await connection.setLocalDescription();
@@ -71,6 +74,7 @@ export class Painting {
     this.connection = null;
     this.ended = false;
     this.timer = 0;
+    this.pause = FIRST_RETRY_MS;
     document.addEventListener("visibilitychange", () => this.followVisibility());
     addEventListener("pagehide", () => this.close());
     this.open();
@@ -92,6 +96,7 @@ export class Painting {
       await connected(connection);
       this.video.srcObject = new MediaStream([receiver.track]);
       await this.video.play();
+      this.pause = FIRST_RETRY_MS;
       this.changed(true, "");
       whenLost(connection, receiver.transport, () => this.connection === connection && this.giveUp("it is gone"));
     } catch (error) {
@@ -102,7 +107,9 @@ export class Painting {
   giveUp(reason) {
     this.drop();
     this.changed(false, reason);
-    if (!this.ended) this.timer = setTimeout(() => this.open(), RETRY_MS);
+    if (this.ended) return;
+    this.timer = setTimeout(() => this.open(), this.pause);
+    this.pause = Math.min(LAST_RETRY_MS, 2 * this.pause);
   }
 
   drop() {
@@ -114,7 +121,7 @@ export class Painting {
   // A page that nobody sees leaves its place to another one.
   followVisibility() {
     clearTimeout(this.timer);
-    if (document.hidden) this.timer = setTimeout(() => document.hidden && this.drop(), RETRY_MS);
+    if (document.hidden) this.timer = setTimeout(() => document.hidden && this.drop(), HIDDEN_MS);
     else this.open();
   }
 
@@ -140,6 +147,8 @@ export class Camera {
     this.changed = changed;
     this.stream = null;
     this.connection = null;
+    this.sender = null;
+    this.fps = MOST_FPS;
     this.timer = 0;
     this.lock = null;
     addEventListener("pagehide", () => this.stop());
@@ -187,6 +196,7 @@ export class Camera {
       const { width, height, frameRate } = track.getSettings();
       await answerTo("/api/webrtc/camera", connection, { width, height, frameRate, again });
       await connected(connection);
+      [this.sender, this.fps] = [sender, MOST_FPS];
       this.tell("on", "This camera is painted");
       whenLost(connection, sender.transport, () => this.connection === connection && this.retry());
     } catch (error) {
@@ -198,7 +208,7 @@ export class Camera {
 
   retry() {
     if (this.connection) this.connection.close();
-    this.connection = null;
+    this.connection = this.sender = null;
     if (!this.stream) return;
     this.tell("waiting", "The show does not answer; trying again …");
     this.timer = setTimeout(() => this.connect(true), CAMERA_RETRY_MS);
@@ -209,8 +219,18 @@ export class Camera {
     if (this.connection) this.connection.close();
     if (this.stream) for (const track of this.stream.getTracks()) track.stop();
     if (this.lock) this.lock.release();
-    this.connection = this.stream = this.lock = null;
+    this.connection = this.stream = this.lock = this.sender = null;
     this.tell("off", text);
+  }
+
+  // Sends no more frames than are worth it: decoding what is never painted would take the processor from the net.
+  async limitTo(fps) {
+    const wanted = Math.min(MOST_FPS, Math.max(LEAST_FPS, Math.ceil(2 * fps)));
+    if (!this.sender || Math.abs(wanted - this.fps) < 0.2 * this.fps) return;
+    this.fps = wanted;
+    const parameters = this.sender.getParameters();
+    for (const encoding of parameters.encodings) encoding.maxFramerate = wanted;
+    await this.sender.setParameters(parameters).catch(() => {});
   }
 
   // A phone whose screen goes dark takes its camera away.

@@ -28,7 +28,7 @@ from realtime.frames import Frame
 from realtime.media.live_vp8 import EncodedFrame
 from realtime.queues import FrameQueue, SinkQueue
 from realtime.remote.aiortc_seams import OUR_ADDRESS, PromptJitterBuffer
-from realtime.remote.peers import MOST_VIEWERS, Ends, PeerError, Peers, TooManyError
+from realtime.remote.peers import MOST_VIEWERS, Ends, PeerError, Peers, TakenError, TooManyError
 from realtime.sinks.web_video import WebVideo, open_web_video_queue
 from realtime.sources.browser_camera import BrowserCamera, BrowserFeed, CameraMode
 from tests.realtime.clips import number_of, numbered
@@ -364,6 +364,8 @@ def test_the_last_camera_that_asked_is_the_one_that_is_seen() -> None:
             assert feed.is_connected
             seen = len(viewer.frames)
             await until(lambda: len(viewer.frames) > seen + 3)
+            with pytest.raises(TakenError, match="the camera of another browser is painted now"):
+                await peers.receive("", HERE, again=True)
             for page in (first, second):
                 await page.connection.close()
 
