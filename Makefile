@@ -1,21 +1,27 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
+# make check-long   the long tests, then a show of ten minutes with all its parts
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
-# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines
+# make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then
+#                  python -m tests.gpu.table gpu-check.json prints the table for docs/benchmarks.md
 PYTHON ?= python3
 VENV ?= .venv
 # On a machine without an NVIDIA card the CPU build is enough; see docs/install.md.
 TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 
-.PHONY: live test lint format moving-picture gpu-check clean
+.PHONY: live test check-long lint format moving-picture gpu-check clean
 
 live: $(VENV)/.live
 	$(BIN)/nst-live --style wreck
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+check-long: $(VENV)/.test
+	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m tests.soak --minutes 10
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -55,12 +61,13 @@ $(VENV)/.live: pyproject.toml tools/apt-packages.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-# NVIDIA's builder and API are used by the tests without a GPU; --no-deps leaves out the libraries behind the API
+# NVIDIA's builder and API, and Triton, are used by the tests without a GPU; --no-deps leaves out the libraries behind
+# the API
 $(VENV)/.test: $(VENV)/.live
 	PYTHON=$(PYTHON) sh tools/apt-packages.sh test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
 	[ "$$(uname -sm)" != "Linux x86_64" ] || { $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		"tensorrt-rtx>=1.7" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		"tensorrt-rtx>=1.7" "triton>=3.3" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		"tensorrt-cu13-bindings>=11.4"; }
 	touch $@

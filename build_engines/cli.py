@@ -11,7 +11,7 @@ from build_engines.doctor import print_report
 from build_engines.exit_codes import EXIT_CODES
 from build_engines.onnx.cache import write_onnx
 from build_engines.tensorrt.command import EngineOptions, run_engines
-from styles.registry import network_path
+from styles.registry import ENCODER_NAME, encoder_path, network_path
 from styles.support.errors import UsageError, run_command
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, read_options
 from styles.support.terminal import closable_output, print_line
@@ -24,7 +24,13 @@ class OnnxOptions:
     """The options of `nst-build onnx`."""
 
     nets: tuple[str, ...] = option(
-        Option("nets or files", Kind.VALUES, default=("fast",), metavar="NET|FILE.safetensors", positional=True)
+        Option(
+            "nets, the style encoder, or files",
+            Kind.VALUES,
+            default=("fast",),
+            metavar="NET|encoder|FILE.safetensors",
+            positional=True,
+        )
     )
     output: Path | None = option(
         Option("the file to write", read=Path, default_text="beside the weights", metavar="FILE", short="-o")
@@ -67,7 +73,9 @@ def engines_parser() -> CommandParser:
 
 def onnx_parser() -> CommandParser:
     """Returns the parser of the command line of `nst-build onnx`."""
-    return build_parser({"": OnnxOptions}, prog="nst-build onnx", description="Writes the ONNX file of a net.")
+    return build_parser(
+        {"": OnnxOptions}, prog="nst-build onnx", description="Writes the ONNX file of a net or of the style encoder."
+    )
 
 
 def doctor_parser() -> CommandParser:
@@ -80,15 +88,18 @@ def doctor_parser() -> CommandParser:
 
 
 def weights_file(net: str) -> Path:
-    """Returns the weights file of a net.
+    """Returns the weights file of a net or of the style encoder.
 
     Args:
-        net: the name of a net, or the path of a .safetensors file.
+        net: the name of a net, "encoder", or the path of a .safetensors file.
 
     Raises:
         UnknownStyleError: there is no net of that name.
     """
-    return Path(net) if Path(net).suffix == ".safetensors" else network_path(net)
+    if Path(net).suffix == ".safetensors":
+        return Path(net)
+    encoder = encoder_path() if net == ENCODER_NAME else None
+    return encoder or network_path(net)
 
 
 def _write_onnx(options: OnnxOptions) -> int:

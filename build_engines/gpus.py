@@ -85,9 +85,7 @@ def driver_library() -> ctypes.CDLL:
     try:
         return ctypes.CDLL(_DRIVER_LIBRARY)
     except OSError as exc:
-        raise NoGpuError(
-            f"no NVIDIA driver ({_DRIVER_LIBRARY} is missing); see https://www.nvidia.com/drivers"
-        ) from exc
+        raise NoGpuError(f"no NVIDIA driver ({_DRIVER_LIBRARY} is missing); see www.nvidia.com/drivers") from exc
 
 
 def _check(status: int, trouble: str) -> None:

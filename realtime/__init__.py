@@ -12,8 +12,16 @@ describes all of them.
 
 from __future__ import annotations
 
+import os as _os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# OpenCV reads these when it is loaded, or when it opens its first camera. On Linux a read of a camera that has stopped
+# ends after 2 seconds and not after 10, without a line for each; on Windows, Media Foundation does not look for
+# hardware first, which takes up to a minute.
+_os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
+_os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
+_os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 # Before anything else: PyAV brings its own X library, and if that is loaded first, OpenCV's windows hang forever.
 import cv2 as _cv2  # noqa: F401

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -33,6 +34,13 @@ class Presentation:
     transfer: int = UNSPECIFIED
 
 
+class Rereadable(Protocol):
+    """A pipe whose bytes can be read more than once."""
+
+    def reader(self) -> Any:
+        """Returns a file object that begins with the first byte. Raises OSError if that is gone."""
+
+
 @dataclass(frozen=True)
 class ClipRange:
     """The part of a file that is read.
@@ -42,12 +50,14 @@ class ClipRange:
         begins_s: the time of the file's clock that is 0 on the clock of the clip, in seconds.
         ends_s: the time of the file's clock at which the clip ends, in seconds; None for the end of the file.
         cut: whether everything before `begins_s` is left out. A clock may begin late without anything being cut.
+        pipe: gives the bytes if the file is a pipe.
     """
 
     path: Path
     begins_s: Fraction = Fraction(0)
     ends_s: Fraction | None = None
     cut: bool = False
+    pipe: Rereadable | None = None
 
 
 @dataclass(frozen=True, eq=False)

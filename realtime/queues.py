@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
@@ -217,6 +217,7 @@ class SinkQueue:
         policy: what happens if the sink is slow, fails or hangs.
         status: returns one line about the sink, '' for nothing.
         hurry: called on leaving, to interrupt a sink that waits for something.
+        interrupt: called when Ctrl-C ends the show, to interrupt a sink that otherwise has all the time it needs.
 
     `dropped` counts the frames that made room for newer ones. `failure` says why the sink ended early, else it is ''.
     """
@@ -229,8 +230,10 @@ class SinkQueue:
         *,
         status: Callable[[], str] = _no_status,
         hurry: Callable[[], object] = _no_status,
+        interrupt: Callable[[], object] = _no_status,
     ) -> None:
-        self._sink, self._policy, self._status, self._hurry = sink, policy, status, hurry
+        self._sink, self._policy, self._status = sink, policy, status
+        self._hurry, self._interrupt = hurry, interrupt
         self._waiting: deque[tuple[Pixels, Frame]] = deque()
         self._changed = threading.Condition()
         self._leaving = self._ended = False
@@ -250,8 +253,15 @@ class SinkQueue:
             self._leaving = True
             self._changed.notify_all()
         self._hurry()
-        # a file that is closed while it is written to crashes, so a recorder has no time limit
-        self._thread.join(self._policy.leave_within_s)
+        if kind is KeyboardInterrupt:
+            self._interrupt()
+        try:
+            # a file that is closed while it is written to crashes, so a recorder has no time limit
+            self._thread.join(self._policy.leave_within_s)
+        except KeyboardInterrupt:
+            self._interrupt()
+            self._thread.join(self._policy.leave_within_s)
+            raise
 
     def finish(self) -> None:
         """Writes what is still waiting.
@@ -353,6 +363,23 @@ class Stopping:
         """
         if self._event.is_set():
             raise StoppedError
+
+
+@contextmanager
+def reported_if_slow(report: Callable[[], object], after_s: float = 1.0) -> Iterator[None]:
+    """Calls `report` in a thread of its own if what happens inside takes longer.
+
+    Args:
+        report: says what is being waited for.
+        after_s: how long to wait before that, in seconds.
+    """
+    timer = threading.Timer(after_s, report)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def one_at_a_time() -> AbstractContextManager[object]:

@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 NOTICE_S = 2.5
+# From the key to the picture that becomes a style.
+COUNTDOWN_S = 3.0
 HUDS = ("full", "minimal", "off")
 VIEWS = ("painting", "side by side", "split")
 # Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
 NET_SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
+# The coarsest brush that can be asked for.
+SMALLEST_BRUSH = 0.25
 # What looks and measures best (docs/lab/stabilizer.md).
 DEFAULT_STEADINESS = 0.8
 
@@ -39,12 +43,15 @@ class Session:
         automatic: styles change by themselves.
         recording: record what is seen into the captures folder.
         frozen: stop at this frame.
+        framing: show the frame in which the camera is seen unpainted, and of which the next style is made.
+        countdown_until_s: when the picture of the next style is taken, on the monotonic clock; None for none.
         muted: no sound in streams and recordings.
         view: one of VIEWS.
         split: where the line of the split view is, a share of the width in 0..1.
         fullscreen: a window as large as the screen.
-        net_scale: the share of width and height that the net paints at, one of NET_SCALES.
-        scaled_by_hand: whether the net scale was chosen by somebody, and not by the governor.
+        brush: the finest scale that the net may paint at: a share of width and height.
+        given_brush: the brush at the start.
+        net_scale: the scale that the net paints at: the brush, or less if the governor wants it so.
         hud: one of HUDS.
         help: show the keys.
         quitting: end the show.
@@ -65,12 +72,15 @@ class Session:
     automatic: bool = False
     recording: bool = False
     frozen: bool = False
+    framing: bool = False
+    countdown_until_s: float | None = None
     muted: bool = False
     view: str = VIEWS[0]
     split: float = 0.5
     fullscreen: bool = False
+    brush: float = 1.0
+    given_brush: float = 1.0
     net_scale: float = 1.0
-    scaled_by_hand: bool = False
     hud: str = HUDS[0]
     help: bool = False
     quitting: bool = False
@@ -96,6 +106,8 @@ class Request(Enum):
     SNAPSHOT = "take a snapshot"
     REPLAY = "save the last seconds"
     RELOAD = "reload the styles"
+    MAKE_STYLE = "make a style"
+    TAKE_BACK_STYLE = "take back a style"
 
 
 Command = Change | Request
@@ -187,6 +199,11 @@ def toggle_frozen(session: Session) -> Session:
     return replace(session, frozen=not session.frozen).with_notice("live" if session.frozen else "frozen")
 
 
+def toggle_framing(session: Session) -> Session:
+    framing = not session.framing
+    return replace(session, framing=framing).with_notice("k makes a style of what is in the frame" if framing else "")
+
+
 def toggle_muted(session: Session) -> Session:
     return replace(session, muted=not session.muted).with_notice("sound on" if session.muted else "sound off")
 
@@ -213,21 +230,22 @@ def toggle_fullscreen(session: Session) -> Session:
     return replace(session, fullscreen=not session.fullscreen)
 
 
-def step_net_scale(step: int) -> Change:
-    """Returns the change that has the net paint larger (+1) or smaller (-1), whatever the governor wants."""
+def step_brush(step: int) -> Change:
+    """Returns the change to a finer (+1) or a coarser (-1) brush."""
 
     def change(session: Session) -> Session:
-        nearest = min(range(len(NET_SCALES)), key=lambda index: abs(NET_SCALES[index] - session.net_scale))
-        scale = NET_SCALES[min(len(NET_SCALES) - 1, max(0, nearest + step))]
-        by_hand = replace(session, net_scale=scale, scaled_by_hand=True)
-        return by_hand.with_notice(f"net at {100 * scale:.0f} %, by hand (g: follow the frame rate)")
+        brushes = sorted({*NET_SCALES, session.given_brush})
+        nearest = min(range(len(brushes)), key=lambda index: abs(brushes[index] - session.brush))
+        brush = brushes[min(len(brushes) - 1, max(0, nearest + step))]
+        back = "" if brush == session.given_brush else f", by hand (g: back to {100 * session.given_brush:.0f} %)"
+        return replace(session, brush=brush).with_notice(f"brush {100 * brush:.0f} %{back}")
 
     return change
 
 
-def follow_frame_rate(session: Session) -> Session:
-    """Leaves the net's scale to the governor."""
-    return replace(session, scaled_by_hand=False).with_notice("the net's scale follows the frame rate")
+def reset_brush(session: Session) -> Session:
+    """Takes the brush of the start again."""
+    return replace(session, brush=session.given_brush).with_notice(f"brush {100 * session.given_brush:.0f} %")
 
 
 def toggle_help(session: Session) -> Session:
@@ -274,11 +292,14 @@ KEYS: tuple[Key, ...] = (
     Key("x", "x", "mix on / off; numbers add styles", toggle_mixing),
     Key("a", "a", "automatic styles on / off", toggle_automatic),
     Key("l", "l", "reload the styles", Request.RELOAD),
+    Key("k", "k", "new style from the camera", Request.MAKE_STYLE),
+    Key("d", "d", "frame a new style on / off", toggle_framing),
+    Key("z", "z", "take the new style back", Request.TAKE_BACK_STYLE),
     Key("v", "v", "compare: beside, split, off", next_view),
     Key("f", "f", "full screen on / off", toggle_fullscreen),
-    Key("[{", "[", "coarser net, faster", step_net_scale(-1)),
-    Key("]}", "]", "finer net, slower", step_net_scale(+1)),
-    Key("g", "g", "automatic net scale", follow_frame_rate),
+    Key("[{", "[", "coarser brush, faster", step_brush(-1)),
+    Key("]}", "]", "finer brush, slower", step_brush(+1)),
+    Key("g", "g", "brush as at the start", reset_brush),
     Key("s", "s", "take a snapshot", Request.SNAPSHOT),
     Key("r", "r", "record on / off", toggle_recording),
     Key("b", "b", "save the last seconds", Request.REPLAY),

@@ -10,10 +10,14 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution to `width` channels that changes the resolution by `scale`, then `blocks` residual blocks.
+    """A convolution that changes the resolution, then residual blocks.
 
-    On the way down `scale` is the stride, on the way up the factor of the upsampling before the convolution.
-    `skip` adds the output of the down stage that has the same resolution.
+    Args:
+        width: channels after the convolution.
+        kernel: of the convolution.
+        scale: on the way down the stride, on the way up the factor of the upsampling before the convolution.
+        blocks: residual blocks after the convolution.
+        skip: add the output of the down stage that has the same resolution.
     """
 
     width: int
@@ -43,7 +47,7 @@ class NetworkConfig:
 
     @classmethod
     def from_json(cls, text: str) -> NetworkConfig:
-        """Returns the config written by `to_json`. Raises ValueError where the text is something else."""
+        """Returns the config written by `to_json`. Raises ValueError if the text is something else."""
         try:
             fields = json.loads(text)
             down, up = (tuple(Stage(**stage) for stage in fields.pop(way)) for way in ("down", "up"))
@@ -60,7 +64,7 @@ CONFIGS: Mapping[str, NetworkConfig] = {
         NetworkConfig(
             name="fast",
             down=(Stage(16, 5, 2), Stage(32, 3, 2, blocks=1), Stage(64, 3, 2, blocks=4)),
-            up=(Stage(32, 3, 2, blocks=1, skip=True), Stage(16, 3, 2), Stage(16, 3, 1)),
+            up=(Stage(32, 3, 2, blocks=1, skip=True), Stage(16, 3, 2, skip=True), Stage(16, 3, 1)),
             head_kernel=3,
             head_scale=2,
         ),
@@ -68,7 +72,7 @@ CONFIGS: Mapping[str, NetworkConfig] = {
         NetworkConfig(
             name="full",
             down=(Stage(32, 5, 2), Stage(64, 3, 2, blocks=1), Stage(128, 3, 2, blocks=5)),
-            up=(Stage(64, 3, 2, blocks=1, skip=True), Stage(32, 3, 2), Stage(32, 3, 1)),
+            up=(Stage(64, 3, 2, blocks=1, skip=True), Stage(32, 3, 2, skip=True), Stage(32, 3, 1)),
             head_kernel=3,
             head_scale=2,
         ),

@@ -30,7 +30,7 @@ def conditional_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor
 
 @functools.cache
 def _spread(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Returns the weights of bilinear x2 upsampling for each phase, made once: copied in every pass, they would have
+    """Returns the weights of bilinear x2 upsampling for each phase. They are made once: a copy in every pass would let
     the host wait for the GPU, and no CUDA graph could record the pass.
 
     Row t of spread[phase] holds the low-resolution weights (at -1, 0, +1) of tap t of the kernel.
@@ -48,7 +48,7 @@ def subpixel_kernel(kernel: Tensor) -> Tensor:
 
     kernel: out x in x 3 x 3, to be applied to the upsampled picture. Result: (out * 4) x in x 3 x 3, to be followed by
     `pixel_shuffle(…, 2)`. The two are equal up to rounding, at a fraction of the memory traffic (no picture is
-    upsampled), and unlike a freely learned sub-pixel convolution it paints no checkerboard where the picture is flat.
+    upsampled), and unlike a freely learned sub-pixel convolution it paints no checkerboard on flat places.
     """
     spread = _spread(kernel.device, kernel.dtype)
     folded = torch.einsum("oiyx,pya,qxb->opqiab", kernel, spread, spread)
@@ -89,7 +89,7 @@ class ConvLayer(nn.Module):
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Keeps the sub-pixel kernel in place of the trained one: for export, where nothing is trained any more."""
+        """Replaces the trained kernel by the sub-pixel kernel: for export, after which nothing is trained."""
         if self.upsample and not self.folded:
             weight, bias = self._subpixel()
             self.weight = nn.Parameter(weight, requires_grad=False)
@@ -184,7 +184,11 @@ def _run_stage(x: Tensor, style: Tensor, layers: nn.Module, kind: torch.dtype, s
 
 
 def network_from_weights(weights: NetworkWeights) -> TransformNet:
-    """Returns the net with its trained convolutions, ready to paint (no gradients)."""
+    """Returns the net with its trained convolutions, ready to paint (no gradients).
+
+    Raises:
+        WeightsError: the weights do not fit the config.
+    """
     net = TransformNet(weights.config)
     wanted = net.state_dict()
     shapes = {name: tuple(array.shape) for name, array in weights.arrays.items()}

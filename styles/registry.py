@@ -5,6 +5,11 @@ Both folders have the same layout, and the user's comes first:
     <network>.safetensors            a net that many styles share, or a net with a style of its own inside
     <network>.onnx                   the same net for the backends
     <network>/<style>.safetensors    a style of that net
+    encoder.safetensors              what predicts styles of these nets from pictures
+    encoder.onnx                     the same encoder for the backends
+    <style>.jpg, .png …              a picture, which is a style of every net that the encoder knows
+
+In place of a folder, the user may name a pack (`styles.pack`).
 """
 
 from __future__ import annotations
@@ -13,19 +18,32 @@ import difflib
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
+from styles.encoder_weights import is_encoder
+from styles.support.user_folders import data_folder
 from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
 USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
+# The name of the encoder's file, which no net can have.
+ENCODER_NAME = "encoder"
 # The metadata key by which a style vector names the net that it was trained with.
 NETWORK_SHA256 = "network_sha256"
+# What a picture's file is called, if it is to be a style by lying in the user's folder.
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif"}
+    | {".jp2", ".ppm", ".pgm", ".tga"}
+)
+PACK_SUFFIX = ".nstyle"
 # No picture is called more than that; it would fill the screen.
 _LONGEST_FACT = 1000
+# Of thousands of names, an error lists no more than these.
+_MOST_NAMES = 30
+# Nobody reads more of a command that does not work.
+_LONGEST_COMMAND = 300
 
 
 class UnknownStyleError(LookupError):
@@ -38,7 +56,7 @@ class StyleMismatchError(ValueError):
 
 @dataclass(frozen=True)
 class StylePicture:
-    """A painting: what the metadata of a style trained from it say. `year` is '' where it is not surely known."""
+    """What the metadata of a style say about the painting it was trained from. `year` is "" if it is uncertain."""
 
     name: str
     title: str
@@ -88,7 +106,7 @@ class Style:
 
     @property
     def network_path(self) -> Path:
-        """The weights file of the style's net. Raises UnknownStyleError where there is none."""
+        """The weights file of the style's net. Raises UnknownStyleError if there is none."""
         return self.path if self.dedicated else network_path(self.network)
 
 
@@ -99,9 +117,42 @@ def known_picture(path: Path) -> StylePicture | None:
 
 
 def user_folder() -> Path:
-    """Returns the folder of the user's own styles, which need not exist; $NST_LIVE_STYLES overrides it."""
+    """Returns the folder of the user's own styles, which need not exist; a folder in $NST_LIVE_STYLES overrides it."""
     override = os.environ.get(USER_FOLDER_VARIABLE)
-    return Path(override) if override else platformdirs.user_data_path("nst-live") / "styles"
+    if override and not is_pack(Path(override)):
+        return Path(override)
+    return data_folder() / "styles"
+
+
+def user_pack() -> Path | None:
+    """Returns the pack of styles that $NST_LIVE_STYLES names in place of a folder, None if it names none."""
+    override = Path(os.environ.get(USER_FOLDER_VARIABLE, ""))
+    return override if is_pack(override) else None
+
+
+def is_pack(path: Path) -> bool:
+    """Returns whether a file is named like a pack of styles."""
+    return path.suffix.lower() == PACK_SUFFIX
+
+
+def is_picture(path: Path) -> bool:
+    """Returns whether a file is named like a picture."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def list_pictures() -> dict[str, Path]:
+    """Returns the pictures in the user's folder by the names of their styles. Nothing is read of them.
+
+    A picture's style is called like its file, without the suffix unless another one is called so already.
+    """
+    paths: list[Path] = []
+    with suppress(OSError), os.scandir(user_folder()) as entries:
+        paths = [Path(entry.path) for entry in entries if is_picture(Path(entry.name)) and entry.is_file()]
+    found: dict[str, Path] = {}
+    for path in sorted(paths):
+        if not path.name.startswith("."):
+            found[printable(path.name if path.stem in found else path.stem)] = path
+    return found
 
 
 def list_networks() -> dict[str, Path]:
@@ -109,8 +160,15 @@ def list_networks() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (user_folder(), SHIPPED_FOLDER):
         for path in sorted(folder.glob("*.safetensors")):
-            found.setdefault(path.stem, path)
+            if path.stem != ENCODER_NAME:
+                found.setdefault(path.stem, path)
     return found
+
+
+def encoder_path() -> Path | None:
+    """Returns the file of the style encoder, the user's own before the shipped one; None if there is neither."""
+    paths = (folder / f"{ENCODER_NAME}.safetensors" for folder in (user_folder(), SHIPPED_FOLDER))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def list_styles(
@@ -119,13 +177,13 @@ def list_styles(
     """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
 
     A style that no longer belongs to its net is listed too; `find_style` refuses it. Files that cannot be read are left
-    out, and `on_damaged` is told of them.
+    out; `on_damaged` gets their paths and errors.
     """
     found: dict[tuple[str, str], Style] = {}
     for path in _files():
         try:
             metadata = read_metadata(path)
-            style = _style_from_metadata(path, metadata) if holds_style(metadata) else None
+            style = _style_from_metadata(path, metadata) if _is_style(metadata) else None
         except WeightsError as exc:
             on_damaged(path, exc)
             continue
@@ -138,7 +196,7 @@ def find_style(name: str, network: str | None = None) -> Style:
     """Returns the style of that name, of the given net or else of the first net that has it; or that of a file.
 
     `name` may also be the path of a .safetensors file. Raises UnknownStyleError, naming the nearest, WeightsError, and
-    StyleMismatchError where the style belongs to another training of its net.
+    StyleMismatchError if the style belongs to another training of its net.
     """
     if Path(name).suffix == ".safetensors":
         found = style_from_file(Path(name))
@@ -150,7 +208,7 @@ def find_style(name: str, network: str | None = None) -> Style:
             raise damaged[name]
         if not matches:
             what = "style" if network is None else f"style of the net {network!r}"
-            raise UnknownStyleError(_unknown(what, name, {style.name for style in there}))
+            raise UnknownStyleError(unknown_name(what, name, {style.name for style in there}))
         found = matches[0]
     check_belongs(found)
     return found
@@ -164,15 +222,19 @@ def style_from_file(path: Path) -> Style:
 
 
 def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
-    facts = {key: _printable(metadata.get(key, "")) for key in ("title", "artist", "year", "license", "command")}
+    facts = {key: printable(metadata.get(key, "")) for key in ("title", "artist", "year", "license", "command")}
     for key in ("title", "artist", "year", "license"):
         if len(facts[key]) > _LONGEST_FACT:
             raise WeightsError(f"{path} has a {key} of {len(facts[key])} characters; expected {_LONGEST_FACT} at most")
     facts["title"] = facts["title"] or path.stem
+    if is_encoder(metadata):
+        raise WeightsError(f"{path} is a style encoder, not a style")
     if not holds_style(metadata):
         raise WeightsError(f"{path} is a net without a style of its own; its styles lie in {path.with_suffix('')}")
     dedicated = is_network(metadata)
-    network = path.stem if dedicated else metadata.get("network", path.parent.name)
+    network = path.stem if dedicated else metadata.get("network") or path.parent.name
+    if not network:
+        raise WeightsError(f"{path} does not name the net that it is a style of")
     return Style(name=path.stem, network=network, path=path, dedicated=dedicated, **facts)
 
 
@@ -180,26 +242,34 @@ def network_path(name: str) -> Path:
     """Returns the weights file of a net. Raises UnknownStyleError, naming the nearest."""
     networks = list_networks()
     if name not in networks:
-        raise UnknownStyleError(_unknown("net", name, networks))
+        raise UnknownStyleError(unknown_name("net", name, networks))
     return networks[name]
 
 
 def onnx_path(name: str) -> Path:
-    """Returns where the ONNX file of a net lies or will lie: beside its weights. Raises UnknownStyleError."""
+    """Returns the path of a net's ONNX file, which need not exist: beside its weights. Raises UnknownStyleError."""
     return network_path(name).with_suffix(".onnx")
 
 
 def check_belongs(style: Style, net: Path | None = None) -> None:
-    """Raises StyleMismatchError where the style vector was trained with other weights than its net has now.
+    """Checks that a style vector was trained with the weights that its net has now.
 
-    net: the weights file of its net, looked up if it is not given.
+    Args:
+        style: the style.
+        net: the weights file of its net; by default that of the registry.
+
+    Raises:
+        StyleMismatchError: the net was trained again since.
     """
     if style.dedicated:
         return
-    net = net or style.network_path
+    try:
+        net = net or style.network_path
+    except UnknownStyleError as exc:
+        raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
     wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
     if wanted != network_sha256(net):
-        before = f" (it was made by: {style.command[:_LONGEST_FACT]})" if style.command else ""
+        before = f" (it was made by: {style.command[:_LONGEST_COMMAND]})" if style.command else ""
         raise StyleMismatchError(
             f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
             f"nst-train PICTURE --photos DIR --net {style.network} --name {style.name} -y{before}"
@@ -224,13 +294,25 @@ def _files() -> Iterable[Path]:
         yield from sorted(folder.glob("*/*.safetensors"), key=str)
 
 
-def _printable(text: str) -> str:
+def _is_style(metadata: Mapping[str, str]) -> bool:
+    return holds_style(metadata) and not is_encoder(metadata)
+
+
+def printable(text: str) -> str:
     """Returns a text on one line, without what terminals take for commands."""
     return text if text.isprintable() else "".join(ch for ch in " ".join(text.split()) if ch.isprintable())
 
 
-def _unknown(what: str, name: str, there: Iterable[str]) -> str:
+def unknown_name(what: str, name: str, there: Iterable[str]) -> str:
+    """Returns what an error says of a name that does not exist: the nearest one, and which names there are.
+
+    Args:
+        what: has the name, e.g. "style".
+        name: as it was typed.
+        there: the names that exist.
+    """
     names = sorted(there)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"no {what} called {name!r}{hint} (there are: {', '.join(names) or 'none yet'})"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"no {what} called {name!r}{hint} (there are: {', '.join(names[:_MOST_NAMES]) or 'none yet'}{more})"

@@ -27,7 +27,7 @@ _STYLE_INSIDE_KEY = "style_inside"
 _VECTOR_NAME = "vector"
 # The tensor with the bytes of a small copy of the style picture, as `styles.kept_picture` makes and reads it.
 _PICTURE_NAME = "picture"
-# The metadata of so many files are kept, so that lists of styles are made again at once.
+# The metadata of this many files are kept, so that lists of styles are quick.
 _MOST_METADATA = 2**15
 # Wider or longer nets than that are damaged.
 _LARGEST_NUMBER = 4096
@@ -45,14 +45,14 @@ _LOAD_ERRORS = (
 
 
 class WeightsError(ValueError):
-    """A weights file is damaged, or holds something else than was wanted."""
+    """A weights file is damaged, or holds something else than expected."""
 
 
 @dataclass(frozen=True)
 class NetworkWeights:
     """The convolutions of a transform net. `sha256` names this very training: style vectors refer to it.
 
-    `vector`, float32[K], is there where the net was trained for one style alone, which lies in the same file.
+    `vector`, float32[K], is the style of a net that was trained for one style alone, and None for other nets.
     """
 
     config: NetworkConfig
@@ -81,11 +81,11 @@ def save_network(
 ) -> str:
     """Writes the net as float16 and returns its sha256.
 
-    Where it has one style alone, `vector` (float[K]) and the small copy of the style picture lie inside.
+    A net with one style alone also holds `vector` (float[K]) and the small copy of the style picture.
     """
     if vector is not None:
         arrays, metadata = {**arrays, _VECTOR_NAME: vector}, {**metadata, _STYLE_INSIDE_KEY: "yes"}
-    _save(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()}, picture)
+    save_tensors(path, arrays, {**metadata, _NETWORK_KEY: config.to_json()}, picture)
     return file_sha256(path)
 
 
@@ -93,12 +93,12 @@ def save_style(
     path: Path, vector: NDArray[np.floating], metadata: Mapping[str, str], picture: bytes | None = None
 ) -> None:
     """Writes the style vector as float16, and beside it the small copy of its picture, if there is one."""
-    _save(path, {_VECTOR_NAME: vector}, metadata, picture)
+    save_tensors(path, {_VECTOR_NAME: vector}, metadata, picture)
 
 
 def load_network(path: Path) -> NetworkWeights:
     """Returns the net in `path`, arrays in float32. Raises WeightsError or FileNotFoundError."""
-    arrays, metadata = _load(path)
+    arrays, metadata = load_tensors(path)
     config = _config(path, metadata)
     vector = arrays.pop(_VECTOR_NAME, None)
     return NetworkWeights(config, arrays, metadata, file_sha256(path), vector)
@@ -106,7 +106,7 @@ def load_network(path: Path) -> NetworkWeights:
 
 def load_style(path: Path) -> StyleVector:
     """Returns the style vector in `path`, alone or inside a net. Raises WeightsError or FileNotFoundError."""
-    arrays, metadata = _load(path)
+    arrays, metadata = load_tensors(path)
     vector = arrays.get(_VECTOR_NAME)
     if vector is None or vector.ndim != 1:
         raise WeightsError(f"{path} holds no style vector but {', '.join(sorted(arrays)[:4]) or 'nothing'}")
@@ -125,6 +125,15 @@ def picture_bytes(path: Path) -> bytes | None:
             there = _PICTURE_NAME in file.keys()  # noqa: SIM118
             return file.get_tensor(_PICTURE_NAME).astype(np.uint8).tobytes() if there else None
     except (SafetensorError, OSError) as exc:
+        raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
+
+
+def holds_picture(path: Path) -> bool:
+    """Returns whether the file holds a small copy of the style picture. Raises WeightsError."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return _PICTURE_NAME in file.keys()  # noqa: SIM118
+    except _LOAD_ERRORS as exc:
         raise WeightsError(f"{path} cannot be read as safetensors: {exc}") from exc
 
 
@@ -169,7 +178,7 @@ def file_sha256(path: Path) -> str:
 
 def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
     if _NETWORK_KEY not in metadata:
-        raise WeightsError(f"{path} is no transform net: its metadata lacks {_NETWORK_KEY!r}")
+        raise WeightsError(f"{path} is not a transform net: its metadata lacks {_NETWORK_KEY!r}")
     try:
         config = NetworkConfig.from_json(metadata[_NETWORK_KEY])
         numbers = [config.head_kernel, config.head_scale]
@@ -178,11 +187,17 @@ def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:
         if not config.down or not all(type(number) is int and 1 <= number <= _LARGEST_NUMBER for number in numbers):
             raise ValueError(f"its numbers are not from 1 to {_LARGEST_NUMBER}")
     except (ValueError, TypeError, RecursionError) as exc:
-        raise WeightsError(f"{path} is no transform net: {exc}") from exc
+        raise WeightsError(f"{path} is not a transform net: {exc}") from exc
     return config
 
 
-def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]]:
+def load_tensors(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]]:
+    """Returns the tensors of a safetensors file as float32, without the picture in it, and its metadata.
+
+    Raises:
+        WeightsError: the file is damaged, or holds values of another type.
+        FileNotFoundError: there is no such file.
+    """
     try:
         metadata = read_metadata(path)
     except WeightsError as exc:
@@ -202,7 +217,8 @@ def _load(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, str]
     return arrays, metadata
 
 
-def _save(path: Path, arrays: Arrays, metadata: Mapping[str, str], picture: bytes | None) -> None:
+def save_tensors(path: Path, arrays: Arrays, metadata: Mapping[str, str], picture: bytes | None = None) -> None:
+    """Writes arrays as float16, and beside them the small copy of a picture, if there is one; atomically."""
     tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(array, dtype=np.float16) for name, array in arrays.items()
     }

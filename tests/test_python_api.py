@@ -219,19 +219,27 @@ def test_a_loop_goes_on_behind_a_break_and_a_stream_that_was_left_can_begin_agai
         assert list(source) == []
 
 
-def test_an_error_in_the_loop_leaves_a_film_that_plays() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("existed", [True, False])
+def test_an_error_in_the_loop_leaves_a_film_that_plays(existed: bool, error: type[BaseException]) -> None:
     write_clip(Path("in.mp4"), 12)
+    if existed:
+        Path("o.mkv").write_bytes(b"old")
 
     def copy() -> None:
-        with rt.open_source("in.mp4") as source, rt.Recorder("o.mkv", like=source) as out:
+        with rt.open_source("in.mp4") as source, rt.Recorder("o.mkv", like=source, overwrite=True) as out:
             for frame in source:
                 out.write(frame)
                 if frame.index == 5:
-                    raise ZeroDivisionError
+                    raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(error) as caught:
         copy()
-    assert read_clip(Path("o.mkv")).numbers == list(range(6))
+    # Ctrl-C is a decision, an error an accident; neither costs a film that is there already
+    left = Path("o.mkv" if error is KeyboardInterrupt and not existed else "o.partial.mkv")
+    assert caught.value.__notes__ == [f"{left} holds the 6 frames that were written"]
+    assert read_clip(left).numbers == list(range(6))
+    assert not existed or Path("o.mkv").read_bytes() == b"old"
 
 
 def test_a_damaged_film_warns_and_says_what_is_missing() -> None:
@@ -429,7 +437,7 @@ def test_a_live_source_gives_its_newest_frames_and_its_error() -> None:
         record()
     assert indices == sorted(set(indices))
     assert indices[-1] == 49
-    times = read_clip(Path("out.mkv")).times
+    times = read_clip(Path("out.partial.mkv")).times
     assert times[0] == 0
     for before, after in pairwise(times):
         # stamped with their capture, at 25 per second
@@ -467,7 +475,7 @@ def test_one_stylizer_paints_one_stream_at_a_time() -> None:
     [
         (lambda: rt.Stylizer("wavee"), "UnknownStyleError", "did you mean 'wave'"),
         (lambda: rt.Stylizer("wave", net="ful"), "UnknownStyleError", "did you mean 'full'"),
-        (lambda: rt.Stylizer({"wave": 1, "nope": 1}), "MixError", "no style 'nope'"),
+        (lambda: rt.Stylizer({"wave": 1, "nope": 1}), "UnknownStyleError", "called 'nope'"),
         (lambda: rt.Stylizer({}), "MixError", "is not a mix"),
         (lambda: rt.Stylizer({"wave": -1}), "MixError", "is not a mix"),
         (lambda: rt.Stylizer("nowhere.onnx"), "FileNotFoundError", "nowhere.onnx"),

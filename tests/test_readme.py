@@ -92,4 +92,10 @@ def test_the_commands_of_nst_train_are_understood() -> None:
         for page in pages
         for command in re.findall(r"(?:^|`)(nst-train [^`…\s]+ [^`…\n]+)(?:$|`)", page, flags=re.MULTILINE)
     ]
-    assert {parse(shlex.split(command)[1:])[0] for command in commands} == {"", "paint", "evaluate"}
+    assert {parse(shlex.split(command)[1:]).name for command in commands} == {
+        "",
+        "paint",
+        "evaluate",
+        "base",
+        "base export",
+    }

@@ -27,6 +27,7 @@ if [ "${1:-live}" = test ]; then
     need_program pulseaudio pulseaudio
     need_program pacat pulseaudio-utils
     dpkg -s libasound2-plugins >/dev/null 2>&1 || missing="$missing libasound2-plugins"
+    need_program dbus-daemon dbus
     # outside of most users' PATH
     [ -x /usr/sbin/nginx ] || missing="$missing nginx"
     [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from build_engines.cli import DoctorOptions, OnnxOptions
 from build_engines.tensorrt.command import EngineOptions
 from realtime.app.bench import BenchOptions
+from realtime.app.cache import CacheOptions
 from realtime.app.gallery import GalleryOptions
 from realtime.app.options import HEADINGS, SECTIONS, LiveOption, Use
+from realtime.app.own_styles import OwnStylesOptions
+from realtime.app.pack import PackOptions
 from realtime.session import key_help
+from styles.cli.main import COMMANDS as TRAINING
 from styles.support.options import Option, options_of, reference_table
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 BEGIN, END = "<!-- tables: made by python -m tools.make_reference -->", "<!-- end of tables -->"
-# The commands that have no settings.
-COMMANDS: Mapping[str, type] = {
-    "nst-live gallery": GalleryOptions,
-    "nst-live bench": BenchOptions,
-    "nst-build": EngineOptions,
-    "nst-build onnx": OnnxOptions,
-    "nst-build doctor, nst-live doctor": DoctorOptions,
+# The commands that have no settings, with their dataclasses of options.
+COMMANDS: Mapping[str, Sequence[type]] = {
+    "nst-live gallery": [GalleryOptions],
+    "nst-live styles": [OwnStylesOptions],
+    "nst-live pack": [PackOptions],
+    "nst-live bench": [BenchOptions],
+    "nst-live cache": [CacheOptions],
+    "nst-build": [EngineOptions],
+    "nst-build onnx": [OnnxOptions],
+    "nst-build doctor, nst-live doctor": [DoctorOptions],
+    **{command.about["prog"]: list(command.groups.values()) for command in TRAINING.values()},
 }
 
 
@@ -49,9 +57,9 @@ def _tables() -> Iterator[str]:
         yield "\n".join(reference_table(options_of(kind), {"only for": _uses}))
     yield "### Keys in the window"
     yield "\n".join(_key_table())
-    for command, kind in COMMANDS.items():
+    for command, kinds in COMMANDS.items():
         yield f"## {command}"
-        yield "\n".join(reference_table(options_of(kind), {}))
+        yield "\n".join(reference_table([each for kind in kinds for each in options_of(kind)], {}))
 
 
 def _key_table() -> Iterator[str]:

@@ -22,7 +22,8 @@ from realtime.player.controls import Controls
 from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.session import DEFAULT_STEADINESS
-from realtime.stylize.styles import LoadedStyle, load_styles, network_for
+from realtime.stylize.loaded_style import LoadedStyle
+from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
 from styles.evaluation.evaluation import video_gram_sum
 from styles.evaluation.steadiness import measure_steadiness, video_frames

@@ -1,4 +1,4 @@
-"""The ONNX file of a net: the one beside its weights if it matches them, else one exported into the cache."""
+"""The ONNX file of a net or a style encoder: the one beside its weights if it fits, else one in the cache."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
-
-from build_engines.onnx.options import GraphOptions
+from build_engines.onnx.options import WEIGHTS_SHA256, GraphOptions
+from styles.encoder_weights import is_encoder, load_encoder
 from styles.registry import network_sha256
 from styles.support.atomic_file import write_atomically
-from styles.weights import load_network
+from styles.support.user_folders import cache_folder
+from styles.weights import load_network, read_metadata
 
-WEIGHTS_SHA256 = "weights_sha256"
 # onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
 # ModelProto.graph, GraphProto.input and .initializer, ValueInfoProto.name, TensorProto.name
@@ -33,18 +32,18 @@ class OnnxFileError(ValueError):
 
 
 def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
-    """Returns an ONNX file of a net in FP32, with free height and width.
+    """Returns an ONNX file of a net or a style encoder in FP32, with free height and width.
 
     The file beside the weights is used if its metadata holds their checksum. Otherwise the file is in `folder`, and is
     exported now if it does not exist yet.
 
     Args:
-        weights_file: the weights of the net.
+        weights_file: the weights of the net or the encoder.
         folder: where to keep exported files; by default in the user's cache folder.
 
     Raises:
         NoExporterError: the file must be exported, and onnx is not installed.
-        WeightsError: the weights cannot be read or do not fit the net.
+        WeightsError: the weights cannot be read or do not fit the net or the encoder.
         FileNotFoundError: there is no weights file.
     """
     if not weights_file.is_file():
@@ -53,7 +52,7 @@ def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
     beside = weights_file.with_suffix(".onnx")
     if beside.is_file() and read_onnx_metadata(beside).get(WEIGHTS_SHA256) == sha256:
         return beside
-    folder = folder or platformdirs.user_cache_path("nst-live") / "onnx"
+    folder = folder or cache_folder() / "onnx"
     cached = folder / f"{weights_file.stem}-{sha256[:16]}.onnx"
     if not cached.is_file():
         write_onnx(weights_file, cached)
@@ -61,23 +60,28 @@ def ready_onnx(weights_file: Path, folder: Path | None = None) -> Path:
 
 
 def write_onnx(weights_file: Path, onnx_file: Path, options: GraphOptions | None = None) -> None:
-    """Exports a net to an ONNX file.
+    """Exports a net or a style encoder to an ONNX file.
 
     Args:
-        weights_file: the weights of the net.
+        weights_file: the weights of the net or the encoder.
         onnx_file: the file to write; an existing one is replaced.
-        options: precision and size of the graph; by default FP32 with free height and width.
+        options: precision and size of a net's graph; by default FP32 with free height and width.
 
     Raises:
         NoExporterError: onnx is not installed.
-        WeightsError: the weights cannot be read or do not fit the net.
+        WeightsError: the weights cannot be read or do not fit the net or the encoder.
         FrameSizeError: the net cannot paint frames of the size in `options`.
         OSError: a file cannot be read or written.
     """
     check_exporter()
+    from build_engines.onnx.encoder_graph import onnx_from_encoder
     from build_engines.onnx.graph import onnx_from_network
 
-    write_atomically(onnx_file, onnx_from_network(load_network(weights_file), options).SerializeToString())
+    if weights_file.is_file() and is_encoder(read_metadata(weights_file)):
+        model = onnx_from_encoder(load_encoder(weights_file))
+    else:
+        model = onnx_from_network(load_network(weights_file), options)
+    write_atomically(onnx_file, model.SerializeToString())
 
 
 def check_exporter() -> None:

@@ -18,15 +18,14 @@ from dataclasses import replace
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from build_engines.onnx.layout import check_size, check_weights, normed_convolutions, smallest_side, style_size
-from build_engines.onnx.options import FRAME, MIDDLE_LEVEL, PAINTED, STYLE, GraphOptions
+from build_engines.onnx.options import FRAME, MIDDLE_LEVEL, PAINTED, STYLE, WEIGHTS_SHA256, GraphOptions
+from build_engines.onnx.writer import GraphWriter
 from styles.architecture import Stage
 from styles.weights import NetworkWeights
 
-OPSET = 18
-_IR_VERSION = 10  # what ONNX Runtime 1.20 and TensorRT 10 read
 FIRST_CONV = "down.0.0.conv"
 INSTANCE_NORM_EPS = 1e-5  # as in styles/network.py, which needs torch
 
@@ -58,11 +57,7 @@ def onnx_from_network(weights: NetworkWeights, options: GraphOptions | None = No
     if weights.vector is None:
         inputs.append(helper.make_tensor_value_info(STYLE, TensorProto.FLOAT, [style_size(weights.config)]))
     outputs = [helper.make_tensor_value_info(PAINTED, TensorProto.UINT8, picture)]
-    graph = helper.make_graph(writer.nodes, weights.config.name, inputs, outputs, writer.initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="nst-live")
-    model.ir_version = _IR_VERSION
-    helper.set_model_props(model, _metadata(weights, options))
-    return model
+    return writer.model(weights.config.name, inputs, outputs, _metadata(weights, options))
 
 
 def _metadata(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
@@ -70,7 +65,7 @@ def _metadata(weights: NetworkWeights, options: GraphOptions) -> dict[str, str]:
         "network": weights.config.name,
         "size_multiple": str(weights.config.size_multiple),
         "smallest_side": str(smallest_side(weights.config)),
-        "weights_sha256": weights.sha256,
+        WEIGHTS_SHA256: weights.sha256,
         "baked": str(weights.vector is not None).lower(),
         "precision": options.precision,
         "statistics": options.statistics,
@@ -100,46 +95,25 @@ def subpixel_kernel(kernel: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.ascontiguousarray(folded.reshape(-1, kernel.shape[1], 3, 3), np.float32)
 
 
-class _NetWriter:
-    """Writes the nodes of one net. Methods that add a node return the name of its output tensor."""
+class _NetWriter(GraphWriter):
+    """Writes the nodes of one net."""
 
     def __init__(self, weights: NetworkWeights, options: GraphOptions) -> None:
+        super().__init__()
         self.config, self.arrays, self.vector = weights.config, weights.arrays, weights.vector
         self.widths = {name: shape[0] for name, shape in normed_convolutions(weights.config)}
         self.half = options.precision == "fp16"
         self.island = self.half and options.statistics == "fp32"
         self.type: type[np.floating] = np.float16 if self.half else np.float32
         self.onnx_type = TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
         self.styles: Mapping[str, tuple[str, str]] = {}
-        self._constants: dict[bytes, str] = {}
-
-    def op(self, kind: str, *inputs: str, output: str = "", **attributes: int | float | str | list[int]) -> str:
-        output = output or f"{kind.lower()}_{len(self.nodes)}"
-        node = helper.make_node(kind, list(inputs), [output], name=output)
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
-        self.nodes.append(node)
-        return output
-
-    def constant(self, name: str, values: NDArray[np.generic]) -> str:
-        """Adds an initializer, once for each value: equal ones are shared."""
-        key = values.tobytes() + str((values.dtype, values.shape)).encode()
-        if key not in self._constants:
-            self._constants[key] = name
-            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return self._constants[key]
 
     def kernel(self, name: str, weight: NDArray[np.floating]) -> str:
-        """Adds the weights of a convolution, float16 in the file. A runtime casts them once, on loading."""
-        stored = self.constant(name, weight.astype(np.float16))
-        return stored if self.half else self.cast(stored, self.onnx_type)
+        """Adds the weights of a convolution, float16 in the file."""
+        return self.constant(name, weight.astype(np.float16)) if self.half else self.stored_as_half(name, weight)
 
     def number(self, name: str, value: float) -> str:
         return self.constant(name, np.array(value, self.type))
-
-    def cast(self, x: str, onnx_type: int) -> str:
-        return self.op("Cast", x, to=onnx_type)
 
     def write(self) -> None:
         self.styles = self.style_parts()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from build_engines.onnx.blend import BLEND_TENSORS, FLOW, KEPT, LAST, NEW, NEW_PAINTING, view_size
 from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.tensorrt.variants import Variant, known_targets, last_errors, logger_of
 from styles.support.atomic_file import write_atomically
@@ -149,8 +150,9 @@ def _parse(model: bytes, variant: Variant, network: Any) -> Any:
         raise EngineBuildError(f"{variant} does not accept this ONNX graph: {errors or last_errors(variant)}")
     if not network.num_outputs:  # parse() returns True for empty bytes and for garbage
         raise EngineBuildError("the file holds no ONNX graph")
-    inputs = {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
-    outputs = {tensor.name: tensor for tensor in map(network.get_output, range(network.num_outputs))}
+    inputs, outputs = _inputs(network), _outputs(network)
+    if {*inputs, *outputs} == BLEND_TENSORS:
+        return parser
     names = sorted(inputs), sorted(outputs)
     if names not in ((([FRAME]), [PAINTED]), ([FRAME, STYLE], [PAINTED])):
         raise EngineBuildError(
@@ -161,6 +163,14 @@ def _parse(model: bytes, variant: Variant, network: Any) -> Any:
         if tensor.dtype != variant.trt.uint8 or len(shape) != 4 or (shape[0], shape[3]) != (1, 3):
             raise EngineBuildError(f"{tensor.name} is {tensor.dtype} {shape}, expected uint8 (1, height, width, 3)")
     return parser
+
+
+def _inputs(network: Any) -> dict[str, Any]:
+    return {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
+
+
+def _outputs(network: Any) -> dict[str, Any]:
+    return {tensor.name: tensor for tensor in map(network.get_output, range(network.num_outputs))}
 
 
 def _aim(config: Any, order: BuildOrder) -> None:
@@ -175,16 +185,32 @@ def _aim(config: Any, order: BuildOrder) -> None:
 
 def _fix_size(network: Any, order: BuildOrder) -> None:
     """Fixes the height and width of a graph that leaves them free: static engines are the fastest."""
-    frame = next(tensor for tensor in map(network.get_input, range(network.num_inputs)) if tensor.name == FRAME)
+    inputs = _inputs(network)
+    if FRAME not in inputs:
+        _fix_blend(inputs, order)
+        return
+    frame = inputs[FRAME]
     if -1 not in tuple(frame.shape):
         _, height, width, _ = frame.shape
         if order.size not in (None, (width, height)):
             raise EngineBuildError(f"the graph only takes {width}x{height}")
         return
+    frame.shape = _picture_shape(order)
+
+
+def _fix_blend(inputs: Mapping[str, Any], order: BuildOrder) -> None:
+    picture = _picture_shape(order)
+    width, height = view_size((picture[2], picture[1]))
+    shapes = {LAST: picture, NEW_PAINTING: picture, FLOW: (1, 2, height, width), NEW: (1, height, width), KEPT: (1,)}
+    for name, tensor in inputs.items():
+        tensor.shape = shapes[name]
+
+
+def _picture_shape(order: BuildOrder) -> tuple[int, int, int, int]:
     if order.size is None:
         raise EngineBuildError("the graph leaves height and width free; give them with --size, e.g. --size 640x480")
     width, height = order.size
-    frame.shape = (1, height, width, 3)
+    return 1, height, width, 3
 
 
 def _load_timing_cache(config: Any, order: BuildOrder) -> Any:

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import platformdirs
-
 from build_engines.onnx.options import Precision, Statistics
 from build_engines.tensorrt.variants import VariantName
 from styles.support.atomic_file import write_atomically
+from styles.support.user_folders import cache_folder
 
 FOLDER_VARIABLE = "NST_LIVE_ENGINES"
 _DAY_S = 86400
@@ -86,7 +85,7 @@ class EngineCache:
         named = folder or (Path(override) if override else None)
         # a folder that the user named, and that is there, keeps its mode: it may hold other things
         self._private = named is None
-        self.folder = named or platformdirs.user_cache_path("nst-live") / "engines"
+        self.folder = named or cache_folder() / "engines"
 
     def path(self, spec: EngineSpec) -> Path:
         return self.folder / spec.file_name

@@ -14,12 +14,14 @@ from build_engines.quality import NoAccuracyReportError, photographs
 from build_engines.tensorrt.build import BuildCancelledError, BuildProgress, OnProgress
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
 from build_engines.tensorrt.engines import (
+    BLEND_SOURCE,
     BuildSource,
     BuildTarget,
     accuracy_report,
     build_engine,
     find_engine,
     find_target,
+    plan_blend,
     plan_engine,
 )
 from build_engines.tensorrt.variants import RuntimeName, Variant, load_variant
@@ -148,7 +150,8 @@ def _plan(options: EngineOptions, cache: EngineCache) -> Sequence[_Engine]:
     variant = _variant(options)
     graph = GraphOptions(options.precision, options.statistics)
     targets: Sequence[BuildTarget] = [find_target(variant, name) for name in options.target or (None,)]
-    return [
+    places = [(size, target) for size in dict.fromkeys(options.size) for target in targets]
+    nets = [
         _Engine(
             plan_engine(source, size, variant, target, options=graph, opt_level=options.opt_level),
             source,
@@ -156,9 +159,13 @@ def _plan(options: EngineOptions, cache: EngineCache) -> Sequence[_Engine]:
             cache,
         )
         for source in sources(options)
-        for size in dict.fromkeys(options.size)
-        for target in targets
+        for size, target in places
     ]
+    blends = [
+        _Engine(plan_blend(size, variant, target, options.opt_level), BLEND_SOURCE, variant, cache)
+        for size, target in places
+    ]
+    return [*nets, *blends]
 
 
 def _variant(options: EngineOptions) -> Variant:

@@ -14,7 +14,7 @@ from pathlib import Path
 from build_engines.gpus import Gpu, NoGpuError, first_gpu
 from build_engines.onnx.cache import check_exporter, read_onnx_metadata
 from build_engines.onnx.layout import check_size, check_steps, plain_style
-from build_engines.onnx.options import GRAPH_VERSION, GraphOptions
+from build_engines.onnx.options import BLEND_GRAPH, GRAPH_VERSION, GraphOptions
 from build_engines.quality import (
     AccuracyReport,
     Vector,
@@ -54,6 +54,10 @@ class BuildSource:
             return network_sha256(self.weights)
         assert self.onnx is not None
         return file_sha256(self.onnx)
+
+
+# The blend of paintings: there is one engine for each frame size and GPU, whatever the net.
+BLEND_SOURCE = BuildSource("stabilizer", None, BLEND_GRAPH)
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,13 @@ def plan_engine(
         gpu=target.gpu,
         opt_level=opt_level,
     )
+
+
+def plan_blend(
+    size: tuple[int, int], variant: Variant, target: BuildTarget, opt_level: int | None = None
+) -> EngineSpec:
+    """Returns the spec of the engine that blends paintings of a size; see `plan_engine`."""
+    return plan_engine(BLEND_SOURCE, size, variant, target, options=GraphOptions("fp32"), opt_level=opt_level)
 
 
 def build_engine(

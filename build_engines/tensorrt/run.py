@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -19,6 +19,8 @@ from build_engines.onnx.options import FRAME, PAINTED, STYLE
 from build_engines.quality import Paint, Pixels, Vector
 from build_engines.tensorrt.cache import StoredEngine, UnusableEngineError, read_engine
 from build_engines.tensorrt.variants import Variant, last_errors, logger_of
+
+NET_TENSORS = frozenset((FRAME, PAINTED))
 
 
 class NoPycudaError(RuntimeError):
@@ -56,13 +58,14 @@ class LoadedEngine:
     Args:
         stored: the engine.
         variant: the TensorRT that runs it.
+        tensors: the names of its inputs and outputs; a net may have a style, too.
 
     Raises:
         NoGpuError: there is no usable GPU.
         UnusableEngineError: TensorRT does not accept the engine, e.g. because of another version or GPU.
     """
 
-    def __init__(self, stored: StoredEngine, variant: Variant) -> None:
+    def __init__(self, stored: StoredEngine, variant: Variant, tensors: Set[str] = NET_TENSORS) -> None:
         first_gpu()  # without a driver, Runtime ends in a segmentation fault
         data = read_engine(stored)
         self.variant = variant
@@ -74,8 +77,10 @@ class LoadedEngine:
         if self.engine is None:
             raise UnusableEngineError(f"{variant} does not accept {stored.path.name}: {last_errors(variant)}")
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
-        if not {FRAME, PAINTED} <= set(names) <= {FRAME, PAINTED, STYLE}:
-            raise UnusableEngineError(f"{stored.path.name} has the tensors {names}, expected frame, style and painted")
+        if set(names) - {STYLE} != tensors:
+            raise UnusableEngineError(
+                f"{stored.path.name} has the tensors {names}, expected {', '.join(sorted(tensors))}"
+            )
         self.style_size = int(self.engine.get_tensor_shape(STYLE)[0]) if STYLE in names else 0
 
     def create_context(self, *strategy: Any) -> Any:

@@ -25,8 +25,13 @@ def check_pixels(pixels: object) -> None:
 
 def checked_share(name: str, value: float) -> float:
     """Returns a number from 0 to 1. Raises ValueError for any other."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value}, expected a number from 0 to 1")
+    return checked_number(name, value, 0, 1)
+
+
+def checked_number(name: str, value: float, smallest: float, largest: float) -> float:
+    """Returns a number within bounds. Raises ValueError for any other."""
+    if not smallest <= value <= largest:
+        raise ValueError(f"{name} is {value}, expected a number from {smallest:g} to {largest:g}")
     return float(value)
 
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from realtime.backends import BACKENDS, load_backend
 from realtime.sources.camera_list import CameraDevice
 from realtime.sources.camera_list import list_cameras as _list_cameras
-from styles.registry import Style, network_path
+from realtime.stylize.styles import list_predictable_styles
+from styles.registry import Style, list_networks, network_path
 from styles.registry import list_styles as _list_styles
 
 __all__ = ["CameraDevice", "Style", "list_backends", "list_cameras", "list_styles"]
 
 
 def list_styles(net: str | None = None) -> Sequence[Style]:
-    """Returns the styles that can be painted, by net and name: the shipped ones and your own.
+    """Returns the styles that can be painted, by net and name: the shipped ones and your own, pictures among them.
 
     Args:
         net: only the styles of this net, e.g. "fast"; None for all.
@@ -25,10 +26,16 @@ def list_styles(net: str | None = None) -> Sequence[Style]:
 
     Raises:
         UnknownStyleError: there is no such net.
+        WeightsError: the pack of styles that is named in place of a folder is damaged.
+        FileNotFoundError: it does not exist.
     """
     if net is not None:
         network_path(net)
-    return tuple(_list_styles(net))
+    filed = _list_styles(net)
+    names = {(style.network, style.name) for style in filed}
+    predicted = [style for network in ([net] if net else list_networks()) for style in list_predictable_styles(network)]
+    others = [style for style in predicted if (style.network, style.name) not in names]
+    return tuple(sorted([*filed, *others], key=lambda style: (style.network, style.name)))
 
 
 def list_cameras() -> Sequence[CameraDevice]:

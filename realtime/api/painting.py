@@ -14,34 +14,41 @@ from realtime.backends import FOR_ONE_SIZE, Backend, BackendUnavailableError, Ne
 from realtime.frames import Frame, Pixels, Size
 from realtime.media.photo import Photo
 from realtime.stylize.fallback import fall_back
-from realtime.stylize.mixing import MixError, mix_by_name
+from realtime.stylize.loaded_style import LoadedStyle
+from realtime.stylize.mixing import MixError, weighted_mix
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import LoadedStyle, load_all_styles, load_styles, network_for
+from realtime.stylize.pipeline import scaled
+from realtime.stylize.styles import load_named_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer, Look
 
 # A style as a caller names it: by name or file, or a mix of names with weights.
 StyleChoice: TypeAlias = str | Path | Mapping[str, float]
 
 
-def load_choice(choice: StyleChoice, net: str, backend: str) -> LoadedStyle:
+def load_choice(choice: StyleChoice, net: str, backend: str, zoom: float = 1.0) -> LoadedStyle:
     """Returns a style, or a mix of styles, ready to be painted.
 
     Args:
-        choice: what to load.
+        choice: what to load: a name, a picture, a file, or a mix of them with their weights.
         net: the name of a net, or "auto" for what suits the backend.
         backend: the name of the backend.
+        zoom: from how near pictures are looked at.
 
     Raises what the constructor of `Stylizer` raises.
     """
     network = network_for(net, backend)
     if not isinstance(choice, Mapping):
-        styles, index = load_styles(str(choice), network)
-        return styles[index]
+        _, (style,) = load_named_styles([str(choice)], network, zoom=zoom)
+        style.make_ready()
+        return style
     if not choice or not all(weight > 0 and np.isfinite(weight) for weight in choice.values()):
         raise MixError(
             f"{dict(choice)} is not a mix; expected weights above 0 by name, e.g. {{'wave': 0.6, 'udnie': 0.4}}"
         )
-    return mix_by_name(choice, load_all_styles(network))
+    _, parts = load_named_styles([str(name) for name in choice], network, zoom=zoom)
+    mix = weighted_mix(list(zip(parts, choice.values(), strict=True)))
+    mix.make_ready()
+    return mix
 
 
 class VideoPainting:
@@ -85,7 +92,7 @@ class VideoPainting:
         check_pixels(frame.pixels)
         # OpenCV takes no views with negative strides, e.g. BGR read backwards
         frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels))
-        stylizer = self._ready(frame, style.net)
+        stylizer = self._ready(frame, style.net, look.net_scale)
         stylizer.look = look
         stylizer.start(frame, style)
 
@@ -108,12 +115,13 @@ class VideoPainting:
             self._stylizer.close()
             self._stylizer = None
 
-    def load(self, net: Net, size: Size, *, for_files: bool) -> FrameStylizer:
+    def load(self, net: Net, size: Size, brush: float, *, for_files: bool) -> FrameStylizer:
         """Loads a net for frames of a size, unless it is loaded; returns what paints them.
 
         Args:
             net: the net.
             size: width and height of the frames.
+            brush: the share of them at which the net paints.
             for_files: whether nobody waits for a single one of them.
         """
         if for_files != self._for_files and not self.in_flight:
@@ -122,19 +130,19 @@ class VideoPainting:
         if self._stylizer is None:
             self._stylizer = FrameStylizer(self._suited(self._backend), fade_s=self._fade_s)
         try:
-            self._stylizer.painter(net, size)
+            self._stylizer.painter(net, scaled(size, brush, net))
         except BackendUnavailableError as exc:
             if self._asked != "auto":
                 raise
             self._failed[self.backend] = str(exc)
-            fall_back(self._stylizer, net, size, self._failed, suited=self._suited)
+            fall_back(self._stylizer, net, scaled(size, brush, net), self._failed, suited=self._suited)
             self._backend = load_backend(self._stylizer.backend.name)
         return self._stylizer
 
-    def _ready(self, frame: Frame, net: Net) -> FrameStylizer:
+    def _ready(self, frame: Frame, net: Net, brush: float) -> FrameStylizer:
         """Returns what paints the frame, with the net loaded for its size."""
         # frames of files have times of their own
-        stylizer = self.load(net, frame.size, for_files=frame.time is not None)
+        stylizer = self.load(net, frame.size, brush, for_files=frame.time is not None)
         at_s = frame.captured_at_s if frame.time is None else float(frame.time)
         if at_s < self._last_at_s:
             stylizer.restart()
@@ -151,10 +159,11 @@ class ImagePainting:
     Args:
         backend: the name of the backend, or "auto".
         net: the name of a net, or "auto" for what suits the backend.
+        zoom: from how near style pictures are looked at.
     """
 
-    def __init__(self, backend: str, net: str) -> None:
-        self._asked, self._net = backend, net
+    def __init__(self, backend: str, net: str, zoom: float) -> None:
+        self._asked, self._net, self._zoom = backend, net, zoom
         self._look = PhotoLook()
         self._painter: PhotoPainter | None = None
         self._choice: StyleChoice | None = None
@@ -164,12 +173,12 @@ class ImagePainting:
         check_pixels(pixels)
         # an engine of TensorRT is for one size, and images come in all sizes
         backend = choose_backend(self._asked, FOR_ONE_SIZE).backend
-        photo_look = PhotoLook(look.strength, look.keep_colors, look.mirrored)
+        photo_look = PhotoLook(look.strength, look.keep_colors, look.mirrored, look.net_scale)
         if self._painter is None or photo_look != self._look:
             self.close()
             self._painter, self._look = PhotoPainter(backend, photo_look), photo_look
         if choice is not self._choice:
-            self._style, self._choice = load_choice(choice, self._net, backend.name), choice
+            self._style, self._choice = load_choice(choice, self._net, backend.name, self._zoom), choice
         return self._painter.paint(Photo(np.ascontiguousarray(pixels)), self._style).pixels
 
     def close(self) -> None:

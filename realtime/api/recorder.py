@@ -29,8 +29,11 @@ class Recorder:
     Frames are encoded in the background: an error is raised by the next `write`, or on leaving.
 
     With `like`, the file keeps what its source has: times, sound, subtitles, chapters, tags, the shape of pixels and
-    their colors. On leaving it is finished and plays, also after an error. Sound that outlasts the film is kept if the
-    film was read to its end.
+    their colors. Sound that outlasts the film is kept if the film was read to its end.
+
+    The file has its name when it is whole, i.e. on leaving. Until then it lies beside its place, as NAME.partial.EXT.
+    After an error it is finished and plays, and stays there; the error has a note that says where. After Ctrl-C it gets
+    its name all the same if it is of a live source, or if there was no file of that name.
 
     Args:
         path: a name that ends in .mp4, .m4v, .mov, .mkv, .webm or .gif, or numbered images, e.g. "frame_%05d.png".
@@ -88,7 +91,13 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(complete=error is None)
+        if error is None:
+            self.close()
+            return
+        self._open.__exit__(kind, error, trace)
+        recording = self._sinks.recording
+        if recording is not None:
+            error.add_note(f"{recording.path} holds the {recording.frame_count} frames that were written")
 
     def write(self, picture: Frame | Pixels) -> None:
         """Adds a frame.
@@ -122,13 +131,9 @@ class Recorder:
         Raises:
             RecordingError: it cannot be finished.
         """
-        self._close(complete=True)
-
-    def _close(self, *, complete: bool) -> None:
         with self._open:
-            if complete:
-                read_to_its_end = self._source is not None and self._source.ended
-                self._sinks.finish(complete=read_to_its_end and self.frame_count > 0)
+            read_to_its_end = self._source is not None and self._source.ended
+            self._sinks.finish(complete=read_to_its_end and self.frame_count > 0)
 
 
 def _info(

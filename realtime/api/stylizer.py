@@ -8,12 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, overload
 
-from realtime.api.checks import checked_seconds, checked_share
+from realtime.api.checks import checked_number, checked_seconds, checked_share
 from realtime.api.painting import ImagePainting, VideoPainting, load_choice
 from realtime.api.video_source import VideoSource
 from realtime.backends import BACKENDS
 from realtime.frames import Frame, Pixels
-from realtime.session import DEFAULT_STEADINESS
+from realtime.session import DEFAULT_STEADINESS, SMALLEST_BRUSH
+from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from realtime.stylize.styles import DEFAULT_STYLE
 from realtime.stylize.stylizer import Look
 
@@ -28,12 +29,14 @@ class Stylizer:
     against flicker, and faded from one style to the next. An image is painted for itself, whatever came before.
 
     Args:
-        style: a style by name, a .safetensors or .onnx file, or a mix of styles with their weights, e.g.
-            {"wave": 0.6, "udnie": 0.4}.
+        style: a style by name, any picture, a .safetensors or .onnx file, or a mix of them with their weights, e.g.
+            {"wave": 0.6, "postcard.jpg": 0.4}.
         net: which net paints: "full", "fast", another one by name, or "auto" for what suits the backend.
         backend: what runs the net: "tensorrt", "openvino", "onnxruntime", "pytorch", or "auto" for the best one here.
         strength: how strongly to paint, from 0 for the frame itself to 1 for the painting alone.
         keep_colors: whether to keep the colors of the frame, and take only brightness from the painting.
+        style_zoom: from how near style pictures are looked at, from 0.25 to 4; 2 sees their details twice as large.
+        brush: the scale at which the net paints, from 0.25 to 1; 0.5 gives strokes twice as large.
         steady: how firmly to hold the painting against flicker, from 0 for not at all to 1.
         mirror: whether to swap left and right.
         fade: how long a change of style takes, in seconds; 0 for a cut.
@@ -43,9 +46,10 @@ class Stylizer:
     Raises:
         UnknownStyleError: there is no such style or net; the text names the nearest.
         MixError: the styles cannot be mixed.
-        StyleMismatchError: the style was trained with another version of its net.
+        StyleMismatchError: the style was trained with another version of its net, or no picture can be one of that net.
         WeightsError: a style file is damaged.
         OnnxFileError: an .onnx file is not a net that paints.
+        PhotoError: a picture is missing, damaged or of an unknown format.
         NoExporterError: the net has no ONNX file yet, and the package that writes it is missing.
         FileNotFoundError: there is no such file.
         BackendUnavailableError: the backend cannot run here; the text says why and what to type.
@@ -63,15 +67,21 @@ class Stylizer:
         steady: float = DEFAULT_STEADINESS,
         mirror: bool = False,
         fade: float = 0.5,
+        style_zoom: float = 1.0,
+        brush: float = 1.0,
     ) -> None:
         if backend not in ("auto", *BACKENDS):
             raise ValueError(f"backend is {backend!r}, expected one of auto, {', '.join(BACKENDS)}")
-        self._net = net
+        self._net, self._zoom = net, checked_number("style_zoom", style_zoom, SMALLEST_ZOOM, LARGEST_ZOOM)
         self._look = Look(
-            checked_share("strength", strength), keep_colors, mirror, steadiness=checked_share("steady", steady)
+            checked_share("strength", strength),
+            keep_colors,
+            mirror,
+            steadiness=checked_share("steady", steady),
+            net_scale=checked_number("brush", brush, SMALLEST_BRUSH, 1.0),
         )
         self._video = VideoPainting(backend, checked_seconds("fade", fade))
-        self._images = ImagePainting(backend, net)
+        self._images = ImagePainting(backend, net, self._zoom)
         self.style = style
 
     def __enter__(self) -> Self:
@@ -97,7 +107,7 @@ class Stylizer:
 
     @style.setter
     def style(self, style: str | Path | Mapping[str, float]) -> None:
-        self._loaded = load_choice(style, self._net, self._video.backend)
+        self._loaded = load_choice(style, self._net, self._video.backend, self._zoom)
         self._style = style
 
     @property
@@ -193,7 +203,7 @@ class Stylizer:
         if isinstance(frames, VideoSource):
             feed = frames
             # a live source goes on while a net is loaded, so it is loaded before the first frame is asked for
-            self._video.load(self._loaded.net, frames.size, for_files=not frames.live)
+            self._video.load(self._loaded.net, frames.size, self._look.net_scale, for_files=not frames.live)
         else:
             feed = _IteratedFrames(frames)
         error: Exception | None = None

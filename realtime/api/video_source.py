@@ -15,6 +15,7 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame
 from realtime.queues import FrameQueue
 from realtime.sources.base import Source, SourceInfo
+from realtime.sources.network_stream import NetworkOptions
 from realtime.sources.open import is_file
 from realtime.sources.open import open_source as open_any_source
 from realtime.sources.video_file import ReadOptions
@@ -180,7 +181,7 @@ def open_source(
         size=None if size is None else checked_size(size),
         rate=None if fps is None else checked_rate(fps),
         reading=reading,
-        audio=AudioFeed(),
+        network=NetworkOptions(AudioFeed()),
     )
     return VideoSource(source)
 

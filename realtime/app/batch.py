@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,13 @@ from realtime.app.errors import explain_file
 from realtime.app.jobs import Job, check_jobs, plan_jobs
 from realtime.app.options import Options
 from realtime.app.photo_files import PERCENT, PhotoFilePainter
-from realtime.app.play import InputBar, play_input
+from realtime.app.play import play_input
 from realtime.app.progress import FilesBar, files_bar
 from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.photo import PHOTO_FORMATS
 from realtime.queues import Stopping, side_by_side
 from styles.support.errors import FAILED, UsageError
+from styles.support.file_lock import LockedError, PathLock
 from styles.support.terminal import print_line
 
 
@@ -40,7 +41,23 @@ def paint_files(options: Options) -> int:
             parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise OutputError(f"cannot write into {parent}: {exc.strerror or exc}") from exc
-    return _paint_all(options, left) if left else 0
+    if not left:
+        return 0
+    with _alone(folder):
+        return _paint_all(options, left)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes from painting into a folder. Raises OutputError if one does."""
+    try:
+        lock = PathLock(folder, is_folder=True)
+    except LockedError:
+        raise OutputError(f"cannot write into {folder}: another process is painting into it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _checked_folder(folder: Path | None) -> Path:
@@ -68,26 +85,12 @@ def _paint_all(options: Options, jobs: Sequence[Job]) -> int:
                 with bar.file(job.source.name, PERCENT, stopping, "percent") as report:
                     photo_painter.paint(job, lambda share: report(round(PERCENT * share)))
                 return 0
-            return _paint_video(options, job, lambda name, total: bar.file(name, total, stopping))
+            video = _options_for(options, job.source, job.output)
+            return play_input(video, lambda name, total: bar.file(name, total, stopping), quiet=True)
 
         for job, result in side_by_side(paint, jobs, _workers(options, len(jobs)), stopping):
             codes.append(_report_result(job, result, bar))
     return _conclude(options, codes, time.monotonic() - started_s)
-
-
-def _paint_video(options: Options, job: Job, bar: InputBar) -> int:
-    """Paints a video under another name first, so that a file of its own name is whole; returns the exit code."""
-    partial = job.output.with_stem(f"{job.output.stem}.partial")
-    resume = options.output.resume
-    try:
-        code = play_input(_options_for(options, job.source, job.output if resume else partial), bar, quiet=True)
-    except BaseException:
-        if partial.exists():
-            print_line(f"{partial} holds what of {job.source} was painted")
-        raise
-    if not resume:
-        partial.replace(job.output)
-    return code
 
 
 def _options_for(options: Options, source: Path, output: Path) -> Options:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from rich.table import Table
 
 from realtime.app.options import BACKEND, NET, STYLE
 from realtime.app.settings import bare_environment
-from realtime.bench.measure import BenchPlan, Report, machine, measure, size_of
+from realtime.bench.files import size_of
+from realtime.bench.measure import BenchPlan, Report, machine, measure
 from realtime.bench.peers import PEERS
 from realtime.frames import Size
 from realtime.session import DEFAULT_STEADINESS
@@ -129,9 +130,9 @@ def _print(report: Report) -> None:
         spread = f"{rate.lowest:.1f} … {rate.highest:.1f}"
         table.add_row(name, f"{rate.median:.1f}", spread, f"{rate.of_bare:.2f}", f"{rate.cpu_ms:.1f}")
     Console().print(table)
-    latency = ", ".join(f"{name} {value:.1f}" for name, value in report.latency_ms.items())
     lines = (
-        f"capture to result at {report.live_rate:g} fps: {latency} ms",
+        f"capture to result at {report.live_rate:g} fps: {_text_of(report.latency_ms)}",
+        f"with --steady, beside a program that keeps one core busy: {_text_of(report.busy_latency_ms)}",
         f"--steady {DEFAULT_STEADINESS:g} takes {100 * report.steady_cost:.0f} % of the frame rate",
         f"first painted frame {report.first_frame_s:.2f} s after the command",
         f"peak memory of this process {report.peak_memory_mb:.0f} MB",
@@ -139,3 +140,7 @@ def _print(report: Report) -> None:
     )
     for line in lines:
         print_line(line, sys.stdout)
+
+
+def _text_of(latency_ms: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f}" for name, value in latency_ms.items()) + " ms"

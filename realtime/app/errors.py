@@ -5,8 +5,7 @@ from __future__ import annotations
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
-from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError
-from realtime.player.playlist import PlaylistError
+from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
@@ -18,9 +17,9 @@ from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCo
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
     OutputError: USAGE,
+    OutputFailedError: FAILED,
     EncodingError: USAGE,
     MixError: USAGE,
-    PlaylistError: USAGE,
     BandError: USAGE,
     StreamError: USAGE,
     SourceError: UNREADABLE,

@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from realtime.app.jobs import Job, check_jobs, check_photo_output
-from realtime.app.options import BACKEND, KEEP_COLORS, NET, OVERWRITE, STRENGTH
+from realtime.app.options import BACKEND, KEEP_COLORS, NET, OVERWRITE, STRENGTH, STYLES, FolderOptions
+from realtime.app.settings import export_folders
 from realtime.backends import FOR_ONE_SIZE, choose_backend
 from realtime.frames import Pixels
 from realtime.media.photo import Photo, read_photo, resized, write_photo
 from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
-from realtime.stylize.styles import load_all_styles, network_for
-from styles.registry import UnknownStyleError
-from styles.support.options import CommandParser, Option, build_parser, option, read_options
+from realtime.stylize.styles import load_ready_styles, network_for
+from styles.support.options import CommandParser, Kind, Option, build_parser, option, read_options
 from styles.support.progress import progress_bar
 from styles.support.readers import parse_count
 from styles.support.terminal import print_line
@@ -41,6 +41,15 @@ class GalleryOptions:
         Option("pictures in a row", read=parse_count, default_text="depends on their number", metavar="N")
     )
     width: int = option(Option("width of each picture, in pixels", read=parse_count, default=_CELL_WIDTH, metavar="N"))
+    style: tuple[str, ...] = option(
+        Option(
+            "styles by name, pictures, or files, in place of every style",
+            Kind.VALUES,
+            default=(),
+            metavar="NAME|FILE",
+        )
+    )
+    styles: Path | None = option(STYLES)
     strength: float = option(STRENGTH)
     keep_colors: bool = option(KEEP_COLORS)
     net: str = option(NET)
@@ -65,6 +74,7 @@ class Cell:
 def main(argv: Sequence[str]) -> int:
     """Runs the command and returns its exit code; errors pass to `realtime.app.main`."""
     options = read_options(GalleryOptions, gallery_parser().typed(argv))
+    export_folders(FolderOptions(options.styles))
     photo, output = options.photo, options.output
     check_photo_output(output)
     check_jobs([Job(photo, output)], options.overwrite, resume=False)
@@ -115,17 +125,15 @@ def _cells(options: GalleryOptions, photo: Photo) -> Sequence[Cell]:
     photo = resized(photo, (options.width, max(1, round(height * options.width / width))))
     choice = choose_backend(options.backend, FOR_ONE_SIZE)
     network = network_for(options.net, choice.backend.name)
-    styles = load_all_styles(network, print_line)
-    if not styles:
-        raise UnknownStyleError(f"the net {network!r} has no styles")
+    styles = load_ready_styles(options.style, network, print_line)
     painter = PhotoPainter(choice.backend, PhotoLook(options.strength, options.keep_colors))
     cells = [Cell(photo.pixels, "original", options.photo.name)]
     with closing(painter), progress_bar(options.photo.name, len(styles), "styles") as report:
-        for style in styles:
+        for number, style in enumerate(styles, start=1):
             title = "" if style.caption == style.name else style.caption
             cells.append(Cell(painter.paint(photo, style).pixels, style.name, title))
             if report is not None:
-                report(len(cells) - 1)
+                report(number)
     return cells
 
 

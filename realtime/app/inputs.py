@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from realtime.app.options import Options
 from realtime.audio.feed import AudioFeed
@@ -50,14 +50,14 @@ def open_input(options: Options, stack: ExitStack) -> OpenInput:
     if wanted is None:
         return OpenInput(source, source.info.audio)
     if not source.live:
-        raise UsageError("--microphone is for live input: a camera, a network stream, or a file with --stream")
-    feed = AudioFeed()
+        raise UsageError("--microphone is for live input: a camera, a network stream, or a file on air without -o")
+    feed = AudioFeed(options.on_air.audio_delay_s)
     return OpenInput(source, feed, stack.enter_context(Microphone(wanted, feed)))
 
 
 def _open_source(options: Options) -> Source:
     """Returns the source. On air a file is played at its own rate, unless a file is written, which loses no frame."""
-    audio = None if options.on_air.microphone is not None else AudioFeed()
+    audio = None if options.on_air.microphone is not None else AudioFeed(options.on_air.audio_delay_s)
     source = _find_source(options, audio)
     if options.source.loop:
         source = Looping(source, lambda: _find_source(options, audio))
@@ -74,7 +74,7 @@ def _find_source(options: Options, audio: AudioFeed | None) -> Source:
             size=wanted.size,
             rate=wanted.fps,
             reading=wanted.reading,
-            audio=audio,
+            network=replace(wanted.network, audio=audio),
         )
     except SourceError:
         asked = wanted.camera is not None or wanted.url is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from realtime.app.options import Use
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
-from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS
+from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS, is_animation
+from realtime.media.pipe import STDIN
+from realtime.sinks.output_file import claimed, is_pipe
 from realtime.sources.open import is_file
+from styles.support.secrets import shown_input
 
-# What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4.
+# What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4, and so do animated pictures.
 PHOTO_SUFFIXES = frozenset({*PHOTO_FORMATS, *HEIF_SUFFIXES, ".jpe", ".jfif", ".ppm", ".pgm", ".jp2", ".avif", ".tga"})
 VIDEO_SUFFIXES = frozenset(
     {*CONTAINERS, ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv", ".3gp"}
@@ -31,7 +35,15 @@ class Job:
 
     @property
     def is_photo(self) -> bool:
-        return is_photo(self.source)
+        return is_photo(self.output)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Returns what keeps other processes from writing the output.
+
+        Raises:
+            OutputError: on entering: another process writes it, or it cannot be created.
+        """
+        return claimed(self.output)
 
 
 def is_photo(path: Path) -> bool:
@@ -49,7 +61,12 @@ def use_of(inputs: Sequence[str], output: Path | None) -> Use:
         return Use.SEVERAL
     if not inputs or not is_file(inputs[0]):
         return Use.LIVE
-    return Use.PHOTO if is_photo(Path(inputs[0])) and Path(inputs[0]).is_file() else Use.FILE
+    path = Path(inputs[0])
+    if not (is_photo(path) and path.is_file()):
+        return Use.FILE
+    # an animation is painted as one, unless a single picture is asked for
+    as_video = output is None or is_image_sequence(output) or output.suffix.lower() not in PHOTO_FORMATS
+    return Use.FILE if as_video and is_animation(path) else Use.PHOTO
 
 
 def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
@@ -57,17 +74,24 @@ def is_for_folder(inputs: Sequence[str], output: Path | None) -> bool:
     if len(inputs) != 1:
         return bool(inputs)
     (text,) = inputs
-    to_folder = output is not None and (output.is_dir() or (not output.suffix and "%" not in output.name))
-    several = Path(text).is_dir() or (glob.has_magic(text) and "://" not in text and not Path(text).exists())
+    to_folder = output is not None and _is_folder(output)
+    several = Path(text).is_dir() or (glob.has_magic(text) and is_file(text) and not Path(text).exists())
     return several or (to_folder and Path(text).is_file())
+
+
+def _is_folder(output: Path) -> bool:
+    """Returns whether an output is a folder, or would be made as one: it is named like none of our files."""
+    return output.is_dir() or (not output.suffix and "%" not in output.name and not is_pipe(output))
 
 
 def check_inputs(inputs: Sequence[str]) -> None:
     """Raises SourceError if a file or folder does not exist; globs and image sequences are looked at later."""
     for text in inputs:
         path = Path(text)
-        if is_file(text) and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
-            raise SourceError(f"no file or folder {text}; to see the bundled scene instead, type: nst-live -i test")
+        if is_file(text) and path != STDIN and not (path.exists() or glob.has_magic(text) or is_image_sequence(path)):
+            raise SourceError(
+                f"no file or folder {shown_input(text)}; to see the bundled scene instead, type: nst-live -i test"
+            )
 
 
 def check_photo_output(path: Path) -> None:
@@ -92,9 +116,9 @@ def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:
         OutputError: two files would be painted into one.
     """
     jobs: dict[Path, Job] = {}
-    found = sorted(_found(inputs, folder), key=lambda pair: (_writable(pair[1]) != pair[1], pair))
+    found = sorted(_found(inputs, folder), key=lambda pair: (_writable(*pair) != pair[1], pair))
     for source, relative in found:
-        output = folder / _writable(relative)
+        output = folder / _writable(source, relative)
         if output in jobs and output.name != relative.name:
             # a.avi beside a.mp4
             output = output.with_name(f"{relative.name}{output.suffix}")
@@ -150,11 +174,11 @@ def _found(inputs: Sequence[str], folder: Path) -> Iterator[tuple[Path, Path]]:
             matches = [Path(match) for match in glob.glob(text, recursive=True)]  # noqa: PTH207
             matches = [match for match in matches if match.is_file() and _is_paintable(match)]
             if not matches:
-                raise SourceError(f"no picture or video matches {text}")
+                raise SourceError(f"no picture or video matches {shown_input(text)}")
             root = _common_folder(matches)
             yield from ((match, match.absolute().relative_to(root)) for match in matches)
         else:
-            raise SourceError(f"no file or folder {path}")
+            raise SourceError(f"no file or folder {shown_input(text)}")
 
 
 def _common_folder(files: Sequence[Path]) -> Path:
@@ -178,9 +202,11 @@ def _is_paintable(path: Path) -> bool:
     return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES
 
 
-def _writable(relative: Path) -> Path:
-    """Returns the path, with another suffix if files of this kind are not written."""
+def _writable(source: Path, relative: Path) -> Path:
+    """Returns the path below the output folder, with another suffix if files of this kind are not written."""
     suffix = relative.suffix.lower()
+    if suffix in PHOTO_FORMATS and is_animation(source):
+        return relative.with_suffix(".mp4")
     if suffix in PHOTO_FORMATS or suffix in CONTAINERS:
         return relative
     if suffix in HEIF_SUFFIXES | {".jpe", ".jfif"}:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
+from realtime.api.listings import list_styles
 from realtime.audio.microphone import list_microphones
 from realtime.backends import BACKENDS, load_backend
 from realtime.sources.camera_list import describe_cameras, list_cameras, list_modes
-from styles.registry import list_styles
 from styles.support.terminal import print_line
 
 

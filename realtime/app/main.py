@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -14,11 +14,12 @@ import cv2
 from realtime.app.errors import EXIT_CODES
 from realtime.app.listings import LISTINGS
 from realtime.app.paint import paint
-from realtime.app.settings import export_folders, read_settings, written_settings
+from realtime.app.settings import PREFIX, export_folders, read_settings, written_settings
 from styles.support.errors import run_command
 from styles.support.terminal import closable_output, print_line
 
-_STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP, which Windows does not have, comes when the terminal is closed.
+_STOPPING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,30 +30,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = _COMMANDS.get(words[0]) if words else None
     if command is not None:
         return _run(lambda: command(words[1:]), debug=None)
-    if words and not words[0].startswith("-"):
+    if words and (words[0] == "-" or not words[0].startswith("-")):
         # what stands before all options is an input
         words = ["-i", *words]
-    return _run(lambda: _obey(words), debug="--debug" in words)
+    secrets = [word.partition("=")[2] or word for word in words]
+    secrets += [text for name, text in os.environ.items() if name.startswith(PREFIX)]
+    return _run(lambda: _obey(words, secrets), "--debug" in words, secrets)
 
 
-def _run(work: Callable[[], int], debug: bool | None) -> int:
+def _run(work: Callable[[], int], debug: bool | None, secrets: Iterable[str] = ()) -> int:
     def interruptible() -> int:
         with _interruptible():
             return work()
 
-    return run_command("nst-live", interruptible, EXIT_CODES, debug=debug)
+    return run_command("nst-live", interruptible, EXIT_CODES, debug=debug, secrets=secrets)
 
 
-def _obey(words: Sequence[str]) -> int:
-    """Does what the options ask for; returns the exit code."""
+def _obey(words: Sequence[str], secrets: list[str]) -> int:
+    """Does what the options ask for; returns the exit code. Adds the addresses of the settings file to the secrets."""
     settings = read_settings(words, os.environ)
     options = settings.options
+    secrets += (*options.source.input, options.on_air.stream or "")
     if options.command.print_config:
         with closable_output():
             for line in written_settings(settings):
                 print_line(line, sys.stdout)
         return 0
-    export_folders(options)
+    export_folders(options.folders)
     for name, listing in LISTINGS.items():
         if getattr(options.command, name):
             with closable_output():
@@ -63,23 +67,33 @@ def _obey(words: Sequence[str]) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Lets the first Ctrl-C (or SIGTERM) end the work; further ones do not disturb the finishing of its files."""
+    """Lets the first Ctrl-C (or SIGTERM, SIGHUP) end the work; further ones do not disturb the finishing of its files.
+
+    SIGHUP is left alone if it is ignored: that is what nohup is for.
+    """
     interrupted = False
+    ours = [
+        number for number in _STOPPING_SIGNALS if number != getattr(signal, "SIGHUP", None) or not _is_ignored(number)
+    ]
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal interrupted
         interrupted = True
-        for number in _STOPPING_SIGNALS:
+        for number in ours:
             signal.signal(number, _still_finishing)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in _STOPPING_SIGNALS}
+    before = {number: signal.signal(number, stop) for number in ours}
     try:
         yield
     finally:
         for number, handler in before.items():
             # once interrupted, the process is about to end: a further Ctrl-C would only change the exit code
             signal.signal(number, signal.SIG_IGN if interrupted else handler)
+
+
+def _is_ignored(number: int) -> bool:
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def _still_finishing(_number: int, _frame: FrameType | None) -> None:
@@ -98,17 +112,38 @@ def _gallery(argv: Sequence[str]) -> int:
     return gallery.main(argv)
 
 
+def _pack(argv: Sequence[str]) -> int:
+    from realtime.app import pack
+
+    return pack.main(argv)
+
+
+def _styles(argv: Sequence[str]) -> int:
+    from realtime.app import own_styles
+
+    return own_styles.main(argv)
+
+
 def _doctor(argv: Sequence[str]) -> int:
     from build_engines import cli
 
     return cli.main(["doctor", *argv])
 
 
+def _cache(argv: Sequence[str]) -> int:
+    from realtime.app import cache
+
+    return cache.main(argv)
+
+
 # By first word; anything else is painting, which is not to wait for what these import.
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "bench": _bench,
     "gallery": _gallery,
+    "pack": _pack,
+    "styles": _styles,
     "doctor": _doctor,
+    "cache": _cache,
 }
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from realtime.backends.tensorrt import EngineMissingError
 from realtime.frames import Size
 from realtime.player.engine_upgrade import Upgrade
 from realtime.stylize.fallback import fall_back
-from realtime.stylize.mixing import mix_by_name
-from realtime.stylize.styles import LoadedStyle, load_styles, network_for
+from realtime.stylize.loaded_style import LoadedStyle
+from realtime.stylize.mixing import weighted_mix
+from realtime.stylize.styles import load_named_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
@@ -30,13 +31,13 @@ class Catalog:
 
     Args:
         styles: all of them.
-        index: of the one to begin with.
+        wanted: those among them that were asked for: one, or those of the playlist in its order.
         network: the name of their net.
         choice: the preferred backend.
     """
 
     styles: Sequence[LoadedStyle]
-    index: int
+    wanted: Sequence[LoadedStyle]
     network: str
     choice: Choice
 
@@ -48,7 +49,7 @@ class Catalog:
     @property
     def first(self) -> LoadedStyle:
         """The style to begin with."""
-        return self.styles[self.index]
+        return self.wanted[0]
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,15 @@ def load_catalog(
 
 def load_wanted_styles(
     look: StyleOptions, network: str, report: Callable[[str], None] = print_line
-) -> tuple[Sequence[LoadedStyle], int]:
-    """Returns the styles of a net, the mix that was asked for among them, and the index of the one to begin with."""
-    styles, index = load_styles(look.style, network, report)
-    if look.mix:
-        return [*styles, mix_by_name(look.mix, styles)], len(styles)
-    return styles, index
+) -> tuple[Sequence[LoadedStyle], Sequence[LoadedStyle]]:
+    """Returns the styles of a net, and those among them that were asked for: those of the playlist, the mix, or one."""
+    if look.playlist:
+        return load_named_styles([name for name, _ in look.playlist], network, report, look.style_zoom)
+    if not look.mix:
+        return load_named_styles([look.style], network, report, look.style_zoom)
+    styles, parts = load_named_styles(list(look.mix), network, report, look.style_zoom)
+    mix = weighted_mix(list(zip(parts, look.mix.values(), strict=True)))
+    return [*styles, mix], [mix]
 
 
 def open_net(choice: Choice, request: NetRequest, fade_s: float, stack: ExitStack) -> OpenNet:

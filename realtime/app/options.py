@@ -6,7 +6,6 @@ goes together are all read from here.
 
 from __future__ import annotations
 
-import re
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -16,11 +15,26 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from realtime import __version__
-from realtime.app.readers import parse_mix, parse_rate, parse_scale, parse_target, parse_time
+from realtime.app.readers import (
+    mix_of,
+    parse_brush,
+    parse_milliseconds,
+    parse_mix,
+    parse_playlist,
+    parse_rate,
+    parse_scale,
+    parse_target,
+    parse_time,
+    parse_zoom,
+    playlist_of,
+    secret_in,
+)
 from realtime.backends import BACKENDS
 from realtime.frames import Size
-from realtime.media.encoders import CRF, ENCODERS
+from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
 from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.sinks.output_file import is_pipe
+from realtime.sources.network_stream import TRANSPORTS, NetworkOptions
 from realtime.sources.video_file import ReadOptions
 from realtime.stylize.styles import DEFAULT_STYLE
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, options_of, read_options
@@ -39,7 +53,6 @@ class Use(Enum):
 _FILES = frozenset({Use.FILE, Use.PHOTO, Use.SEVERAL})
 _VIDEO = frozenset({Use.LIVE, Use.FILE, Use.SEVERAL})
 _ONE_VIDEO = frozenset({Use.LIVE, Use.FILE})
-_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,8 @@ class LiveOption(Option):
         refused: typed elsewhere it is an error, and as a setting it waits; otherwise it is ignored there.
         needs: names of options without which it is refused in the same way.
         not_with: names of options with which it is refused in the same way, each with the reason.
+        unfit: returns why it cannot be used with the values of all options, by name, and is refused in the same way; ""
+            if it can.
         rivals: the name of a set of options; those that are set nearest to the command line put aside the others.
         secret: returns why a value must not be printed, "" if it can be.
         changes_pixels: whether the pixels of a painted file depend on it.
@@ -61,19 +76,22 @@ class LiveOption(Option):
     refused: bool = False
     needs: tuple[str, ...] = ()
     not_with: Mapping[str, str] | None = None
+    unfit: Callable[[Mapping[str, Any]], str] = lambda _values: ""
     rivals: str = ""
     secret: Callable[[Any], str] = lambda _value: ""
     changes_pixels: bool = False
     once: bool = False
 
 
-def _password_in(urls: tuple[str, ...]) -> str:
-    return "it holds a password" if any(_PASSWORD.search(url) for url in urls) else ""
+def _unfit_format(values: Mapping[str, Any]) -> str:
+    if is_pipe(values["output"]):
+        return ""
+    return "--format is for -o - and other pipes; the name of a file says its format"
 
 
 # Options that other commands have too.
 STYLE = LiveOption(
-    "a style by name, or a .safetensors or .onnx file",
+    "a style by name, any picture, or a .safetensors or .onnx file",
     default=DEFAULT_STYLE,
     metavar="NAME|FILE",
     rivals="style",
@@ -87,6 +105,12 @@ KEEP_COLORS = LiveOption(
     Kind.SWITCH,
     default=False,
     changes_pixels=True,
+)
+STYLES = LiveOption(
+    "folder of your own styles: pictures, and what nst-train has made; or a pack of styles",
+    read=Path,
+    default_text="in your data folder",
+    metavar="DIR|FILE.nstyle",
 )
 OVERWRITE = LiveOption("overwrite the output if it exists", Kind.FLAG, default=False, short="-y")
 DEBUG = LiveOption("show the traceback of an error", Kind.FLAG, default=False, once=True)
@@ -108,13 +132,21 @@ class SourceOptions:
     input: tuple[str, ...] = option(
         LiveOption(
             "a video or a picture; several of them, a glob or a folder; numbered pictures, e.g. frame_%05d.png; "
-            "a network stream (rtsp://, http://, udp:// …); or test for the bundled scene",
+            "a network stream (rtsp://, http://, udp:// …); - for a pipe; or test for the bundled scene",
             Kind.VALUES,
             default=(),
             metavar="FILE|FOLDER|URL|test",
             short="-i",
             one_of="source",
-            secret=_password_in,
+            secret=secret_in,
+        )
+    )
+    rtsp_transport: str = option(
+        LiveOption(
+            "how a stream from rtsp:// is sent: tcp, udp, or auto for tcp and, if that is refused, udp",
+            default=TRANSPORTS[0],
+            choices=TRANSPORTS,
+            uses=frozenset({Use.LIVE}),
         )
     )
     size: Size | None = option(
@@ -200,6 +232,11 @@ class SourceOptions:
         return ReadOptions(self.start, self.end, self.max_size, self.scale)
 
     @property
+    def network(self) -> NetworkOptions:
+        """How a network stream is read."""
+        return NetworkOptions(transport=self.rtsp_transport)
+
+    @property
     def url(self) -> str | None:
         """The first input; None for a camera."""
         return self.input[0] if self.input else None
@@ -212,16 +249,19 @@ class StyleOptions:
     style: str = option(STYLE)
     mix: Mapping[str, float] | None = option(
         LiveOption(
-            "a mix of styles, e.g. wave:0.6,udnie:0.4",
+            "a mix of styles, e.g. wave:0.6,postcard.jpg:0.4",
             read=parse_mix,
+            read_items=mix_of,
             metavar="NAME:W,NAME:W",
             rivals="style",
             changes_pixels=True,
         )
     )
-    playlist: str | None = option(
+    playlist: tuple[tuple[str, float], ...] | None = option(
         LiveOption(
-            "styles in turn, each with its seconds, e.g. wreck:20,wave:20",
+            "styles in turn, each with its seconds, e.g. wreck:20,postcard.jpg:20",
+            read=parse_playlist,
+            read_items=playlist_of,
             metavar="NAME:S,NAME:S",
             uses=_VIDEO,
             rivals="style",
@@ -235,6 +275,24 @@ class StyleOptions:
             default=0.5,
             metavar="S",
             uses=_VIDEO,
+            changes_pixels=True,
+        )
+    )
+    style_zoom: float = option(
+        LiveOption(
+            "from how near a style picture is looked at, e.g. 2 for details twice as large",
+            read=parse_zoom,
+            default=1.0,
+            metavar="F",
+            changes_pixels=True,
+        )
+    )
+    brush: float = option(
+        LiveOption(
+            "scale at which the net paints, apart from the size shown: 0.5 gives strokes twice as large",
+            read=parse_brush,
+            default=1.0,
+            metavar="F",
             changes_pixels=True,
         )
     )
@@ -273,10 +331,21 @@ class OutputOptions:
     output: Path | None = option(
         LiveOption(
             "record into this file (mp4, mkv, mov, webm, gif, frame_%05d.png; of a picture jpg, png, webp, tif, bmp) "
-            "or into this folder",
+            "or into this folder; or pipe the video into another program, with -o -",
             read=Path,
-            metavar="FILE|FOLDER",
+            metavar="FILE|FOLDER|-",
             short="-o",
+        )
+    )
+    format: str | None = option(
+        LiveOption(
+            "what is piped with -o -, or into a named pipe: mpegts, mkv, or raw for YUV4MPEG2, which is not compressed",
+            default_text=DEFAULT_PIPE_FORMAT,
+            choices=tuple(PIPE_FORMATS),
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("output",),
+            unfit=_unfit_format,
         )
     )
     overwrite: bool = option(OVERWRITE)
@@ -351,6 +420,14 @@ class OnAirOptions:
             uses=_ONE_VIDEO,
         )
     )
+    constant_bitrate: bool | None = option(
+        LiveOption(
+            "fill the stream up to its bit rate where the picture needs less",
+            Kind.SWITCH,
+            default_text="for rtmp:// and rtmps://, as services want it",
+            uses=_ONE_VIDEO,
+        )
+    )
     virtual_cam: str | None = option(
         LiveOption(
             "be a camera for Zoom, Teams, OBS and browsers: this virtual camera, or the first there is",
@@ -370,6 +447,23 @@ class OnAirOptions:
             refused=True,
         )
     )
+
+    audio_delay: float = option(
+        LiveOption(
+            "milliseconds by which live sound is to be heard later, on air and in recordings; below 0 the picture is "
+            "shown later, also by the virtual camera",
+            read=parse_milliseconds,
+            default=0.0,
+            metavar="MS",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+
+    @property
+    def audio_delay_s(self) -> float:
+        """How much later live sound is to be heard, in seconds."""
+        return self.audio_delay / 1000
 
     @property
     def is_on_air(self) -> bool:
@@ -425,9 +519,7 @@ class ScreenOptions:
 class FolderOptions:
     """Where styles and engines are."""
 
-    styles: Path | None = option(
-        LiveOption("folder of your own styles", read=Path, default_text="in your data folder", metavar="DIR")
-    )
+    styles: Path | None = option(STYLES)
     engines: Path | None = option(
         LiveOption("folder of TensorRT engines", read=Path, default_text="in your cache folder", metavar="DIR")
     )
@@ -503,9 +595,10 @@ def live_parser() -> CommandParser:
         prog="nst-live",
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
-        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live bench measures;\n"
-        "nst-live doctor says what this machine can run; each has its own --help\n\nkeys in the window:\n"
-        + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live styles lists your\n"
+        "own; nst-live pack makes one file of many styles; nst-live bench measures; nst-live doctor says what this\n"
+        "machine can run; nst-live cache lists what is kept on the disk; each has its own --help\n\n"
+        "keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
         formatter_class=RawDescriptionHelpFormatter,
     )
 

@@ -26,6 +26,7 @@ from realtime.media.photo import (
 )
 from realtime.queues import one_at_a_time
 from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
+from realtime.stylize.tiled import BandError
 from styles.support.errors import UsageError
 from styles.support.progress import progress_bar
 from styles.support.terminal import print_line
@@ -49,7 +50,11 @@ def paint_photo(options: Options) -> int:
         print_line(f"{output} exists, so it counts as painted; to paint it again, add -y")
         return 0
     started_s = time.monotonic()
-    with PhotoFilePainter(options) as painter, progress_bar(source.name, PERCENT, "percent") as report:
+    with (
+        job.alone(),
+        PhotoFilePainter(options) as painter,
+        progress_bar(source.name, PERCENT, "percent") as report,
+    ):
         print_line(f"{source}, {painter.caption}, backend: {painter.backend}")
         painter.paint(job, lambda share: report and report(round(PERCENT * share)))
     print_line(f"painted {source} into {output} in {time.monotonic() - started_s:.1f} s")
@@ -65,6 +70,7 @@ class PhotoFilePainter:
     Raises:
         BackendUnavailableError: the backend cannot run here.
         UnknownStyleError: there is no such style.
+        PhotoError: the style is a picture that cannot be read.
     """
 
     def __init__(self, options: Options) -> None:
@@ -72,8 +78,10 @@ class PhotoFilePainter:
         # an engine of TensorRT is for one size, and pictures come in all sizes
         catalog = load_catalog(look, failed=FOR_ONE_SIZE, report=lambda _line: None)
         self._style, self._backend = catalog.first, catalog.choice.backend
+        # what is wrong with its picture is said before anything is painted
+        self._style.make_ready()
         self.caption, self.backend = self._style.caption, self._backend.name
-        self._look = PhotoLook(look.strength, look.keep_colors, look.mirror)
+        self._look = PhotoLook(look.strength, look.keep_colors, look.mirror, look.brush)
         self._size, self._reading = source.size, source.reading
         self._painters: list[PhotoPainter] = []
         self._idle: deque[PhotoPainter] = deque()
@@ -106,8 +114,11 @@ class PhotoFilePainter:
         # there is memory for one huge picture at a time
         with self._huge if max(_area(stored), _area(size)) > MOST_PIXELS_WHOLE else nullcontext():
             photo = self._read(job.source)
-            with self._painter() as painter:
-                photo = painter.paint(photo, self._style, report)
+            try:
+                with self._painter() as painter:
+                    photo = painter.paint(photo, self._style, report)
+            except BandError as exc:
+                raise BandError(f"{job.source} cannot be painted: {exc}") from exc
             if photo.alpha is not None and not has_alpha(job.output):
                 print_line(f"{job.output} cannot hold transparency: transparent parts become white")
             if lost := write_photo(job.output, photo):

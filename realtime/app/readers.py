@@ -1,15 +1,27 @@
-"""How `nst-live` reads rates, times and mixes. A word that makes no sense raises argparse's error for words."""
+"""How `nst-live` reads rates, times, mixes and playlists.
+
+A word that makes no sense raises argparse's error for words.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from realtime.media.rates import exact_rate
+from realtime.player.playlist import DEFAULT_SECONDS
+from realtime.session import SMALLEST_BRUSH
+from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
+from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
+from styles.support.secrets import has_secrets
 
-_MAX_RATE, _MAX_SCALE = 1000, 16
+_MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
+_FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
 def parse_rate(text: str) -> Fraction:
@@ -33,6 +45,23 @@ def parse_scale(text: str) -> Fraction:
     return factor
 
 
+def parse_zoom(text: str) -> float:
+    """Returns from how near a style picture is looked at: a number from 0.25 to 4."""
+    return _within(text, SMALLEST_ZOOM, LARGEST_ZOOM, "a zoom")
+
+
+def parse_brush(text: str) -> float:
+    """Returns the scale at which the net paints: a number from 0.25 to 1."""
+    return _within(text, SMALLEST_BRUSH, 1.0, "a brush")
+
+
+def _within(text: str, smallest: float, largest: float, what: str) -> float:
+    number = float(_fraction(text))
+    if not smallest <= number <= largest:
+        raise ArgumentTypeError(f"{quoted(text)} is not {what}; expected a number from {smallest:g} to {largest:g}")
+    return number
+
+
 def parse_time(text: str) -> Fraction:
     """Returns the seconds of "90", "1:30" or "0:01:30.5"."""
     if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
@@ -45,15 +74,66 @@ def parse_time(text: str) -> Fraction:
     return seconds
 
 
+def parse_milliseconds(text: str) -> float:
+    """Returns a delay in milliseconds, up to two seconds in either direction."""
+    try:
+        delay_ms = float(text)
+    except ValueError:
+        delay_ms = math.nan
+    if not abs(delay_ms) <= _MAX_DELAY_MS:
+        raise ArgumentTypeError(
+            f"{quoted(text)} is not a delay; expected milliseconds from -{_MAX_DELAY_MS} to {_MAX_DELAY_MS}, e.g. 120"
+        )
+    return delay_ms
+
+
 def parse_mix(text: str) -> dict[str, float]:
-    """Returns the weights of "wave:0.6,udnie:0.4" by the names of the styles; a name alone has the weight 1."""
+    """Returns the weights of "wave:0.6,postcard.jpg:0.4" by style; a style alone has the weight 1."""
+    return mix_of(text.split(","))
+
+
+def mix_of(items: Sequence[str]) -> dict[str, float]:
+    """Returns what `parse_mix` does, of items like "wave:0.6", in which commas are part of the name."""
     weights: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, weight = part.strip().partition(":")
+    for item in items:
+        name, weight = _name_and_number(item)
         if not name or name in weights:
-            raise ArgumentTypeError(f"{quoted(text)} is not a mix; expected different styles, e.g. wave:0.6,udnie:0.4")
+            whole = quoted(",".join(items))
+            raise ArgumentTypeError(f"{whole} is not a mix; expected different styles, e.g. wave:0.6,udnie:0.4")
         weights[name] = parse_positive_number(weight) if weight else 1.0
     return weights
+
+
+def parse_playlist(text: str) -> tuple[tuple[str, float], ...]:
+    """Returns the styles of "wreck:20,postcard.jpg", each with its seconds; a style alone has DEFAULT_SECONDS."""
+    return playlist_of(text.split(","))
+
+
+def playlist_of(items: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Returns what `parse_playlist` does, of items like "wreck:20", in which commas are part of the name."""
+    playlist = []
+    for item in items:
+        name, seconds = _name_and_number(item)
+        try:
+            playlist.append((name, parse_positive_number(seconds) if seconds else DEFAULT_SECONDS))
+        except ArgumentTypeError as exc:
+            expected = "expected NAME:SECONDS, e.g. wreck:20"
+            raise ArgumentTypeError(f"{quoted(item.strip())} has no valid time; {expected}") from exc
+        if not name:
+            raise ArgumentTypeError(f"{quoted(','.join(items))} is not a playlist; expected e.g. wreck:20,wave:20")
+    return tuple(playlist)
+
+
+def _name_and_number(item: str) -> tuple[str, str]:
+    """Returns the name of a style, and the number after its last colon, "" for none.
+
+    The colon of a Windows drive comes before no number, and a colon within the name of a file neither.
+    """
+    name, colon, number = item.strip().rpartition(":")
+    is_drive = len(name) == 1 and number.startswith(("\\", "/"))
+    if not colon or is_drive or Path(number).suffix.lower() in _FILE_SUFFIXES:
+        return item.strip(), ""
+    return name, number
 
 
 def _fraction(text: str) -> Fraction:
@@ -62,3 +142,8 @@ def _fraction(text: str) -> Fraction:
         return Fraction(text)
     except (ValueError, ZeroDivisionError):
         return Fraction(0)
+
+
+def secret_in(urls: Sequence[str]) -> str:
+    """Returns what makes addresses secret, "" if nothing does."""
+    return "it may hold a password or a key" if any(map(has_secrets, urls)) else ""

@@ -45,7 +45,7 @@ def refused_beside(each: LiveOption, values: Mapping[str, Any]) -> str:
     for name, reason in (each.not_with or {}).items():
         if is_set(values.get(name)):
             return f"{each.flag} does not go with {TABLE[name].flag}: {reason}"
-    return ""
+    return each.unfit(values)
 
 
 def is_set(value: object) -> bool:

@@ -13,17 +13,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
 from realtime.app.jobs import use_of
-from realtime.app.options import TABLE, LiveOption, Options, live_parser, options_from, values_of
+from realtime.app.options import TABLE, FolderOptions, LiveOption, Options, live_parser, options_from, values_of
 from realtime.app.readers import parse_time
 from realtime.app.rules import refused_beside, refused_for
 from styles.registry import USER_FOLDER_VARIABLE
 from styles.support.errors import UsageError
 from styles.support.options import Kind
 from styles.support.readers import quoted
+from styles.support.user_folders import settings_folder
 
 PREFIX = "NST_LIVE_"
 # Variables with that prefix that belong to the other commands.
@@ -57,7 +56,7 @@ class Settings:
 
 def default_file() -> Path:
     """Returns the settings file that is read if none is named and it exists."""
-    return platformdirs.user_config_path("nst-live") / "config.toml"
+    return settings_folder() / "config.toml"
 
 
 def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -103,10 +102,10 @@ def written_settings(settings: Settings) -> Sequence[str]:
     return lines
 
 
-def export_folders(options: Options) -> None:
+def export_folders(folders: FolderOptions) -> None:
     """Sets the environment variables of the folders, for this process and those that it starts."""
     for name, variable in _FOLDER_VARIABLES.items():
-        folder: Path | None = getattr(options.folders, name)
+        folder: Path | None = getattr(folders, name)
         if folder is not None:
             os.environ[variable] = str(folder)
 
@@ -155,7 +154,7 @@ def _from_file(path: Path | None) -> _Layer:
     if path is None:
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins files with a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path} is not valid TOML: {exc}") from exc
     layer: _Layer = {}
@@ -185,15 +184,21 @@ def _value(each: LiveOption, switch: object, value: object, where: str) -> Any:
         return "" if switch else each.default
     if each.kind is Kind.VALUES:
         return tuple(str(item) for item in (value if isinstance(value, list) else [value]))
-    if isinstance(value, bool | list | dict):
+    in_list = isinstance(value, list) and each.read_items is not None
+    if isinstance(value, bool | list | dict) and not in_list:
         raise UsageError(f"{where} is {quoted(value)}; expected {each.value_text}")
     try:
-        converted = each.read(str(value))
+        converted = _read_list(each, value) if isinstance(value, list) else each.read(str(value))
     except (ArgumentTypeError, ValueError) as exc:
         raise UsageError(f"{where}: {exc}") from exc
     if each.choices and converted not in each.choices:
         raise UsageError(f"{where} is {quoted(value)}; expected one of {', '.join(map(str, each.choices))}")
     return converted
+
+
+def _read_list(each: LiveOption, items: Sequence[object]) -> object:
+    assert each.read_items is not None
+    return each.read_items([str(item) for item in items])
 
 
 def _rivals(name: str) -> Iterable[str]:
@@ -224,8 +229,10 @@ def _toml(each: LiveOption, value: object) -> str:
         return json.dumps(value)
     if each.kind is Kind.VALUES and isinstance(value, tuple):
         return json.dumps([str(item) for item in value], ensure_ascii=False)
-    if isinstance(value, Mapping):
-        return json.dumps(",".join(f"{name}:{weight:g}" for name, weight in value.items()), ensure_ascii=False)
+    if each.read_items is not None:
+        pairs = value.items() if isinstance(value, Mapping) else value
+        items = [f"{name}:{number:g}" for name, number in pairs]  # type: ignore[attr-defined]
+        return json.dumps(items if any("," in item for item in items) else ",".join(items), ensure_ascii=False)
     if isinstance(value, tuple):
         return json.dumps("x".join(map(str, value)))
     return json.dumps(str(value), ensure_ascii=False)

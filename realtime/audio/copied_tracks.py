@@ -7,18 +7,19 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
 import av
 import av.error
-from av.bitstream import BitStreamFilterContext
 from av.stream import Disposition
 
+from realtime.audio.packet_conversions import DamagedPacketError, PacketConversion, add_copy, add_pcm, conversion_for
 from realtime.frames import ClipRange
-from realtime.media.continuous_clock import ContinuousClock
-from realtime.media.decoding import file_url, find_video_stream, has_free_clock, reason_of, timed_streams
+from realtime.media.continuous_clock import clock_of
+from realtime.media.decoding import demuxed, find_video_stream, has_free_clock, open_clip, reason_of, timed_streams
 
 # Tags that describe the input file itself, or that a muxer writes again.
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "vendor_id")
@@ -27,13 +28,57 @@ _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder", "d
 _STATISTICS = re.compile(r"(_STATISTICS_\w+|BPS|NUMBER_OF_BYTES|NUMBER_OF_FRAMES)(-\w+)?", re.IGNORECASE)
 _KEYED_TAGS = ("com.apple.", "com.android.")
 _MATROSKA = "matroska"
+_MPEG_TS = "mpegts"
+# FFmpeg's muxer does not say what it holds: it takes anything, and what has no number in ISO 13818-1 cannot be played.
+_HELD_BY_TRANSPORT_STREAMS = frozenset(
+    {"aac", "aac_latm", "mp2", "mp3", "ac3", "eac3", "dts", "truehd", "opus", "dvb_subtitle", "dvb_teletext"}
+    | {"hdmv_pgs_subtitle"}
+)
 # What players expect of a cover, by the name of its codec.
 _COVER_KINDS = {"mjpeg": "image/jpeg"}
 _COVER_SUFFIXES = {"mjpeg": "jpg"}
+# A track may end this much before its announced end.
+_END_TOLERANCE_S = Fraction(1, 2)
 # Reading gives up after this many failures; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
-# A broadcast says in every packet of AAC how to decode it, a file once.
-_ADTS_FILTER = "aac_adtstoasc"
+# What a muxer thinks of a track it says when it is given a packet. Some tracks begin late, and are not waited for.
+_MOST_PACKETS_TRIED = 100
+
+
+@dataclass(eq=False)
+class _Track:
+    """A track that is being copied.
+
+    Args:
+        name: what messages call it.
+        copy: its stream of the output.
+        stated_end_s: when it ends by the input's account, in seconds of the clip; None if that is not known.
+        conversion: what its packets go through, if they do.
+    """
+
+    name: str
+    copy: Any
+    stated_end_s: Fraction | None
+    conversion: PacketConversion | None
+    last_dts: int | None = None
+    ends_s: Fraction = Fraction(0)
+    corrupt: int = 0
+    left_out: int = 0
+    reason: str = ""
+
+    def losses(self, read_to_the_end: bool) -> Iterator[str]:
+        """Yields what was lost of it, one line each."""
+        if self.left_out:
+            yield f"{_packets(self.left_out)} of {self.name} left out ({self.reason})"
+        if self.corrupt:
+            yield f"{_packets(self.corrupt)} of {self.name} kept"
+        stated_s = self.stated_end_s
+        if read_to_the_end and stated_s is not None and self.ends_s + _END_TOLERANCE_S < stated_s:
+            yield f"{self.name} is cut off: {float(self.ends_s):.1f} of {float(stated_s):.1f} s could be read"
+
+
+def _packets(count: int) -> str:
+    return f"{count} damaged packet{'s' if count > 1 else ''}"
 
 
 class CopiedTracks:
@@ -46,7 +91,7 @@ class CopiedTracks:
         output: an output container of PyAV that has not been started.
         video: its video stream, which gets the tags of the input's.
 
-    `left_out` says what the container cannot hold, one line each.
+    `left_out` says what the container cannot hold, or holds in another way, one line each.
 
     Raises:
         av.error.FFmpegError: the input cannot be opened.
@@ -54,22 +99,24 @@ class CopiedTracks:
 
     def __init__(self, clip: ClipRange, output: Any, video: Any) -> None:
         self._clip, self._output = clip, output
-        self._input: Any = av.open(file_url(clip.path), metadata_errors="replace")
+        self._input: Any = open_clip(clip)
         input_video = find_video_stream(self._input)
-        self._streams: dict[int, Any] = {}
-        self._filters: dict[int, BitStreamFilterContext] = {}
-        self._last_dts: dict[int, int] = {}
-        self._damaged: dict[str, tuple[int, str]] = {}
+        # by the index of the input's stream
+        self._tracks: dict[int, _Track] = {}
+        self._read_to_the_end = False
+        self._refused = 0
         left_out = []
+        first_packets = _first_packets(clip)
         for stream in self._input.streams:
             if stream is input_video:
                 _keep_tags(stream, video)
-            elif _can_hold(output, stream) and _takes(output, stream):
+            elif _can_hold(output, stream) and _takes(output, stream, first_packets.get(stream.index, ())):
                 self._keep(stream)
+            elif _is_decodable(output, stream):
+                self._copy(stream, *add_pcm(output, stream))
+                left_out.append(f"{_describe(stream)} cannot be copied into {output.format.name}: it is kept as PCM")
             elif not _is_redundant(stream, self._input):
-                left_out.append(
-                    f"{_describe(stream)} is left out: {output.format.name} cannot hold it; mkv can hold most"
-                )
+                left_out.append(f"{_describe(stream)} is left out: {_refusal(output, stream)}")
         self._keep_chapters()
         for key, value in _tags_to_keep(self._input.metadata).items():
             output.metadata.setdefault(key, value)
@@ -80,20 +127,25 @@ class CopiedTracks:
     @property
     def damage(self) -> Sequence[str]:
         """What was lost while it was copied, one line each."""
-        return [
-            f"{count} damaged packet{'s' if count > 1 else ''} of {track} left out ({reason})"
-            for track, (count, reason) in self._damaged.items()
-        ]
+        refused = [f"{_packets(self._refused)} left out: the container refuses them"] if self._refused else []
+        return [*refused, *(loss for track in self._tracks.values() for loss in track.losses(self._read_to_the_end))]
 
     def mux_until(self, time_s: Fraction) -> None:
         """Writes the packets that begin at `time_s` (seconds of the clip) or earlier."""
         while self._fetch() and self._waiting[0][0] <= time_s:
-            self._output.mux(self._waiting.popleft()[1])
+            self.mux(self._waiting.popleft()[1])
 
     def mux_rest(self) -> None:
         """Writes the packets that are left: audio may last longer than the video."""
         while self._fetch():
-            self._output.mux(self._waiting.popleft()[1])
+            self.mux(self._waiting.popleft()[1])
+
+    def mux(self, packet: Any) -> None:
+        """Writes a packet of the output. Muxers keep some back and may find only now that a copied one is damaged."""
+        try:
+            self._output.mux(packet)
+        except av.error.InvalidDataError:
+            self._refused += 1
 
     def close(self) -> None:
         """Closes the input file."""
@@ -103,22 +155,28 @@ class CopiedTracks:
         self._input.close()
 
     def _keep(self, stream: Any) -> None:
-        name, kind = stream.metadata.get("filename", stream.name or "attachment"), stream.metadata.get("mimetype", "")
+        name, kind = stream.metadata.get("filename", "attachment"), stream.metadata.get("mimetype", "")
         if stream.type == "attachment":
             self._output.add_attachment(name, kind, stream.data)
         elif _is_cover(stream):
-            with av.open(file_url(self._clip.path), metadata_errors="replace") as container:
-                packet = next(container.demux(container.streams[stream.index]))
+            with open_clip(self._clip) as container:
+                packet = next(demuxed(container, container.streams[stream.index]))
                 codec = stream.codec_context.name
             kind = kind or _COVER_KINDS.get(codec, f"image/{codec}")
             name = stream.metadata.get("filename", f"cover.{_COVER_SUFFIXES.get(codec, codec)}")
             self._output.add_attachment(name, kind, bytes(packet))
         else:
-            self._streams[stream.index] = copy = self._output.add_stream_from_template(stream, opaque=True)
-            _keep_tags(stream, copy)
-            if stream.codec_context.name == "aac" and not stream.codec_context.extradata:
-                # a broadcast says in every packet how to decode it, a file once
-                self._filters[stream.index] = BitStreamFilterContext(_ADTS_FILTER, stream)
+            self._copy(stream, add_copy(self._output, stream), conversion_for(stream))
+
+    def _copy(self, stream: Any, copy: Any, conversion: PacketConversion | None) -> None:
+        _keep_tags(stream, copy)
+        self._tracks[stream.index] = _Track(_describe(stream), copy, self._stated_end_s(stream), conversion)
+
+    def _stated_end_s(self, stream: Any) -> Fraction | None:
+        whole = not self._clip.cut and self._clip.ends_s is None
+        if not whole or not stream.duration or not stream.time_base or has_free_clock(self._input):
+            return None
+        return Fraction(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._clip.begins_s
 
     def _keep_chapters(self) -> None:
         begin_s, end_s = self._clip.begins_s, self._clip.ends_s
@@ -139,56 +197,66 @@ class CopiedTracks:
         return bool(self._waiting)
 
     def _read(self) -> Generator[tuple[Fraction, Any], None, None]:
-        if not self._streams:
+        if not self._tracks:
             return
         free = has_free_clock(self._input)
         # a clock that begins again has the same time twice, so there is no seeking by it
         if self._clip.cut and not free:
             with suppress(av.error.FFmpegError):
                 self._input.seek(int(self._clip.begins_s * av.time_base))
-        clock = ContinuousClock(closes_gaps=free)
+        clock = clock_of(self._input)
         for packet in self._demuxed():
             if packet.dts is None:  # the end of a stream, or no time at all
                 continue
             clock.move(packet)
-            if packet.stream.index in self._streams and self._is_within(packet):
+            if packet.stream.index in self._tracks and self._is_within(packet):
                 yield from self._as_written(packet)
+        for index, track in self._tracks.items():
+            if track.conversion is not None:
+                yield from self._written(track, self._converted(index, None), self._input.streams[index].time_base)
+        self._read_to_the_end = True
 
     def _demuxed(self) -> Iterator[Any]:
         """Yields the packets of all tracks by which the clock is kept, and continues behind damaged places."""
-        kept = [self._input.streams[index] for index in self._streams]
+        kept = [self._input.streams[index] for index in self._tracks]
         streams = {stream.index: stream for stream in (*kept, *timed_streams(self._input))}
         for _ in range(_MAX_BAD_READS):
             try:
-                yield from self._input.demux(*streams.values())
+                yield from demuxed(self._input, *streams.values())
                 return
             except av.error.FFmpegError:
                 continue  # a damaged file ends the video too, which reports it
 
     def _as_written(self, packet: Any) -> Iterator[tuple[Fraction, Any]]:
         """Yields a packet as it is written, with the time at which it begins, in seconds of the clip."""
-        index, tick = packet.stream.index, packet.time_base
-        for written in self._filtered(packet):
-            written.stream, written.time_base = self._streams[index], tick
-            # no muxer goes back in time, and few stand still
-            last = self._last_dts.get(index)
-            if last is not None and written.dts <= last:
-                written.dts = last + 1
-                written.pts = None if written.pts is None else max(written.pts, written.dts)
-            self._last_dts[index] = written.dts
-            yield written.dts * tick, written
+        track = self._tracks[packet.stream.index]
+        track.corrupt += packet.is_corrupt
+        yield from self._written(track, self._converted(packet.stream.index, packet), packet.time_base)
 
-    def _filtered(self, packet: Any) -> Sequence[Any]:
-        index = packet.stream.index
-        if index not in self._filters:
-            return [packet]
-        described = _describe(packet.stream)
+    def _written(self, track: _Track, packets: Sequence[Any], tick: Fraction) -> Iterator[tuple[Fraction, Any]]:
+        for packet in packets:
+            packet.stream = track.copy
+            # what was decoded comes on the clock of its samples
+            _put_onto_clock(packet, packet.time_base or tick, track.copy.time_base)
+            # no muxer goes back in time, and few stand still
+            if track.last_dts is not None and packet.dts <= track.last_dts:
+                packet.dts = track.last_dts + 1
+                packet.pts = None if packet.pts is None else max(packet.pts, packet.dts)
+            track.last_dts = packet.dts
+            track.ends_s = (packet.dts + (packet.duration or 0)) * packet.time_base
+            yield packet.dts * packet.time_base, packet
+
+    def _converted(self, index: int, packet: Any | None) -> Sequence[Any]:
+        """Returns what becomes of a packet of a track; of None, what is left."""
+        track = self._tracks[index]
         try:
-            return self._filters[index].filter(packet)
-        except av.error.FFmpegError as exc:
-            # a damaged packet: those behind it are whole
-            self._damaged[described] = (self._damaged.get(described, (0, ""))[0] + 1, reason_of(exc))
-            self._filters[index] = BitStreamFilterContext(_ADTS_FILTER, self._input.streams[index])
+            return _converted(packet, track.conversion)
+        except av.error.EOFError:
+            return []
+        except (av.error.FFmpegError, DamagedPacketError) as exc:
+            # those behind it are whole
+            track.left_out, track.reason = track.left_out + 1, reason_of(exc)
+            track.conversion = conversion_for(self._input.streams[index]) or track.conversion
             return []
 
     def _is_within(self, packet: Any) -> bool:
@@ -204,10 +272,10 @@ class CopiedTracks:
         return begins >= 0 or not clip.cut
 
 
-def has_keyed_tags(path: Path) -> bool:
+def has_keyed_tags(clip: ClipRange) -> bool:
     """Returns whether a file has tags that MP4 and QuickTime hold only by their full names, as telephones write."""
     try:
-        with av.open(file_url(path), metadata_errors="replace") as container:
+        with open_clip(clip) as container:
             return any(key.startswith(_KEYED_TAGS) for key in container.metadata)
     except (av.error.FFmpegError, OSError):
         return False
@@ -219,20 +287,76 @@ def _can_hold(output: Any, stream: Any) -> bool:
         return bool(output.format.name == _MATROSKA)
     if stream.type not in {"audio", "subtitle", "video"} or stream.codec_context is None:
         return False
-    return stream.codec_context.name in output.supported_codecs
+    held = _HELD_BY_TRANSPORT_STREAMS if output.format.name == _MPEG_TS else output.supported_codecs
+    return stream.codec_context.name in held
 
 
-def _takes(output: Any, stream: Any) -> bool:
-    """Returns whether the muxer itself takes a stream: what it holds depends on more than the codec's name."""
+def _first_packets(clip: ClipRange) -> Mapping[int, Sequence[Any]]:
+    """Returns the first packet of each track of audio and subtitles that begins early, by the index of the track."""
+    found: dict[int, list[Any]] = {}
+    with open_clip(clip) as container, suppress(av.error.FFmpegError):
+        streams = (*container.streams.audio, *container.streams.subtitles)
+        for packet in islice(demuxed(container, *streams), _MOST_PACKETS_TRIED if streams else 0):
+            if packet.dts is not None:
+                found.setdefault(packet.stream.index, [packet])
+            if len(found) == len(streams):
+                break
+    return found
+
+
+def _takes(output: Any, stream: Any, packets: Sequence[Any]) -> bool:
+    """Returns whether the muxer itself takes a stream: what it holds depends on more than the codec's name.
+
+    Args:
+        output: the container that is asked for.
+        stream: the stream of the input.
+        packets: some of its packets; used up.
+    """
     if stream.type not in {"audio", "subtitle"}:
         return True
     try:
-        with av.open(io.BytesIO(), "w", format=output.format.name) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
+        with av.open(io.BytesIO(), "w", format=output.format.name, options=output.options) as trial:
+            copy, conversion = add_copy(trial, stream), conversion_for(stream)
             trial.start_encoding()
+            # a packet that is damaged says nothing about those behind it
+            with suppress(av.error.InvalidDataError, DamagedPacketError):
+                packets = [each for packet in packets for each in _converted(packet, conversion)]
+            for written in packets:
+                written.stream = copy
+                trial.mux(written)
     except (av.error.FFmpegError, ValueError, OSError):
         return False
     return True
+
+
+def _put_onto_clock(packet: Any, tick: Fraction, new_tick: Fraction | None) -> None:
+    """Counts the times of a packet in other ticks, if the muxer has ticks of its own."""
+    packet.time_base = new_tick or tick
+    if not new_tick or tick == new_tick:
+        return
+    packet.pts = None if packet.pts is None else round(packet.pts * tick / new_tick)
+    packet.dts = round(packet.dts * tick / new_tick)
+    packet.duration = round((packet.duration or 0) * tick / new_tick)
+
+
+def _converted(packet: Any, conversion: PacketConversion | None) -> Sequence[Any]:
+    return [packet] if conversion is None else conversion.filter(packet)
+
+
+def _is_decodable(output: Any, stream: Any) -> bool:
+    """Returns whether a container takes a track of sound as PCM: Matroska takes more than PyAV lets it."""
+    if output.format.name != _MATROSKA or stream.type != "audio" or stream.codec_context is None:
+        return False
+    return bool(stream.rate and stream.codec_context.layout.nb_channels)
+
+
+def _refusal(output: Any, stream: Any) -> str:
+    """Returns why a track cannot be kept."""
+    if stream.codec_context is None and stream.type in {"audio", "subtitle", "video"}:
+        return "its codec is unknown"
+    if stream.type == "audio" and not (stream.rate and stream.codec_context.layout.nb_channels):
+        return "it is announced, and nothing is in it that could be heard"
+    return f"{output.format.name} cannot hold it" + ("" if output.format.name == _MATROSKA else "; mkv can hold most")
 
 
 def _is_cover(stream: Any) -> bool:
@@ -252,7 +376,7 @@ def _tags_to_keep(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _is_redundant(stream: Any, container: Any) -> bool:
     """Returns whether a stream repeats the chapters or a tag of the video, as QuickTime's do."""
-    is_chapters = stream.name == "bin_data" and bool(container.chapters())
+    is_chapters = getattr(stream, "name", None) == "bin_data" and bool(container.chapters())
     return stream.type == "data" and (is_chapters or "timecode" in stream.metadata)
 
 

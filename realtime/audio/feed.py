@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -14,7 +14,8 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.media.decoding import decode_packet, file_url
+from realtime.frames import ClipRange
+from realtime.media.decoding import decode_packet, demuxed, open_clip
 
 # Samples per second of all live audio.
 SAMPLE_RATE = 48_000
@@ -42,15 +43,20 @@ class AudioFeed:
     """Passes live audio from the thread that captures it to all subscribers; times are on the monotonic clock.
 
     While `muted` is set, what is put in is dropped.
+
+    Args:
+        delay_s: how much later the audio is to be heard than it was captured, in seconds; below 0 it is to be heard
+            earlier.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0.0) -> None:
         self.muted = False
+        self._delay_s = delay_s
         self._queues: tuple[AudioQueue, ...] = ()
 
     def subscribe(self) -> AudioQueue:
         """Returns a new queue, which gets all audio from now on."""
-        queue = AudioQueue()
+        queue = AudioQueue(late_s=max(0.0, -self._delay_s))
         self._queues = (*self._queues, queue)
         return queue
 
@@ -61,19 +67,25 @@ class AudioFeed:
     def put(self, chunk: AudioChunk) -> None:
         """Adds audio to all queues, unless muted."""
         if not self.muted:
+            delayed = replace(chunk, at_s=chunk.at_s + self._delay_s)
             for queue in self._queues:
-                queue.put(chunk)
+                queue.put(delayed)
 
     def discard_from(self, at_s: float) -> None:
-        """Removes from all queues what begins at `at_s` (seconds) or later and has not been taken."""
+        """Removes from all queues what was captured at `at_s` (seconds) or later and has not been taken."""
         for queue in self._queues:
-            queue.discard_from(at_s)
+            queue.discard_from(at_s + self._delay_s)
 
 
 class AudioQueue:
-    """Audio that waits for the thread that encodes it; the oldest is dropped if nobody takes it."""
+    """Audio that waits for the thread that encodes it; the oldest is dropped if nobody takes it.
 
-    def __init__(self) -> None:
+    Args:
+        late_s: how much later than their frames the chunks come, in seconds, beyond the usual.
+    """
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self.late_s = late_s
         self._chunks: deque[AudioChunk] = deque()
         self._lock = threading.Lock()
 
@@ -117,15 +129,15 @@ class FileAudio:
     """The first audio stream of a file, decoded as its video is played.
 
     Args:
-        path: the file.
-        begins_s: the time of the file's clock that is 0 in the chunks, in seconds; nothing before it is read.
+        clip: the part of the file; its beginning is 0 in the chunks.
 
     `available` says whether the file has audio.
     """
 
-    def __init__(self, path: Path, begins_s: float) -> None:
-        self._container: Any = av.open(file_url(path), metadata_errors="replace")
-        self._begins_s = begins_s
+    def __init__(self, clip: ClipRange) -> None:
+        self._container: Any = open_clip(clip)
+        self._begins_s = float(clip.begins_s)
+        self._length_s = math.inf if clip.ends_s is None else float(clip.ends_s - clip.begins_s)
         self.available = bool(self._container.streams.audio)
         self._chunks = self._read()
         self._next: AudioChunk | None = None
@@ -134,7 +146,7 @@ class FileAudio:
         """Yields the chunks that begin at `time_s` (seconds) or earlier, each once; none if there is no audio."""
         while True:
             self._next = self._next or next(self._chunks, None)
-            if self._next is None or self._next.at_s > time_s:
+            if self._next is None or self._next.at_s > min(time_s, self._length_s):
                 return
             chunk, self._next = self._next, None
             yield chunk
@@ -147,7 +159,7 @@ class FileAudio:
         try:
             if begins_s:
                 self._container.seek(round(begins_s * av.time_base))
-            for packet in self._container.demux(streams[0]):
+            for packet in demuxed(self._container, streams[0]):
                 for frame in decode_packet(packet):
                     for chunk in decoder.chunks(frame):
                         at_s = chunk.at_s - begins_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -10,14 +11,26 @@ from types import TracebackType
 from typing import Self
 
 from realtime.audio.feed import AudioChunk, AudioFeed
-from realtime.audio.microphone_process import DeviceList, Opened, Unavailable, list_devices, record
+from realtime.audio.microphone_process import (
+    DefaultIs,
+    DeviceList,
+    Opened,
+    Unavailable,
+    list_devices,
+    record,
+    watch_default,
+)
 from realtime.child_process import ChildProcess
 from realtime.media.decoding import SourceError
 
 # A microphone that works is never quiet for so long: if there is nothing to hear it sends zeros.
 _LOST_AFTER_S = 2.0
+# The air is never as still as zeros.
+_SILENT_AFTER_S = 4.0
 _ANSWER_TIMEOUT_S = 15.0
 _POLL_S = 0.1
+# What the system's own microphone is, its sound server knows on Linux, and PortAudio elsewhere.
+_ASKS_SERVER = sys.platform.startswith("linux")
 
 
 def list_microphones() -> Sequence[str]:
@@ -39,13 +52,17 @@ def list_microphones() -> Sequence[str]:
 
 
 class Microphone:
-    """Records into a feed until it is closed. One that is lost is opened again once it is back. A context manager.
+    """Records into a feed until it is closed. A context manager.
+
+    One that is lost is opened again once it is back, and no other one in its place. The system's default follows the
+    system.
 
     Args:
         wanted: an index, part of a name, or "" for the system's default.
         feed: takes the audio.
 
-    `name` is its name; `backlog` and `failure` are always '', as it neither lags nor gives up.
+    `name` is its name, which changes only with the system's default. `backlog` and `failure` are always '', as it
+    neither lags nor gives up.
 
     Raises:
         SourceError: there is no such microphone, or it cannot be opened.
@@ -59,11 +76,14 @@ class Microphone:
         self._stopped = threading.Event()
         self._child = ChildProcess(record, wanted, name="microphone")
         try:
-            self.name = f"microphone {self._first_answer()}"
+            self._opened = self._first_answer()
         except BaseException:
             self._child.kill()
             raise
-        self._last_chunk_at_s = time.monotonic()
+        # what the sound server calls it comes later
+        self._default = "" if _ASKS_SERVER else self._opened.device.name
+        self._watcher = None if wanted else ChildProcess(watch_default, _ASKS_SERVER, name="default microphone")
+        self._last_chunk_at_s = self._last_sound_at_s = time.monotonic()
         self._thread = threading.Thread(target=self._receive, name="microphone", daemon=True)
         self._thread.start()
 
@@ -80,17 +100,29 @@ class Microphone:
         self._stopped.set()
         self._thread.join()
         self._child.kill()
+        if self._watcher is not None:
+            self._watcher.kill()
+
+    @property
+    def name(self) -> str:
+        device = self._opened.device.name
+        return (
+            f"microphone {device}" if self._wanted else f"microphone {self._default or device} (the system's default)"
+        )
 
     @property
     def status(self) -> str:
-        """Its name, and whether it is lost."""
-        return f"{self.name} lost, waiting for it" if self._is_lost() else self.name
+        """Its name, and whether it is lost or exactly silent."""
+        if self._is_lost():
+            return f"{self.name} lost, waiting for it"
+        silent = time.monotonic() - self._last_sound_at_s > _SILENT_AFTER_S
+        return f"{self.name} is silent: muted, or forbidden by the system?" if silent else self.name
 
     def _is_lost(self) -> bool:
         return time.monotonic() - self._last_chunk_at_s > _LOST_AFTER_S
 
-    def _first_answer(self) -> str:
-        """Returns the name of the device that was opened."""
+    def _first_answer(self) -> Opened:
+        """Returns which device was opened."""
         give_up_at_s = time.monotonic() + _ANSWER_TIMEOUT_S
         pipe = self._child.pipe
         while not self._stopped.is_set() and time.monotonic() < give_up_at_s:
@@ -98,7 +130,7 @@ class Microphone:
                 with suppress(EOFError):
                     answer = pipe.recv()
                     if isinstance(answer, Opened):
-                        return answer.name
+                        return answer
                     raise SourceError(answer.reason)
                 break
         raise SourceError(f"the microphone{self._wanted and f' {self._wanted}'} does not answer")
@@ -112,13 +144,30 @@ class Microphone:
                 self._stopped.wait(_POLL_S)
             if isinstance(message, AudioChunk):
                 self._last_chunk_at_s = time.monotonic()
+                if message.samples.any():
+                    self._last_sound_at_s = self._last_chunk_at_s
                 self._feed.put(message)
             elif self._is_lost():
+                self._reopen()
+                self._stopped.wait(_LOST_AFTER_S / 2)
+            if self._default_has_changed():
                 self._reopen()
 
     def _reopen(self) -> None:
         self._child.kill()
-        self._child = ChildProcess(record, self._wanted, name="microphone")
+        self._child = ChildProcess(record, self._opened if self._wanted else "", name="microphone")
         with suppress(SourceError):  # it is still away, and `status` says so
-            self._first_answer()
-        self._stopped.wait(_LOST_AFTER_S / 2)
+            self._opened = self._first_answer()
+            self._last_sound_at_s = time.monotonic()
+
+    def _default_has_changed(self) -> bool:
+        """Takes note of the microphone that the system prefers; returns whether it was another one before."""
+        if self._watcher is None:
+            return False
+        before = self._default
+        with suppress(EOFError, OSError):
+            while self._watcher.pipe.poll():
+                message = self._watcher.pipe.recv()
+                if isinstance(message, DefaultIs):
+                    self._default = message.name
+        return bool(before) and self._default != before

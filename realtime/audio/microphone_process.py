@@ -6,10 +6,14 @@ new process sees a card that was plugged in later.
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -23,6 +27,9 @@ from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioDecoder
 _INSTALL = "type: pip install 'nst-live[microphone]' (on Linux also: sudo apt install libportaudio2)"
 # A larger delay, as some systems report, is not believed.
 _MAX_DELAY_S = 1.0
+# What ALSA adds to a device's name: the number of its sound card, which is another one when it is plugged in again.
+_CARD = re.compile(r"(?<=\()hw:\d+(?=,\d+\))")
+_WATCH_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,19 @@ class MicrophoneDevice:
         name: PortAudio's name.
         channels: how many it records at most.
         rate: its usual samples per second.
+        host_api: which of PortAudio's ways to the system it belongs to; on some systems a device has several.
     """
 
     index: int
     name: str
     channels: int
     rate: int
+    host_api: str = ""
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """What it has in common with itself after it was plugged in again: all but the number of the sound card."""
+        return _CARD.sub("", self.name), self.host_api
 
     def __str__(self) -> str:
         return f"{self.index} ({self.name})"
@@ -47,7 +61,20 @@ class MicrophoneDevice:
 
 @dataclass(frozen=True)
 class Opened:
-    """The first answer of `record`: the device is open, and AudioChunks follow."""
+    """The first answer of `record`: the device is open, and AudioChunks follow.
+
+    Args:
+        device: that is open.
+        twins: the names of other devices of its model.
+    """
+
+    device: MicrophoneDevice
+    twins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class DefaultIs:
+    """What `watch_default` sends: the name of the microphone that the system prefers."""
 
     name: str
 
@@ -76,23 +103,52 @@ def list_devices(pipe: Connection) -> None:
     pipe.send(answer)
 
 
-def record(pipe: Connection, wanted: str) -> None:
+def record(pipe: Connection, wanted: str | Opened) -> None:
     """Records until the pipe is closed; runs in a child process.
 
     Args:
         pipe: takes Opened and then AudioChunks with times on the monotonic clock, or Unavailable.
-        wanted: an index, part of a name, or "" for the system's default.
+        wanted: an index, part of a name, or "" for the system's default; or what was open before it was lost, in whose
+            place no other device is taken.
     """
     _silence_stderr()
     try:
         sounddevice = _portaudio()
-        device = _find_device(sounddevice, wanted)
-        recording = _Recording(sounddevice, device, pipe)
+        devices = _devices(sounddevice)
+        if isinstance(wanted, Opened):
+            opened = Opened(_find_again(devices, wanted), wanted.twins)
+        else:
+            device = _find_device(devices, wanted, sounddevice.default.device[0])
+            opened = Opened(
+                device, frozenset(each.name for each in devices if each.model == device.model) - {device.name}
+            )
+        recording = _Recording(sounddevice, opened.device, pipe)
     except OSError as exc:
         pipe.send(Unavailable(str(exc)))
         return
-    pipe.send(Opened(device.name))
+    pipe.send(opened)
     recording.run()
+
+
+def watch_default(pipe: Connection, asks_server: bool) -> None:
+    """Sends which microphone the system prefers, first and after each change, until the pipe is closed; runs in a child
+    process, since PortAudio sees changes only when it is started again.
+
+    Args:
+        pipe: takes DefaultIs.
+        asks_server: whether the sound server of Linux is asked; PortAudio knows it under one name, whatever it records.
+    """
+    _silence_stderr()
+    known = ""
+    with suppress(EOFError, OSError):
+        sounddevice = None if asks_server else _portaudio()
+        while True:
+            name = _server_default() if sounddevice is None else _portaudio_default(sounddevice)
+            if name and name != known:
+                pipe.send(DefaultIs(name))
+                known = name
+            if pipe.poll(_WATCH_EVERY_S):  # it is closed
+                return
 
 
 class _Recording:
@@ -158,16 +214,22 @@ def _portaudio() -> Any:
 
 def _devices(sounddevice: Any) -> Sequence[MicrophoneDevice]:
     return [
-        MicrophoneDevice(index, each["name"], each["max_input_channels"], round(each["default_samplerate"]))
+        MicrophoneDevice(
+            index,
+            each["name"],
+            each["max_input_channels"],
+            round(each["default_samplerate"]),
+            sounddevice.query_hostapis(each["hostapi"])["name"],
+        )
         for index, each in enumerate(sounddevice.query_devices())
         if each["max_input_channels"] > 0
     ]
 
 
-def _find_device(sounddevice: Any, wanted: str) -> MicrophoneDevice:
-    devices = _devices(sounddevice)
+def _find_device(devices: Sequence[MicrophoneDevice], wanted: str, default: int) -> MicrophoneDevice:
+    """Returns the device that is asked for by index, part of its name, or "" for that with the index `default`."""
     if not wanted:
-        matching = [each for each in devices if each.index == sounddevice.default.device[0]]
+        matching = [each for each in devices if each.index == default]
     elif wanted.isdecimal():
         matching = [each for each in devices if each.index == int(wanted)]
     else:
@@ -177,3 +239,39 @@ def _find_device(sounddevice: Any, wanted: str) -> MicrophoneDevice:
         missing = f"no microphone {wanted!r} here" if wanted else "the system has no default microphone"
         raise OSError(f"{missing}; {found}")
     return matching[0]
+
+
+def _find_again(devices: Sequence[MicrophoneDevice], lost: Opened) -> MicrophoneDevice:
+    """Returns the device that was lost: never one that only has its index by now."""
+    same = [each for each in devices if each.model == lost.device.model]
+    found = next((each for each in same if each.name == lost.device.name), None)
+    found = found or next((each for each in same if each.name not in lost.twins), None)
+    if found is None:
+        raise OSError(f"the microphone {lost.device} is not back")
+    return found
+
+
+def _portaudio_default(sounddevice: Any) -> str:
+    """Returns the name of the default device, by a PortAudio that has looked again."""
+    sounddevice._terminate()  # as its own documentation says
+    sounddevice._initialize()
+    index = sounddevice.default.device[0]
+    return next((each.name for each in _devices(sounddevice) if each.index == index), "")
+
+
+def _server_default() -> str:
+    """Returns the name of the default source of PulseAudio or PipeWire; "" if there is none."""
+    name = _pactl("get-default-source")
+    try:
+        sources = json.loads(_pactl("--format=json", "list", "sources"))
+    except ValueError:  # an older one writes no JSON
+        return name
+    return next((str(each.get("description") or name) for each in sources if each.get("name") == name), name)
+
+
+def _pactl(*words: str) -> str:
+    try:
+        done = subprocess.run(["pactl", *words], capture_output=True, text=True, timeout=_WATCH_EVERY_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -19,6 +19,8 @@ from build_engines.gpus import no_gpu_reason
 from realtime.frames import Pixels
 
 Vector = NDArray[np.float32]
+# Runs a graph: its inputs by name, and its outputs by name.
+Graph = Callable[[Mapping[str, NDArray[np.generic]]], Mapping[str, NDArray[np.float32]]]
 
 
 class BackendUnavailableError(RuntimeError):
@@ -44,15 +46,52 @@ class Net:
     size_multiple: int
 
 
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """How much of the last painting goes into the next one. The frame in which motion is looked for is h x w.
+
+    Args:
+        flow: where each of its pixels was, as an offset in pixels of the painting, x and y: 2 x h x w float32.
+        new: 255 where nothing of the last painting stays, else 0; h x w uint8.
+        kept: how much of the last painting stays elsewhere, 0..1.
+    """
+
+    flow: NDArray[np.float32]
+    new: NDArray[np.uint8]
+    kept: float
+
+
+class Blender(Protocol):
+    """Keeps the last painting on the device that paints, and blends it into the next one there."""
+
+    def finish(self, blend: Blend | None) -> Pixels:
+        """Waits for the painter's oldest frame in flight, and returns it blended; that is also what is kept of it.
+
+        Args:
+            blend: how; None to keep nothing of the last painting.
+        """
+
+    def kept(self) -> Pixels | None:
+        """Returns what is kept of the last painting, H x W x 3 uint8 RGB; None if there is nothing."""
+
+    def keep(self, painted: Pixels) -> None:
+        """Keeps a painting, H x W x 3 uint8 RGB, in place of the last one."""
+
+
 class Painter(Protocol):
     """A net that is loaded for one frame size. `start` up to `depth` frames, then `finish` them in the same order.
 
     Frames and results are H x W x 3 uint8 RGB. The caller may keep a result: no later frame writes into it. A frame
-    must not be changed between its start and its finish. `description` says what paints, in a few words.
+    must not be changed between its start and its finish. `blender` finishes frames in place of `finish` if paintings
+    are to be blended; it is None if that is left to the processor.
     """
 
     depth: int
-    description: str
+    blender: Blender | None
+
+    @property
+    def description(self) -> str:
+        """What paints, in a few words; more of it may be known later."""
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         """Starts to paint a frame.
@@ -114,10 +153,35 @@ class Choice:
 BACKENDS = ("tensorrt", "openvino", "onnxruntime", "pytorch")
 # Left out for pictures, which come in all sizes.
 FOR_ONE_SIZE = {"tensorrt": "engines are built for one size, and pictures have many"}
+# Where paintings are blended by the graph of build_engines/onnx/blend.py, on the device that paints them. On processors
+# OpenCV does it, with bytes: by a measurement (docs/lab/stabilizer.md, `python -m tools.measure_blend`) it takes a
+# fraction of the time of that graph in OpenVINO or ONNX Runtime.
+BLENDS_BY_GRAPH = ("cuda",)
+# What also runs graphs that are not nets: their modules have `open_graph(onnx)`.
+_WITH_GRAPHS = ("openvino", "onnxruntime")
 # By speed on an NVIDIA card. Their modules have `finds_cuda()`.
 _ALSO_ON_CUDA = ("pytorch", "onnxruntime")
 # A CUDA context belongs to one thread at a time.
 _THREAD_SAFE = ("openvino", "onnxruntime")
+
+
+def open_graph(onnx: Path) -> Graph:
+    """Returns a small graph that is run once in a while, on the processor.
+
+    Raises BackendUnavailableError if nothing here can run it.
+    """
+    reasons = []
+    for name in _WITH_GRAPHS:
+        module = importlib.import_module(f"realtime.backends.{name}")
+        reason = module.unavailable_reason()
+        if reason is None:
+            try:
+                graph: Graph = module.open_graph(onnx)
+                return graph
+            except Exception as exc:  # whatever its library raises: the next one may do
+                reason = reason_in(exc)
+        reasons.append(f"{name}: {reason}")
+    raise BackendUnavailableError(f"{onnx} cannot be run here: {'; '.join(reasons)}")
 
 
 def load_backend(name: str) -> Backend:
@@ -125,8 +189,13 @@ def load_backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise KeyError(name)
     module = importlib.import_module(f"realtime.backends.{name}")
-    for_rate = getattr(module, "open_painter_for_rate", None)
-    return Backend(name, module.unavailable_reason, module.open_painter, name in _THREAD_SAFE, for_rate)
+    return Backend(
+        name,
+        module.unavailable_reason,
+        module.open_painter,
+        name in _THREAD_SAFE,
+        getattr(module, "open_painter_for_rate", None),
+    )
 
 
 def choose_backend(asked: str = "auto", failed: Mapping[str, str] = MappingProxyType({})) -> Choice:
@@ -180,10 +249,13 @@ def opening(backend: str, net: Net) -> Iterator[None]:
     except (ValueError, OSError):
         raise
     except Exception as exc:
-        # these libraries print first where in their sources they failed, and last why
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-        why = lines[-1] if lines else type(exc).__name__
-        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {why}") from exc
+        raise BackendUnavailableError(f"backend {backend} cannot run {net.name!r} here: {reason_in(exc)}") from exc
+
+
+def reason_in(exc: Exception) -> str:
+    """Returns the line of a library's error that says why: they print first where in their sources they failed."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[-1] if lines else type(exc).__name__
 
 
 def not_installed(module: str, package: str) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from realtime.backends import Net, Vector, not_installed, opening
+from realtime.backends import Blender, Graph, Net, Vector, not_installed, opening
 from realtime.frames import Pixels
 from styles.support.openvino_core import openvino_core
 from styles.support.silent_imports import import_openvino
@@ -31,6 +33,21 @@ def open_painter_for_rate(net: Net, width: int, height: int) -> OpenVinoPainter:
         return OpenVinoPainter(net.onnx, width, height, "THROUGHPUT")
 
 
+def open_graph(onnx: Path) -> Graph:
+    """Returns a graph that is run once in a while, on the processor, with the precision that it was trained in."""
+    model = openvino_core().read_model(onnx)
+    # bfloat16 would round the statistics of features
+    settings = {"PERFORMANCE_HINT": "LATENCY", "EXECUTION_MODE_HINT": "ACCURACY"}
+    compiled = openvino_core().compile_model(model, "CPU", settings)
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, NDArray[np.float32]]:
+        results = compiled(dict(inputs))
+        return {name: np.array(results[index], np.float32) for index, name in enumerate(names)}
+
+    return run
+
+
 class OpenVinoPainter:
     """Paints with two requests in turn on one stream of all cores: the next frame is queued when the running one ends.
 
@@ -40,6 +57,8 @@ class OpenVinoPainter:
         height: of the frames.
         hint: with "THROUGHPUT" there are several streams of one or few cores each, with a request for every stream.
     """
+
+    blender: Blender | None = None
 
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
         core = openvino_core()

@@ -54,6 +54,7 @@ class PycudaDriver(Protocol):
     ) -> NDArray[Any]: ...
     def memcpy_htod_async(self, dest: int, src: NDArray[Any], stream: PycudaStream | None = None) -> None: ...
     def memcpy_dtoh_async(self, dest: NDArray[Any], src: int, stream: PycudaStream | None = None) -> None: ...
+    def memcpy_dtod_async(self, dest: int, src: int, size: int, stream: PycudaStream | None = None) -> None: ...
 
 
 class PycudaDevice:
@@ -93,6 +94,9 @@ class PycudaDevice:
 
     def download(self, target: NDArray[Any], source: PycudaMemory, queue: PycudaStream) -> None:
         self.driver.memcpy_dtoh_async(target, int(source), queue)
+
+    def copy(self, target: PycudaMemory, source: PycudaMemory, size: int, queue: PycudaStream) -> None:
+        self.driver.memcpy_dtod_async(int(target), int(source), size, queue)
 
     def record(self, event: PycudaEvent, queue: PycudaStream) -> None:
         event.record(queue)

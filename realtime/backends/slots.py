@@ -1,100 +1,22 @@
 """Frames in flight on a GPU: slots of pinned and device memory, and three queues that events join.
 
 While one frame is computed, the next is copied to the GPU and the one before is copied back. Memory is allocated once;
-a frame costs two copies across the bus, and a style vector is copied only when it changes. Two protocols describe what
-a GPU does, so that the order of things can be tested without one.
+a frame costs two copies across the bus, and a style vector is copied only when it changes.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from contextlib import ExitStack
+from typing import Generic
 
 import numpy as np
-from numpy.typing import NDArray
 
-from realtime.backends import Vector
-from realtime.frames import Pixels
-
-Buffer = TypeVar("Buffer")
-Queue = TypeVar("Queue")
-Event = TypeVar("Event")
-_Buffer_contra = TypeVar("_Buffer_contra", contravariant=True)
-# Enqueues the painting of one slot's frame.
-Launch = Callable[[], None]
-
-
-class GpuDevice(Protocol[Buffer, Queue, Event]):
-    """A GPU: memory, queues (CUDA streams) that work in order, and events that another queue or the host waits for.
-
-    Everything on a queue is asynchronous. All calls are made inside `current()`, from any one thread at a time.
-    """
-
-    def current(self) -> AbstractContextManager[object]:
-        """Makes the GPU's context that of this thread."""
-
-    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Returns host memory that the GPU can copy from and to by itself."""
-
-    def buffer(self, shape: tuple[int, ...], dtype: Any) -> Buffer:
-        """Returns memory of the GPU."""
-
-    def queue(self) -> Queue:
-        """Returns a new queue."""
-
-    def event(self) -> Event:
-        """Returns a new event."""
-
-    def upload(self, target: Buffer, source: NDArray[Any], queue: Queue) -> None:
-        """Enqueues a copy to the GPU."""
-
-    def download(self, target: NDArray[Any], source: Buffer, queue: Queue) -> None:
-        """Enqueues a copy from the GPU."""
-
-    def record(self, event: Event, queue: Queue) -> None:
-        """Has the event happen when the queue has done what is on it by now."""
-
-    def queue_waits(self, queue: Queue, event: Event) -> None:
-        """Has the queue start nothing that is enqueued from now on before the event."""
-
-    def wait(self, event: Event) -> None:
-        """Has the host wait for the event."""
-
-    def drain(self, queue: Queue) -> None:
-        """Has the host wait until the queue is empty."""
-
-    def close(self) -> None:
-        """Gives back the context; buffers are gone by then."""
-
-
-class GpuNet(Protocol[_Buffer_contra, Queue]):
-    """A net on the GPU. `queue` is the one that it computes on; `style_size` is 0 if its style is baked in."""
-
-    queue: Queue
-    style_size: int
-    description: str
-
-    def prepare(self, frame: _Buffer_contra, style: _Buffer_contra | None, painted: _Buffer_contra) -> Launch:
-        """Returns a call that paints from and into these buffers; it may be called again and again."""
-
-    def close(self) -> None:
-        """Gives back what the net holds."""
-
-
-@dataclass
-class _Slot(Generic[Buffer, Event]):
-    frame_on_host: Pixels
-    painted_on_host: Pixels
-    style_on_host: Vector
-    frame_on_gpu: Buffer
-    painted_on_gpu: Buffer
-    uploaded: Event
-    computed: Event
-    downloaded: Event
-    launch: Launch
+from realtime.backends import Blender, Vector
+from realtime.backends.gpu import Buffer, Event, GpuBlend, GpuDevice, GpuNet, Queue, Slot
+from realtime.backends.slot_blender import SlotBlender
+from realtime.frames import Pixels, Size
 
 
 class SlotPainter(Generic[Buffer, Queue, Event]):
@@ -106,6 +28,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         width: of the frames.
         height: of the frames.
         depth: how many frames may be in flight.
+        blend: the blend of paintings on the GPU, closed with the painter; None if they are not blended there.
     """
 
     def __init__(
@@ -115,16 +38,20 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         width: int,
         height: int,
         depth: int = 3,
+        *,
+        blend: GpuBlend[Buffer, Queue] | None = None,
     ) -> None:
         self.depth = depth
-        self._device, self._net = device, net
+        self.blender: Blender | None = None
+        self._device, self._net, self._blend = device, net, blend
+        self._slot_blender: SlotBlender[Buffer, Queue, Event] | None = None
         self._shape = (height, width, 3)
-        self._closed = False
+        self._closed = self._is_blending = False
         self._queues: tuple[Queue, ...] = ()
         self._style: Vector | None = None
         self._style_on_gpu: Buffer | None = None
-        self._idle: deque[_Slot[Buffer, Event]] = deque()
-        self._busy: deque[_Slot[Buffer, Event]] = deque()
+        self._idle: deque[Slot[Buffer, Event]] = deque()
+        self._busy: deque[Slot[Buffer, Event]] = deque()
         with ExitStack() as undo:
             undo.callback(self.close)
             with device.current():
@@ -133,8 +60,13 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
                 if net.style_size:
                     self._style_on_gpu = device.buffer((net.style_size,), np.float32)
                 self._idle.extend(self._slot() for _ in range(depth))
-            self.description = net.description
+                if blend is not None:
+                    self._prepare_blending(blend, (width, height))
             undo.pop_all()
+
+    @property
+    def description(self) -> str:
+        return self._net.description
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         if frame.shape != self._shape or frame.dtype != np.uint8:
@@ -153,13 +85,12 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         self._busy.append(slot)
 
     def finish(self) -> Pixels:
-        if not self._busy:
-            raise RuntimeError("no frame is in flight; start one first")
-        slot = self._busy.popleft()
-        self._idle.append(slot)
-        with self._device.current():
-            self._device.wait(slot.downloaded)
-        return slot.painted_on_host.copy()
+        self._is_blending = False
+        return self._finish(self._download)
+
+    def settle(self) -> None:
+        """Waits until frames are painted as fast as they will be."""
+        self._net.settle()
 
     def close(self) -> None:
         if self._closed:
@@ -169,13 +100,15 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
             stack.callback(self._device.close)
             stack.enter_context(self._device.current())
             stack.callback(self._net.close)
+            if self._blend is not None:
+                stack.callback(self._blend.close)
             stack.callback(self._forget)
             stack.callback(self._drain)
 
-    def _slot(self) -> _Slot[Buffer, Event]:
+    def _slot(self) -> Slot[Buffer, Event]:
         device, shape = self._device, self._shape
         frame, painted = device.buffer(shape, np.uint8), device.buffer(shape, np.uint8)
-        return _Slot(
+        return Slot(
             frame_on_host=device.pinned(shape, np.uint8),
             painted_on_host=device.pinned(shape, np.uint8),
             style_on_host=device.pinned((self._net.style_size,), np.float32)
@@ -189,7 +122,7 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
             launch=self._net.prepare(frame, self._style_on_gpu, painted),
         )
 
-    def _enqueue(self, slot: _Slot[Buffer, Event], style: Vector | None) -> None:
+    def _enqueue(self, slot: Slot[Buffer, Event], style: Vector | None) -> None:
         device, compute = self._device, self._net.queue
         device.upload(slot.frame_on_gpu, slot.frame_on_host, self._uploads)
         device.record(slot.uploaded, self._uploads)
@@ -197,11 +130,46 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         self._upload_style(slot, style)
         slot.launch()
         device.record(slot.computed, compute)
+        slot.is_downloading = False
+        if not self._is_blending:  # else the painting as it is will not be asked for
+            self._download(slot)
+
+    def _finish(self, enqueue: Callable[[Slot[Buffer, Event]], None]) -> Pixels:
+        """Waits for the result of the oldest frame, after enqueuing what is still missing for it."""
+        if not self._busy:
+            raise RuntimeError("no frame is in flight; start one first")
+        slot = self._busy.popleft()
+        self._idle.append(slot)
+        with self._device.current():
+            try:
+                enqueue(slot)
+            except BaseException:
+                self._drain()
+                raise
+            self._device.wait(slot.downloaded)
+        return slot.painted_on_host.copy()
+
+    def _finish_blended(self, enqueue: Callable[[Slot[Buffer, Event]], None]) -> Pixels:
+        self._is_blending = True
+        return self._finish(enqueue)
+
+    def _download(self, slot: Slot[Buffer, Event]) -> None:
+        """Enqueues the copy of a painting to the host, unless it is enqueued already."""
+        if slot.is_downloading:
+            return
+        device = self._device
         device.queue_waits(self._downloads, slot.computed)
         device.download(slot.painted_on_host, slot.painted_on_gpu, self._downloads)
         device.record(slot.downloaded, self._downloads)
+        slot.is_downloading = True
 
-    def _upload_style(self, slot: _Slot[Buffer, Event], style: Vector | None) -> None:
+    def _prepare_blending(self, blend: GpuBlend[Buffer, Queue], size: Size) -> None:
+        self._queues = (*self._queues, blend.queue)
+        self.blender = self._slot_blender = SlotBlender(self._device, blend, size, self._finish_blended)
+        for slot in self._idle:
+            self._slot_blender.prepare(slot)
+
+    def _upload_style(self, slot: Slot[Buffer, Event], style: Vector | None) -> None:
         """Copies the style if it has changed, on the compute queue: behind the frames painted in the old one."""
         if self._style_on_gpu is None:
             return
@@ -223,6 +191,8 @@ class SlotPainter(Generic[Buffer, Queue, Event]):
         self._idle.clear()
         self._busy.clear()
         self._style_on_gpu = None
+        if self._slot_blender is not None:
+            self._slot_blender.forget()
 
 
 _NONE = np.empty(0, np.float32)

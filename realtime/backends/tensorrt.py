@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from typing import Any
-
 from build_engines.doctor import no_tensorrt_reason
-from build_engines.gpus import NoGpuError, driver_library, first_gpu
-from build_engines.onnx.options import FRAME, PAINTED, STYLE
+from build_engines.gpus import NoGpuError, first_gpu
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
-from build_engines.tensorrt.engines import BuildSource, TargetError, find_target, plan_engine
-from build_engines.tensorrt.run import LoadedEngine, NoPycudaError, load_pycuda
-from build_engines.tensorrt.variants import NoTensorRTError, Variant, last_errors, load_variant
+from build_engines.tensorrt.engines import BuildSource, BuildTarget, TargetError, find_target, plan_blend, plan_engine
+from build_engines.tensorrt.run import NoPycudaError, load_pycuda
+from build_engines.tensorrt.variants import NoTensorRTError, Variant, load_variant
 from realtime.backends import BackendUnavailableError, Net, Painter
-from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
-from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
-from realtime.backends.slots import Launch, SlotPainter
+from realtime.backends.pycuda_device import PycudaDevice
+from realtime.backends.slots import SlotPainter
+from realtime.backends.tensorrt_nets import TensorRTBlend, TensorRTNet
 
 
 class EngineMissingError(BackendUnavailableError):
@@ -59,7 +54,8 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
         device = PycudaDevice(driver)
         with device.current():
             engine = TensorRTNet(device, stored, variant)
-        return SlotPainter(device, engine, width, height)
+            blend = _open_blend(device, engine, stored.spec, variant)
+        return SlotPainter(device, engine, width, height, blend=blend)
     except UnusableEngineError as exc:
         # by what is written beside it, it is the right engine: nst-build would not build it again by itself
         raise _missing(net, stored.spec, exc, "--rebuild") from exc
@@ -79,6 +75,16 @@ def find_engine(net: Net, width: int, height: int, variant: Variant) -> StoredEn
         raise BackendUnavailableError(f"backend tensorrt cannot run {net.name!r} here: {exc}") from exc
 
 
+def _open_blend(device: PycudaDevice, net: TensorRTNet, spec: EngineSpec, variant: Variant) -> TensorRTBlend | None:
+    """Returns the blend of paintings of a net; without an engine for it, None, and the net's description says so."""
+    wanted = plan_blend((spec.width, spec.height), variant, BuildTarget(spec.target, spec.gpu))
+    try:
+        return TensorRTBlend(device, EngineCache().find(wanted), variant)
+    except UnusableEngineError as exc:
+        net.description += f" (blending on the processor: {exc}; nst-build builds it)"
+        return None
+
+
 def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError, *more: str) -> EngineMissingError:
     what = (str(net.weights),) if net.weights is not None else ("--onnx", str(net.onnx))
     argv = (*what, "--size", f"{spec.width}x{spec.height}", "--runtime", spec.runtime, *more)
@@ -87,132 +93,3 @@ def _missing(net: Net, spec: EngineSpec, exc: UnusableEngineError, *more: str) -
         f"build it with: nst-build {' '.join(argv)}",
         argv,
     )
-
-
-class Workspace:
-    """Memory for activations that all engines of a thread share; they compute one after the other on one queue."""
-
-    def __init__(self, device: PycudaDevice) -> None:
-        self.device = device
-        self.thread = threading.get_ident()
-        self.queue: PycudaStream = device.queue()
-        self.size = 0
-        self.moves = 0
-        self._memory: PycudaMemory | None = None
-
-    @property
-    def address(self) -> int:
-        return 0 if self._memory is None else int(self._memory)
-
-    def reserve(self, size: int) -> None:
-        """Makes the memory at least `size` bytes. It may move: whoever uses it compares `moves` before each launch."""
-        if size <= self.size:
-            return
-        self.queue.synchronize()
-        before, self._memory, self.size = self.size, None, 0  # freed first: two at once may be more than there is
-        self.moves += 1
-        try:
-            self._memory, self.size = self.device.buffer((size,), "uint8"), size
-        except BaseException:
-            # the engines that are open must go on
-            if before:
-                self._memory, self.size = self.device.buffer((before,), "uint8"), before
-            raise
-
-
-_workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
-
-
-def shared_workspace(device: PycudaDevice) -> Workspace:
-    """Returns the workspace of the engines that this thread has open, or a new one if there are none.
-
-    It is not shared between threads: while one records a graph, the other would add to it.
-    """
-    for workspace in list(_workspaces):
-        if workspace.device.driver is device.driver and workspace.thread == threading.get_ident():
-            return workspace
-    workspace = Workspace(device)
-    _workspaces.add(workspace)
-    return workspace
-
-
-class TensorRTNet:
-    """An engine and its execution context, as the `GpuNet` of slots.py."""
-
-    def __init__(self, device: PycudaDevice, stored: StoredEngine, variant: Variant) -> None:
-        trt = variant.trt
-        self._variant = variant
-        self._context: Any = None  # before the engine, which must outlive it
-        self._loaded = LoadedEngine(stored, variant)
-        self._context = self._loaded.create_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-        self._workspace = shared_workspace(device)
-        self._workspace.reserve(int(self._loaded.engine.device_memory_size_v2))
-        self._moves = -1
-        self._slots: list[_EngineSlot] = []
-        self.queue = self._workspace.queue
-        self.style_size = self._loaded.style_size
-        self.description = f"{variant} {stored.spec.precision}"
-
-    def prepare(self, frame: PycudaMemory, style: PycudaMemory | None, painted: PycudaMemory) -> Launch:
-        addresses = {FRAME: int(frame), PAINTED: int(painted)}
-        if style is not None:
-            addresses[STYLE] = int(style)
-        slot = _EngineSlot(addresses)
-        self._slots.append(slot)
-        self._ready(slot)
-        if slot.no_graph_reason and not self._slots[:-1]:
-            self.description += f" ({slot.no_graph_reason})"
-        return lambda: self._launch(slot)
-
-    def close(self) -> None:
-        for slot in self._slots:
-            slot.forget_graph()
-        self._slots.clear()
-        self._context = None
-        self._loaded.close()
-        del self._workspace
-
-    def _launch(self, slot: _EngineSlot) -> None:
-        if slot.moves != self._workspace.moves:
-            self._ready(slot)
-        if slot.graph is not None:
-            slot.graph.launch()
-        else:
-            self._enqueue(slot)
-
-    def _enqueue(self, slot: _EngineSlot) -> None:
-        for name, address in slot.addresses.items():
-            self._context.set_tensor_address(name, address)
-        if not self._context.execute_async_v3(self.queue.handle):
-            raise RuntimeError(f"the engine does not run: {last_errors(self._variant)}")
-
-    def _ready(self, slot: _EngineSlot) -> None:
-        """Runs the slot once, which makes the kernels ready, and records it as a graph if that is possible."""
-        slot.forget_graph()
-        workspace = self._workspace
-        if self._moves != workspace.moves:
-            self.queue.synchronize()
-            self._context.set_device_memory(workspace.address, workspace.size)
-            self._moves = workspace.moves
-        self._enqueue(slot)
-        self.queue.synchronize()
-        try:
-            slot.graph = CudaGraph(driver_library(), self.queue.handle, lambda: self._enqueue(slot))
-        except CudaGraphError as exc:
-            slot.no_graph_reason = str(exc)
-        slot.moves = workspace.moves
-
-
-class _EngineSlot:
-    """The addresses of one slot, and the graph recorded with them when the workspace had moved `moves` times."""
-
-    def __init__(self, addresses: dict[str, int]) -> None:
-        self.addresses = addresses
-        self.graph: CudaGraph | None = None
-        self.moves = -1
-        self.no_graph_reason = ""
-
-    def forget_graph(self) -> None:
-        if self.graph is not None:
-            self.graph.close()
-            self.graph = None

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
-from realtime.backends import Vector
+from realtime.backends import Blender, Vector
 from realtime.frames import Pixels
 
-Paint = Callable[[Pixels, Vector | None], Pixels]
+Paint = Callable[[Pixels, Vector | None], Any]
+
+
+def _as_it_is(painting: Pixels) -> Pixels:
+    return painting
 
 
 class WorkerPainter:
@@ -17,22 +22,28 @@ class WorkerPainter:
 
     Args:
         description: what paints, in a few words.
-        paint: returns a frame painted in a style.
+        paint: returns a frame painted in a style, as pixels or as what `on_host` takes.
+        on_host: returns the pixels of a painting.
     """
 
     depth = 2
 
-    def __init__(self, description: str, paint: Paint) -> None:
+    def __init__(self, description: str, paint: Paint, on_host: Callable[[Any], Pixels] = _as_it_is) -> None:
         self.description = description
-        self._paint = paint
+        self.blender: Blender | None = None
+        self._paint, self._on_host = paint, on_host
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=description)
-        self._busy: deque[Future[Pixels]] = deque()
+        self._busy: deque[Future[Any]] = deque()
 
     def start(self, frame: Pixels, style: Vector | None) -> None:
         self._busy.append(self._worker.submit(self._paint, frame, style))
 
-    def finish(self) -> Pixels:
+    def take(self) -> Any:
+        """Waits for the oldest frame in flight and returns what `paint` made of it."""
         return self._busy.popleft().result()
+
+    def finish(self) -> Pixels:
+        return self._on_host(self.take())
 
     def close(self) -> None:
         self._worker.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from realtime.frames import Frame
+from realtime.frames import Frame, Size
 from realtime.media.encoders import Encoding
 from realtime.player.controls import Controls
 from realtime.player.parts import PlayerOutputs, Sink
@@ -19,7 +19,7 @@ from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks.open import track_of
 from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
 
 
@@ -72,3 +72,9 @@ def file_rate(
         player = Player(source, stylizer, Controls.of_one_style(style), outputs=PlayerOutputs(sinks=sinks))
         count = player.run().frame_count
     return count / (time.monotonic() - began_s)
+
+
+def size_of(path: Path) -> Size:
+    """Returns width and height of a video file. Raises SourceError."""
+    with VideoFile(path) as file:
+        return file.size

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -20,7 +23,7 @@ from realtime.queues import QueuePolicy, SinkQueue
 from realtime.session import DEFAULT_STEADINESS
 from realtime.sinks.recorder import FileRecorder
 from realtime.sources.scene import SCENE_RATE, Scene
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
 
 # This many different frames of the scene are painted in turn.
@@ -102,8 +105,27 @@ def recording_rate(stylizer: FrameStylizer, style: LoadedStyle, scene: TimedScen
         return loop_rate(stylizer, style, scene, (queue,))
 
 
-def live_latencies_ms(stylizer: FrameStylizer, style: LoadedStyle, size: Size, seconds: float) -> Sequence[float]:
-    """Returns how long frames took from capture to result at the live rate, in ms, in ascending order."""
+def live_latencies_ms(
+    stylizer: FrameStylizer, style: LoadedStyle, scene: TimedScene, *, steady: bool = False
+) -> Sequence[float]:
+    """Returns how long frames took from capture to result, in ms, in ascending order.
+
+    Args:
+        stylizer: paints.
+        style: what is painted with.
+        scene: a live one.
+        steady: with the stabilizer at its default.
+    """
     sink = _LatencySink()
-    loop_rate(stylizer, style, TimedScene(size, seconds, live=True), (sink,))
+    loop_rate(stylizer, style, scene, (sink,), steady=steady)
     return sorted(sink.latencies_ms)
+
+
+@contextmanager
+def spinning_process() -> Iterator[None]:
+    """Keeps one core busy with another program."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()

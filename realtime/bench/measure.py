@@ -18,15 +18,22 @@ from pathlib import Path
 
 from realtime.backends import Painter, choose_backend
 from realtime.bench.files import file_rate
-from realtime.bench.loop import TimedScene, live_latencies_ms, loop_rate, recording_rate, scene_frames
+from realtime.bench.loop import (
+    TimedScene,
+    live_latencies_ms,
+    loop_rate,
+    recording_rate,
+    scene_frames,
+    spinning_process,
+)
 from realtime.bench.peers import PEERS, PeerUnavailableError
-from realtime.bench.rounds import Contender, Rate, interleave, median_ratio, rate_of
+from realtime.bench.rounds import Contender, Rate, interleave, median_ratio, rate_of, settled
 from realtime.frames import Size
 from realtime.media.encoders import Encoding
 from realtime.sources.scene import SCENE_RATE
-from realtime.sources.video_file import VideoFile
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import padded_size
-from realtime.stylize.styles import LoadedStyle, load_styles, network_for
+from realtime.stylize.styles import load_styles, network_for
 from realtime.stylize.stylizer import FrameStylizer
 
 _BARE, _LOOP, _STEADY = "bare net", "loop, null sink", "loop, steady"
@@ -72,6 +79,7 @@ class Report:
         steady_cost: the share of the frame rate that --steady costs at its default, in the median of the rounds.
         live_rate: the rate at which latencies were measured, in frames per second.
         latency_ms: from capture to result, by percentile.
+        busy_latency_ms: the same with the stabilizer, beside a program that keeps one core busy.
         first_frame_s: from the start of the command to its first painted frame.
         peak_memory_mb: of this process.
         failed: why peers could not be measured, by name.
@@ -84,6 +92,7 @@ class Report:
     steady_cost: float
     live_rate: float
     latency_ms: Mapping[str, float]
+    busy_latency_ms: Mapping[str, float]
     first_frame_s: float
     peak_memory_mb: float
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -101,12 +110,6 @@ def measure(plan: BenchPlan) -> Iterator[Report]:
     for size in plan.sizes:
         with FrameStylizer(choice.backend) as stylizer:
             yield _measure(stylizer, styles[chosen], size, plan)
-
-
-def size_of(path: Path) -> Size:
-    """Returns width and height of a video file. Raises SourceError."""
-    with VideoFile(path) as file:
-        return file.size
 
 
 def machine() -> dict[str, str]:
@@ -127,7 +130,7 @@ def machine() -> dict[str, str]:
 
 def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: BenchPlan) -> Report:
     first_frame_s = plan.first_frame_s(size)
-    painter = stylizer.painter(style.net, size)
+    painter = settled(stylizer.painter(style.net, size))
     with ExitStack() as stack:
         contenders = _contenders(stylizer, style, size, stack)
         if plan.file is not None:
@@ -135,7 +138,10 @@ def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: Benc
             contenders |= _file_contenders(for_files, style, plan.file, size)
         peers, failed = _peers(plan.against, style, size, stack)
         runs = interleave(contenders | peers, plan.rounds, plan.seconds)
-    latencies = live_latencies_ms(stylizer, style, size, max(_MIN_LIVE_S, plan.seconds))
+    live = TimedScene(size, max(_MIN_LIVE_S, plan.seconds), live=True)
+    latencies = live_latencies_ms(stylizer, style, live)
+    with spinning_process():
+        busy_latencies = live_latencies_ms(stylizer, style, live, steady=True)
     return Report(
         size=size,
         backend=painter.description,
@@ -143,7 +149,8 @@ def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: Benc
         rates={name: rate_of(those, runs[_BARE]) for name, those in runs.items()},
         steady_cost=1 - median_ratio(runs[_STEADY], runs[_LOOP]),
         live_rate=float(SCENE_RATE),
-        latency_ms={f"p{share}": _percentile(latencies, share) for share in (50, 95, 99)},
+        latency_ms=_percentiles(latencies),
+        busy_latency_ms=_percentiles(busy_latencies),
         first_frame_s=first_frame_s,
         peak_memory_mb=_peak_memory_mb(),
         failed=failed,
@@ -210,8 +217,8 @@ def _bare_rate(painter: Painter, style: LoadedStyle, size: Size, seconds: float)
     return done / elapsed_s
 
 
-def _percentile(ordered: Sequence[float], share: int) -> float:
-    return ordered[min(len(ordered) - 1, len(ordered) * share // 100)]
+def _percentiles(ordered: Sequence[float]) -> dict[str, float]:
+    return {f"p{share}": ordered[min(len(ordered) - 1, len(ordered) * share // 100)] for share in (50, 95, 99)}
 
 
 def _peak_memory_mb() -> float:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from realtime.frames import UNSPECIFIED, Pixels, Presentation, Size
 from realtime.media.encoders import Encoder
+from realtime.media.yuv import ToYuv420
 
 # Without these flags swscale rounds down: all frames would come out one level of 255 darker.
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.FULL_CHR_H_INT
@@ -321,30 +322,22 @@ class FromRgb:
 
     Args:
         encoded: the format that the encoder takes.
-        exact: whether colors are rounded to the nearest level. Otherwise they are rounded down, so that frames come
-            out up to one level of 255 darker.
     """
 
-    def __init__(self, encoded: EncodedFormat, *, exact: bool = True) -> None:
+    def __init__(self, encoded: EncodedFormat) -> None:
         self._format = encoded
-        self._interpolation = Interpolation.BICUBIC | _EXACT if exact else Interpolation.BILINEAR
+        self._to_yuv = None if encoded.matrix == _RGB else ToYuv420(encoded.matrix)
         self._reformatter = VideoReformatter()
         self._palette = _Palette(encoded.size) if encoded.pixel_format == "pal8" else None
 
     def __call__(self, pixels: Pixels) -> av.VideoFrame:
-        rgb = av.VideoFrame.from_ndarray(self._fitting(pixels), format="rgb24")
+        fitting = self._fitting(pixels)
+        if self._to_yuv is not None:
+            return self._to_yuv(fitting)
+        rgb = av.VideoFrame.from_ndarray(fitting, format="rgb24")
         if self._palette is not None:
             return self._palette(rgb)
-        if self._format.matrix == _RGB:
-            return self._reformatter.reformat(rgb, format=self._format.pixel_format, threads=1)
-        return self._reformatter.reformat(
-            rgb,
-            format=self._format.pixel_format,
-            dst_colorspace=_COLORSPACES[self._format.matrix],
-            dst_color_range=ColorRange.MPEG,
-            interpolation=self._interpolation,
-            threads=1,
-        )
+        return self._reformatter.reformat(rgb, format=self._format.pixel_format, threads=1)
 
     def _fitting(self, pixels: Pixels) -> Pixels:
         """Returns the frame in the size of the file."""

@@ -5,12 +5,23 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import av
+
+from realtime.media.decoding import has_free_clock
+
 # A stream that steps back by more has begun again; what is less is a matter of rounding.
 _STEP_BACK_S = Fraction(1, 5)
 # A broadcast that leaps ahead of all its streams by more has been joined to another one.
 _LEAP_S = 10
 # Streams of one part end together only nearly: so much is not worth a gap.
 _SLACK_S = Fraction(1, 10)
+
+
+def clock_of(container: Any) -> ContinuousClock:
+    """Returns the clock for the packets of an input container of PyAV; two readers of a file get the same."""
+    free = has_free_clock(container)
+    ends_s = None if free or not container.duration else Fraction(container.duration, av.time_base)
+    return ContinuousClock(closes_gaps=free, ends_s=ends_s)
 
 
 class ContinuousClock:
@@ -22,10 +33,12 @@ class ContinuousClock:
     Args:
         closes_gaps: whether a leap forward is a fault as well. Only formats for broadcasts have such faults; in others
             a frame may be shown for minutes.
+        ends_s: when the file ends by its own account, in seconds: a leap far beyond is a fault in any format. None if
+            that is not known.
     """
 
-    def __init__(self, *, closes_gaps: bool) -> None:
-        self._closes_gaps = closes_gaps
+    def __init__(self, *, closes_gaps: bool, ends_s: Fraction | None = None) -> None:
+        self._closes_gaps, self._ends_at_s = closes_gaps, ends_s
         # by part of the file: what is added to its times, in seconds
         self._offsets = [Fraction(0)]
         # by index of stream: the part it is in, what is added to its times, its last time and when that packet ended
@@ -37,6 +50,9 @@ class ContinuousClock:
     def move(self, packet: Any) -> None:
         """Moves the timestamps of a packet."""
         index, tick = packet.stream.index, packet.time_base
+        if None not in {packet.pts, packet.dts} and abs(packet.pts - packet.dts) * tick > _LEAP_S:
+            # nothing is decoded that long before it is shown
+            packet.pts = packet.dts
         if packet.dts is not None and packet.stream.type in {"video", "audio"}:
             self._observe(index, packet.dts * tick, (packet.duration or 0) * tick)
         shift_s = self._shifts.get(index, self._offsets[-1])
@@ -60,7 +76,9 @@ class ContinuousClock:
     def _is_jump(self, index: int, moved_s: Fraction) -> bool:
         if moved_s < self._last_s[index] - _STEP_BACK_S:
             return True
-        return self._closes_gaps and moved_s > max(self._ends_s.values()) + _LEAP_S
+        if moved_s <= max(self._ends_s.values()) + _LEAP_S:
+            return False
+        return self._closes_gaps or (self._ends_at_s is not None and moved_s > self._ends_at_s + _LEAP_S)
 
     def _enter_next_part(self, index: int, time_s: Fraction) -> None:
         due_s, part = self._ends_s[index], self._parts[index] + 1

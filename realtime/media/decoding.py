@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import av.error
 from av.format import Flags as ContainerFormatFlags
 from av.stream import Disposition
 
-from realtime.media.rates import exact_rate
+from realtime.frames import ClipRange
+from realtime.media.rates import UNKNOWN_RATE, believable_rate
 
 
 class SourceError(OSError):
@@ -22,6 +25,17 @@ class SourceError(OSError):
 def file_url(path: Path) -> str:
     """Returns what FFmpeg is given for a file, so that a colon in its name is not taken for a protocol's."""
     return f"file:{path}"
+
+
+def open_clip(clip: ClipRange) -> Any:
+    """Returns the file of a clip, opened once more, as an input container of PyAV.
+
+    Raises:
+        av.error.FFmpegError: it cannot be opened.
+        OSError: it is a pipe that has been read already.
+    """
+    file = file_url(clip.path) if clip.pipe is None else clip.pipe.reader()
+    return av.open(file, metadata_errors="replace")
 
 
 def has_free_clock(container: Any) -> bool:
@@ -38,10 +52,12 @@ def timed_streams(container: Any) -> Sequence[Any]:
 def find_video_stream(container: Any) -> Any | None:
     """Returns the first video stream that is not a cover, else the cover of an audio file, else None.
 
+    One that cannot be decoded here is returned only if there is no other.
+
     Args:
         container: an open input container of PyAV.
     """
-    streams = container.streams.video
+    streams = sorted(container.streams.video, key=lambda stream: stream.codec_context is None)
     moving = (stream for stream in streams if not stream.disposition & Disposition.attached_pic)
     return next(moving, streams[0] if streams else None)
 
@@ -65,8 +81,9 @@ def open_video_stream(container: Any, name: str, *, live: bool) -> Any:
         container.close()
         raise SourceError(f"{name} is in a format that cannot be decoded here")
     if live:
-        # each frame that is decoded in parallel is one more to wait for: half a second on 16 cores
-        stream.thread_type = "SLICE"
+        # each frame that is decoded in parallel is one more to wait for: half a second on 16 cores; and only a single
+        # thread of H.264 notices what is missing
+        stream.thread_type, stream.codec_context.thread_count = "SLICE", 1
     else:
         # the net needs the cores more
         stream.thread_type, stream.codec_context.thread_count = "AUTO", max(1, (os.cpu_count() or 1) // 4)
@@ -82,9 +99,38 @@ def decode_packet(packet: Any) -> Sequence[Any]:
     return decoded
 
 
-def frame_rate(stream: Any) -> Fraction:
-    """Returns the frames per second of a video stream, exactly; 25 if it does not say."""
-    return exact_rate(stream.guessed_rate or stream.average_rate or Fraction(25))
+def demuxed(container: Any, *streams: Any) -> Generator[Any, None, None]:
+    """Yields the packets of streams, and at the end an empty one of each, which makes decoders give what they hold.
+
+    Tracks that appear while the container is read are passed over.
+
+    Args:
+        container: an open input container of PyAV.
+        streams: at least one of its streams.
+
+    Raises:
+        av.error.FFmpegError: reading failed.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # PyAV asks each track of the file for the rest of its packets, but does not know those that came later
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def frame_rate(stream: Any, *, live: bool = False) -> Fraction:
+    """Returns the frames per second of a video stream, exactly; UNKNOWN_RATE if it does not say, or what cannot be.
+
+    Args:
+        stream: a video stream of PyAV.
+        live: whether its frames come at that rate now.
+    """
+    return believable_rate(stream.guessed_rate, stream.average_rate, live=live) or UNKNOWN_RATE
 
 
 def reason_of(exc: BaseException) -> str:
@@ -93,3 +139,26 @@ def reason_of(exc: BaseException) -> str:
         return "nothing arrived in time"
     text = getattr(exc, "strerror", None) or str(exc)
     return str(text).strip() or type(exc).__name__
+
+
+def count_frames(path: Path) -> int:
+    """Returns how many frames of a video that was cut off can be decoded, 0 if it cannot be read.
+
+    Only the last two groups of frames are decoded: what lies before them was written whole.
+    """
+    count, before, last = 0, list[Any](), list[Any]()
+    with suppress(av.error.FFmpegError, OSError, IndexError), av.open(file_url(path)) as container:
+        stream = container.streams.video[0]
+        with suppress(av.error.FFmpegError):
+            for packet in container.demux(stream):
+                if packet.is_keyframe:
+                    count += len(before)
+                    before, last = last, []
+                if packet.size:
+                    last.append(packet)
+        known = {packet.pts for packet in before}
+        count += len(before)
+        for packet in (*before, *last, None):
+            with suppress(av.error.FFmpegError):
+                count += sum(frame.pts not in known for frame in stream.codec_context.decode(packet))
+    return count

@@ -33,6 +33,10 @@ class OutputError(ValueError):
     """An output cannot be written as asked: it exists, its folder is missing, or its format is unknown."""
 
 
+class OutputFailedError(OutputError):
+    """An output cannot be written although it was asked for rightly: the disk is full or fails, its folder is gone."""
+
+
 class EncodingError(ValueError):
     """Encoder, container, quality and preset do not go together."""
 
@@ -50,16 +54,20 @@ class Encoding:
         crf: quality, 0 (best) to the encoder's `worst`; None for CRF.
         preset: the encoder's preset; None for its usual one.
         bit_rate: bits per second, in place of a quality; None for a quality.
+        constant_bit_rate: fill up to the bit rate where the picture needs less.
         low_latency: no frame is held back, and speed matters more than size.
         repeatable: the same frames give the same bytes every time.
+        pipe_format: a name in PIPE_FORMATS, in place of what the output's name says; "" for what it says.
     """
 
     encoder: str = "auto"
     crf: int | None = None
     preset: str | None = None
     bit_rate: int | None = None
+    constant_bit_rate: bool = False
     low_latency: bool = False
     repeatable: bool = False
+    pipe_format: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Encoder:
     """An encoder of FFmpeg and the names of its options.
 
     Args:
-        suffixes: the containers that can hold it.
+        suffixes: the containers that can hold it, as they are named in CONTAINERS and PIPE_FORMATS.
         pixel_format: what it is given, by FFmpeg's name.
         quality_option: the option for the quality, of which 0 is best and `worst` worst; None if it is lossless.
         preset_option: the option for the preset, which is one of `presets`.
@@ -75,6 +83,7 @@ class Encoder:
         low_latency_preset: the usual preset for `Encoding.low_latency`.
         options: options that are always given.
         low_latency_options: options that make it hold no frame back.
+        constant_rate_options: options that fill up to the bit rate.
         quick_options: turns off what the usual preset spends time on without gain for painted frames.
         even: whether both sides must be even.
         writes_sample_aspect_ratio: whether its stream says how wide a pixel is; PyAV cannot make the container say so.
@@ -93,6 +102,7 @@ class Encoder:
     low_latency_preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     low_latency_options: Mapping[str, str] = field(default_factory=dict)
+    constant_rate_options: Mapping[str, str] = field(default_factory=dict)
     quick_options: Mapping[str, str] = field(default_factory=dict)
     even: bool = True
     writes_sample_aspect_ratio: bool = True
@@ -102,13 +112,16 @@ class Encoder:
 
 
 _MP4_SUFFIXES = (".mp4", ".m4v", ".mov")
+_H26_SUFFIXES = (*_MP4_SUFFIXES, ".mkv", "mpegts", "mkv")
 ENCODERS: Mapping[str, Encoder] = {
     "libx264": Encoder(
-        (*_MP4_SUFFIXES, ".mkv"),
+        _H26_SUFFIXES,
         presets=_X26_PRESETS,
         preset="veryfast",
         low_latency_preset="ultrafast",
-        low_latency_options={"tune": "zerolatency"},
+        low_latency_options={"tune": "zerolatency", "forced-idr": "1"},
+        # a frame lasts until the next one comes, and not always as long as the rate says
+        constant_rate_options={"nal-hrd": "cbr", "x264-params": "force-cfr=0"},
         quick_options={
             "coder": "0",
             "subq": "0",
@@ -120,27 +133,28 @@ ENCODERS: Mapping[str, Encoder] = {
         lookahead=("rc-lookahead", 10),
     ),
     "libx265": Encoder(
-        (*_MP4_SUFFIXES, ".mkv"),
+        _H26_SUFFIXES,
         presets=_X26_PRESETS,
         preset="veryfast",
         low_latency_preset="ultrafast",
         # by default it writes pages of log to stderr
         options={"x265-params": "log-level=error"},
-        low_latency_options={"tune": "zerolatency"},
+        low_latency_options={"tune": "zerolatency", "forced-idr": "1"},
         tag="hvc1",
     ),
     "h264_nvenc": Encoder(
-        (*_MP4_SUFFIXES, ".mkv"),
+        _H26_SUFFIXES,
         quality_option="cq",
         presets=tuple(f"p{number}" for number in range(1, 8)),
         preset="p4",
         low_latency_preset="p1",
         options={"rc": "vbr", "b": "0"},
-        low_latency_options={"tune": "ull", "zerolatency": "1", "delay": "0"},
+        low_latency_options={"tune": "ull", "zerolatency": "1", "delay": "0", "forced-idr": "1"},
+        constant_rate_options={"rc": "cbr", "cbr_padding": "1"},
         needs="an NVIDIA card with its driver",
     ),
     "libvpx-vp9": Encoder(
-        (".webm", ".mkv", ".mp4"),
+        (".webm", ".mkv", ".mp4", "mkv"),
         worst=63,
         preset_option="cpu-used",
         presets=tuple(map(str, range(9))),
@@ -153,7 +167,7 @@ ENCODERS: Mapping[str, Encoder] = {
         writes_sample_aspect_ratio=False,
     ),
     "libsvtav1": Encoder(
-        (".mkv", ".webm", ".mp4"),
+        (".mkv", ".webm", ".mp4", "mkv"),
         worst=63,
         presets=tuple(map(str, range(14))),
         preset="10",
@@ -162,9 +176,13 @@ ENCODERS: Mapping[str, Encoder] = {
         writes_sample_aspect_ratio=False,
     ),
     # lossless: exactly what was painted
-    "ffv1": Encoder((".mkv",), pixel_format="bgr0", quality_option=None, even=False, writes_sample_aspect_ratio=False),
+    "ffv1": Encoder(
+        (".mkv", "mkv"), pixel_format="bgr0", quality_option=None, even=False, writes_sample_aspect_ratio=False
+    ),
     "gif": Encoder((".gif",), pixel_format="pal8", quality_option=None, even=False, writes_sample_aspect_ratio=False),
     "png": Encoder((".png",), pixel_format="rgb24", quality_option=None, even=False, writes_sample_aspect_ratio=False),
+    # not compressed at all
+    "rawvideo": Encoder(("raw",), quality_option=None, even=False, writes_sample_aspect_ratio=False),
 }
 
 
@@ -177,12 +195,16 @@ class Container:
         options: options of the muxer.
         format: FFmpeg's name of the format, if the file's suffix is not enough.
         audio: the encoder for live audio, "" if the container holds none.
+        seeks: whether the muxer goes back to what is written already, which no pipe allows.
+        constant_rate: whether it says only how many frames there are a second, and not when each is shown.
     """
 
     encoder: str
     options: Mapping[str, str] = field(default_factory=dict)
     format: str | None = None
     audio: str = "aac"
+    seeks: bool = False
+    constant_rate: bool = False
 
 
 # Without it FFmpeg buffers what it writes, which can be minutes of a scene in which little moves.
@@ -193,28 +215,46 @@ _MP4 = {"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000", *
 # In ms; a cluster is written when it is complete.
 _MATROSKA = {"cluster_time_limit": "500", **_UNBUFFERED}
 CONTAINERS: Mapping[str, Container] = {
-    ".mp4": Container("libx264", _MP4),
-    ".m4v": Container("libx264", _MP4),
-    ".mov": Container("libx264", _MP4),
-    ".mkv": Container("libx264", _MATROSKA),
-    ".webm": Container("libvpx-vp9", _MATROSKA, audio="libopus"),
-    ".gif": Container("gif", audio=""),
-    # an image sequence
-    ".png": Container("png", format="image2", audio=""),
+    ".mp4": Container("libx264", _MP4, seeks=True),
+    # by its name FFmpeg would choose a format for old players that holds no H.265
+    ".m4v": Container("libx264", _MP4, format="mp4", seeks=True),
+    ".mov": Container("libx264", _MP4, seeks=True),
+    ".mkv": Container("libx264", _MATROSKA, format="matroska"),
+    ".webm": Container("libvpx-vp9", _MATROSKA, format="webm", audio="libopus"),
+    ".gif": Container("gif", format="gif", audio=""),
+    # an image sequence, of which each picture is there whole or not at all
+    ".png": Container("png", {"atomic_writing": "1"}, format="image2", audio="", seeks=True),
 }
+# What can be written forward only, by the names that are typed after --format.
+PIPE_FORMATS: Mapping[str, Container] = {
+    "mpegts": Container("libx264", _UNBUFFERED, format="mpegts"),
+    "mkv": Container("libx264", _MATROSKA, format="matroska"),
+    # YUV4MPEG2: unlike bare pixels it says how large they are, how many a second, and where each frame begins
+    "raw": Container("rawvideo", format="yuv4mpegpipe", audio="", constant_rate=True),
+}
+DEFAULT_PIPE_FORMAT = "mkv"
+
+
+def container_of(path: Path, encoding: Encoding) -> Container:
+    """Returns how an output is written.
+
+    Raises:
+        KeyError: its name says nothing about it, and neither does the encoding.
+    """
+    return PIPE_FORMATS[encoding.pipe_format] if encoding.pipe_format else CONTAINERS[path.suffix.lower()]
 
 
 def encoder_for(path: Path, encoding: Encoding) -> str:
-    """Returns the name of the encoder for a file.
+    """Returns the name of the encoder for an output.
 
     Raises:
-        EncodingError: the encoding does not go with the file's container.
+        EncodingError: the encoding does not go with the output's container.
     """
-    suffix = path.suffix.lower()
-    name = CONTAINERS[suffix].encoder if encoding.encoder == "auto" else encoding.encoder
+    suffix = encoding.pipe_format or path.suffix.lower()
+    name = container_of(path, encoding).encoder if encoding.encoder == "auto" else encoding.encoder
     encoder = ENCODERS[name]
     if suffix not in encoder.suffixes:
-        raise EncodingError(f"{suffix} cannot hold {name}; expected a name ending in {', '.join(encoder.suffixes)}")
+        raise EncodingError(f"{suffix} cannot hold {name}; {_expected_containers(encoder, bool(encoding.pipe_format))}")
     if encoding.crf is not None and encoder.quality_option is None:
         raise EncodingError(f"{name} is lossless and takes no --crf")
     if encoding.crf is not None and encoding.crf > encoder.worst:
@@ -223,6 +263,15 @@ def encoder_for(path: Path, encoding: Encoding) -> str:
         expected = f"expected one of {', '.join(encoder.presets)}" if encoder.presets else "it has no presets"
         raise EncodingError(f"{name} has no preset {encoding.preset!r}; {expected}")
     return name
+
+
+def _expected_containers(encoder: Encoder, piped: bool) -> str:
+    """Returns what was expected in place of a container that does not hold an encoder."""
+    names = [suffix for suffix in encoder.suffixes if suffix in CONTAINERS]
+    if names and not piped:
+        return f"expected a name ending in {', '.join(names)}"
+    formats = [suffix for suffix in encoder.suffixes if suffix in PIPE_FORMATS]
+    return f"expected -o - with --format {' or '.join(formats)}" if formats else "it goes into a file, not into a pipe"
 
 
 def encoder_options(name: str, encoding: Encoding, rate: Fraction) -> dict[str, str]:
@@ -237,6 +286,7 @@ def encoder_options(name: str, encoding: Encoding, rate: Fraction) -> dict[str, 
     options = {**encoder.options, **(encoder.low_latency_options if low_latency else {})}
     if encoding.bit_rate is not None:
         options.update(dict.fromkeys(("b", "maxrate", "bufsize"), str(encoding.bit_rate)))
+        options.update(encoder.constant_rate_options if encoding.constant_bit_rate else {})
     elif encoder.quality_option is not None:
         options[encoder.quality_option] = str(CRF if encoding.crf is None else encoding.crf)
     preset = encoding.preset or (encoder.low_latency_preset if low_latency else encoder.preset)
@@ -268,6 +318,7 @@ def open_encoder(name: str, context: Any) -> None:
     """Opens an encoder whose codec context is ready.
 
     Raises:
+        EncodingError: it does not take frames of that size.
         EncoderUnavailableError: it does not start here, e.g. because its hardware is missing.
     """
     encoder = ENCODERS[name]
@@ -279,15 +330,24 @@ def open_encoder(name: str, context: Any) -> None:
     try:
         context.open()
     except av.error.FFmpegError as exc:
+        if runs_here(name):
+            size = f"{context.width}x{context.height}"
+            raise EncodingError(
+                f"{name} cannot encode frames of {size}; paint smaller ones, e.g. with --max-size 4096"
+            ) from exc
         raise EncoderUnavailableError(
             f"{name} does not start here ({exc.strerror}); it needs {encoder.needs}; try --encoder auto"
         ) from exc
 
 
 @functools.cache
-def live_h264_encoder() -> str:
-    """Returns the H.264 encoder for live video: NVIDIA's if card and driver let it open, else x264."""
-    name, rate = "h264_nvenc", Fraction(30)
+def runs_here(name: str) -> bool:
+    """Returns whether an encoder opens for small frames of the usual kind.
+
+    Args:
+        name: a name in ENCODERS.
+    """
+    rate = Fraction(30)
     try:
         context: Any = av.CodecContext.create(name, "w")
         context.width = context.height = _PROBE_SIDE
@@ -295,5 +355,11 @@ def live_h264_encoder() -> str:
         context.options = encoder_options(name, Encoding(low_latency=True), rate)
         context.open()
     except (av.error.FFmpegError, OSError, ValueError):
-        return "libx264"
-    return name
+        return False
+    return True
+
+
+@functools.cache
+def live_h264_encoder() -> str:
+    """Returns the H.264 encoder for live video: NVIDIA's if card and driver let it open, else x264."""
+    return "h264_nvenc" if runs_here("h264_nvenc") else "libx264"

@@ -22,6 +22,14 @@ def free_memory() -> int | None:
     return min(_known(), default=None)
 
 
+def shortage(needed: int) -> str:
+    """Returns why so many bytes cannot be taken, "" if they can or the system does not say."""
+    free = free_memory()
+    if free is None or needed <= free:
+        return ""
+    return f"{needed / 2**30:.1f} GiB are needed, and {free / 2**30:.1f} GiB are free"
+
+
 def _known() -> Iterator[int]:
     """Yields each limit that is known, less what is taken already."""
     if _MEMINFO.exists():

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import math
+import os
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +21,8 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from realtime.frames import Pixels
 from realtime.media import exif
 from realtime.media.decoding import SourceError
-from realtime.media.encoders import OutputError
-from realtime.media.free_memory import free_memory
+from realtime.media.encoders import OutputError, OutputFailedError
+from realtime.media.free_memory import shortage
 from styles.support.atomic_file import atomic_path
 
 # Pillow's arguments for each kind of file that it writes.
@@ -50,7 +51,15 @@ _SPARE_SCALE = 2
 # PNG: the most bytes that one gives (the longest match of deflate is 258 bytes, in two bits), and the samples of a
 # pixel by its color type.
 _DEFLATE_RATIO = 1032
+# JPEG: the most pixels that one byte gives: each block of 8 x 8 has a bit of its own, also in a progressive file.
+_JPEG_RATIO = 8 * 8 * 8
+# WebP: its bytes can give any number of pixels, but not of a picture.
+_WEBP_RATIO = 2**16
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# How animated files begin: eight bytes and the chunks of PNG; RIFF with the flags of a VP8X chunk.
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_WEBP_ANIMATED = 2
+_HEAD_BYTES = 32
 # EXIF's orientations, and what turns the stored picture upright.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -66,6 +75,7 @@ _MOST_DPI = 65_535
 Image.MAX_IMAGE_PIXELS = None
 # The color spaces of profiles, by Pillow's modes.
 _COLOR_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
+_DECODE_ERRORS = (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, ArithmeticError, RuntimeError)
 # These need the package pillow-heif, which is under the licence of libheif.
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 
@@ -101,7 +111,7 @@ def photo_size(path: Path) -> tuple[int, int]:
     Raises:
         PhotoError: the file is not a picture.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         return image.size
 
 
@@ -116,21 +126,51 @@ def read_photo(path: Path, longest: int | None = None) -> Photo:
     Raises:
         PhotoError: the file is not a picture, is damaged, or does not fit into memory.
     """
-    with _opened(path) as image, _translated(path):
+    with opened(path) as image, translated(path):
         stored = image.size
         if longest is not None and image.format == "JPEG" and math.prod(stored) > _MOST_PIXELS_WHOLE:
             factor = min(1.0, _SPARE_SCALE * longest / max(stored))
             image.draft(image.mode, (math.ceil(stored[0] * factor), math.ceil(stored[1] * factor)))
-        _check_memory(path, image, longest)
+        check_memory(path, image, longest)
         image.load()
         dpi = _dpi(image)
         orientation = exif.orientation(image)
-        upright = image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+        upright = turned_upright(image, orientation)
         data, exif_note = exif.read(image)
-        pixels, alpha, note = _in_srgb(upright)
+        pixels, alpha, note = in_srgb(upright)
+        moving = "only the first frame of the animation is painted" if is_animation(path) else ""
     turned = stored[::-1] if orientation in exif.SIDEWAYS else stored
     full_size = None if turned == upright.size else turned
-    return Photo(pixels, alpha, data, dpi, "; ".join(filter(None, (note, exif_note))), full_size)
+    return Photo(pixels, alpha, data, dpi, "; ".join(filter(None, (moving, note, exif_note))), full_size)
+
+
+def is_animation(path: Path) -> bool:
+    """Returns whether a file is an animated WebP or PNG, by its header; False for one that cannot be read.
+
+    A GIF is a video here.
+    """
+    try:
+        if not path.is_file():  # what is read of a pipe is gone
+            return False
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            if head[:4] + head[8:16] == b"RIFFWEBPVP8X":
+                return bool(head[20] & _WEBP_ANIMATED)
+            if not head.startswith(_PNG_SIGNATURE):
+                return False
+            file.seek(len(_PNG_SIGNATURE))
+            while len(chunk := file.read(8)) == 8 and chunk[4:] not in {b"IDAT", b"IEND"}:
+                if chunk[4:] == b"acTL":
+                    return True
+                file.seek(int.from_bytes(chunk[:4], "big") + 4, os.SEEK_CUR)
+    except (OSError, IndexError):
+        pass
+    return False
+
+
+def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Returns a picture that is stored in one of EXIF's orientations, 1 to 8, upright."""
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def check_photo_size(path: Path, size: tuple[int, int]) -> None:
@@ -161,8 +201,8 @@ def write_photo(path: Path, photo: Photo) -> str:
     suffix = path.suffix.lower()
     options = dict(PHOTO_FORMATS[suffix])
     note = ""
-    if photo.alpha is not None and suffix in _WITHOUT_ALPHA:
-        photo = _laid_on_white(photo)
+    if suffix in _WITHOUT_ALPHA:
+        photo = laid_on_white(photo)
     image = Image.fromarray(photo.pixels)
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
@@ -180,7 +220,9 @@ def write_photo(path: Path, photo: Photo) -> str:
         with atomic_path(path) as partial:
             image.save(partial, **options)  # type: ignore[arg-type]
     except (OSError, ValueError, RuntimeError, struct.error) as exc:
-        raise OutputError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
+        # what the format cannot hold is asked of before; what is left is the disk
+        kind = OutputFailedError if isinstance(exc, OSError) else OutputError
+        raise kind(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
     return note
 
 
@@ -190,7 +232,8 @@ def save_snapshot(path: Path, pixels: Pixels) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    Image.fromarray(pixels).save(path)
+    with atomic_path(path) as partial:
+        Image.fromarray(pixels).save(partial, format="PNG")
 
 
 def has_alpha(path: Path) -> bool:
@@ -210,12 +253,17 @@ def resized(photo: Photo, size: tuple[int, int]) -> Photo:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Opens a picture file; what goes wrong inside is translated.
+
+    Raises:
+        PhotoError: it is not a picture, or it cannot be as large as it claims.
+    """
     if not path.is_file():
         raise PhotoError(f"no file {path}")
     if path.suffix.lower() in HEIF_SUFFIXES:
         _register_heif(path)
-    with _translated(path), warnings.catch_warnings():
+    with translated(path), warnings.catch_warnings():
         # Pillow warns about damaged metadata, which painting does not need
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
@@ -232,7 +280,8 @@ def _register_heif(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
+    """Turns whatever Pillow raises about a file into a PhotoError that names it."""
     try:
         yield
     except PhotoError:
@@ -240,15 +289,15 @@ def _translated(path: Path) -> Iterator[None]:
     except MemoryError as exc:
         raise PhotoError(f"{path} does not fit into memory") from exc
     # damaged files make Pillow's decoders raise almost anything
-    except (OSError, ValueError, SyntaxError, LookupError, TypeError, EOFError, ArithmeticError, struct.error) as exc:
+    except (*_DECODE_ERRORS, struct.error) as exc:
         reason = "it is empty (0 bytes)" if not path.stat().st_size else getattr(exc, "strerror", None) or str(exc)
         if isinstance(exc, UnidentifiedImageError) and path.stat().st_size:
             reason = "its format is unknown"
         raise PhotoError(f"{path} cannot be read as a picture: {reason}") from exc
 
 
-def _in_srgb(image: Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None, str]:
-    """Returns colors and alpha of an upright picture, and what had to be ignored."""
+def in_srgb(image: Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None, str]:
+    """Returns colors (H x W x 3 uint8) and alpha of a loaded picture, and what had to be ignored."""
     if image.mode == "F":
         raise PhotoError("its samples are floating-point numbers, and nothing says which one is white")
     if image.mode.startswith("I"):
@@ -309,7 +358,7 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     return (across, down) if 0 < across <= _MOST_DPI and 0 < down <= _MOST_DPI else None
 
 
-def _check_memory(path: Path, image: Image.Image, longest: int | None) -> None:
+def check_memory(path: Path, image: Image.Image, longest: int | None) -> None:
     """Checks before a picture is decoded whether there is memory for it and for its painting.
 
     Raises:
@@ -318,13 +367,9 @@ def _check_memory(path: Path, image: Image.Image, longest: int | None) -> None:
     pixels = math.prod(image.size)
     factor = 1.0 if longest is None else min(1.0, longest / max(image.size))
     needed = max(pixels * _BYTES_A_PIXEL_READ, round(pixels * factor**2) * _BYTES_A_PIXEL_PAINTED)
-    free = free_memory()
-    if free is not None and needed > free:
+    if short := shortage(needed):
         hint = "; add --max-size 4096" if image.format == "JPEG" and longest is None else ""
-        raise PhotoError(
-            f"{path} does not fit into memory: {image.width}x{image.height} pixels take {needed / 2**30:.1f} GiB, and "
-            f"{free / 2**30:.1f} GiB are free{hint}"
-        )
+        raise PhotoError(f"{path} does not fit into memory: for {image.width}x{image.height} pixels {short}{hint}")
 
 
 def _check_plausible(path: Path, image: Image.Image) -> None:
@@ -340,12 +385,18 @@ def _check_plausible(path: Path, image: Image.Image) -> None:
             depth, color_type = file.read(26)[24:]
         bits = depth * _PNG_SAMPLES.get(color_type, 1)
         possible = min(possible, path.stat().st_size * _DEFLATE_RATIO * 8 // max(1, bits))
+    if image.format in {"JPEG", "MPO"}:
+        possible = min(possible, path.stat().st_size * _JPEG_RATIO)
+    if image.format == "WEBP":
+        possible = min(possible, max(_MOST_PIXELS_WHOLE, path.stat().st_size * _WEBP_RATIO))
     if claimed > possible:
         raise PhotoError(f"{path} claims to be {image.width}x{image.height}, so it must be damaged")
 
 
-def _laid_on_white(photo: Photo) -> Photo:
-    assert photo.alpha is not None
+def laid_on_white(photo: Photo) -> Photo:
+    """Returns the picture without transparent parts: white shows through them."""
+    if photo.alpha is None:
+        return photo
     share = photo.alpha[:, :, None].astype(np.uint16)
     mixed = (photo.pixels * share + _WHITE * (255 - share) + 127) // 255
     return replace(photo, pixels=mixed.astype(np.uint8), alpha=None)

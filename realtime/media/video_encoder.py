@@ -19,6 +19,8 @@ from realtime.media.rates import LIVE_TIME_BASE
 Packet: TypeAlias = "av.Packet[Any]"
 # One tick of the clock of streams and replays, in seconds: servers and players count in milliseconds.
 MILLISECOND = Fraction(1, 1000)
+# Key frames that come by time come sooner than by this many times their number; some encoders only count.
+_BY_TIME = 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class VideoEncoder:
         name: a name in ENCODERS.
         track: the frames.
         encoding: quality, preset and latency.
-        key_every_s: time between key frames, in seconds.
-        exact: whether colors are rounded to the nearest level; see FromRgb.
+        key_every_s: time between key frames, in seconds. What is live keeps to it whatever its rate is at the moment;
+            otherwise frames are counted.
 
     `stream` is PyAV's stream, `format` what the encoder is given, `last_pts` the time of the last frame in ticks.
 
@@ -66,39 +68,38 @@ class VideoEncoder:
         encoding: Encoding,
         *,
         key_every_s: float = 2.0,
-        exact: bool = True,
     ) -> None:
         self.format = encoded_format(ENCODERS[name], track.size, track.presentation)
         self.last_pts: int | None = None
         self._track = track
         self._started_at_s: float | None = None
         self._durations: dict[int, int] = {}
-        self._from_rgb = FromRgb(self.format, exact=exact)
+        self._from_rgb = FromRgb(self.format)
         self.stream = add_encoder(container, name, track.rate, encoder_options(name, encoding, track.rate))
         self.stream.width, self.stream.height = self.format.size
         self.stream.pix_fmt = self.format.pixel_format
         context = self.stream.codec_context
         context.time_base = track.time_base
-        context.gop_size = max(1, round(key_every_s * track.rate))
+        self._key_every, self._next_key = round(Fraction(key_every_s) / track.time_base), 0
+        context.gop_size = max(1, round(key_every_s * track.rate)) * (_BY_TIME if track.live else 1)
         if encoding.low_latency:
             context.max_b_frames = 0
         context.color_range, context.colorspace = self.format.range, self.format.matrix
         context.color_primaries, context.color_trc = self.format.primaries, self.format.transfer
 
-    def encode(self, pixels: Pixels, frame: Frame, *, key: bool = False) -> Sequence[Packet]:
+    def encode(self, pixels: Pixels, frame: Frame) -> Sequence[Packet]:
         """Returns the packets that are ready once another frame has been added.
 
         Args:
             pixels: H x W x 3 uint8 RGB.
             frame: the frame that they were painted from, which has their time.
-            key: whether playback must be able to start here.
         """
         video_frame = self._from_rgb(pixels)
         video_frame.time_base = self._track.time_base
         video_frame.pts = self.last_pts = self._pts(frame)
         video_frame.duration = max(1, round((frame.duration or 1 / self._track.rate) / self._track.time_base))
-        if key:
-            video_frame.pict_type = PictureType.I
+        if self._track.live and self.last_pts >= self._next_key:
+            video_frame.pict_type, self._next_key = PictureType.I, self.last_pts + self._key_every
         self._durations[video_frame.pts] = video_frame.duration
         return self._packets(video_frame)
 

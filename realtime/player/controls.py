@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Self
 
 from realtime.player.style_switcher import StyleSwitcher
+from realtime.screen.keyboard import UNREADABLE
 from realtime.session import Command, Request, Session, command_for
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 
 
 class Controls:
@@ -27,6 +28,7 @@ class Controls:
         self.session = styles.mixable(session)
         # append and popleft are safe between threads
         self._waiting: deque[Command] = deque()
+        self._has_explained_layout = False
 
     @classmethod
     def of_one_style(cls, style: LoadedStyle, steadiness: float = 0.0) -> Self:
@@ -49,10 +51,16 @@ class Controls:
         self._waiting.append(command)
 
     def press(self, character: str) -> None:
-        """Sends the command of a key; a character that is no key sends nothing."""
+        """Sends the command of a key; a character that is no key sends nothing.
+
+        That letters of an unknown layout mean nothing here is said once.
+        """
         command = command_for(character)
         if command is not None:
             self.send(command)
+        elif character == UNREADABLE and not self._has_explained_layout:
+            self._has_explained_layout = True
+            self.notify("keys are Latin letters here: switch the layout of your keyboard")
 
     def notify(self, text: str) -> None:
         """Shows a message on the screen; '' shows nothing."""

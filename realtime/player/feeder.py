@@ -6,14 +6,14 @@ import time
 from types import TracebackType
 from typing import Self
 
-from realtime.backends import Backend, Painter
-from realtime.frames import Frame
+from realtime.backends import Backend, Net, Painter
+from realtime.frames import Frame, Size
 from realtime.player.controls import Controls
 from realtime.player.net_scale import NetScale
 from realtime.player.parts import PlayerOptions
 from realtime.queues import FrameQueue, RatedSource, background_worker
 from realtime.session import Session
-from realtime.stylize.pipeline import PaintedFrame
+from realtime.stylize.pipeline import PaintedFrame, scaled
 from realtime.stylize.stylizer import FrameStylizer, Look
 
 # How long a frame is waited for before the commands are looked at again.
@@ -38,7 +38,7 @@ class Feeder:
     ) -> None:
         self.started = 0
         self.queue = FrameQueue(source)
-        self._background = background_worker()
+        self._background, self._looking = background_worker(), background_worker()
         self.net_scale = NetScale(stylizer.pipeline, self._background, options.governor)
         self._source, self._stylizer, self._controls, self._watched = source, stylizer, controls, watched
         self._max_frames, self._resume_state = options.max_frames, options.resume_state
@@ -53,6 +53,7 @@ class Feeder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._background.shutdown(cancel_futures=True)
+        self._looking.shutdown(cancel_futures=True)
         self.queue.__exit__(kind, error, trace)
 
     @property
@@ -89,7 +90,8 @@ class Feeder:
 
         Returns the new painter. Raises BackendUnavailableError, and then the old backend stays.
         """
-        painter = self._stylizer.change_backend(backend, self._controls.style.net, size)
+        net = self._controls.style.net
+        painter = self._stylizer.change_backend(backend, net, scaled(size, self._controls.session.brush, net))
         self.net_scale.restart()
         return painter
 
@@ -123,8 +125,9 @@ class Feeder:
     def _start(self, frame: Frame) -> None:
         controls, at_s = self._controls, self._time_of(frame)
         session = controls.styles.follow_playlist(controls.session, at_s)
-        session = controls.styles.paintable(session, lambda style: self._stylizer.painter(style.net, frame.size))
-        style = controls.styles.wanted(session)
+        session, style = controls.styles.paintable(
+            session, lambda style: self._load(style.net, frame.size, session.brush), self._looking
+        )
         controls.session = self.net_scale.follow(session, style.net, frame.size)
         self._stylizer.look = self._look()
         if self.started >= self.skipped:
@@ -134,6 +137,9 @@ class Feeder:
             kept = resume_state.last_painting if resume_state is not None and is_last else None
             self._stylizer.skip(frame, style, at_s, kept=kept)
         self.started += 1
+
+    def _load(self, net: Net, size: Size, brush: float) -> None:
+        self._stylizer.painter(net, scaled(size, brush, net))
 
     def _time_of(self, frame: Frame) -> float:
         """Returns a frame's time in s. A file has a clock of its own: a fade is as long however fast it is painted."""

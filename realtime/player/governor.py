@@ -40,7 +40,7 @@ class Governor:
     def __init__(self, target_fps: float, scales: Sequence[float] = NET_SCALES) -> None:
         self.target_fps = target_fps
         self.scale = max(scales)
-        self._scales = tuple(sorted(scales))
+        self._possible = self._scales = tuple(sorted(scales))
         self._window: _Window | None = None
         self._slow = 0
         self._roomy_since_s: float | None = None
@@ -56,8 +56,18 @@ class Governor:
         self.scale = self._scales[-1]
         self.restart()
 
+    def limit(self, finest: float) -> None:
+        """Chooses no scale above that one from now on; it is a scale to choose, too."""
+        if finest == self._scales[-1]:
+            return
+        at_the_top = self.scale == self._scales[-1]
+        self._scales = (*(scale for scale in self._possible if scale < finest), finest)
+        if at_the_top or self.scale > finest:
+            self._change(finest)
+
     def forbid(self, scale: float) -> None:
         """Never chooses that scale again; the nearest larger one takes its place."""
+        self._possible = tuple(other for other in self._possible if other != scale)
         self._scales = tuple(other for other in self._scales if other != scale) or (1.0,)
         self.scale = min((other for other in self._scales if other >= scale), default=self._scales[-1])
         self.restart()

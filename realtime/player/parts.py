@@ -11,6 +11,7 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Pixels
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
+from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
 from realtime.sinks.replay import Replay
 
@@ -59,6 +60,7 @@ class PlayerOutputs:
     captures: Path | None = None
     replay: Replay | None = None
     audio: AudioFeed | None = None
+    style_maker: StyleMaker | None = None
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,8 @@ class Player:
             time.sleep(wait_ms / 1000)
         before, style = controls.session, controls.style
         controls.carry_out(self._fulfil)
+        if self._outputs.style_maker is not None:
+            self._outputs.style_maker.attend(controls, self._shown)
         if controls.session is before:
             return
         self._follow_session(before)
@@ -149,6 +151,8 @@ class Player:
             return
         style = controls.style
         readings = self._status.readings(style.caption, self._feeder.net_scale.used, self._captures.recorded_s)
+        maker = self._outputs.style_maker
+        readings = replace(readings, taken=None if maker is None else maker.taken)
         screen.show(self._shown, controls.session, readings, style, controls.styles.styles)
 
     def _fulfil(self, request: Request) -> str:
@@ -157,6 +161,14 @@ class Player:
             return self._captures.take_snapshot(self._shown)
         if request is Request.REPLAY:
             return self._captures.save_replay()
+        maker = self._outputs.style_maker
+        if maker is None:
+            return "no style can be made here"
+        if request is Request.TAKE_BACK_STYLE:
+            return maker.take_back(self._controls)
+        if request is Request.MAKE_STYLE:
+            self._controls.session = maker.toggle_countdown(self._controls.session)
+            return ""
         raise NotImplementedError(request)
 
     def _follow_session(self, before: Session) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 
 from realtime.backends import BackendUnavailableError
 from realtime.player.playlist import Playlist, every_style
 from realtime.session import Session
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.mixing import MixError, equal_mix
-from realtime.stylize.styles import LoadedStyle
 
 
 class StyleSwitcher:
@@ -33,6 +34,7 @@ class StyleSwitcher:
         self._mixes: dict[tuple[int, ...], LoadedStyle] = {}
         self._automatic_since_s: float | None = None
         self._painted: LoadedStyle | None = None
+        self._awaited: LoadedStyle | None = None
 
     def wanted(self, session: Session) -> LoadedStyle:
         """Returns the style, or the mix of styles, that the session asks for. Raises MixError if they do not mix."""
@@ -51,26 +53,48 @@ class StyleSwitcher:
             return replace(session, mix=session.mix[:1]).with_notice(str(exc))
         return session
 
-    def paintable(self, session: Session, load_net: Callable[[LoadedStyle], object]) -> Session:
-        """Returns the session if the net of its style can be loaded, else with the style before, and the reason.
+    def paintable(
+        self, session: Session, load_net: Callable[[LoadedStyle], object], background: Executor
+    ) -> tuple[Session, LoadedStyle]:
+        """Returns the session with the style to paint with now: the one that it asks for, or the one before.
+
+        A picture is looked at in the background, and the style before is painted with meanwhile. If the style cannot
+        be painted with, the session goes back to the one before, and a notice says why.
 
         Args:
             session: what is asked for.
             load_net: loads the net of a style unless it is loaded; raises BackendUnavailableError.
+            background: looks at pictures.
 
-        Raises BackendUnavailableError if there is no style before that the same net painted.
+        Raises what is wrong with the style if there is none before to go back to.
         """
         style, last = self.wanted(session), self._painted
         try:
+            if last is not None and not self._is_ready(style, background):
+                return session, last
+            style.make_ready()
             if last is None or style.net != last.net:
                 load_net(style)
-        except BackendUnavailableError as exc:
+        except Exception as exc:  # whatever is wrong with a picture or a backend: the show goes on
             back = self._index_by_net_of(last)
-            if back is None:
+            if last is None or back is None:
                 raise
-            return replace(session, style_index=back, mix=(), automatic=False).with_notice(str(exc))
+            # of a playlist, a picture that is damaged is passed over
+            automatic = session.automatic and not isinstance(exc, BackendUnavailableError)
+            back_to = replace(session, style_index=back, mix=(), automatic=automatic).with_notice(str(exc))
+            return back_to, self.wanted(back_to)
         self._painted = style
-        return session
+        return session, style
+
+    def _is_ready(self, style: LoadedStyle, background: Executor) -> bool:
+        """Whether a style can be painted with at once; if not, it is made ready in the background."""
+        if style.is_ready:
+            self._awaited = None
+            return True
+        if style is not self._awaited:
+            self._awaited = style
+            background.submit(style.make_ready)
+        return False
 
     def _index_by_net_of(self, last: LoadedStyle | None) -> int | None:
         """Returns the index of that style or, if it was a mix, of another style that the same net paints."""
@@ -88,6 +112,26 @@ class StyleSwitcher:
         if index == session.style_index:
             return session
         return replace(session, style_index=index).with_notice(self.styles[index].name)
+
+    def add(self, session: Session, style: LoadedStyle) -> Session:
+        """Returns the session with one more style, the last one, which is on."""
+        self.styles = [*self.styles, style]
+        names = (*session.style_names, style.name)
+        added = replace(session, style_names=names, style_index=len(names) - 1, mixing=False, mix=(), original=False)
+        return replace(added, automatic=False).with_notice(f"a new style: {style.name}")
+
+    def remove(self, session: Session, name: str) -> Session:
+        """Returns the session without the style of that name; if it is on, the one before it is on instead."""
+        if name not in session.style_names or len(self.styles) < 2:
+            return session
+        gone = session.style_names.index(name)
+        self._mixes.clear()
+        self.styles = [style for index, style in enumerate(self.styles) if index != gone]
+        items = [(index - (index > gone), seconds) for index, seconds in self._playlist.items if index != gone]
+        self._playlist = Playlist(tuple(items)) if items else every_style(len(self.styles))
+        index = max(0, session.style_index - (session.style_index >= gone))
+        names = tuple(style.name for style in self.styles)
+        return replace(session, style_names=names, style_index=index, mixing=False, mix=())
 
     def reload(self, session: Session) -> Session:
         """Loads the styles again; if that fails, or a style in use is gone, all stays as it is but for a notice."""

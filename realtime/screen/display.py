@@ -10,9 +10,10 @@ from realtime.frames import Pixels
 from realtime.screen.compare import compared
 from realtime.screen.hud import Readings, draw_hud
 from realtime.screen.thumbnails import Thumbnails
+from realtime.screen.viewfinder import with_viewfinder
 from realtime.session import ESCAPE, Session
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import PaintedFrame
-from realtime.stylize.styles import LoadedStyle
 
 _MOST_THUMBNAILS = 9
 
@@ -65,7 +66,10 @@ class Screen:
         if session.fullscreen != self._full:
             self._full = session.fullscreen
             self._display.fill_screen(self._full)
-        view = compared(session.view, session.split, painted.frame.pixels, painted.pixels)
+        photo, pixels = painted.frame.pixels, painted.pixels
+        if session.framing:
+            pixels = with_viewfinder(pixels, photo)
+        view = compared(session.view, session.split, photo, pixels)
         self._display.show(draw_hud(view, session, self._illustrated(readings, session, style, styles)))
 
     def typed(self, wait_ms: int) -> Iterator[str]:
@@ -89,6 +93,8 @@ class Screen:
         thumbnail = self._thumbnails.of(style)
         if not session.help:
             return replace(readings, thumbnail=thumbnail)
-        named = [(f"{index + 1} {each.name}", self._thumbnails.of(each)) for index, each in enumerate(styles)]
-        ready = tuple((name, small) for name, small in named[:_MOST_THUMBNAILS] if small is not None)
+        # only of those that are shown: each one takes a painting, and the look at a picture
+        first = enumerate(styles[:_MOST_THUMBNAILS], start=1)
+        named = [(f"{number} {each.name}", self._thumbnails.of(each)) for number, each in first]
+        ready = tuple((name, small) for name, small in named if small is not None)
         return replace(readings, thumbnail=thumbnail, thumbnails=ready)

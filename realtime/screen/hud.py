@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realtime.frames import Pixels
-from realtime.screen.panel import DIM, DOT, INK, RED, Line, Panel, blend, stacked, strip_panel, text_panel
+from realtime.screen.panel import (
+    DIM,
+    DOT,
+    INK,
+    RED,
+    Line,
+    Panel,
+    blend,
+    picture_panel,
+    stacked,
+    strip_panel,
+    text_panel,
+)
 from realtime.screen.thumbnails import Thumbnail
 from realtime.session import Session, key_help
 
@@ -31,6 +44,7 @@ class Readings:
         net_scale: the share of width and height that the net paints at.
         thumbnail: of the style, None for none.
         thumbnails: of all styles, with their names; for the help.
+        taken: the picture that was just taken for a style, H x W x 3 uint8 RGB, None for none.
     """
 
     fps: float
@@ -44,6 +58,7 @@ class Readings:
     net_scale: float = 1.0
     thumbnail: Thumbnail | None = None
     thumbnails: Sequence[tuple[str, Thumbnail]] = ()
+    taken: Pixels | None = None
 
 
 def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
@@ -57,13 +72,19 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
     height, width = pixels.shape[:2]
     size = int(min(max(11, height / 26), max(11, width / 36)))
     opacity = (session.notice_until_s - time.monotonic()) / _FADE_OUT_S if session.notice else 0.0
-    if session.hud == "off" and opacity <= 0 and not session.help:
+    is_making = session.countdown_until_s is not None or readings.taken is not None
+    if session.hud == "off" and opacity <= 0 and not session.help and not is_making:
         return pixels
     canvas = pixels.copy()
     if session.help:
         _draw_help(canvas, readings, size)
     if session.hud != "off":
         _draw_status(canvas, session, readings, size)
+    if session.countdown_until_s is not None:
+        left_s = max(1, math.ceil(session.countdown_until_s - time.monotonic()))
+        blend(canvas, text_panel((Line(str(left_s)),), 3 * size), "centre")
+    if readings.taken is not None:
+        blend(canvas, picture_panel(readings.taken, height // 3), "bottom right")
     if opacity > 0:
         # the compare view has its captions at the bottom
         position = "bottom" if session.view == "painting" else "above bottom"
@@ -84,8 +105,11 @@ def _draw_status(canvas: Pixels, session: Session, readings: Readings, size: int
 
 def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
     figures = [f"{readings.fps:.0f} fps", f"{readings.latency_ms:.0f} ms"]
-    if readings.net_scale < 1 or session.scaled_by_hand:
-        figures.append(f"net {100 * readings.net_scale:.0f} %" + (" by hand" if session.scaled_by_hand else ""))
+    by_hand = session.brush != session.given_brush
+    if session.brush < 1 or by_hand:
+        figures.append(f"brush {100 * session.brush:.0f} %" + (" by hand" if by_hand else ""))
+    if readings.net_scale < 1:
+        figures.append(f"net {100 * readings.net_scale:.0f} %")
     if readings.dropped:
         figures.append(f"{readings.dropped} camera frames skipped")
     lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]

@@ -99,6 +99,20 @@ def strip_panel(thumbnails: Sequence[tuple[str, Thumbnail]], size: int) -> Panel
     return _premultiplied(image)
 
 
+def picture_panel(pixels: Pixels, height: int) -> Panel:
+    """Returns a picture with a bright rim, as high as that.
+
+    Args:
+        pixels: H x W x 3 uint8 RGB.
+        height: of the picture, in pixels.
+    """
+    rim = max(1, height // 60)
+    width = max(1, round(height * pixels.shape[1] / pixels.shape[0]))
+    small = np.asarray(cv2.resize(pixels, (width, max(1, height)), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    framed = np.pad(small, ((rim, rim), (rim, rim), (0, 0)), constant_values=255)
+    return Panel(framed, np.zeros_like(framed))
+
+
 def stacked(upper: Panel, lower: Panel) -> Panel:
     """Returns two panels as one: the lower one below the upper one, both centred."""
     width, gap = max(upper.size[0], lower.size[0]), upper.size[1] // 40

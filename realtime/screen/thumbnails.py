@@ -14,8 +14,8 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.queues import background_worker
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import NetPipeline
-from realtime.stylize.styles import LoadedStyle
 
 # Painted larger than it is shown, since a net has strokes of a few pixels: width and height.
 PAINTED_SIZE, _SHOWN_SIZE = (192, 144), (96, 72)

@@ -13,6 +13,8 @@ from typing import Self
 import cv2
 
 from realtime.frames import Pixels
+from realtime.screen.awake import Awake
+from realtime.screen.keyboard import typed_character
 from realtime.session import ESCAPE
 
 TITLE = "nst-live"
@@ -55,6 +57,24 @@ def _share_x11() -> None:
         ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
+def is_minimized(title: str) -> bool:
+    """Returns whether a window is in the dock or the task bar, which OpenCV does not tell from closed on macOS.
+
+    Args:
+        title: of the window.
+    """
+    if sys.platform == "win32":
+        user32 = ctypes.windll.user32
+        return bool(user32.IsIconic(user32.FindWindowW(None, title)))
+    if sys.platform == "darwin":
+        try:
+            from AppKit import NSApp
+        except ImportError:  # it comes with what lists cameras
+            return False
+        return any(window.title() == title and window.isMiniaturized() for window in NSApp.windows())
+    return False  # Qt takes a minimized window for visible
+
+
 class Window:
     """A resizable window. A context manager.
 
@@ -71,7 +91,8 @@ class Window:
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, *size)
         cv2.setMouseCallback(TITLE, self._on_mouse)
-        self._shown = False
+        self._shown = self._was_visible = False
+        self._awake = Awake()
         self._width = size[0]
         self._pointed_at: float | None = None
 
@@ -81,6 +102,7 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._awake.off()
         if not self.closed:
             cv2.destroyWindow(TITLE)
 
@@ -90,11 +112,14 @@ class Window:
         self._shown, self._width = True, pixels.shape[1]
 
     def keys(self, wait_ms: int = 1) -> str:
-        """Returns a character typed within the time, '' for none; closing the window counts as ESC."""
+        """Returns a character typed within the time, '' for none; closing the window counts as ESC.
+
+        A letter of another layout is the Latin one on its key, or UNREADABLE.
+        """
         code = cv2.waitKeyEx(wait_ms)
         if self.closed:
             return ESCAPE
-        return chr(code & 0xFF) if 0 <= code & 0xFFFF < 128 and code != -1 else ""
+        return typed_character(code)
 
     def pointed_at(self) -> float | None:
         """Returns where the mouse was pressed or dragged to since the last call, a share of the width, or None."""
@@ -102,7 +127,8 @@ class Window:
         return share
 
     def fill_screen(self, on: bool) -> None:
-        """Makes the window as large as the screen, or as large as it was."""
+        """Makes the window as large as the screen, which then stays on, or as large as it was."""
+        (self._awake.on if on else self._awake.off)()
         cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL)
 
     def _on_mouse(self, _event: int, x: int, _y: int, flags: int, _context: object) -> None:
@@ -111,10 +137,15 @@ class Window:
 
     @property
     def closed(self) -> bool:
-        """Whether the window was closed by its frame's button."""
+        """Whether the window was closed by its frame's button.
+
+        One that is only minimized is not, nor one whose toolkit never knows whether it is visible.
+        """
         if not self._shown:
             return False
         try:
-            return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+            visible = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
         except cv2.error:  # OpenCV raises if the window is gone
             return True
+        self._was_visible = self._was_visible or visible
+        return self._was_visible and not visible and not is_minimized(TITLE)

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.audio.feed import AudioFeed, AudioQueue
-from realtime.media.encoders import Encoding
+from realtime.media.encoders import Encoding, EncodingError
 from realtime.media.video_encoder import VideoTrack
-from realtime.queues import LEAVE_TIMEOUT_S, QueuePolicy, SinkQueue
-from realtime.sinks.recorder import FileRecorder
+from realtime.queues import LEAVE_TIMEOUT_S, QueuedSink, QueuePolicy, SinkQueue
+from realtime.sinks.file_sound import FileSound
+from realtime.sinks.recorder import FileRecorder, Recording
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
+from realtime.sinks.stream_process import StreamRate
 from realtime.sinks.virtual_camera import VirtualCamera
 from realtime.sources.base import SourceInfo
 
@@ -24,23 +26,25 @@ class Outputs:
     """What painted frames are to be written into, besides the window.
 
     Args:
-        file: the video file to record into; None for none.
+        file: the video file, or the pipe, to record into; None for none.
         encoding: how the file is encoded.
         fingerprint: what decides how the frames look, by name, for a file that is painted in segments so that an
             interrupted run can be continued; None for a file that is painted in one go.
         stream: the URL to stream to; None for no stream.
-        stream_bit_rate: of the stream's video, in bits per second; None for what suits its size.
+        stream_rate: the bit rate of the stream's video.
         virtual_camera: the name of a virtual camera, "" for any, None for none.
         replay_s: how many seconds the replay holds, 0 for no replay.
+        audio_delay_s: how much later live audio is heard, in seconds; below 0 the virtual camera shows frames later.
     """
 
     file: Path | None = None
     encoding: Encoding = Encoding()  # noqa: RUF009 - frozen
     fingerprint: Mapping[str, str] | None = None
     stream: str | None = None
-    stream_bit_rate: int | None = None
+    stream_rate: StreamRate = StreamRate()  # noqa: RUF009 - frozen
     virtual_camera: str | None = None
     replay_s: float = 0.0
+    audio_delay_s: float = 0.0
 
     @property
     def count(self) -> int:
@@ -53,21 +57,43 @@ class OpenSinks:
     """The sinks that are open.
 
     Args:
-        queues: what the player writes into.
+        queues: the outputs, each in a thread of its own.
+        file_sound: plays the sound of a file to those of them that are live; None if that is not needed.
         recorder: the recorder behind one of them.
         replay: the replay behind one of them.
         notes: what the outputs cannot hold, one line each.
     """
 
     queues: Sequence[SinkQueue] = ()
+    file_sound: FileSound | None = None
     recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
     notes: Sequence[str] = ()
 
     @property
+    def all(self) -> Sequence[QueuedSink]:
+        """What the player writes into, in this order."""
+        return (*(() if self.file_sound is None else (self.file_sound,)), *self.queues)
+
+    @property
     def resume_state(self) -> ResumableRecorder | None:
         """What earlier runs have done, if the file is painted in segments."""
         return self.recorder if isinstance(self.recorder, ResumableRecorder) else None
+
+    @property
+    def recording(self) -> Recording | None:
+        """What is left of the file once it is closed; None for nothing."""
+        return None if self.recorder is None else self.recorder.recording
+
+    @property
+    def kept(self) -> Path | None:
+        """The folder of what is painted if that can be continued; None if there is none."""
+        return None if self.resume_state is None else self.resume_state.kept
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """Why sinks have ended before the show did."""
+        return [queue.failure for queue in self.queues if queue.failure]
 
     @property
     def damage(self) -> Sequence[str]:
@@ -111,23 +137,27 @@ def open_sinks(
     queues: list[SinkQueue] = []
     recorder: FileRecorder | ResumableRecorder | None = None
     replay: Replay | None = None
+    file_sound = _open_file_sound(info, outputs, stack) if outputs.stream is not None and audio is None else None
+    audio = audio if file_sound is None else file_sound.feed
     if outputs.virtual_camera is not None:
-        camera = stack.enter_context(VirtualCamera(info.size, info.rate, outputs.virtual_camera))
+        camera = VirtualCamera(info.size, info.rate, outputs.virtual_camera, max(0.0, -outputs.audio_delay_s))
+        stack.enter_context(camera)
         queues.append(_camera_queue(camera, essential))
     if outputs.stream is not None:
-        stream = Stream(outputs.stream, info.size, info.rate, _subscribe(info, audio), outputs.stream_bit_rate)
+        stream = Stream(outputs.stream, info.size, info.rate, _subscribe(audio), outputs.stream_rate)
         queues.append(_stream_queue(stack.enter_context(stream)))
     if outputs.file is not None:
-        recorder = _open_recorder(outputs.file, info, outputs, audio)
+        recorder = _open_recorder(outputs.file, info, outputs, audio if info.live else None)
         stack.enter_context(recorder)
-        queues.append(SinkQueue(recorder, "recorder", QueuePolicy(lossless=not info.live, essential=essential)))
+        policy = QueuePolicy(lossless=not info.live, essential=essential)
+        queues.append(SinkQueue(recorder, "recorder", policy, interrupt=recorder.interrupt))
     if watched and outputs.replay_s:
-        replay = stack.enter_context(Replay(info.size, info.rate, outputs.replay_s, _subscribe(info, audio)))
+        replay = stack.enter_context(Replay(info.size, info.rate, outputs.replay_s, _subscribe(audio)))
         queues.append(SinkQueue(replay, "replay"))
     for queue in queues:
         stack.enter_context(queue)
     notes = () if recorder is None else tuple(f"{info.name}: {note}" for note in recorder.notes)
-    return OpenSinks(tuple(queues), recorder, replay, notes)
+    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes)
 
 
 def _camera_queue(camera: VirtualCamera, essential: bool) -> SinkQueue:
@@ -145,12 +175,17 @@ def _open_recorder(
     file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None
 ) -> FileRecorder | ResumableRecorder:
     track = track_of(info)
-    if outputs.fingerprint is not None:
-        return ResumableRecorder(
-            file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
+    try:
+        if outputs.fingerprint is not None:
+            return ResumableRecorder(
+                file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
+            )
+        encoding = replace(outputs.encoding, low_latency=info.live)
+        return FileRecorder(
+            file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(audio), endless=info.endless
         )
-    encoding = replace(outputs.encoding, low_latency=info.live)
-    return FileRecorder(file, track, encoding=encoding, copy_from=info.clip, audio=_subscribe(info, audio))
+    except EncodingError as exc:
+        raise EncodingError(f"cannot write {file}: {exc}") from exc
 
 
 def track_of(info: SourceInfo) -> VideoTrack:
@@ -160,6 +195,15 @@ def track_of(info: SourceInfo) -> VideoTrack:
     return VideoTrack(info.size, info.rate, info.time_base, presentation=info.presentation)
 
 
-def _subscribe(info: SourceInfo, audio: AudioFeed | None) -> AudioQueue | None:
-    """Returns a queue of live audio, if the source is live and has any."""
-    return audio.subscribe() if info.live and audio is not None else None
+def _open_file_sound(info: SourceInfo, outputs: Outputs, stack: ExitStack) -> FileSound | None:
+    """Returns what plays the sound of a file that is not played like a camera; None if it has none."""
+    if info.live or info.clip is None:
+        return None
+    sound = FileSound(info.clip, info.rate, AudioFeed(outputs.audio_delay_s))
+    stack.callback(sound.close)
+    return sound if sound.available else None
+
+
+def _subscribe(audio: AudioFeed | None) -> AudioQueue | None:
+    """Returns a queue of live audio, if there is any."""
+    return None if audio is None else audio.subscribe()

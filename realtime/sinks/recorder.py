@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,17 +17,50 @@ from PIL import Image
 
 from realtime.audio.copied_tracks import CopiedTracks, has_keyed_tags
 from realtime.audio.feed import AudioQueue
-from realtime.audio.live_track import LiveAudioTrack
+from realtime.audio.live_track import SILENCE_AFTER_S, LiveAudioTrack
 from realtime.frames import ClipRange, Frame, Pixels
-from realtime.media.decoding import file_url
-from realtime.media.encoders import CONTAINERS, Container, Encoding, OutputError, encoder_for, open_encoder
-from realtime.media.image_sequence import is_image_sequence, numbered_files, sequence_url
+from realtime.media.encoders import (
+    CONTAINERS,
+    PIPE_FORMATS,
+    Container,
+    Encoding,
+    OutputError,
+    container_of,
+    encoder_for,
+    open_encoder,
+)
+from realtime.media.image_sequence import is_image_sequence, numbered_files
 from realtime.media.rates import LIVE_TIME_BASE
 from realtime.media.video_encoder import Packet, VideoEncoder, VideoTrack
+from realtime.sinks.output_file import (
+    STDOUT,
+    OutputFile,
+    cannot_write,
+    is_being_written,
+    is_kept,
+    is_pipe,
+    named,
+    note_on_left,
+)
 
 
 class RecordingError(OSError):
-    """Writing failed in the middle, e.g. because the disk is full. What was written until then is kept."""
+    """Writing failed in the middle, e.g. because the disk is full. What can be decoded of it is kept."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is left of a recording.
+
+    Args:
+        path: where it lies.
+        frame_count: how many of its frames can be decoded.
+        whole: whether it has its name; otherwise it is a part that lies beside its place.
+    """
+
+    path: Path
+    frame_count: int
+    whole: bool
 
 
 def check_output(
@@ -46,6 +81,9 @@ def check_output(
         OutputError: it cannot; the text says what to type.
         EncodingError: the encoding does not go with the file's container.
     """
+    if is_pipe(path):
+        _check_pipe(path, encoding)
+        return
     if path.suffix.lower() not in CONTAINERS:
         endings = ", ".join(CONTAINERS)
         raise OutputError(f"cannot write {path}: its format is unknown; expected a name ending in {endings}")
@@ -57,8 +95,25 @@ def check_output(
         raise OutputError(f"cannot write {path}: expected a name with room for numbers, e.g. {path.stem}_%05d.png")
     if source is not None and _is_same(path, Path(source)):
         raise OutputError(f"cannot write {path}: it is the input itself; name another file")
-    if (path.exists() or (is_image_sequence(path) and numbered_files(path))) and not overwrite:
+    if (is_kept(path) or (is_image_sequence(path) and numbered_files(path))) and not overwrite:
         raise OutputError(f"{path} exists; to overwrite it, add -y")
+    encoder_for(path, encoding)
+
+
+def _check_pipe(path: Path, encoding: Encoding) -> None:
+    if path == STDOUT and os.isatty(1):
+        raise OutputError("cannot write a video to a terminal; pipe it, e.g. nst-live … -o - | ffplay -")
+    try:
+        container = container_of(path, encoding)
+    except KeyError:
+        formats = ", ".join(PIPE_FORMATS)
+        raise OutputError(f"cannot write {path}: expected --format with one of {formats}") from None
+    if container.seeks:
+        formats = ", ".join(PIPE_FORMATS)
+        raise OutputError(
+            f"cannot write {path.suffix} into the pipe {path}: it would have to seek in it; expected --format with one "
+            f"of {formats}"
+        )
     encoder_for(path, encoding)
 
 
@@ -69,9 +124,9 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def unused_path(folder: Path, stem: str, suffix: str) -> Path:
-    """Returns folder/stem.suffix, or with -2, -3 … before the suffix if that exists."""
+    """Returns folder/stem.suffix, or with -2, -3 … before the suffix if that exists or is being written."""
     path, number = folder / f"{stem}{suffix}", 1
-    while path.exists():
+    while path.exists() or is_being_written(path):
         number += 1
         path = folder / f"{stem}-{number}{suffix}"
     return path
@@ -80,18 +135,24 @@ def unused_path(folder: Path, stem: str, suffix: str) -> Path:
 class FileRecorder:
     """A video file that grows frame by frame. A context manager: on leaving, the file is finished and playable.
 
+    It lies beside its place while it is written (see OutputFile), and gets its name at the normal end. Ctrl-C is a
+    normal end for what goes on until it is stopped, and enough if there was no file of that name before. After any
+    other error the part that was written is kept where it is.
+
     Args:
-        path: the file, or the common name of an image sequence.
+        path: the file, the common name of an image sequence, or a pipe.
         track: the frames.
         encoding: how they are encoded.
         copy_from: the part of a file whose audio, subtitles, chapters and tags are copied, as far as the video goes;
             `finish_audio` copies them to their own end.
         audio: live audio, at the times of the frames' capture.
+        endless: whether the frames go on until they are stopped.
 
-    `frame_count` counts the frames written. `notes` says what the container cannot hold, one line each.
+    `frame_count` counts the frames written. `notes` says what the container cannot hold, one line each. `recording` is
+    what is left of it once it is closed, None for nothing.
 
     Raises:
-        OutputError: the file cannot be created.
+        OutputError: the file cannot be created, or another process writes it.
         EncodingError: the encoding does not go with the file's container.
         EncoderUnavailableError: the encoder does not run here.
     """
@@ -104,32 +165,42 @@ class FileRecorder:
         encoding: Encoding = Encoding(),  # noqa: B008 - frozen
         copy_from: ClipRange | None = None,
         audio: AudioQueue | None = None,
+        endless: bool = False,
     ) -> None:
         self.path, self.frame_count = path, 0
-        self._track = track
+        self.recording: Recording | None = None
+        container = container_of(path, encoding)
+        if container.constant_rate:
+            track = replace(track, time_base=1 / track.rate)
+        self._track, self._endless = track, endless or track.live
         self._closed = False
-        container = CONTAINERS[path.suffix.lower()]
+        self._repeats = container.constant_rate
+        self._repeated: Packet | None = None
         name = encoder_for(path, encoding)
-        existed = path.exists()
+        self._file = OutputFile(path)
         try:
-            url = sequence_url(path) if is_image_sequence(path) else file_url(path)
-            self._container = av.open(url, "w", format=container.format, options=_muxer_options(path, track, copy_from))
+            options = _muxer_options(container, track, copy_from)
+            self._container = av.open(self._file.target, "w", format=container.format, options=options)
             self._video = open_video_encoder(self._container, name, track, encoding, container)
             self._copied = None if copy_from is None else CopiedTracks(copy_from, self._container, self._video.stream)
-            audible = audio is not None and bool(container.audio)
             self._audio = audio
-            self._audio_track = LiveAudioTrack(self._container, container.audio) if audible else None
+            self._audio_track = _live_track(self._container, container, audio)
             # by itself PyAV would open the file with the first packet, and that is many frames later
             self._container.start_encoding()
-        except (av.error.FFmpegError, OSError) as exc:
-            if not existed:
-                # nothing is in it
-                path.unlink(missing_ok=True)
-            raise OutputError(f"cannot write {path}: {exc.strerror or exc}") from exc
+        except BaseException as exc:
+            # nothing is in it
+            self._file.discard()
+            if isinstance(exc, av.error.FFmpegError | OSError):
+                raise cannot_write(path, exc) from exc
+            raise
+        silenced = audio is not None and self._audio_track is None
+        held = encoding.pipe_format or path.suffix
         self.notes: Sequence[str] = (
+            *map(note_on_left, self._file.left_behind),
             *self._video.format.notes,
+            *((f"{held} holds no times: frames are repeated to be {track.rate} a second",) if self._repeats else ()),
             *(() if self._copied is None else self._copied.left_out),
-            *((f"live audio is left out: {path.suffix} cannot hold any",) if audio and not audible else ()),
+            *((f"live audio is left out: {held} cannot hold any",) if silenced else ()),
         )
 
     def __enter__(self) -> Self:
@@ -138,7 +209,8 @@ class FileRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._close(whole=kind is None or (stopped and (self._endless or not self._file.existed)))
 
     @property
     def damage(self) -> Sequence[str]:
@@ -156,7 +228,11 @@ class FileRecorder:
             RecordingError: the file cannot be written any more.
         """
         try:
+            self._file.check()
+            before = self._video.last_pts
             packets = self._video.encode(pixels, frame)
+            if self._repeats:
+                self._repeat(before, packets[0])
             if self._copied is not None:
                 self._copied.mux_until((self._video.last_pts or 0) * self._track.time_base)
             self._mux(packets)
@@ -173,6 +249,17 @@ class FileRecorder:
             self._audio_track.write(chunk)
         self._audio_track.keep_up(until_s)
 
+    def _repeat(self, before: int | None, packet: Packet) -> None:
+        """Writes the last frame again for each tick until the next one, whose packet is given."""
+        last, self._repeated = self._repeated, packet
+        if before is None or last is None or self._video.last_pts is None:
+            return
+        for pts in range(before + 1, self._video.last_pts):
+            copy: Any = av.Packet(bytes(last))
+            copy.pts = copy.dts = pts
+            copy.time_base, copy.stream = self._track.time_base, self._video.stream
+            self._container.mux(copy)
+
     def append(self, packet: Packet) -> None:
         """Adds a frame that was encoded before in the same way, in order of decoding.
 
@@ -183,7 +270,7 @@ class FileRecorder:
         try:
             if self._copied is not None and packet.dts is not None:
                 self._copied.mux_until(packet.dts * self._track.time_base)
-            self._container.mux(packet)
+            self._mux([packet])
         except (av.error.FFmpegError, OSError) as exc:
             raise self._abandon(exc) from exc
         self.frame_count += 1
@@ -194,11 +281,15 @@ class FileRecorder:
         Raises:
             RecordingError: the file cannot be written any more.
         """
-        if self._copied is not None:
+        if self._copied is not None and not self._closed:
             try:
                 self._copied.mux_rest()
             except (av.error.FFmpegError, OSError) as exc:
                 raise self._abandon(exc) from exc
+
+    def interrupt(self) -> None:
+        """Makes a `write` that waits for the reader of a pipe give up soon; called from another thread."""
+        self._file.interrupt()
 
     def close(self) -> None:
         """Finishes the file, or removes it if no frame was written; after a RecordingError it does nothing.
@@ -206,6 +297,10 @@ class FileRecorder:
         Raises:
             RecordingError: the file cannot be finished.
         """
+        self._close(whole=True)
+
+    def _close(self, *, whole: bool) -> None:
+        """Finishes the file; if it is whole, it gets its name."""
         if self._closed:
             return
         self._closed = True
@@ -216,17 +311,36 @@ class FileRecorder:
             if self._audio_track is not None:
                 self._audio_track.finish()
             self._container.close()
+            if self.frame_count:
+                self._file.check()
         except (av.error.FFmpegError, OSError) as exc:
             error = self._abandon(exc)
             # not every format can be finished without a frame, and nothing is lost with it
             if self.frame_count:
                 raise error from exc
         if not self.frame_count:
-            self.path.unlink(missing_ok=True)
+            self._file.discard()
+        elif whole:
+            self._publish()
+        else:
+            self._keep(self.frame_count)
+
+    def _publish(self) -> None:
+        try:
+            self._file.publish()
+        except OSError as exc:
+            if self._file.written.exists():
+                self._keep(self.frame_count)
+            raise self._error(exc) from exc
+        self.recording = Recording(self.path, self.frame_count, whole=True)
+
+    def _keep(self, frame_count: int) -> None:
+        self.recording = Recording(self._file.written, frame_count, whole=False)
+        self._file.keep()
 
     def _mux(self, packets: Sequence[Packet]) -> None:
         for packet in packets:
-            self._container.mux(packet)
+            (self._copied or self._container).mux(packet)
 
     def _abandon(self, exc: BaseException) -> RecordingError:
         """Closes the file, since a muxer that has failed crashes if it is used again; returns what to raise."""
@@ -235,12 +349,28 @@ class FileRecorder:
             self._container.close()
         if self._copied is not None:
             self._copied.close()
+        if count := self._file.count_frames():
+            self._keep(count)
+        else:
+            self._file.discard()
+        return self._error(exc)
+
+    def _error(self, exc: BaseException) -> RecordingError:
         full = getattr(exc, "errno", None) == errno.ENOSPC
         reason = "the disk is full" if full else getattr(exc, "strerror", None) or str(exc)
+        left = self.recording
+        kept = "nothing of it is kept" if left is None else f"{left.frame_count} frames are kept in {left.path}"
         return RecordingError(
-            f"recording into {self.path} stopped after {self.frame_count} frames: {reason}; "
-            "what was written before is kept"
+            f"recording into {named(self.path)} stopped after {self.frame_count} frames: {reason}"
+            + ("" if is_pipe(self.path) else f"; {kept}")
         )
+
+
+def _live_track(output: Any, container: Container, audio: AudioQueue | None) -> LiveAudioTrack | None:
+    """Returns the track for live audio; None if there is none, or the container cannot hold any."""
+    if audio is None or not container.audio:
+        return None
+    return LiveAudioTrack(output, container.audio, SILENCE_AFTER_S + audio.late_s)
 
 
 def open_video_encoder(
@@ -268,15 +398,20 @@ def open_video_encoder(
     return video
 
 
-def _muxer_options(path: Path, track: VideoTrack, copy_from: ClipRange | None) -> dict[str, str]:
-    options = dict(CONTAINERS[path.suffix.lower()].options)
+def _muxer_options(container: Container, track: VideoTrack, copy_from: ClipRange | None) -> dict[str, str]:
+    options = dict(container.options)
     if "movflags" in options:
         # the clock by which an MP4 says when a stream begins: frames fall on its ticks, and audio nearly does
         ticks_per_s = track.time_base.denominator
         options["movie_timescale"] = str(ticks_per_s * -(-LIVE_TIME_BASE.denominator // ticks_per_s))
-        if copy_from is not None and has_keyed_tags(copy_from.path):
+        if copy_from is not None and has_keyed_tags(copy_from):
             options["movflags"] += "+use_metadata_tags"
-    if path.suffix.lower() == ".gif" and copy_from is not None and copy_from.path.suffix.lower() == ".gif":
+    if (
+        container.encoder == "gif"
+        and copy_from is not None
+        and copy_from.pipe is None
+        and copy_from.path.suffix.lower() == ".gif"
+    ):
         options["loop"] = str(_loop_count(copy_from.path))
     return options
 

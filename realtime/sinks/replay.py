@@ -16,11 +16,12 @@ import av
 import av.error
 
 from realtime.audio.feed import AudioChunk, AudioQueue
-from realtime.audio.live_track import LiveAudioTrack
+from realtime.audio.live_track import SILENCE_AFTER_S, LiveAudioTrack
 from realtime.frames import Frame, Pixels, Size
 from realtime.media.decoding import file_url
 from realtime.media.encoders import CONTAINERS, Encoding, OutputError
 from realtime.media.video_encoder import MILLISECOND, VideoEncoder, VideoTrack
+from realtime.sinks.output_file import whole_file
 
 SUFFIX = ".mp4"
 # A replay can begin once a second, so it is up to a second longer than asked for.
@@ -57,7 +58,6 @@ class Replay:
         self._packets: deque[_Packet] = deque()
         self._lock = threading.Lock()
         self._started_at_s: float | None = None
-        self._next_key_s = 0.0
         # never written: MP4 makes the encoder put its parameters where a later file finds them
         self._container: Any = av.open(io.BytesIO(), "w", format="mp4")
         self._video = VideoEncoder(
@@ -66,7 +66,6 @@ class Replay:
             VideoTrack(size, rate, MILLISECOND, live=True),
             Encoding(low_latency=True),
             key_every_s=_KEY_EVERY_S,
-            exact=False,
         )
         self._container.start_encoding()
 
@@ -88,11 +87,8 @@ class Replay:
         """
         now_s = frame.captured_at_s
         if self._started_at_s is None:
-            self._started_at_s = self._next_key_s = now_s
-        key = now_s >= self._next_key_s  # by time: a source may be slower than it says
-        if key:
-            self._next_key_s = now_s + _KEY_EVERY_S
-        packets = self._video.encode(pixels, frame, key=key)
+            self._started_at_s = now_s
+        packets = self._video.encode(pixels, frame)
         encoded = [_Packet(bytes(packet), packet.pts or 0, packet.is_keyframe) for packet in packets]
         chunks = () if self._audio is None else self._audio.take_until(now_s)
         with self._lock:
@@ -132,7 +128,10 @@ class Replay:
         if not packets:
             raise OutputError("there is nothing to replay yet")
         try:
-            with av.open(file_url(path), "w", options=dict(CONTAINERS[SUFFIX].options)) as container:
+            with (
+                whole_file(path) as partial,
+                av.open(file_url(partial), "w", options=dict(CONTAINERS[SUFFIX].options)) as container,
+            ):
                 self._mux(container, packets, chunks)
         except (av.error.FFmpegError, OSError) as exc:
             raise OutputError(f"cannot save the replay {path}: {exc.strerror or exc}") from exc
@@ -140,7 +139,8 @@ class Replay:
 
     def _mux(self, container: Any, packets: Sequence[_Packet], chunks: deque[AudioChunk]) -> None:
         stream = container.add_stream_from_template(self._video.stream)
-        audio = None if self._audio is None else LiveAudioTrack(container)
+        late_s = 0.0 if self._audio is None else self._audio.late_s
+        audio = None if self._audio is None else LiveAudioTrack(container, silence_after_s=SILENCE_AFTER_S + late_s)
         if audio is not None:
             audio.begin(self._time_s(packets[0]))
         for each in packets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -15,7 +16,17 @@ import numpy as np
 from realtime.audio.feed import AudioQueue
 from realtime.child_process import ChildProcess
 from realtime.frames import Frame, Pixels, Size
-from realtime.sinks.stream_process import SERVICES, Connect, Failed, Live, StreamFrame, StreamTarget, send_stream
+from realtime.sinks.stream_process import (
+    SERVICES,
+    Connect,
+    Failed,
+    Live,
+    StreamFrame,
+    StreamRate,
+    StreamTarget,
+    send_stream,
+)
+from styles.support.secrets import EXAMPLE_ADDRESS, shown_address, without_secrets
 
 # A server that has not answered by then is not going to.
 _ANSWER_TIMEOUT_S = 8.0
@@ -47,7 +58,7 @@ def check_stream_url(url: str) -> None:
     if not complete or parts.scheme not in SERVICES:
         # the URL is not repeated: it may contain a key
         schemes = ", ".join(f"{scheme}://" for scheme in SERVICES)
-        raise StreamError(f"cannot stream to this address; expected e.g. rtmp://HOST/APP/KEY, with one of {schemes}")
+        raise StreamError(f"cannot stream to this address; expected e.g. {EXAMPLE_ADDRESS}, with one of {schemes}")
 
 
 class Stream:
@@ -61,7 +72,7 @@ class Stream:
         size: width and height of the frames.
         rate: frames per second.
         audio: live audio, at the times of the frames' capture.
-        bit_rate: of the video, in bits per second; None for what suits its size.
+        bit_rate: of the video.
 
     `name` is the URL without its secrets; `connections` counts the connections so far.
 
@@ -75,13 +86,13 @@ class Stream:
         size: Size,
         rate: Fraction,
         audio: AudioQueue | None = None,
-        bit_rate: int | None = None,
+        bit_rate: StreamRate = StreamRate(),  # noqa: B008 - frozen
     ) -> None:
         check_stream_url(url)
-        self._target = StreamTarget(url, size, rate, with_audio=audio is not None, bit_rate=bit_rate)
+        late_s = None if audio is None else audio.late_s
+        self._target = StreamTarget(url, size, rate, audio_late_s=late_s, bit_rate=bit_rate)
         self._audio = audio
-        parts = urlsplit(url)
-        self.name = f"{parts.scheme}://{parts.hostname}"
+        self.name = re.sub(r"(:\d+)?(/…)?$", "", shown_address(url))
         self.status = f"connecting to {self.name}"
         self.connections = 0
         self._child: ChildProcess | None = None
@@ -147,7 +158,7 @@ class Stream:
             self._end_process()
         else:
             if isinstance(answer, Failed):
-                self._lose(answer.reason)
+                self._lose(without_secrets(answer.reason))
             elif answer is None:
                 self._lose(f"no answer within {_ANSWER_TIMEOUT_S:.0f} s")
                 self._end_process()

@@ -39,23 +39,38 @@ class Service:
         options: options of the muxer.
         url_option: an option that is added to the URL, unless it is there already.
         silence: whether silence is sent if there is no audio, because servers and players wait for some.
+        constant: whether services of this kind want a constant bit rate.
     """
 
     container: str
     options: Mapping[str, str]
     url_option: str = ""
     silence: bool = False
+    constant: bool = False
 
 
-# In microseconds: frames wait no longer for audio that is missing.
-_INTERLEAVING = {"max_interleave_delta": "300000"}
+# Frames wait no longer for audio that is missing.
+_INTERLEAVING_S = 0.3
 SERVICES: Mapping[str, Service] = {
-    "rtmp": Service("flv", {"flvflags": "no_duration_filesize", **_INTERLEAVING}, silence=True),
-    "rtmps": Service("flv", {"flvflags": "no_duration_filesize", **_INTERLEAVING}, silence=True),
-    "rtsp": Service("rtsp", {"rtsp_transport": "tcp", **_INTERLEAVING}),
+    "rtmp": Service("flv", {"flvflags": "no_duration_filesize"}, silence=True, constant=True),
+    "rtmps": Service("flv", {"flvflags": "no_duration_filesize"}, silence=True, constant=True),
+    "rtsp": Service("rtsp", {"rtsp_transport": "tcp"}),
     # seven packets of MPEG-TS fill a datagram that no network splits
-    "udp": Service("mpegts", _INTERLEAVING, url_option="pkt_size=1316"),
+    "udp": Service("mpegts", {}, url_option="pkt_size=1316"),
 }
+
+
+@dataclass(frozen=True)
+class StreamRate:
+    """The bit rate of a stream's video.
+
+    Args:
+        bits: per second; None for what suits its size.
+        constant: whether it is filled up to that rate where the picture needs less; None for what the service wants.
+    """
+
+    bits: int | None = None
+    constant: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -66,15 +81,16 @@ class StreamTarget:
         url: the address.
         size: width and height of the frames.
         rate: frames per second.
-        with_audio: whether there is live audio.
-        bit_rate: of the video, in bits per second; None for what suits its size.
+        audio_late_s: how much later than its frames live audio comes, in seconds, beyond the usual; None if there is
+            none.
+        bit_rate: of the video.
     """
 
     url: str
     size: Size
     rate: Fraction
-    with_audio: bool = False
-    bit_rate: int | None = None
+    audio_late_s: float | None = None
+    bit_rate: StreamRate = StreamRate()
 
 
 @dataclass(frozen=True)
@@ -151,20 +167,19 @@ class Output:
     def __init__(self, target: StreamTarget) -> None:
         service = SERVICES[target.url.partition("://")[0].lower()]
         self.encoder = live_h264_encoder()
-        self._container: Any = av.open(
-            _url_for(target, service), "w", format=service.container, options=dict(service.options)
-        )
-        usual = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
+        late_s = target.audio_late_s or 0.0
+        # in microseconds
+        options = {**service.options, "max_interleave_delta": str(round(1e6 * (_INTERLEAVING_S + late_s)))}
+        self._container: Any = av.open(_url_for(target, service), "w", format=service.container, options=options)
         self._video = VideoEncoder(
             self._container,
             self.encoder,
             VideoTrack(target.size, target.rate, MILLISECOND, live=True),
-            Encoding(preset=_PRESETS[self.encoder], bit_rate=target.bit_rate or usual, low_latency=True),
-            exact=False,
+            _encoding(self.encoder, target, service),
         )
         self._audio: LiveAudioTrack | None = None
-        if target.with_audio or service.silence:
-            wait_s = SILENCE_AFTER_S if target.with_audio else 0
+        if target.audio_late_s is not None or service.silence:
+            wait_s = 0 if target.audio_late_s is None else SILENCE_AFTER_S + late_s
             self._audio = LiveAudioTrack(self._container, silence_after_s=wait_s)
         self._container.start_encoding()
 
@@ -197,6 +212,13 @@ class Output:
         """Disconnects: a server refuses a second connection with the same key while the first is open."""
         with suppress(av.error.FFmpegError, OSError):
             self._container.close()
+
+
+def _encoding(encoder: str, target: StreamTarget, service: Service) -> Encoding:
+    usual = max(_MIN_BIT_RATE, round(_BITS_PER_PIXEL * target.size[0] * target.size[1] * target.rate))
+    rate = target.bit_rate
+    constant = service.constant if rate.constant is None else rate.constant
+    return Encoding(preset=_PRESETS[encoder], bit_rate=rate.bits or usual, constant_bit_rate=constant, low_latency=True)
 
 
 def _url_for(target: StreamTarget, service: Service) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Set
 from fractions import Fraction
 
@@ -16,17 +15,22 @@ from realtime.sources.base import BaseSource, SourceInfo
 from realtime.sources.camera_list import (
     CameraDevice,
     CameraKey,
+    Mode,
     default_camera,
     describe_cameras,
     find_again,
     find_camera,
     open_capture,
-    request_mode,
 )
+from realtime.sources.camera_thread import CameraThread
 
 DEFAULT_CAMERA_SIZE = (640, 480)
-# A camera may drop a frame now and then, above all its first ones; after this many in a row it is gone.
-_MAX_EMPTY_READS = 30
+# Some drivers look for hardware for most of a minute before they open a camera.
+_OPEN_TIMEOUT_S = 60.0
+# How long a camera may take until its first frame, and until each further one, before it is opened again.
+_FIRST_FRAME_S, _SILENT_S = 10.0, 5.0
+# A rate that differs by less is the one that was asked for: 29.97 stands for 30.
+_RATE_TOLERANCE = 0.02
 
 
 class CameraSource(BaseSource):
@@ -42,10 +46,13 @@ class CameraSource(BaseSource):
     """
 
     def __init__(self, device: CameraDevice, size: Size | None = None, rate: Fraction | None = None) -> None:
-        self._capture = _open_capture(device)
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        mode = request_mode(self._capture, size or DEFAULT_CAMERA_SIZE, float(rate or 0))
-        refused = "" if size in (None, mode.size) else f", not {size[0]}x{size[1]} as requested"
+        self._stopped = False
+        self._thread = CameraThread(lambda: open_capture(device), size or DEFAULT_CAMERA_SIZE, float(rate or 0))
+        try:
+            mode = self._opened_mode(device)
+        except BaseException:
+            self._thread.stop()
+            raise
         super().__init__(
             SourceInfo(
                 name=f"camera {device}",
@@ -53,9 +60,22 @@ class CameraSource(BaseSource):
                 rate=exact_rate(Fraction(mode.fps).limit_denominator(1001)) if mode.fps else rate or Fraction(30),
                 time_base=LIVE_TIME_BASE,
                 live=True,
-                notes=(f"camera {device} gives {mode}{refused}",),
+                notes=(f"camera {device} gives {mode}{_refusal(mode, size, rate)}",),
             )
         )
+
+    def _opened_mode(self, device: CameraDevice) -> Mode:
+        """Returns what the camera gives, once it is open."""
+        try:
+            mode = self._thread.mode(_OPEN_TIMEOUT_S)
+        except TimeoutError:
+            raise SourceError(f"camera {device} does not open: its driver has not answered for a minute") from None
+        if mode is None:
+            raise SourceError(
+                f"cannot open camera {device}; {describe_cameras()}; is another program using it, or does the system "
+                "forbid it? without a camera, type: nst-live -i test"
+            )
+        return mode
 
     def frames(self) -> Iterator[Frame]:
         """Yields frames as they are captured.
@@ -63,22 +83,31 @@ class CameraSource(BaseSource):
         Raises:
             SourceError: no more frames come.
         """
-        index = empty = 0
-        while empty < _MAX_EMPTY_READS:
-            good, bgr = self._capture.read()
-            captured_at_s = time.monotonic()
-            if not good or bgr is None or bgr.size == 0:
-                empty += 1
-                time.sleep(0.01)
-                continue
-            empty = 0
+        index = 0
+        while (captured := self._thread.take(_SILENT_S if index else _FIRST_FRAME_S)) is not None:
+            bgr, captured_at_s = captured
             rgb = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
             yield Frame(rgb, index, captured_at_s)
             index += 1
-        raise SourceError(f"{self.info.name} stopped giving frames; is it unplugged, or in use by another program?")
+        if not self._stopped:
+            raise SourceError(f"{self.info.name} stopped giving frames; is it unplugged, or in use by another program?")
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._thread.stop()
 
     def close(self) -> None:
-        self._capture.release()
+        self._thread.close()
+
+
+def _refusal(mode: Mode, size: Size | None, rate: Fraction | None) -> str:
+    """Returns which part of what was asked for a camera does not give, "" if it gives all."""
+    parts = []
+    if size not in (None, mode.size):
+        parts.append(f"{size[0]}x{size[1]}")
+    if rate is not None and mode.fps and abs(mode.fps - rate) > _RATE_TOLERANCE * rate:
+        parts.append(f"at {float(rate):.4g} fps")
+    return f", not {' '.join(parts)} as requested" if parts else ""
 
 
 def choose_camera(wanted: str | None) -> CameraDevice:
@@ -104,15 +133,7 @@ def choose_same_camera(lost: CameraDevice, twins: Set[CameraKey]) -> CameraDevic
     Raises:
         SourceError: it is not back.
     """
-    return find_again(lost, twins) or choose_camera(lost.path or str(lost.index))
-
-
-def _open_capture(device: CameraDevice) -> cv2.VideoCapture:
-    capture = open_capture(device)
-    if not capture.isOpened():
-        capture.release()
-        raise SourceError(
-            f"cannot open camera {device}; {describe_cameras()}; is another program using it, or does the system "
-            "forbid it? without a camera, type: nst-live -i test"
-        )
-    return capture
+    device = find_again(lost, twins)
+    if device is None:
+        raise SourceError(f"camera {lost} is not back; {describe_cameras()}")
+    return device

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from realtime.audio.feed import AudioChunk, AudioFeed, FileAudio
-from realtime.frames import ClipRange, Frame
+from realtime.frames import Frame
 from realtime.sources.base import Source, Wrapper
 
 # Playback that is later than this does not catch up; its clock is reset.
@@ -28,7 +28,7 @@ class RealTime(Wrapper):
 
     def __init__(self, source: Source, audio: AudioFeed | None = None) -> None:
         clip = source.info.clip
-        self._file_audio = None if clip is None or audio is None else FileAudio(clip.path, float(clip.begins_s))
+        self._file_audio = None if clip is None or audio is None else FileAudio(clip)
         audible = self._file_audio is not None and self._file_audio.available
         super().__init__(source, replace(source.info, live=True, audio=audio if audible else None))
         self._stopped = threading.Event()
@@ -55,12 +55,12 @@ class RealTime(Wrapper):
             return
         if self._inner.clip_begins_s != self._audio_begins_s:
             self._file_audio.close()
-            self._file_audio = FileAudio(clip.path, float(clip.begins_s))
+            self._file_audio = FileAudio(clip)
             self._audio_begins_s = self._inner.clip_begins_s
             # audio that outlasts its video would be heard in the next round
             feed.discard_from(began_s + float(self._audio_begins_s))
         begins_s = float(self._audio_begins_s)
-        for chunk in self._file_audio.read_until(_in_clip(clip, at_s + _AUDIO_AHEAD_S - begins_s)):
+        for chunk in self._file_audio.read_until(at_s + _AUDIO_AHEAD_S - begins_s):
             feed.put(AudioChunk(began_s + begins_s + chunk.at_s, chunk.samples))
 
     def stop(self) -> None:
@@ -70,8 +70,3 @@ class RealTime(Wrapper):
         if self._file_audio is not None:
             self._file_audio.close()
         super().close()
-
-
-def _in_clip(clip: ClipRange, time_s: float) -> float:
-    """Returns a time of the clip's clock, but no later than its end."""
-    return time_s if clip.ends_s is None else min(time_s, float(clip.ends_s - clip.begins_s))

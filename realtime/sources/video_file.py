@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -27,9 +27,10 @@ from realtime.media.color import (
     presentation_of,
     scaled_aspect,
 )
-from realtime.media.continuous_clock import ContinuousClock
+from realtime.media.continuous_clock import clock_of
 from realtime.media.decoding import (
     SourceError,
+    demuxed,
     file_url,
     frame_rate,
     has_free_clock,
@@ -37,14 +38,19 @@ from realtime.media.decoding import (
     reason_of,
     timed_streams,
 )
+from realtime.media.free_memory import shortage
 from realtime.media.image_sequence import first_number, is_image_sequence, numbered_files, sequence_url
+from realtime.media.pipe import STDIN, Pipe, as_file, is_piped
 from realtime.media.rates import clock_for
+from realtime.media.stated_size import is_cut_off
 from realtime.sources.base import BaseSource, SourceInfo
 
 # FFmpeg takes any text file with these formats' suffixes for drawings made of characters.
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 # A file may end this much before its announced end: the duration of the last frame is not always known.
 _END_TOLERANCE_S = Fraction(1, 2)
+# Formats whose header says how long the file is. Of others FFmpeg guesses it by their size.
+_STATE_THEIR_DURATION = ("flv", "matroska")
 # Reading gives up after this many failures in a row; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # Seeking goes by the order of decoding, so it may end at a key frame that is shown too late: then it aims this much
@@ -52,6 +58,10 @@ _MAX_BAD_READS = 16
 _SEEK_MARGINS_S = (0, 1, 4, 16, 64)
 # Packets that are held until the last key frame before the beginning is known.
 _MAX_HELD = 20_000
+# What a pixel takes while a frame is read: as it is decoded, as RGB, upright, and with what the decoder keeps.
+_BYTES_A_PIXEL = 3 + 3 + 3 + 3
+# Said when a pipe cannot be read.
+_PIPEABLE = "a pipe can carry e.g. MPEG-TS, Matroska or NUT; what FFmpeg has to seek in must be a file"
 # Frames per second of an image sequence, which does not say.
 IMAGE_SEQUENCE_RATE = Fraction(25)
 
@@ -86,7 +96,7 @@ class VideoFile(BaseSource):
     """A video file or an image sequence, through PyAV: every frame once, upright, with its own timestamp.
 
     Args:
-        path: the file, or the common name of an image sequence.
+        path: the file, the common name of an image sequence, a pipe, or STDIN for the standard input.
         size: width and height to scale to; a sample aspect ratio makes players show the original shape. None for what
             `reading` says.
         reading: which part is read, and how large.
@@ -103,36 +113,46 @@ class VideoFile(BaseSource):
         reading: ReadOptions = ReadOptions(),
         rate: Fraction | None = None,
     ) -> None:
-        self._path, self._reading = path, reading
+        self._path, self._reading = as_file(path), reading
+        self._name = "the standard input" if path == STDIN else str(path)
         self._count, self._hidden, self._trouble = 0, 0, ""
         self._shortfall: str | None = None
-        self._container = _open_file(path, rate)
-        self._video = open_video_stream(self._container, str(path), live=False)
+        self._pipe = _open_pipe(path, self._name) if is_piped(path) else None
+        self._container = _open_file(self._path, rate) if self._pipe is None else _open_piped(self._pipe, self._name)
+        self._video = open_video_stream(self._container, self._name, live=False)
+        self._check_memory()
         self._rate = frame_rate(self._video)
         self._promised_end_s = _matroska_end_s(self._container, self._video)
+        # of any track that is read, on the clock of the file
+        self._latest_s = Fraction(0)
         self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
         self._first_packet = b""
         self._seek()
         self._decoded = self._decode()
         self._first = first = self._first_frame()
+        if reading.start_s is None:
+            # a file may be wrong about when it begins, and no container has frames before 0
+            self._origin_s += min(self._time(first) or 0, 0)
         self._orientation = orientation = orientation_of(first, self._video, self._first_packet)
         upright = orientation.size((first.width, first.height))
         shown_size = size or reading.fitted(upright)
         super().__init__(
             SourceInfo(
-                name=str(path),
+                name=self._name,
                 size=shown_size,
                 rate=self._rate,
                 time_base=clock_for(self._rate, self._video.time_base or 1 / self._rate),
                 frame_count=self._expected_count(),
                 presentation=_presentation(first, self._video, orientation, (upright, shown_size)),
                 clip=None if is_image_sequence(path) else self._clip(),
-                notes=tuple(_notes(first, self._video, str(path))),
+                notes=tuple(_notes(first, self._video, self._name)),
             )
         )
         self._stored_size = first.width, first.height
         self._to_rgb = ToRgb(shown_size, orientation)
         self._fitting: dict[Size, ToRgb] = {}
+        if self._pipe is not None:
+            self._pipe.raise_interruption()
 
     @property
     def shortfall(self) -> str | None:
@@ -141,6 +161,8 @@ class VideoFile(BaseSource):
     def frames(self) -> Iterator[Frame]:
         """Yields the requested frames; one that cannot be decoded is skipped, and reported by `shortfall`."""
         end_s = Fraction(0)
+        if self._pipe is not None:
+            self._pipe.seal()
         for decoded in chain([self._first], self._decoded):
             at_s, duration_s = self._time(decoded), self._duration_s(decoded)
             yield Frame(self._pixels(decoded), self._count, time.monotonic(), at_s, duration_s)
@@ -148,16 +170,31 @@ class VideoFile(BaseSource):
             end_s = max(end_s, (at_s or 0) + duration_s)
         self._shortfall = self._missing(end_s)
 
+    def stop(self) -> None:
+        if self._pipe is not None:
+            self._pipe.stop()
+
     def close(self) -> None:
-        # a file that hangs is still being read by its thread
-        with suppress(ValueError):
+        if self._pipe is not None:
+            self._pipe.close()
+        try:
             self._decoded.close()
+        except ValueError:
+            # a file that hangs is still being read by its thread, and FFmpeg would crash
+            return
         self._container.close()
+
+    def _check_memory(self) -> None:
+        """Raises SourceError before a frame is decoded for which there is no memory."""
+        width, height = self._video.codec_context.width, self._video.codec_context.height
+        if short := shortage(width * height * _BYTES_A_PIXEL):
+            self._container.close()
+            raise SourceError(f"{self._name} does not fit into memory: for frames of {width}x{height} {short}")
 
     def _clip(self) -> ClipRange:
         start_s, end_s = self._reading.start_s, self._reading.end_s
         ends_s = None if end_s is None else self._origin_s - (start_s or 0) + end_s
-        return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None)
+        return ClipRange(self._path, self._origin_s, ends_s, cut=start_s is not None, pipe=self._pipe)
 
     def _pixels(self, decoded: av.VideoFrame) -> Pixels:
         stored = decoded.width, decoded.height
@@ -181,13 +218,13 @@ class VideoFile(BaseSource):
     def _seek(self) -> None:
         """Seeks to the last key frame before the requested part; if that fails, all is read."""
         # a clock that begins again has the same time twice: there, all is read and only the end of it decoded
-        if not self._reading.start_s or has_free_clock(self._container):
+        if not self._reading.start_s or has_free_clock(self._container) or self._pipe is not None:
             return
         for margin_s in _SEEK_MARGINS_S:
             aim = max(int((self._origin_s - margin_s) * av.time_base), 0)
             try:
                 self._container.seek(aim)
-                first = next(self._container.demux(self._video), None)
+                first = next(demuxed(self._container, self._video), None)
                 self._container.seek(aim)
             except av.error.FFmpegError:
                 return
@@ -200,9 +237,12 @@ class VideoFile(BaseSource):
         if first is None:
             self.close()
             trouble = f" ({self._trouble})" if self._trouble else ""
+            if self._pipe is not None:
+                self._pipe.raise_interruption()
+                trouble += f"; {_PIPEABLE}"
             if self._reading.start_s or self._reading.end_s:
-                raise SourceError(f"no frame of {self._path} lies between --start and --end{trouble}")
-            raise SourceError(f"no frame in {self._path} could be decoded{trouble}")
+                raise SourceError(f"no frame of {self._name} lies between --start and --end{trouble}")
+            raise SourceError(f"no frame in {self._name} could be decoded{trouble}")
         return first
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
@@ -246,13 +286,14 @@ class VideoFile(BaseSource):
     def _packets(self) -> Iterator[Any]:
         """Yields the packets of the video, and continues behind damaged places."""
         failures = 0
-        clock = ContinuousClock(closes_gaps=has_free_clock(self._container))
+        clock = clock_of(self._container)
         streams = {stream.index: stream for stream in (self._video, *timed_streams(self._container))}
         while failures < _MAX_BAD_READS:
             try:
-                for packet in self._container.demux(*streams.values()):
+                for packet in demuxed(self._container, *streams.values()):
                     failures = 0
                     clock.move(packet)
+                    self._latest_s = max(self._latest_s, _end_s(packet))
                     if packet.stream is self._video:
                         yield packet
                 return
@@ -274,16 +315,21 @@ class VideoFile(BaseSource):
             end_s: when the last frame ended, in seconds of the clip.
         """
         trouble = f" ({self._trouble})" if self._trouble else ""
-        damaged = f"{self._path} is damaged or cut off: only {self._count}"
+        damaged = f"{self._name} is damaged or cut off: only {self._count}"
         whole = self._reading.start_s is None and self._reading.end_s is None
         # an AVI also counts frames that were left out
-        counted = self._container.format.name != "avi" or _is_cut_avi(self._path)
+        is_cut = self._pipe is None and self._path.is_file() and is_cut_off(self._path, self._container.format.name)
+        counted = self._container.format.name != "avi" or is_cut
         promised = self._promised_frames() - self._hidden if counted else 0
         if whole and self._count < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
         if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
             times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"
             return f"{damaged} frames, {times}, could be read{trouble}"
+        if whole and is_cut:
+            return f"{damaged} frames could be read, and then the file ends too early"
+        if whole and self._latest_s + _END_TOLERANCE_S < (stated_s := _stated_end_s(self._container)):
+            return f"{damaged} frames, {float(self._latest_s):.1f} of {float(stated_s):.1f} s, could be read{trouble}"
         return f"{damaged} frames could be read{trouble}" if trouble else None
 
     def _promised_frames(self) -> int:
@@ -368,22 +414,50 @@ def _open_file(path: Path, rate: Fraction | None = None) -> Any:
         container = av.open(url, options=options, format=format_name, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as exc:
         raise SourceError(f"{path} cannot be read as a video: {reason_of(exc)}") from exc
+    return _checked(container, str(path))
+
+
+def _open_pipe(path: Path, name: str) -> Pipe:
+    try:
+        if path == STDIN and os.isatty(0):
+            raise SourceError(
+                "nothing is piped into the standard input; type e.g.: ffmpeg … -f mpegts - | nst-live -i -"
+            )
+        return Pipe(path)
+    except OSError as exc:
+        raise exc if isinstance(exc, SourceError) else SourceError(f"cannot read {name}: {reason_of(exc)}") from exc
+
+
+def _open_piped(pipe: Pipe, name: str) -> Any:
+    try:
+        container = av.open(pipe.reader(), metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as exc:
+        empty = not pipe.take(0, 1)
+        pipe.close()
+        pipe.raise_interruption()
+        if empty:
+            raise SourceError(f"{name} is empty: nothing came through the pipe") from exc
+        raise SourceError(f"{name} cannot be read as a video ({reason_of(exc)}); {_PIPEABLE}") from exc
+    return _checked(container, name)
+
+
+def _checked(container: Any, name: str) -> Any:
+    """Returns a container, unless it is no video for a person."""
     if container.format.name in _TEXT_FORMATS:
         container.close()
-        raise SourceError(f"{path} cannot be read as a video: it is text")
+        raise SourceError(f"{name} cannot be read as a video: it is text")
     return container
+
+
+def _end_s(packet: Any) -> Fraction:
+    """Returns when what is in a packet ends, in seconds of the file's clock; 0 if it does not say."""
+    times = [time for time in (packet.pts, packet.dts) if time is not None]
+    return Fraction((max(times) + (packet.duration or 0)) * packet.time_base) if times else Fraction(0)
 
 
 def _count_from_duration(stream: Any, rate: Fraction, end_s: Fraction | None) -> int | None:
     duration_s = stream.duration * stream.time_base if stream.duration and stream.time_base else end_s
     return max(1, round(duration_s * rate)) if duration_s else None
-
-
-def _is_cut_avi(path: Path) -> bool:
-    """Returns whether an AVI is shorter than its first chunk says (RIFF: four letters, then the size)."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    return path.stat().st_size < len(head) + int.from_bytes(head[4:], "little")
 
 
 def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
@@ -396,3 +470,11 @@ def _matroska_end_s(container: Any, stream: Any) -> Fraction | None:
     # with several streams it is the duration of the longest, which may be the audio
     alone = len(container.streams) == 1 and container.duration
     return Fraction(container.duration, av.time_base) if alone else None
+
+
+def _stated_end_s(container: Any) -> Fraction:
+    """Returns when the longest track of a file ends by its own account, in seconds; 0 if its format does not say."""
+    # subtitles, which are not read here, may last longer
+    unread = container.streams.subtitles or container.streams.data
+    says = not unread and any(name in container.format.name for name in _STATE_THEIR_DURATION)
+    return Fraction(container.duration, av.time_base) if says and container.duration else Fraction(0)

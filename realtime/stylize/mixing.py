@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from realtime.backends import Vector
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LazyVector, LoadedStyle
 
 # After a pause the first step of a fade is no longer than this, or the fade would be over at once.
 _LONGEST_STEP_S = 0.1
@@ -21,6 +21,8 @@ class MixError(ValueError):
 def mixed(parts: Sequence[tuple[LoadedStyle, float]], name: str) -> LoadedStyle:
     """Returns the style between styles of one net: the mean of their vectors, by weight.
 
+    Pictures among them are looked at when the mix is painted with.
+
     Args:
         parts: at least one style, each with a weight; the weights need not add up to 1.
         name: what the mix is called.
@@ -28,40 +30,31 @@ def mixed(parts: Sequence[tuple[LoadedStyle, float]], name: str) -> LoadedStyle:
     Raises MixError if the styles belong to different nets or a style has no vector.
     """
     first = parts[0][0]
-    total = sum(weight for _, weight in parts)
-    vector = np.zeros_like(_vector(first))
-    for style, weight in parts:
+    for style, _ in parts:
         if style.net != first.net:
             raise MixError(f"{style.name!r} and {first.name!r} belong to different nets; expected styles of one net")
-        vector += np.float32(weight / total) * _vector(style)
-    return LoadedStyle(name, name, "", first.net, vector)
+        if style.source is None:
+            raise MixError(f"{style.name!r} has a net of its own and cannot be mixed")
+    is_ready = all(style.is_ready for style, _ in parts)
+    return LoadedStyle(name, name, "", first.net, _mean(parts) if is_ready else LazyVector(lambda: _mean(parts)))
 
 
-def mix_by_name(weights: Mapping[str, float], styles: Sequence[LoadedStyle]) -> LoadedStyle:
-    """Returns the mix of named styles, called e.g. "wave 60 % + udnie 40 %". Raises MixError as `mixed` does.
+def _mean(parts: Sequence[tuple[LoadedStyle, float]]) -> Vector:
+    total = sum(weight for _, weight in parts)
+    vectors = [np.float32(weight / total) * style.vector for style, weight in parts if style.vector is not None]
+    mean: Vector = np.sum(vectors, axis=0, dtype=np.float32)
+    return mean
 
-    Args:
-        weights: from the name of a style to its weight.
-        styles: those to choose from; MixError for a name that is not among them.
-    """
-    by_name = {style.name: style for style in styles}
-    for name in weights:
-        if name not in by_name:
-            raise MixError(f"no style {name!r} to mix; there are: {', '.join(by_name)}")
-    total = sum(weights.values())
-    name = " + ".join(f"{name} {100 * weight / total:.0f} %" for name, weight in weights.items())
-    return mixed([(by_name[name], weight) for name, weight in weights.items()], name)
+
+def weighted_mix(parts: Sequence[tuple[LoadedStyle, float]]) -> LoadedStyle:
+    """Returns the mix of styles by weight, called e.g. "wave 60 % + udnie 40 %". Raises MixError as `mixed` does."""
+    total = sum(weight for _, weight in parts)
+    return mixed(parts, " + ".join(f"{style.name} {100 * weight / total:.0f} %" for style, weight in parts))
 
 
 def equal_mix(styles: Sequence[LoadedStyle]) -> LoadedStyle:
     """Returns the mix of several styles in equal parts, called e.g. "wave + udnie". Raises MixError as `mixed` does."""
     return mixed([(style, 1.0) for style in styles], " + ".join(style.name for style in styles))
-
-
-def _vector(style: LoadedStyle) -> Vector:
-    if style.vector is None:
-        raise MixError(f"{style.name!r} has a net of its own and cannot be mixed")
-    return style.vector
 
 
 class Fader:
@@ -104,4 +97,4 @@ class Fader:
         smooth = np.float32(share * share * (3 - 2 * share))
         if start.net != target.net or start.vector is None or target.vector is None:
             return target, (start, float(1 - smooth))
-        return replace(target, vector=(1 - smooth) * start.vector + smooth * target.vector), None
+        return replace(target, source=(1 - smooth) * start.vector + smooth * target.vector), None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
-from realtime.stylize.pipeline import NetPipeline
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
+from realtime.stylize.pipeline import MIN_SIDE, NetPipeline, padded, padded_size, scaled
 from realtime.stylize.tiled import paint_in_bands
 
 # Painting a picture of more pixels as a whole would take too much memory.
@@ -31,11 +33,13 @@ class PhotoLook:
         strength: 0 for the picture itself up to 1 for the painting alone.
         keep_colors: the painting's brightness in the picture's colours.
         mirrored: swap left and right.
+        brush: the share of the picture's width and height at which the net paints, above 0 and up to 1.
     """
 
     strength: float = 1.0
     keep_colors: bool = False
     mirrored: bool = False
+    brush: float = 1.0
 
 
 class PhotoPainter:
@@ -83,11 +87,23 @@ class PhotoPainter:
 
     def _painted(self, pixels: Pixels, style: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
         height, width = pixels.shape[:2]
-        if width * height > MOST_PIXELS_WHOLE:
-            return paint_in_bands(style.net, pixels, style.vector, report)
+        # a line of pixels becomes a stripe when it is extended for the net
+        if math.prod(padded_size(style.net, (width, height))) > MOST_PIXELS_WHOLE:
+            extended = padded(pixels, style.net.size_multiple) if min(width, height) < MIN_SIDE else pixels
+            return self._painted_in_bands(extended, style, report)[:height, :width]
         self._sizes.add((width, height))
         if len(self._sizes) > _MOST_PAINTERS:
             self.close()
             self._pipeline, self._sizes = NetPipeline(self._backend), {(width, height)}
-        self._pipeline.start(Frame(pixels, 0, time.monotonic()), style)
+        self._pipeline.start(Frame(pixels, 0, time.monotonic()), style, self._look.brush)
         return self._pipeline.finish().pixels
+
+    def _painted_in_bands(self, pixels: Pixels, style: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:
+        height, width = pixels.shape[:2]
+        size = scaled((width, height), self._look.brush, style.net)
+        if size == (width, height):
+            return paint_in_bands(style.net, pixels, style.vector, report)
+        small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        painted = paint_in_bands(style.net, small, style.vector, report)
+        # there is no memory for the detail that smaller pictures get back
+        return np.asarray(cv2.resize(painted, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,10 +12,11 @@ from typing import Self
 import cv2
 import numpy as np
 
-from realtime.backends import Backend, Net, Painter
+from realtime.backends import Backend, Blender, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.stylize.compositing import at_strength, enlarged
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.foreign import open_painter, rehearse
+from realtime.stylize.loaded_style import LoadedStyle
 
 # A net reflects the picture at its borders, and OpenVINO's own smallest size is not below this either.
 MIN_SIDE = 16
@@ -31,11 +32,16 @@ class PaintedFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A painting in progress: the pixels that the painter got, and the painting's share of the result, 0..1."""
+    """A painting in progress.
+
+    pixels: the frame at the net's scale. exact: whether the painter got the frame itself, neither scaled nor padded.
+    share: the painting's share of the result, 0..1.
+    """
 
     pixels: Pixels
     painter: Painter
     share: float
+    exact: bool
 
 
 _Key = tuple[Net, int, int]
@@ -49,10 +55,12 @@ class NetPipeline:
 
     Args:
         backend: what runs the nets.
+        rehearses: whether a net from elsewhere paints one frame as soon as it is loaded, and so fails then or never.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, *, rehearses: bool = False) -> None:
         self.backend = backend
+        self._rehearses = rehearses
         self._painters: dict[_Key, Painter] = {}
         self._loading: dict[_Key, Future[Painter]] = {}
         self._retired: list[Painter] = []
@@ -85,7 +93,7 @@ class NetPipeline:
         Returns the new painter. Raises what the backend raises, and then the old backend stays.
         """
         key = _key(net, size)
-        painter = backend.open(*key)
+        painter = self._opened(backend, *key)
         self._retired.extend(self._painters.values())
         self._painters = {key: painter}
         self._forget_loading()
@@ -96,8 +104,16 @@ class NetPipeline:
         """Returns the painter for frames of `size` (width, height), and loads it if it is new."""
         key = _key(net, size)
         if key not in self._painters:
-            self._painters[key] = self.backend.open(*key)
+            self._painters[key] = self._opened(self.backend, *key)
         return self._painters[key]
+
+    def _opened(self, backend: Backend, net: Net, width: int, height: int) -> Painter:
+        painter = open_painter(backend, net, width, height)
+        return rehearse(painter, net, width, height) if self._rehearses else painter
+
+    def is_loaded(self, net: Net, size: tuple[int, int]) -> bool:
+        """Whether the painter for frames of `size` (width, height) is there."""
+        return _key(net, size) in self._painters
 
     def is_ready(self, net: Net, size: tuple[int, int], background: Executor) -> bool:
         """Whether frames of that size are painted without delay; if not, the painter is loaded in the background.
@@ -111,7 +127,7 @@ class NetPipeline:
             self.painter(net, size)
             return True
         if key not in self._loading:
-            self._loading[key] = background.submit(self.backend.open, *key)
+            self._loading[key] = background.submit(self._opened, self.backend, *key)
         if not self._loading[key].done():
             return False
         self._painters[key] = self._loading.pop(key).result()
@@ -145,12 +161,25 @@ class NetPipeline:
         if size != frame.size:
             pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         painter = self.painter(style.net, size)
-        painter.start(_pad(pixels, style.net.size_multiple), style.vector)
-        return _Layer(pixels, painter, share)
+        extended = padded(pixels, style.net.size_multiple)
+        painter.start(extended, style.vector)
+        return _Layer(pixels, painter, share, exact=extended is frame.pixels)
 
-    def finish(self) -> PaintedFrame:
-        """Waits for the oldest frame in flight and returns it painted."""
+    @property
+    def blender(self) -> Blender | None:
+        """What blends the oldest frame in flight where it is painted; None if that is left to the processor."""
+        _, layers = self._started[0]
+        return layers[0].painter.blender if len(layers) == 1 and layers[0].exact else None
+
+    def finish(self, blended: Callable[[], Pixels] | None = None) -> PaintedFrame:
+        """Waits for the oldest frame in flight and returns it painted.
+
+        Args:
+            blended: finishes it by `blender`, in place of its painter.
+        """
         frame, layers = self._started.popleft()
+        if blended is not None:
+            return PaintedFrame(frame, blended())
         pixels = frame.pixels
         for layer in layers:
             height, width = layer.pixels.shape[:2]
@@ -209,7 +238,7 @@ def _padded(side: int, multiple: int) -> int:
     return max(-(-side // multiple) * multiple, -(-MIN_SIDE // multiple) * multiple)
 
 
-def _pad(pixels: Pixels, multiple: int) -> Pixels:
+def padded(pixels: Pixels, multiple: int) -> Pixels:
     """Returns the pixels, continued as a mirror image at the right and the bottom up to a size that the net takes."""
     height, width = pixels.shape[:2]
     right, bottom = _padded(width, multiple) - width, _padded(height, multiple) - height

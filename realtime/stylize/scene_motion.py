@@ -13,14 +13,14 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
+from build_engines.onnx.blend import view_size
+from realtime.backends import Blend
 from realtime.frames import Pixels
 from styles.support.optical_flow import LEAST_SIDES
 
 Floats = NDArray[np.float32]
 Grey = NDArray[np.uint8]
 
-# The width of the view: motion is looked for at this size.
-_VIEW_WIDTH = 256
 # What moves less than this (pixels of the view) stands still: noise alone makes DIS see as much.
 _STILL = 0.15
 # How much of the last painting is kept at most.
@@ -51,21 +51,17 @@ _MOVES = _falling(0, 2)
 
 @dataclass(frozen=True, eq=False)
 class SceneMotion:
-    """How a frame follows from the one before. `flow` and `new` are None if nothing of the last painting stays.
+    """How a frame follows from the one before.
 
     Args:
         view: the reduced frame, h x w x 4 uint8.
-        before: the view of the frame before.
-        flow: where each pixel was, h x w x 2 float32, as an offset in pixels of the frame.
-        new: 255 where nothing of the last painting stays, else 0; h x w uint8.
-        kept: how much of the last painting stays elsewhere, 0..1.
+        before: the view of the frame before; None if it has another size or style.
+        blend: how the last painting goes into the next; None if nothing of it stays.
     """
 
     view: Pixels
     before: Pixels | None = None
-    flow: Floats | None = None
-    new: Grey | None = None
-    kept: float = 0.0
+    blend: Blend | None = None
 
 
 class MotionEstimator:
@@ -73,23 +69,24 @@ class MotionEstimator:
 
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._grid: Floats = np.empty((0, 0, 2), np.float32)
+        self._grid: Floats = np.empty((2, 0, 0), np.float32)
         self._view: Pixels | None = None
         self._style: object = None
+        self._shape: tuple[int, ...] = ()
 
     def forget(self) -> None:
         """Starts again: the next frame follows from none."""
         self._view = self._style = None
 
-    def resume(self, pixels: Pixels, style: object) -> Pixels:
-        """Starts behind a frame, as if it had been watched; returns its view.
+    def resume(self, pixels: Pixels, style: object) -> SceneMotion:
+        """Starts behind a frame, as if it had been watched; returns that it follows from none.
 
         Args:
             pixels: H x W x 3 uint8 RGB.
             style: what it was painted with.
         """
-        self._view, self._style = _view_of(pixels), style
-        return self._view
+        self._view, self._style, self._shape = _view_of(pixels), style, pixels.shape
+        return SceneMotion(self._view)
 
     def watch(self, pixels: Pixels, style: object, steadiness: float) -> SceneMotion:
         """Returns how a frame follows from the one watched before.
@@ -99,47 +96,51 @@ class MotionEstimator:
             style: what it is painted with; another object is another style, and then nothing stays.
             steadiness: how much of the last painting stays, 0..1.
         """
-        before, same_style = self._view, style is self._style
-        view = self.resume(pixels, style)
-        if before is None or not same_style or before.shape != view.shape or not _has_motion(view):
-            return SceneMotion(view)
-        flow, new, moves = self._motion(view, before)
+        before, follows = self._view, style is self._style and pixels.shape == self._shape
+        alone = self.resume(pixels, style)
+        view = alone.view
+        if before is None or not follows or not _has_motion(view):
+            return alone
+        flow, new = self._motion(view, before)
         if cv2.countNonZero(new) > (1 - _CUT) * new.size:
-            return SceneMotion(view)
-        flow = cv2.multiply(flow, cv2.merge([moves, moves]), scale=pixels.shape[1] / view.shape[1])
-        return SceneMotion(view, before, _floats(flow), np.asarray(new, dtype=np.uint8), _KEPT * steadiness)
+            return alone
+        flow *= pixels.shape[1] / view.shape[1]
+        return SceneMotion(view, before, Blend(flow, np.asarray(new, dtype=np.uint8), _KEPT * steadiness))
 
-    def _motion(self, view: Pixels, before: Pixels) -> tuple[MatLike, MatLike, MatLike]:
-        """Returns where each pixel was (offsets), where that does not explain the view (255), and what moves (0..1)."""
-        flow = self._dis.calc(_grey(view), _grey(before), None)  # type: ignore[call-overload]
-        if self._grid.shape[:2] != view.shape[:2]:
+    def _motion(self, view: Pixels, before: Pixels) -> tuple[Floats, MatLike]:
+        """Returns where each pixel was (offsets, 2 x h x w), and where that does not explain the view (255)."""
+        x, y = cv2.split(self._dis.calc(_grey(view), _grey(before), None))  # type: ignore[call-overload]
+        if self._grid.shape[1:] != view.shape[:2]:
             self._grid = pixel_grid(view.shape[1], view.shape[0])
-        sources = cv2.add(self._grid, flow)
-        moved = cv2.remap(before, sources, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[call-overload]
+        columns, rows = self._grid
+        moved = cv2.remap(
+            before, cv2.add(columns, x), cv2.add(rows, y), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        )
         if_moved, if_still = _difference(moved, view), _difference(before, view)
         # what stands still keeps its place exactly, also beside something that moves
         moves = cv2.LUT(cv2.subtract(if_moved, if_still), _MOVES)
-        _, fast = cv2.threshold(cv2.magnitude(*cv2.split(flow)), _STILL, 1, cv2.THRESH_BINARY)
+        _, fast = cv2.threshold(cv2.magnitude(x, y), _STILL, 1, cv2.THRESH_BINARY)
+        moves = cv2.min(moves, fast)
         difference = cv2.min(if_moved, if_still)
         _, changed = cv2.threshold(difference, _CHANGED, 255, cv2.THRESH_BINARY)
         _, other = cv2.threshold(difference, _OTHER, 255, cv2.THRESH_BINARY)
         new = cv2.max(cv2.dilate(other, _NEIGHBOURS), cv2.dilate(changed, _AROUND))
-        return flow, new, cv2.min(moves, fast)
+        return np.stack([cv2.multiply(x, moves), cv2.multiply(y, moves)]), new
 
 
 def pixel_grid(width: int, height: int) -> Floats:
-    """Returns x and y of each pixel, height x width x 2."""
+    """Returns x and y of each pixel, 2 x height x width."""
     columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    return np.dstack(np.meshgrid(columns, rows))
+    return np.stack(np.meshgrid(columns, rows))
 
 
 def _view_of(pixels: Pixels) -> Pixels:
     """Returns the reduced frame in which motion is looked for, h x w x 4."""
     height, width = pixels.shape[:2]
-    view_width = min(width, _VIEW_WIDTH)
+    size = view_size((width, height))
     # the mean over areas costs several times as much, and a small reduction does not need it
-    how = cv2.INTER_AREA if width >= 3 * view_width else cv2.INTER_LINEAR
-    small = cv2.resize(pixels, (view_width, max(1, round(height * view_width / width))), interpolation=how)
+    how = cv2.INTER_AREA if width >= 3 * size[0] else cv2.INTER_LINEAR
+    small = cv2.resize(pixels, size, interpolation=how)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2RGBA), dtype=np.uint8)
 
 

@@ -1,56 +1,58 @@
-"""The style catalog: the styles that can be painted, each with the net that paints it."""
+"""The style catalog: the styles that can be painted, each with the net that paints it.
+
+A style is a file of its own, a picture whose vector is predicted, or part of a pack. Nothing of a picture is read
+before it is painted with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from build_engines.onnx.cache import NoExporterError, OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
 from build_engines.onnx.layout import check_weights, style_size
 from build_engines.onnx.options import FRAME
 from realtime.backends import Net, Vector
+from realtime.media.photo import PhotoError
+from realtime.stylize.loaded_style import LazyVector, LoadedStyle
+from realtime.stylize.prediction import StylePredictor
+from styles.pack import PackEntry, StylePack
 from styles.registry import (
     Style,
     StyleMismatchError,
     UnknownStyleError,
     check_belongs,
     find_style,
+    is_picture,
     list_networks,
+    list_pictures,
     list_styles,
     network_path,
+    network_sha256,
+    style_from_file,
+    unknown_name,
+    user_folder,
+    user_pack,
 )
-from styles.weights import WeightsError, load_network, load_style, read_network_config
+from styles.support.readers import quoted
+from styles.weights import WeightsError, holds_picture, load_network, load_style, picture_bytes, read_network_config
 
 DEFAULT_STYLE = "wreck"
 # Why a style is left out; the others are painted all the same.
 _NOT_PAINTABLE = (StyleMismatchError, UnknownStyleError, WeightsError, OnnxFileError, NoExporterError, OSError)
 # A graph from elsewhere does not say what its sizes must be multiples of; the article's net halves the frame twice.
 _FOREIGN_SIZE_MULTIPLE = 4
+# What a graph takes is named as far as a person reads it.
+_MOST_NAMED = 4
+
+Report = Callable[[str], None]
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedStyle:
-    """A style that is ready to paint.
-
-    Args:
-        name: as it is typed.
-        title: of the style's picture.
-        artist: of the picture, '' if nobody is named.
-        net: what paints it.
-        vector: float32[K], or None if the net has the style baked in.
-    """
-
-    name: str
-    title: str
-    artist: str
-    net: Net
-    vector: Vector | None
-
-    @property
-    def caption(self) -> str:
-        """Title and artist, as the HUD shows them."""
-        return f"{self.title}, {self.artist}" if self.artist else self.title
+def _silent(_line: str) -> None:
+    """Reports nothing."""
 
 
 def network_for(asked: str, backend: str) -> str:
@@ -70,48 +72,283 @@ def network_for(asked: str, backend: str) -> str:
     return next((name for name in by_preference if name in installed), by_preference[0])
 
 
-def load_styles(
-    chosen: str, network: str, report: Callable[[str], None] = lambda _line: None
-) -> tuple[Sequence[LoadedStyle], int]:
+def load_styles(chosen: str, network: str, report: Report = _silent) -> tuple[Sequence[LoadedStyle], int]:
     """Returns the catalog of a net, by name, and the index of the chosen style in it.
 
     Args:
-        chosen: the name of a style, or a .safetensors or .onnx file, which is then added to the catalog.
+        chosen: a style as `load_named_styles` takes it.
         network: the name of the net.
         report: called with a line for each other style that cannot be loaded and is left out.
 
-    Raises UnknownStyleError, StyleMismatchError, WeightsError, OnnxFileError or FileNotFoundError if the chosen style
-    cannot be loaded.
+    Raises what `load_named_styles` raises.
     """
-    if Path(chosen).suffix == ".onnx":
-        found, others = _foreign_style(Path(chosen)), load_all_styles(network, report)
-    else:
-        style = _find(chosen, network)
-        found, others = _loaded(style), load_all_styles(network, report, without=style.path)
-    styles = sorted([found, *others], key=lambda style: style.name)
+    styles, (found,) = load_named_styles([chosen], network, report)
     return styles, styles.index(found)
 
 
-def load_all_styles(
-    network: str, report: Callable[[str], None] = lambda _line: None, without: Path | None = None
-) -> Sequence[LoadedStyle]:
+def load_named_styles(
+    names: Sequence[str], network: str, report: Report = _silent, zoom: float = 1.0
+) -> tuple[Sequence[LoadedStyle], Sequence[LoadedStyle]]:
+    """Returns the catalog of a net, by name, and those of its styles that are named, in the order of the names.
+
+    Args:
+        names: each the name of a style, or a picture, or a .safetensors or .onnx file, which is added to the catalog.
+        network: the name of the net.
+        report: called with a line for each other style that cannot be loaded and is left out.
+        zoom: from how near pictures are looked at.
+
+    Raises UnknownStyleError, StyleMismatchError, WeightsError, OnnxFileError, PhotoError or FileNotFoundError if a
+    style that is named cannot be loaded.
+    """
+    loader = _Loader(network, zoom, report)
+    found = {name: loader.named(name).load() for name in dict.fromkeys(names)}
+    styles = sorted([*found.values(), *loader.others()], key=lambda style: style.name)
+    return styles, [found[name] for name in names]
+
+
+def load_all_styles(network: str, report: Report = _silent, zoom: float = 1.0) -> Sequence[LoadedStyle]:
     """Returns all styles of a net, by name.
 
     Args:
         network: the name of the net.
         report: called with a line for each style that cannot be loaded and is left out.
-        without: a style file that is not wanted.
+        zoom: from how near pictures are looked at.
     """
-    styles, nets = [], _Nets()
-    for style in list_styles(network, lambda _path, error: report(f"left out: {error}")):
-        if style.path == without:
-            continue
+    return _Loader(network, zoom, report).others()
+
+
+def load_ready_styles(names: Sequence[str], network: str, report: Report = _silent) -> Sequence[LoadedStyle]:
+    """Returns named styles of a net, or all of them if none is named, with their pictures looked at.
+
+    Args:
+        names: styles as `load_named_styles` takes them; empty for all.
+        network: the name of the net.
+        report: called with a line for each style that is left out, if none is named.
+
+    Raises UnknownStyleError if there are none, and what `load_named_styles` and looking at a named picture raises.
+    """
+    if names:
+        _, styles = load_named_styles(names, network)
+        for style in styles:
+            style.make_ready()
+        return styles
+    ready = []
+    for style in load_all_styles(network, report):
         try:
-            check_belongs(style, nets.path(style))
-            styles.append(_loaded(style, nets))
-        except _NOT_PAINTABLE as exc:
+            style.make_ready()
+            ready.append(style)
+        except (PhotoError, WeightsError) as exc:
             report(f"left out: {exc}")
-    return styles
+    if not ready:
+        raise UnknownStyleError(f"the net {network!r} has no styles")
+    return ready
+
+
+def list_predictable_styles(network: str) -> Sequence[Style]:
+    """Returns the styles of a net that have no file of their own for it, by name: the user's pictures, and a pack's.
+
+    Args:
+        network: the name of the net.
+
+    Raises WeightsError or FileNotFoundError if the pack cannot be read.
+    """
+    found = {}
+    if pack := user_pack():
+        for entry in StylePack(pack).entries:
+            artist, year, license_ = (entry.facts[fact] for fact in ("artist", "year", "license"))
+            found[entry.name] = Style(entry.name, _title(entry), artist, year, license_, network, pack, "")
+    with suppress(*_NOT_PAINTABLE):
+        StylePredictor(network)
+        for name, path in list_pictures().items():
+            found.setdefault(name, Style(name, name, "", "", "", network, path, ""))
+    return [found[name] for name in sorted(found)]
+
+
+def _title(entry: PackEntry) -> str:
+    return entry.facts["title"] or entry.name
+
+
+def loaded_picture(path: Path, network: str, zoom: float = 1.0) -> LoadedStyle:
+    """Returns a picture as a style of a net; it is looked at when its vector is needed.
+
+    Args:
+        path: the picture.
+        network: the name of the net.
+        zoom: from how near it is looked at.
+
+    Raises StyleMismatchError if there is no encoder for the net.
+    """
+    return _Loader(network, zoom, _silent).picture(path, path.stem)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A style that may be loaded.
+
+    Args:
+        name: as it is typed.
+        load: loads it; raises what is wrong with it.
+        path: its file, None if it is part of one.
+    """
+
+    name: str
+    load: Callable[[], LoadedStyle]
+    path: Path | None = None
+
+    def is_file(self, path: Path) -> bool:
+        """Whether its file is that one."""
+        return self.path is not None and self.path.name == path.name and self.path.resolve() == path.resolve()
+
+
+class _Loader:
+    """Loads the styles of one net.
+
+    Args:
+        network: the name of the net.
+        zoom: from how near pictures are looked at.
+        report: called with a line for each style that cannot be loaded and is left out.
+    """
+
+    def __init__(self, network: str, zoom: float, report: Report) -> None:
+        self._network, self._zoom, self._report = network, zoom, report
+        self._nets = _Nets()
+        self._predictor: StylePredictor | None = None
+        self._pack: StylePack | None = None
+        self._predicted_again: set[str] = set()
+        self._named: set[str] = set()
+        self._named_files: set[Path] = set()
+
+    def others(self) -> Sequence[LoadedStyle]:
+        """Returns the styles that can be loaded, by name, without those that were named."""
+        styles = []
+        for offer in self._offers(self._report):
+            if offer.name in self._named or any(map(offer.is_file, self._named_files)):
+                continue
+            try:
+                styles.append(offer.load())
+            except _NOT_PAINTABLE as exc:
+                self._report(f"left out: {exc}")
+        if again := len(self._predicted_again):
+            self._report(
+                f"{again} {'styles were' if again > 1 else 'style was'} made for another version of the net "
+                f"{self._network!r}: predicted again from the pictures that they hold"
+            )
+        return sorted(styles, key=lambda style: style.name)
+
+    def named(self, name: str) -> _Offer:
+        """Returns the style of a name or a file. Raises UnknownStyleError, and WeightsError for a damaged file."""
+        path = Path(name)
+        if path.suffix == ".onnx":
+            return _Offer(path.stem, lambda: _foreign_style(path))
+        there = {offer.name: offer for offer in self._offers(_silent)}
+        listed = next((each for each in there.values() if each.name == name or each.is_file(path)), None)
+        if listed is not None:
+            self._named.add(listed.name)
+            return listed
+        self._named_files.add(path)
+        if path.suffix == ".safetensors":
+            return _Offer(path.stem, lambda: self._style(style_from_file(path)), path)
+        if is_picture(path):
+            if not path.is_file():
+                raise PhotoError(f"no file {path}")
+            called = path.name if path.stem in there else path.stem
+            return _Offer(called, lambda: self.picture(path, called), path)
+        return self._unlisted(name, there)
+
+    def _unlisted(self, name: str, there: Iterable[str]) -> _Offer:
+        """Returns a style of another net, which is painted with that net, or a picture that is not named like one."""
+        try:
+            style = _find(name, self._network)
+        except UnknownStyleError as exc:
+            path = Path(name)
+            if path.is_file():
+                return _Offer(path.name, lambda: self.picture(path, path.name), path)
+            hint = f"; {name} is a folder, type --styles {name} to have its pictures as styles" if path.is_dir() else ""
+            text = unknown_name(f"style of the net {self._network!r}", name, there)
+            raise UnknownStyleError(f"{text}{hint}") from exc
+        return _Offer(name, lambda: self._style(style), style.path)
+
+    def picture(self, path: Path, name: str) -> LoadedStyle:
+        """Returns a picture as a style. Raises StyleMismatchError if there is no encoder for the net."""
+        predictor = self._checked_predictor()
+        return self._lazy(name, name, "", lambda: predictor.of_file(path))
+
+    def _offers(self, report: Report) -> Iterator[_Offer]:
+        """Yields the styles that there are; the pack's hide the user's own of the same name, and those the shipped."""
+        seen: set[str] = set()
+        for offer in (*self._packed(), *self._unpacked(report)):
+            if offer.name not in seen:
+                seen.add(offer.name)
+                yield offer
+
+    def _unpacked(self, report: Report) -> Iterator[_Offer]:
+        mine: list[_Offer] = []
+        shipped: list[_Offer] = []
+        for style in list_styles(self._network, lambda _path, error: report(f"left out: {error}")):
+            offer = _Offer(style.name, partial(self._style, style), style.path)
+            (mine if style.path.is_relative_to(user_folder()) else shipped).append(offer)
+        yield from mine
+        yield from self._pictures(report)
+        yield from shipped
+
+    def _pictures(self, report: Report) -> Iterator[_Offer]:
+        pictures = list_pictures()
+        try:
+            if pictures:
+                self._checked_predictor()
+        except _NOT_PAINTABLE as exc:
+            report(f"left out: the pictures in {user_folder()}, since {exc}")
+            return
+        for name, path in pictures.items():
+            yield _Offer(name, partial(self.picture, path, name), path)
+
+    def _packed(self) -> Iterator[_Offer]:
+        """Yields the styles of the pack that the user has named. Raises WeightsError or FileNotFoundError."""
+        path = user_pack()
+        if path is None:
+            return
+        pack = self._pack = self._pack or StylePack(path)
+        ready = dict(pack.vectors(self._network, network_sha256(network_path(self._network))))
+        for entry in pack.entries:
+            yield _Offer(entry.name, partial(self._of_pack, pack, entry, ready.get(entry)))
+
+    def _of_pack(self, pack: StylePack, entry: PackEntry, vector: Vector | WeightsError | None) -> LoadedStyle:
+        if isinstance(vector, WeightsError):
+            raise vector
+        title, artist = _title(entry), entry.facts["artist"]
+        if vector is not None:
+            net = self._nets.shared(self._network)
+            return LoadedStyle(entry.name, title, artist, net, _checked_length(vector, net, str(pack.path)))
+        if not entry.picture:
+            raise StyleMismatchError(
+                f"{entry.name!r} in {pack.path} was made for another version of the net {self._network!r}, and the "
+                "pack has no picture of it"
+            )
+        predictor = self._checked_predictor()
+        self._predicted_again.add(entry.name)
+        return self._lazy(entry.name, title, artist, lambda: predictor.of_kept(pack.picture(entry)))
+
+    def _style(self, style: Style) -> LoadedStyle:
+        """Returns the style of a file; if it was made for another version of its net, what its picture gives."""
+        try:
+            check_belongs(style, self._nets.path(style))
+        except StyleMismatchError:
+            if style.network != self._network or not holds_picture(style.path):
+                raise
+            predictor = self._checked_predictor()
+            self._predicted_again.add(style.name)
+            return self._lazy(style.name, style.title, style.artist, lambda: predictor.of_kept(_kept(style.path)))
+        net = self._nets.of(style)
+        vector = None if style.dedicated else _checked_length(load_style(style.path).vector, net, str(style.path))
+        return LoadedStyle(style.name, style.title, style.artist, net, vector)
+
+    def _lazy(self, name: str, title: str, artist: str, make: Callable[[], Vector]) -> LoadedStyle:
+        return LoadedStyle(name, title, artist, self._nets.shared(self._network), LazyVector(make))
+
+    def _checked_predictor(self) -> StylePredictor:
+        if self._predictor is None:
+            self._predictor = StylePredictor(self._network, self._zoom)
+        return self._predictor
 
 
 class _Nets:
@@ -127,25 +364,28 @@ class _Nets:
         Raises:
             UnknownStyleError: there is none.
         """
-        if style.dedicated:
-            return style.path
-        if style.network not in self._paths:
-            self._paths[style.network] = style.network_path
-        return self._paths[style.network]
+        return style.path if style.dedicated else self._path(style.network)
 
-    def net(self, style: Style) -> Net:
+    def of(self, style: Style) -> Net:
         """Returns a style's net.
 
         Raises:
             UnknownStyleError: there is none.
             WeightsError: it is damaged.
         """
-        weights = self.path(style)
-        if style.dedicated:
-            return _net(weights, dedicated=True)
+        return _net(style.path, dedicated=True) if style.dedicated else self.shared(style.network)
+
+    def shared(self, network: str) -> Net:
+        """Returns a net that many styles share; raises what `of` raises."""
+        weights = self._path(network)
         if weights not in self._nets:
             self._nets[weights] = _net(weights, dedicated=False)
         return self._nets[weights]
+
+    def _path(self, network: str) -> Path:
+        if network not in self._paths:
+            self._paths[network] = network_path(network)
+        return self._paths[network]
 
 
 def _find(chosen: str, network: str) -> Style:
@@ -158,17 +398,19 @@ def _find(chosen: str, network: str) -> Style:
         raise
 
 
-def _loaded(style: Style, nets: _Nets | None = None) -> LoadedStyle:
-    net = (nets or _Nets()).net(style)
-    vector = None
-    if not style.dedicated:
-        vector = load_style(style.path).vector
-        if len(vector) != net.style_size:
-            raise WeightsError(
-                f"{style.path} holds a style vector of {len(vector)} values; the net {style.network!r} expects "
-                f"{net.style_size}"
-            )
-    return LoadedStyle(style.name, style.title, style.artist, net, vector)
+def _kept(path: Path) -> bytes:
+    data = picture_bytes(path)
+    if data is None:
+        raise WeightsError(f"{path} holds no picture any more")
+    return data
+
+
+def _checked_length(vector: Vector, net: Net, what: str) -> Vector:
+    if len(vector) != net.style_size:
+        raise WeightsError(
+            f"{what} holds a style vector of {len(vector)} values; the net {net.name!r} expects {net.style_size}"
+        )
+    return vector
 
 
 def _net(weights: Path, dedicated: bool) -> Net:
@@ -195,7 +437,7 @@ def _foreign_style(onnx: Path) -> LoadedStyle:
         raise OnnxFileError(f"{onnx} has no style of its own; choose one of its styles by name")
     if inputs != [FRAME]:
         raise OnnxFileError(
-            f"{onnx} takes {', '.join(map(repr, inputs)) or 'nothing'}; "
+            f"{onnx} takes {', '.join(map(quoted, inputs[:_MOST_NAMED])) or 'nothing'}; "
             f"expected one input {FRAME!r}, 1 x height x width x 3 uint8"
         )
     net = Net(onnx.stem, onnx, None, 0, int(metadata.get("size_multiple", _FOREIGN_SIZE_MULTIPLE)))

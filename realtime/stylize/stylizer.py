@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from realtime.backends import Backend, Net, Painter
 from realtime.frames import Frame, Pixels
+from realtime.queues import background_worker
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.mixing import Fader
 from realtime.stylize.pipeline import NetPipeline, PaintedFrame
-from realtime.stylize.scene_motion import SceneMotion
+from realtime.stylize.scene_motion import MotionEstimator, SceneMotion
 from realtime.stylize.stabilizer import Stabilizer
-from realtime.stylize.styles import LoadedStyle
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,13 @@ DEFAULT_LOOK = Look()
 class _InFlight:
     """A frame in the pipeline.
 
-    given: as the caller gave it. frame: as it is painted. style: with what, between two styles during a fade. passes:
-    unpainted. kept: what the stabilizer kept of it in an earlier run.
+    given: as the caller gave it. frame: as it is painted. motion: how the scene has moved; None if nothing is to be
+    stabilized. passes: unpainted. kept: what the stabilizer kept of it in an earlier run.
     """
 
     given: Frame
     frame: Frame
-    style: LoadedStyle
+    motion: Future[SceneMotion | None]
     passes: bool = False
     kept: Pixels | None = None
 
@@ -60,8 +63,8 @@ class _InFlight:
 class FrameStylizer:
     """Paints the frames of one source. A context manager.
 
-    `start` up to `depth` frames, then `finish` them in the same order. `look` may be replaced at any time: mirroring,
-    the original and the net's scale hold from the next frame that is started, all else from the next that is finished.
+    `start` up to `depth` frames, then `finish` them in the same order. `look` may be replaced at any time: strength and
+    colours hold from the next frame that is finished, all else from the next that is started.
 
     Args:
         backend: what runs the nets; they are loaded when they are first needed.
@@ -71,9 +74,10 @@ class FrameStylizer:
 
     def __init__(self, backend: Backend, look: Look = DEFAULT_LOOK, *, fade_s: float = 0.0) -> None:
         self.look = look
-        self.pipeline = NetPipeline(backend)
+        self.pipeline = NetPipeline(backend, rehearses=True)
         self._fader = Fader(fade_s)
-        self._stabilizer = Stabilizer()
+        self._motion, self._stabilizer = MotionEstimator(), Stabilizer()
+        self._background = background_worker()  # motion is estimated while the net paints
         self._in_flight: deque[_InFlight] = deque()
 
     def __enter__(self) -> Self:
@@ -87,11 +91,14 @@ class FrameStylizer:
     def close(self) -> None:
         """Closes the nets; frames in flight are lost."""
         self._in_flight.clear()
+        self._background.shutdown(cancel_futures=True)
+        self._stabilizer.forget()
         self.pipeline.close()
 
     def restart(self) -> None:
         """Forgets the frames before: the next one begins another video."""
         self._fader = Fader(self.fade_s)
+        self._background.submit(self._motion.forget)
         self._stabilizer.forget()
 
     @property
@@ -123,10 +130,11 @@ class FrameStylizer:
             style: another object than before is another style, to which the painting fades.
             at_s: when the frame is shown, on the clock of the fades; default: its time in its file, else its capture.
         """
-        entry = self._faded(frame, style, at_s)
-        entry = replace(entry, passes=self.look.original)
-        self.pipeline.start(entry.frame, None if entry.passes else entry.style, self.look.net_scale, self._fader.under)
-        self._in_flight.append(entry)
+        shown, style = self._shown(frame), self._faded(frame, style, at_s)
+        original = self.look.original
+        self.pipeline.start(shown, None if original else style, self.look.net_scale, self._fader.under)
+        motion = self._background.submit(self._watch, shown.pixels, None if original else style, self.look.steadiness)
+        self._in_flight.append(_InFlight(frame, shown, motion, original))
 
     def skip(self, frame: Frame, style: LoadedStyle, at_s: float | None = None, *, kept: Pixels | None = None) -> None:
         """Passes on, in its turn, a frame that an earlier run has painted: only fades and stabilizer take note of it.
@@ -137,9 +145,15 @@ class FrameStylizer:
             at_s: as for `start`.
             kept: what `kept` was in the earlier run after the last frame that is skipped; None for the ones before.
         """
-        entry = replace(self._faded(frame, style, at_s), passes=True, kept=None if self.look.original else kept)
-        self.pipeline.start(entry.frame, None)
-        self._in_flight.append(entry)
+        shown, style = self._shown(frame), self._faded(frame, style, at_s)
+        if self.look.original or not self.look.steadiness:
+            kept = None
+        self.pipeline.start(shown, None)
+        if kept is None:
+            motion = self._background.submit(self._watch, shown.pixels, None, 0.0)
+        else:
+            motion = self._background.submit(self._motion.resume, shown.pixels, style)
+        self._in_flight.append(_InFlight(frame, shown, motion, True, kept))
 
     def finish(self, meanwhile: Callable[[], None] = lambda: None) -> PaintedFrame:
         """Waits for the oldest frame in flight and returns it painted.
@@ -149,10 +163,22 @@ class FrameStylizer:
                 the next frame, so that the net does not idle.
         """
         entry = self._in_flight.popleft()
-        motion = self._watch(entry)
+        motion = entry.motion.result()
+        if motion is None:
+            self._stabilizer.forget()
+        elif entry.kept is not None:
+            self._stabilizer.resume(motion, entry.kept)
+        elif (blender := self.pipeline.blender) is not None:
+            painted = self.pipeline.finish(partial(self._stabilizer.finish, blender, motion))
+            meanwhile()
+            return self._composed(painted)
         painted = self.pipeline.finish()
         meanwhile()
-        return painted if entry.passes else self._composed(painted, motion)
+        if entry.passes:
+            return painted
+        if motion is not None:
+            painted = PaintedFrame(painted.frame, self._stabilizer.blend(painted.pixels, motion))
+        return self._composed(painted)
 
     def drain(self) -> Iterator[PaintedFrame]:
         """Finishes all frames in flight."""
@@ -162,6 +188,8 @@ class FrameStylizer:
     def withdraw(self) -> Sequence[Frame]:
         """Gives up the frames in flight and returns them, the oldest first, to be started again in another look."""
         frames = [entry.given for entry in self._in_flight]
+        for entry in self._in_flight:
+            entry.motion.cancel()
         for _ in self.pipeline.drain():
             pass
         self._in_flight.clear()
@@ -182,28 +210,25 @@ class FrameStylizer:
         """What the stabilizer keeps of the last painting, H x W x 3 uint8 RGB; None if there is nothing."""
         return self._stabilizer.kept
 
-    def _faded(self, frame: Frame, style: LoadedStyle, at_s: float | None) -> _InFlight:
-        """Returns the frame as it is to be painted at its moment of the fade."""
+    def _shown(self, frame: Frame) -> Frame:
+        return replace(frame, pixels=mirrored(frame.pixels)) if self.look.mirrored else frame
+
+    def _faded(self, frame: Frame, style: LoadedStyle, at_s: float | None) -> LoadedStyle:
+        """Returns the style of a frame at its moment of the fade."""
         if at_s is None:
             at_s = frame.captured_at_s if frame.time is None else float(frame.time)
-        shown = replace(frame, pixels=mirrored(frame.pixels)) if self.look.mirrored else frame
-        return _InFlight(frame, shown, self._fader.towards(style, at_s))
+        return self._fader.towards(style, at_s)
 
-    def _watch(self, entry: _InFlight) -> SceneMotion | None:
-        """Returns how the scene has moved, computed while the net paints; None if nothing is to be stabilized."""
-        if not self.look.steadiness or (entry.passes and entry.kept is None):
-            self._stabilizer.forget()
-            return None
-        if entry.kept is not None:
-            self._stabilizer.resume(entry.frame.pixels, entry.style, entry.kept)
-            return None
-        return self._stabilizer.watch(entry.frame.pixels, entry.style, self.look.steadiness)
+    def _watch(self, pixels: Pixels, style: LoadedStyle | None, steadiness: float) -> SceneMotion | None:
+        """Returns how the scene has moved; None if nothing is to be stabilized, or nothing is painted."""
+        if steadiness and style is not None:
+            return self._motion.watch(pixels, style, steadiness)
+        self._motion.forget()
+        return None
 
-    def _composed(self, painted: PaintedFrame, motion: SceneMotion | None) -> PaintedFrame:
-        """Returns the painting of the net stabilized, in the colours and at the strength of the look."""
+    def _composed(self, painted: PaintedFrame) -> PaintedFrame:
+        """Returns a painting in the colours and at the strength of the look."""
         pixels, photo = painted.pixels, painted.frame.pixels
-        if motion is not None:
-            pixels = self._stabilizer.blend(pixels, motion)
         if self.look.keep_colors:
             pixels = with_colors_of(pixels, photo)
         return PaintedFrame(painted.frame, at_strength(pixels, photo, self.look.strength))

@@ -24,6 +24,8 @@ from styles.support.silent_imports import import_openvino
 # About how many pixels of the picture are in work at once, and at least how many rows.
 _BAND_PIXELS = 1_500_000
 _LEAST_BAND_ROWS = 64
+# The least rows of a wider picture take gigabytes.
+_WIDEST = 200_000
 # Layers that see each pixel by itself, or whose border is cut off with the overlap. A net with others cannot be cut.
 # fmt: off
 _LOCAL = frozenset({
@@ -40,7 +42,7 @@ _Features = NDArray[np.float16]
 
 
 class BandError(ValueError):
-    """A net has layers that cannot be run in bands of a picture."""
+    """A picture cannot be painted in bands: the net has layers that forbid it, or a band is too wide."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,14 @@ def paint_in_bands(
         report: called with the share done, 0..1.
         band_pixels: about how many pixels are in work at once.
 
-    Raises BandError if the net cannot be run in bands.
+    Raises BandError if the net cannot be run in bands, or the picture is so wide that a band does not fit into memory.
     """
+    height, width = pixels.shape[:2]
+    if width > _WIDEST:
+        raise BandError(
+            f"a picture of {width}x{height} is painted band by band, and a band is too wide above {_WIDEST} pixels; "
+            f"make the picture smaller, e.g. with --max-size {_WIDEST}"
+        )
     job = _Job(net, pixels, style, band_pixels)
     for done in job.run():
         if report is not None:

@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping
 
 from torch import OutOfMemoryError
 
-from styles import exit_codes as styles
+from styles.cli.base import run_base, run_export
 from styles.cli.evaluate import run_evaluate
+from styles.cli.options import CommandLine
 from styles.cli.paint import run_paint
 from styles.cli.train import run_train
 from styles.evaluation.steadiness import VideoError
-from styles.support.errors import FAILED, INTERRUPTED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes
-from styles.training.growth import GrowthError
-from styles.training.loss_network import LossNetworkError
-from styles.training.loss_network_file import MissingLossNetworkError
-from styles.training.pictures import PictureError
-from styles.training.run import CropError, ResultError, TrainingStopped, UnfinishedTrainingError
-from styles.training.trainer import CheckpointError, SettingsError
+from styles.support.errors import UNREADABLE, ExitCodes
+from styles.training import exit_codes as training
 
-# By first word, as in `styles.cli.main`; each returns what goes to the standard output.
-COMMANDS: Mapping[str, Callable[[argparse.Namespace], str]] = {
+# By first words, as in `styles.cli.main`; each returns what goes to the standard output.
+COMMANDS: Mapping[str, Callable[[CommandLine], str]] = {
     "": run_train,
+    "base": run_base,
+    "base export": run_export,
     "paint": run_paint,
     "evaluate": run_evaluate,
 }
 
-EXIT_CODES: ExitCodes = {
-    **styles.EXIT_CODES,
-    TrainingStopped: INTERRUPTED,
-    MissingLossNetworkError: UNAVAILABLE,
-    UnfinishedTrainingError: USAGE,
-    CropError: USAGE,
-    GrowthError: USAGE,
-    ResultError: USAGE,
-    PictureError: UNREADABLE,
-    VideoError: UNREADABLE,
-    LossNetworkError: UNREADABLE,
-    SettingsError: USAGE,
-    CheckpointError: UNREADABLE,
-    FloatingPointError: FAILED,
-    OutOfMemoryError: FAILED,
-}
+EXIT_CODES: ExitCodes = {**training.EXIT_CODES, VideoError: UNREADABLE}
 
 
-def run(name: str, args: argparse.Namespace) -> str:
-    """Runs a subcommand and returns what goes to the standard output."""
+def run(line: CommandLine) -> str:
+    """Runs a subcommand and returns what goes to the standard output.
+
+    Raises:
+        OutOfMemoryError: the memory of the GPU is too small; the text says what helps.
+    """
     try:
-        return COMMANDS[name](args)
+        return COMMANDS[line.name](line)
     except OutOfMemoryError as exc:
         raise OutOfMemoryError(
             "the memory of the GPU is too small; use a smaller --batch, --crop or --max-photos, or --device cpu"

@@ -2,104 +2,95 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from styles.cli.common import check_style_scale, device_named
+from styles.cli.candidates import Candidate, all_candidates, other_nets
+from styles.cli.common import check_style_scale, device_named, open_loss_network
+from styles.cli.options import CommandLine, EvaluateOptions, MachineOptions
 from styles.evaluation.artefacts import SMALLEST_PICTURE, Artefacts
-from styles.evaluation.evaluation import SIZES, Quality, evaluate, evaluation_photos, video_gram_sum
-from styles.evaluation.painter import Painter, network_painter, onnx_painter
+from styles.evaluation.evaluation import SIZES, Quality, UnpaintedPhotos, evaluate, evaluation_photos, video_gram_sum
 from styles.evaluation.steadiness import Frame, VideoError, measure_steadiness, still_scene_ratio, video_frames
-from styles.registry import find_style, network_sha256, onnx_path
 from styles.support.errors import UsageError
-from styles.training.loss_network import STYLE_LAYERS, LossNetwork, load_loss_network
-from styles.training.loss_network_file import find_loss_network
-from styles.training.memory import keep_freed_memory
-from styles.training.pictures import read_picture, style_picture
+from styles.training.loss_network import STYLE_LAYERS, LossNetwork
 from styles.training.style_grams import StyleReference, style_reference
-from styles.weights import load_network, load_style
-
-# What stands for the unpainted picture itself in place of a file: the floor of every figure.
-UNPAINTED = "photo"
 
 _Row = dict[str, float | str]
 # What is compared with the nets of --beside, as ratios.
 _COMPARED = ("total", "style_loss", "content_loss", "structure3_2", "structure4_2", "excess")
+# The endings of columns that are ratios: to the nets of --beside, and to the unpainted photograph.
+_RATIOS = ("/beside", "/photo")
 _ARTEFACT_COLUMNS = ("artefacts", "still", *(field.name for field in fields(Artefacts)))
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """What is evaluated: a painter, and the style picture that it was made from with its name."""
-
-    label: str
-    style: str
-    paint: Painter
-    picture: Frame | None = None
-
-
-def run_evaluate(args: argparse.Namespace) -> str:
+def run_evaluate(line: CommandLine) -> str:
     """Returns the tables of what the options ask for, or with --json a list of objects."""
-    _check(args)
-    device = device_named(args.device)
-    candidates = [_with_picture(_candidate(word, args, device), args.pictures) for word in args.styles]
-    others = _others(args.beside, candidates)
-    sizes = args.size or SIZES
-    photos = {size: evaluation_photos(args.photos, args.most, size) for size in sizes} if args.photos else {}
-    keep_freed_memory()
-    network = load_loss_network(find_loss_network(args.loss_network)).to(device)
-    if not args.pictures:
+    options = line.of(EvaluateOptions)
+    _check(options)
+    device = device_named(line.of(MachineOptions).device)
+    candidates = all_candidates(options, device)
+    others = other_nets(options.beside, candidates)
+    sizes = options.size or SIZES
+    photos = {size: evaluation_photos(options.photos, options.most, size) for size in sizes} if options.photos else {}
+    network = open_loss_network(options.loss_network, device)
+    if not options.pictures and options.styles:
         _log.info("without --pictures DIR nothing is said about the likeness to the style pictures")
-    measure = _Measure(network, args, photos)
+    measure = _Measure(network, options, photos)
     theirs = {other.style: measure(other) for other in others.values()}
     rows = [_beside(row, theirs.get(each.style, [])) for each in candidates for row in measure(each)]
-    return json.dumps(rows, indent=2) if args.json else _tables(rows)
+    return json.dumps(rows, indent=2) if options.json else _tables(rows)
 
 
 class _Measure:
     """Returns the rows of a candidate: one for each size of the photographs, one for each video."""
 
-    def __init__(self, network: LossNetwork, args: argparse.Namespace, photos: Mapping[int, list[Frame]]) -> None:
-        self.network, self.args, self.photos = network, args, photos
+    def __init__(self, network: LossNetwork, options: EvaluateOptions, photos: Mapping[int, list[Frame]]) -> None:
+        self.network, self.options, self.photos = network, options, photos
         self._references: dict[str, StyleReference] = {}
+        self._unpainted: dict[int, UnpaintedPhotos] = {}
 
-    def __call__(self, candidate: _Candidate) -> list[_Row]:
+    def __call__(self, candidate: Candidate) -> list[_Row]:
         rows = [self._photo_row(candidate, size) for size in self.photos]
-        return rows + [self._video_row(candidate, video) for video in self.args.video]
+        return rows + [self._video_row(candidate, video) for video in self.options.video]
 
-    def _reference(self, candidate: _Candidate) -> StyleReference | None:
+    def _reference(self, candidate: Candidate) -> StyleReference | None:
         """Returns what the candidate is compared with, found once for each style."""
         if candidate.picture is not None and candidate.style not in self._references:
-            reference = style_reference(candidate.picture, self.network, self.args.style_scale)
+            reference = style_reference(candidate.picture, self.network, self.options.style_scale)
             self._references[candidate.style] = reference
         return self._references.get(candidate.style)
 
-    def _photo_row(self, candidate: _Candidate, size: int) -> _Row:
-        photos = self.photos[size]
-        quality = evaluate(candidate.paint, photos, self._reference(candidate), self.network)
+    def _photo_row(self, candidate: Candidate, size: int) -> _Row:
+        photos, reference = self.photos[size], self._reference(candidate)
+        unpainted = self._unpainted_losses(size, reference) if candidate.predicted and reference else None
+        quality = evaluate(candidate.paint, photos, reference, self.network, unpainted)
         row: _Row = {"style": candidate.label, "size": size, "photos": len(photos), **_likeness(quality)}
         row |= {name: value for name, value in asdict(quality.artefacts).items() if value is not None}
         row["artefacts"] = ", ".join(quality.artefacts.found) or "none"
-        return {**row, "still": still_scene_ratio(candidate.paint, photos[0])} if self.args.still else row
+        return {**row, "still": still_scene_ratio(candidate.paint, photos[0])} if self.options.still else row
 
-    def _video_row(self, candidate: _Candidate, video: Path) -> _Row:
-        args = self.args
-        frames = list(video_frames(video, args.frames, args.width))
+    def _unpainted_losses(self, size: int, reference: StyleReference) -> list[float]:
+        """Returns the style term of the photographs themselves."""
+        if size not in self._unpainted:
+            self._unpainted[size] = UnpaintedPhotos(self.photos[size], self.network)
+        return self._unpainted[size].style_losses(reference)
+
+    def _video_row(self, candidate: Candidate, video: Path) -> _Row:
+        options = self.options
+        frames = list(video_frames(video, options.frames, options.width))
         paintings = [candidate.paint(frame) for frame in frames]
         others = None
-        if args.painted:
-            others, paintings = paintings, list(video_frames(args.painted, args.frames, args.width))
-        if args.painted and {each.shape for each in paintings} != {each.shape for each in frames}:
-            raise VideoError(f"{args.painted} is of another size than {video}; --width PX scales both")
+        if options.painted:
+            others, paintings = paintings, list(video_frames(options.painted, options.frames, options.width))
+        if options.painted and {each.shape for each in paintings} != {each.shape for each in frames}:
+            raise VideoError(f"{options.painted} is of another size than {video}; --width PX scales both")
         steadiness = measure_steadiness(frames, paintings, others)
         row: _Row = {
             "style": candidate.label,
@@ -119,6 +110,8 @@ def _likeness(quality: Quality) -> _Row:
     row: _Row = {}
     if quality.total is not None and quality.style is not None:
         row |= {"total": quality.total, "style_loss": quality.style}
+    if quality.style_over_photo is not None:
+        row["style/photo"] = quality.style_over_photo
     row |= {"content_loss": quality.content, "tv_loss": quality.tv}
     if quality.grams:
         row |= {**dict(zip(STYLE_LAYERS, quality.grams, strict=True)), "gram_sum": quality.gram_sum}
@@ -137,62 +130,31 @@ def _ratio(ours: float | str, theirs: float | str) -> float:
     return float(ours) / float(theirs) if float(theirs) else float("nan")
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Raises UsageError where options do not go together, VideoError where a video is not there."""
-    if not args.photos and not args.video:
+def _check(options: EvaluateOptions) -> None:
+    """Raises UsageError if options do not go together, VideoError if a video is missing."""
+    if not options.styles and not options.style_picture:
+        raise UsageError("say what to evaluate: a STYLE, --style-picture FILE or both")
+    if options.beside and not options.styles:
+        raise UsageError("--beside goes with a STYLE")
+    if not options.photos and not options.video:
         raise UsageError("say what to evaluate on: --photos DIR, --video FILE or both")
-    of_photos, of_videos = ("still", "most"), ("painted", "width")
-    for options, wanted, there in ((of_photos, "--photos DIR", args.photos), (of_videos, "--video FILE", args.video)):
-        alone = next((option for option in options if getattr(args, option)), None)
-        if alone and not there:
-            raise UsageError(f"--{alone} goes with {wanted}")
-    smallest = min(args.size or SIZES)
-    if args.photos and smallest < SMALLEST_PICTURE:
+    for name, wanted, there in (
+        ("still", "--photos DIR", options.photos),
+        ("most", "--photos DIR", options.photos),
+        ("painted", "--video FILE", options.video),
+        ("width", "--video FILE", options.video),
+    ):
+        if getattr(options, name) and not there:
+            raise UsageError(f"--{name} goes with {wanted}")
+    smallest = min(options.size or SIZES)
+    if options.photos and smallest < SMALLEST_PICTURE:
         raise UsageError(f"--size {smallest}: artefacts are looked for in pictures of {SMALLEST_PICTURE} pixels and up")
-    if args.beside and not args.beside.is_dir():
-        raise UsageError(f"--beside {args.beside}: no such folder; expected one with NAME.onnx for each style")
-    check_style_scale(args)
-    for path in (*args.video, args.painted):
+    if options.beside and not options.beside.is_dir():
+        raise UsageError(f"--beside {options.beside}: no such folder; expected one with NAME.onnx for each style")
+    check_style_scale(options.style_scale)
+    for path in (*options.video, options.painted):
         if path is not None and not path.is_file():
             raise VideoError(f"no video at {path}")
-
-
-def _candidate(word: str, args: argparse.Namespace, device: torch.device) -> _Candidate:
-    """Returns what `[STYLE=]NAME|FILE.safetensors|FILE.onnx|photo` on the command line means."""
-    # what has a slash before its first "=" is a path
-    style, what = word.split("=", 1) if "=" in word and "/" not in word.split("=", 1)[0] else ("", word)
-    path = Path(what)
-    if what == UNPAINTED and not style and args.pictures:
-        raise UsageError(f"{UNPAINTED} is compared with a style picture: NAME={UNPAINTED}")
-    if what == UNPAINTED:
-        return _Candidate(word, style, lambda picture: picture)
-    if path.suffix == ".onnx":
-        return _Candidate(word, style or path.stem, onnx_painter(path))
-    found = find_style(what, args.net)
-    vector = load_style(found.path).vector
-    if args.onnx:
-        sha256 = network_sha256(found.network_path)
-        paint = onnx_painter(onnx_path(found.network), None if found.dedicated else vector, sha256)
-    else:
-        paint = network_painter(load_network(found.network_path), vector, device)
-    return _Candidate(word, style or found.name, paint)
-
-
-def _with_picture(candidate: _Candidate, folder: Path | None) -> _Candidate:
-    if folder is None:
-        return candidate
-    return replace(candidate, picture=read_picture(style_picture(folder, candidate.style)))
-
-
-def _others(folder: Path | None, candidates: Sequence[_Candidate]) -> dict[str, _Candidate]:
-    """Returns the nets of others in that folder, by the name of the style. Raises FileNotFoundError where one lacks."""
-    if folder is None:
-        return {}
-    pictures = {each.style: each.picture for each in candidates if each.style}
-    return {
-        style: _Candidate(f"{folder}/{style}.onnx", style, onnx_painter(folder / f"{style}.onnx"), picture)
-        for style, picture in pictures.items()
-    }
 
 
 def _tables(rows: Sequence[_Row]) -> str:
@@ -223,11 +185,11 @@ def _place(columns: Sequence[str]) -> int:
 
 
 def _summary(rows: Sequence[_Row]) -> list[str]:
-    """Returns the mean over the styles, and the worst of them, of the ratios to other nets, by size or video."""
+    """Returns the mean over the styles, and the worst of them, of ratios, by size or video."""
     lines = []
     for where in dict.fromkeys((row.get("size"), row.get("video")) for row in rows):
         group = [row for row in rows if (row.get("size"), row.get("video")) == where]
-        for name in (name for name in group[0] if name.endswith("/beside")):
+        for name in dict.fromkeys(name for row in group for name in row if name.endswith(_RATIOS)):
             values = [float(row[name]) for row in group if name in row]
             worst = min(values) if name.startswith("structure") else max(values)
             lines.append(f"{where[0] or where[1]}  {name}: mean {np.mean(values):.3f}, worst {worst:.3f}")

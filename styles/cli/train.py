@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import re
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from styles.architecture import CONFIGS
-from styles.cli.common import check_style_scale, device_named, loss_weights
-from styles.cli.evaluate import UNPAINTED
+from styles.cli.common import check_name, check_style_scale, describe_pictures, device_named, loss_weights
+from styles.cli.options import CommandLine, MachineOptions, TrainingLossOptions, TrainOptions
 from styles.registry import (
+    ENCODER_NAME,
     SHIPPED_FOLDER,
     StylePicture,
     UnknownStyleError,
-    known_picture,
     list_networks,
     network_path,
     user_folder,
@@ -27,110 +23,107 @@ from styles.training.memory import keep_freed_memory
 from styles.training.run import Result, TrainingJob, check, train
 from styles.training.trainer import TrainingPlan
 
-_NAME = re.compile(r"\w[\w.-]*")
-# How long a training takes when nothing is said, and its learning rate: for a vector, and for a net.
+# How long a training takes by default, and its learning rate: for a vector, and for a net.
 _VECTOR_MINUTES, _DEDICATED_MINUTES = 10.0, 40.0
 _VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 1e-2, 2e-3
 
 
-def run_train(args: argparse.Namespace) -> str:
-    job = _job(args)
+def run_train(line: CommandLine) -> str:
+    """Trains and returns the path of the result."""
+    job = _job(line)
     check(job)
-    loss_network = find_loss_network(args.loss_network)
+    loss_network = find_loss_network(line.of(TrainingLossOptions).loss_network)
     keep_freed_memory()
     return str(train(job, loss_network))
 
 
-def _job(args: argparse.Namespace) -> TrainingJob:
-    """Returns what the command line asks for. Raises UsageError where its options do not go together."""
-    device = device_named(args.device)
-    result = _result(args)
-    check_style_scale(args)
-    if args.crop < SMALLEST_SIDE:
-        raise UsageError(f"--crop {args.crop}: the loss network looks at pictures of {SMALLEST_SIDE} pixels and up")
-    pictures = _described_pictures(args)
-    name = args.name or args.pictures[0].stem
-    for each in (name, *(picture.name for picture in pictures.values())):
-        _check_name(each)
-    shipped = (SHIPPED_FOLDER / f"{name}.safetensors").is_file()
-    if shipped and result is not Result.VECTOR and args.output is None:
-        raise UsageError(f"{name!r} is a net that comes with nst-live, and yours would hide it; wanted another --name")
-    minutes = args.minutes if args.minutes or args.steps else _default_minutes(result)
-    learning_rate = _VECTOR_LEARNING_RATE if result is Result.VECTOR else _NET_LEARNING_RATE
-    plan = TrainingPlan(
-        steps=args.steps,
-        minutes=minutes,
-        batch=args.batch,
-        crop=args.crop,
-        learning_rate=args.learning_rate or learning_rate,
-        seed=args.seed,
-        style_scale=args.style_scale,
-        zoom_style=args.zoom_style,
-        far=args.far,
-        weights=loss_weights(args, [picture.name for picture in pictures.values()]),
-    )
+def _job(line: CommandLine) -> TrainingJob:
+    """Returns what the command line asks for. Raises UsageError if its options do not go together."""
+    options, losses = line.of(TrainOptions), line.of(TrainingLossOptions)
+    device = device_named(line.of(MachineOptions).device)
+    result = _result(options)
+    check_style_scale(losses.style_scale)
+    if options.crop < SMALLEST_SIDE:
+        raise UsageError(f"--crop {options.crop}: the loss network looks at pictures of {SMALLEST_SIDE} pixels and up")
+    pictures = _described_pictures(options)
+    name = options.name or options.pictures[0].stem
+    check_name(name)
+    if result is not Result.VECTOR:
+        _check_name_of_net(name, options)
+    plan = _plan(options, losses, result)
     return TrainingJob(
         result=result,
         name=name,
-        net=_net_name(args, result),
+        net=_net_name(options, result),
         pictures=pictures,
-        photos=args.photos,
-        output=args.output or user_folder(),
+        photos=options.photos,
+        output=options.output or user_folder(),
         plan=plan,
-        command=args.command,
-        init=_style_file(args.init) if result is Result.VECTOR else _net_file(args.init),
+        command=line.recorded,
+        init=_style_file(options.init) if result is Result.VECTOR else _net_file(options.init),
         device=device,
-        max_photos=args.max_photos,
-        checkpoint_minutes=args.checkpoint_minutes,
-        resume=args.resume,
-        overwrite=args.overwrite,
-        keep_picture=not args.no_picture,
+        max_photos=options.max_photos,
+        checkpoint_minutes=options.checkpoint_minutes,
+        resume=options.resume,
+        overwrite=options.overwrite,
+        keep_picture=not options.no_picture,
     )
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or name == UNPAINTED or Path(name).suffix in {".safetensors", ".onnx"}:
+def _plan(options: TrainOptions, losses: TrainingLossOptions, result: Result) -> TrainingPlan:
+    minutes = options.minutes if options.minutes or options.steps else _default_minutes(result)
+    learning_rate = _VECTOR_LEARNING_RATE if result is Result.VECTOR else _NET_LEARNING_RATE
+    names = [picture.name for picture in _described_pictures(options).values()]
+    return TrainingPlan(
+        steps=options.steps,
+        minutes=minutes,
+        batch=options.batch,
+        crop=options.crop,
+        learning_rate=options.learning_rate or learning_rate,
+        seed=options.seed,
+        style_scale=losses.style_scale,
+        zoom_style=options.zoom_style,
+        far=options.far,
+        weights=loss_weights(losses, names),
+    )
+
+
+def _check_name_of_net(name: str, options: TrainOptions) -> None:
+    if name == ENCODER_NAME:
+        raise UsageError(f"{name!r} is the file of the style encoder; expected another --name")
+    if (SHIPPED_FOLDER / f"{name}.safetensors").is_file() and options.output is None:
         raise UsageError(
-            f"{name!r} cannot be the name of a style; wanted letters, digits, '_', '-' and '.', no file's ending and "
-            f"not {UNPAINTED!r}: --name NAME, or another name for the picture"
+            f"{name!r} is a net that comes with nst-live, and yours would hide it; expected another --name"
         )
 
 
-def _result(args: argparse.Namespace) -> Result:
-    if len(args.pictures) == 1:
-        return Result.DEDICATED if args.dedicated else Result.VECTOR
-    if args.dedicated:
+def _result(options: TrainOptions) -> Result:
+    if len(options.pictures) == 1:
+        return Result.DEDICATED if options.dedicated else Result.VECTOR
+    if options.dedicated:
         raise UsageError("--dedicated makes a net for one picture; several pictures make a net of their own without it")
-    if not args.name:
+    if not options.name:
         raise UsageError("several pictures make a net of their own, which needs a name: --name NAME")
     return Result.SHARED
 
 
-def _described_pictures(args: argparse.Namespace) -> dict[Path, StylePicture]:
-    """Returns each style picture's file and what the metadata shall say of it."""
-    names = [path.stem for path in args.pictures]
-    if len(names) == 1 and args.name:
-        names = [args.name]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UsageError(f"two pictures are called {twice[0]!r}; a style is named by its picture's file name")
-    given = {
-        fact: value for fact in ("title", "artist", "year", "license") if (value := getattr(args, fact)) is not None
+def _described_pictures(options: TrainOptions) -> dict[Path, StylePicture]:
+    """Returns, for the file of each style picture, what the metadata will say about it."""
+    names = [path.stem for path in options.pictures]
+    if len(names) == 1 and options.name:
+        names = [options.name]
+    facts = {
+        fact: value for fact in ("title", "artist", "year", "license") if (value := getattr(options, fact)) is not None
     }
-    if given and len(names) > 1:
-        raise UsageError(f"--{next(iter(given))} can describe one picture, not {len(names)}")
-    pictures = [known_picture(path) if path.is_file() else None for path in args.pictures]
-    known = [replace(picture or StylePicture("", "", "", "", ""), **given) for picture in pictures]
-    return {
-        path: replace(picture, name=name, title=picture.title or name)
-        for path, name, picture in zip(args.pictures, names, known, strict=True)
-    }
+    if facts and len(names) > 1:
+        raise UsageError(f"--{next(iter(facts))} can describe one picture, not {len(names)}")
+    return describe_pictures(options.pictures, names, facts)
 
 
-def _net_name(args: argparse.Namespace, result: Result) -> str:
-    if result is not Result.VECTOR and args.init is not None and not args.net:
+def _net_name(options: TrainOptions, result: Result) -> str:
+    if result is not Result.VECTOR and options.init is not None and not options.net:
         return ""
-    net: str = args.net or "fast"
+    net: str = options.net or "fast"
     if result is Result.VECTOR and net in CONFIGS and net not in list_networks():
         raise UnknownStyleError(
             f"no net called {net!r} is trained yet (there are: {', '.join(list_networks()) or 'none'}); "
@@ -142,7 +135,7 @@ def _net_name(args: argparse.Namespace, result: Result) -> str:
 
 
 def _net_file(init: Path | None) -> Path | None:
-    """Returns the file to begin with; a word that names no file may name a net."""
+    """Returns the file to begin with; a word that is not the path of a file may be the name of a net."""
     if init is None or init.is_file() or init.suffix == ".safetensors":
         return init
     return network_path(str(init))

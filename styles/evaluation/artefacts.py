@@ -25,7 +25,7 @@ BORDER = 16  # pixels
 SMALLEST_PICTURE = 160  # pixels a side
 # The rows further in with which the border is compared.
 _NEIGHBOURHOOD = 48
-# Spectra are of patches of so many pixels; a peak is within 1 bin of its frequency, its neighbourhood 3 to 5 bins off.
+# Spectra are of patches with this side; a peak is within 1 bin of its frequency, its neighbourhood 3 to 5 bins away.
 _PATCH = 64
 _PEAK, _NEAR, _FAR = 1, 3, 5
 # The energy of rounding to bytes: less than that beside a peak is nothing.
@@ -64,7 +64,7 @@ class Artefacts:
 
     @property
     def found(self) -> tuple[str, ...]:
-        """What is beyond its bound, in words; empty where the paintings are clean."""
+        """What is beyond its bound, in words; empty if the paintings are clean."""
         checks = (
             (self.period2 > MAX_PERIOD_RATIO, "a pattern of 2 pixels"),
             (self.period4 > MAX_PERIOD_RATIO, "a pattern of 4 pixels"),
@@ -82,8 +82,12 @@ def find_artefacts(
     paintings: Sequence[NDArray[np.uint8]],
     picture: NDArray[np.uint8] | None = None,
 ) -> Artefacts:
-    """Returns the artefacts of paintings of photographs: all H x W x 3 uint8 of one size, none smaller than
-    SMALLEST_PICTURE; `picture` is the style's, of any size.
+    """Returns the artefacts of paintings.
+
+    Args:
+        photos: H x W x 3 uint8, all of one size from SMALLEST_PICTURE up.
+        paintings: of the photographs, in their order and size.
+        picture: the style picture, H x W x 3 uint8 of any size; without it, no fringes are looked for.
     """
     spectrum = np.mean([_spectrum(painting) for painting in paintings], axis=0)
     border = _border_ratios(photos, paintings)

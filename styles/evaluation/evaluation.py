@@ -34,9 +34,15 @@ _GRAM_EVERY = 10
 class Quality:
     """How near paintings come to their style picture and their photographs; each figure is a mean over photographs.
 
-    style, content, tv: the terms of the article's loss, each with the article's weight. grams: per style layer,
-    Σ(G − G_style)² / ΣG_style². Without a style picture `style` is None and `grams` empty. structure: how much of the
-    photographs' maps at relu3_2 and relu4_2 survives, as `structure_correlations` has it; 1 is all.
+    Args:
+        style: the style term of the article's loss, with the article's weight; None without a style picture.
+        content: its content term.
+        tv: its term of total variation.
+        grams: per style layer, Σ(G − G_style)² / ΣG_style²; empty without a style picture.
+        structure: how much of the photographs' maps at relu3_2 and relu4_2 survives, as `structure_correlations` has
+            it; 1 is all.
+        artefacts: what no painter would paint.
+        style_over_photo: the style term over that of the unpainted photograph, if that was asked for.
     """
 
     style: float | None
@@ -45,6 +51,7 @@ class Quality:
     grams: tuple[float, ...]
     structure: tuple[float, float]
     artefacts: Artefacts
+    style_over_photo: float | None = None
 
     @property
     def total(self) -> float | None:
@@ -59,20 +66,34 @@ class Quality:
 def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZES[0]) -> list[NDArray[np.uint8]]:
     """Returns the centre squares of the first photographs below `folder`, scaled to a short side of `size`.
 
-    Raises PictureError where one cannot be read: an evaluation on other photographs would be another one.
+    Raises:
+        PictureError: one cannot be read. None is skipped, since figures of other photographs are other figures.
     """
     photos = [read_picture(path) for path in picture_paths([folder])[:most]]
     return [centre_crop(resize_short_side(photo, size), size) for photo in photos]
 
 
 def evaluate(
-    paint: Painter, photos: Sequence[NDArray[np.uint8]], style: StyleReference | None, network: LossNetwork
+    paint: Painter,
+    photos: Sequence[NDArray[np.uint8]],
+    style: StyleReference | None,
+    network: LossNetwork,
+    unpainted: Sequence[float] | None = None,
 ) -> Quality:
-    """Returns the quality of what `paint` makes of the photographs, beside the style picture if there is one."""
+    """Returns how good paintings are.
+
+    Args:
+        paint: what paints.
+        photos: H x W x 3 uint8, all of one size.
+        style: what the paintings are compared with; without it, only with the photographs.
+        network: the loss network.
+        unpainted: the style term of each photograph itself, as `UnpaintedPhotos` has it.
+    """
     paintings = [paint(photo) for photo in photos]
     grams = style.grams if style else None
     rows = [_figures(photo, painting, grams, network) for photo, painting in zip(photos, paintings, strict=True)]
     style_term, content, tv, *others = np.mean(rows, axis=0).tolist()
+    ratios = [row[0] / floor for row, floor in zip(rows, unpainted, strict=True)] if unpainted else []
     return Quality(
         style=style_term if style else None,
         content=content,
@@ -80,7 +101,25 @@ def evaluate(
         structure=(others[0], others[1]),
         grams=tuple(others[2:]),
         artefacts=find_artefacts(photos, paintings, style.picture if style else None),
+        style_over_photo=float(np.mean(ratios)) if ratios else None,
     )
+
+
+class UnpaintedPhotos:
+    """The style term of the article's loss that photographs have before they are painted.
+
+    Args:
+        photos: H x W x 3 uint8.
+        network: the loss network, which looks at each of them once.
+    """
+
+    def __init__(self, photos: Sequence[NDArray[np.uint8]], network: LossNetwork) -> None:
+        with torch.no_grad():
+            self._grams = [network(_on_device(photo, network)).grams for photo in photos]
+
+    def style_losses(self, style: StyleReference) -> list[float]:
+        """Returns the term of each photograph."""
+        return [DEFAULT_LOSS_WEIGHTS.style * float(style_loss(grams, style.grams)) for grams in self._grams]
 
 
 def mean_gram_errors(

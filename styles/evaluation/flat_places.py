@@ -1,6 +1,6 @@
 """Finds blobs: parts of skies and walls that are painted in one colour, flatter than the photograph itself.
 
-A painter covers a wall with strokes, so where the photograph is flat its painting varies more than the photograph. A
+A painter covers a wall with strokes, so flat places of a photograph vary more in its painting. A
 net that has lost the subject fills such places with blobs, in which less is left than the camera saw there.
 """
 
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 _FLAT_WINDOW, _WINDOW = 15, 9
 # In levels of 255; a wall in daylight has 2 to 4.
 _FLAT_DEVIATION = 6.0
-# A place is a blob where less than this share of the photograph's variance is left.
+# A place is a blob if less than this share of the photograph's variance is left.
 _LEFT = 0.5
 # The variance of rounding to bytes, so that the flattest skies are not compared by their rounding.
 _ROUNDING = 1 / 12
 
 
 def blob_share(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> float:
-    """Returns how much of the photographs' flat places is painted as blobs, 0..1; 0 where nothing is flat.
+    """Returns how much of the photographs' flat places is painted as blobs, 0..1; 0 if nothing is flat.
 
     All pictures are H x W x 3 uint8, the paintings of the photographs' sizes.
     """

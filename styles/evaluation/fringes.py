@@ -31,7 +31,7 @@ def _mean(values: NDArray[np.float32]) -> float:
 
 
 def _edges(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Returns where the edges are, H x W; nowhere in a picture of one colour."""
+    """Returns the mask of the edges, H x W; empty for a picture of one colour."""
     grey = cv2.GaussianBlur(picture.astype(np.float32).mean(axis=2), (0, 0), 1.0)
     steepness = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
     # one level of 255 at least: rounding is no edge

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styles.encoder import encoder_from_weights, head_from_weights
+from styles.encoder_weights import EncoderWeights
 from styles.network import network_from_weights
 from styles.support.openvino_core import openvino_core
-from styles.training.pictures import to_picture, to_tensor
+from styles.training.pictures import encoder_input, to_picture, to_tensor
 from styles.weights import NetworkWeights, WeightsError
 
 # H x W x 3 uint8 RGB in, the same size out.
@@ -20,9 +22,15 @@ Painter = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 def network_painter(weights: NetworkWeights, vector: NDArray[np.float32], device: torch.device) -> Painter:
-    """Returns what paints with a net and a style vector (float32[K]) in float32: the truth for all backends.
+    """Returns what paints with a net in float32: the reference for all backends.
 
-    Raises WeightsError where the two do not belong together.
+    Args:
+        weights: the net.
+        vector: the style, float32[K].
+        device: what computes.
+
+    Raises:
+        WeightsError: net and style do not belong together.
     """
     net = network_from_weights(weights).to(device)
     if vector.shape != (net.style_size,):
@@ -38,11 +46,43 @@ def network_painter(weights: NetworkWeights, vector: NDArray[np.float32], device
     return _at_any_size(paint, weights.config.size_multiple)
 
 
+def predicted_painter(
+    encoder: EncoderWeights, net: str, weights: NetworkWeights, picture: NDArray[np.uint8], device: torch.device
+) -> Painter:
+    """Returns what paints in the style of any picture, which an encoder predicts.
+
+    Args:
+        encoder: of style pictures.
+        net: the name of the net.
+        weights: the net.
+        picture: the style picture, H x W x 3 uint8.
+        device: what computes.
+
+    Raises:
+        WeightsError: the encoder predicts no styles for this training of the net.
+    """
+    head = encoder.heads.get(net)
+    if head is None or head.network_sha256 != weights.sha256:
+        known = ", ".join(encoder.heads) or "none"
+        raise WeightsError(
+            f"the style encoder does not predict styles for this version of the net {net!r} (its nets: {known})"
+        )
+    with torch.no_grad():
+        vector = head_from_weights(head)(encoder_from_weights(encoder)(encoder_input(picture)))
+    return network_painter(weights, vector[0].numpy(), device)
+
+
 def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None, weights_sha256: str = "") -> Painter:
     """Returns what paints with an ONNX file on the CPU in float32, by OpenVINO.
 
-    The file takes `frame`, 1 x H x W x 3 uint8, and may take `style`, float32[K]. Raises WeightsError where it is
-    something else, or of other weights than those of the given checksum, or FileNotFoundError.
+    Args:
+        path: the file, which takes `frame`, 1 x H x W x 3 uint8, and may take `style`, float32[K].
+        vector: the style, if the file takes one.
+        weights_sha256: the checksum of the weights that the file must be made from; "" for any.
+
+    Raises:
+        WeightsError: the file is something else, or made from other weights.
+        FileNotFoundError: there is no such file.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no ONNX file at {path}")
@@ -56,7 +96,7 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None, weights_
         raise WeightsError(f"{path} was made from other weights than the net has now; nst-build onnx makes it again")
     inputs = {node.any_name: node.element_type.get_type_name() for node in net.inputs}
     if inputs.get("frame") != "u8":
-        raise WeightsError(f"{path} takes {', '.join(inputs)}; wanted 'frame', 1 x H x W x 3 uint8")
+        raise WeightsError(f"{path} takes {', '.join(inputs)}; expected 'frame', 1 x H x W x 3 uint8")
     if "style" in inputs and vector is None:
         raise WeightsError(f"{path} paints in many styles; name one of them and give --onnx")
     styles = {"style": vector} if "style" in inputs else {}
@@ -68,7 +108,7 @@ def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None, weights_
 
 
 def _fact(model: Any, name: str) -> str:
-    """Returns a value of the metadata of an ONNX file, '' where there is none."""
+    """Returns a value of the metadata of an ONNX file, "" if there is none."""
     where = ["framework", name]  # OpenVINO's place for them
     return str(model.get_rt_info(where).astype(str)) if model.has_rt_info(where) else ""
 

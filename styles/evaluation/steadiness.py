@@ -2,7 +2,7 @@
 
 Where something moves, a steady painting moves with it. The error is the squared difference between a painted frame and
 the one before, warped along the motion of the *input*; the input's own error is the floor. Two departures from the
-paper: the flow is OpenCV's DIS (Kroeger et al. 2016) in place of FlowNet 2, and occlusion is the forward-backward check
+paper: the flow is OpenCV's DIS (Kroeger et al. 2016) instead of FlowNet 2, and occlusion is the forward-backward check
 alone. Blur would win this measure, so likeness to the style picture, or to another rendering, belongs beside it.
 """
 
@@ -33,7 +33,7 @@ class VideoError(ValueError):
 class Steadiness:
     """The warping errors of a painted video and of its input: mean squares of values in 0..1 over `pairs` of frames.
 
-    `ssim` is the mean likeness to another rendering of the same frames, where there was one; 1 is equal.
+    `ssim` is the mean likeness to another rendering of the same frames, if there was one; 1 is equal.
     """
 
     pairs: int
@@ -63,9 +63,15 @@ def video_frames(path: Path, most: int | None = None, width: int | None = None) 
 def measure_steadiness(
     frames: Iterable[Frame], paintings: Iterable[Frame], others: Iterable[Frame] | None = None
 ) -> Steadiness:
-    """Returns how steady the paintings of the frames are; `others` is the rendering for SSIM.
+    """Returns how steady paintings are.
 
-    All frames have one size. Raises VideoError where there are fewer than two, or where they are too small.
+    Args:
+        frames: what was painted, H x W x 3 uint8, all of one size.
+        paintings: of the frames, in their order.
+        others: another rendering of the frames, for SSIM.
+
+    Raises:
+        VideoError: there are fewer than two frames, or they are too small.
     """
     errors: list[tuple[float, float]] = []
     likenesses: list[float] = []
@@ -161,7 +167,9 @@ def _dis_flow(start: Frame, end: Frame) -> NDArray[np.float32]:
     height, width = start.shape[:2]
     least, most = LEAST_SIDES
     if min(height, width) < least or max(height, width) < most:
-        raise VideoError(f"frames of {width}x{height} are too small to follow motion in; wanted {most}x{least} or more")
+        raise VideoError(
+            f"frames of {width}x{height} are too small to follow motion in; expected {most}x{least} or more"
+        )
     grey_start, grey_end = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (start, end))
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     still = np.zeros((*grey_start.shape, 2), np.float32)

@@ -7,9 +7,10 @@ the tables of the layers that it uses.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from styles.support.terminal import discard_unread_output, print_line
+from styles.support.secrets import without_secrets
+from styles.support.terminal import discard_unread_output, patient_streams, print_line
 
 DONE, FAILED, USAGE, UNREADABLE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -39,34 +40,42 @@ def text_of(error: BaseException) -> str:
     return text if file is None else f"{file}: {text}"
 
 
-def run_command(name: str, run: Callable[[], int], exit_codes: ExitCodes, *, debug: bool | None = False) -> int:
-    """Runs a command and returns its exit code; an error becomes one line on stderr.
+def run_command(
+    name: str,
+    run: Callable[[], int],
+    exit_codes: ExitCodes,
+    *,
+    debug: bool | None = False,
+    secrets: Iterable[str] = (),
+) -> int:
+    """Runs a command and returns its exit code; an error becomes one line on stderr, without secrets.
 
     Args:
         name: of the command, which the line begins with.
         run: returns the exit code.
         exit_codes: the errors that are expected. Others get the code 1, and the line names their class.
         debug: print the traceback of an error first; None for a command without the option --debug.
+        secrets: addresses that the command was given, which may become more while it runs.
     """
-    try:
-        return run()
-    except BrokenPipeError as exc:
-        discard_unread_output()
-        return _report(name, exc, exit_codes, debug)
-    except KeyboardInterrupt:
-        print_line(f"{name}: stopped")
-        return INTERRUPTED
-    except Exception as exc:
-        return _report(name, exc, exit_codes, debug)
+    with patient_streams():
+        try:
+            return run()
+        except KeyboardInterrupt:
+            print_line(f"{name}: stopped")
+            return INTERRUPTED
+        except Exception as exc:
+            discard_unread_output()
+            if debug:
+                print_line(without_secrets(traceback.format_exc().rstrip(), secrets))
+            code, text = _explained(exc, exit_codes, debug)
+            print_line(without_secrets(f"{name}: {text}", secrets))
+            return code
 
 
-def _report(name: str, error: Exception, exit_codes: ExitCodes, debug: bool | None) -> int:
-    if debug:
-        traceback.print_exc()
+def _explained(error: Exception, exit_codes: ExitCodes, debug: bool | None) -> tuple[int, str]:
     code, text = explain(error, exit_codes)
     if text is None:
         hint = " (--debug shows where)" if debug is False else ""
         first_line = next(iter(text_of(error).splitlines()), "")
         text = f"unexpected {type(error).__name__}: {first_line}{hint}"
-    print_line(f"{name}: {text}")
-    return code
+    return code, text

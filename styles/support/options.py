@@ -14,7 +14,9 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
+
+from styles.support.secrets import without_secrets
 
 _KEY = "option"
 _T = TypeVar("_T")
@@ -28,6 +30,8 @@ class Kind(Enum):
     OPTIONAL_VALUE = "--name [VALUE]"
     # a tuple
     VALUES = "--name VALUE [VALUE …]"
+    # also typed several times; a tuple of them all
+    MORE_VALUES = "--name VALUE [VALUE …] --name VALUE"
     # typed several times; a tuple
     REPEATED = "--name VALUE --name VALUE"
     FLAG = "--name"
@@ -44,6 +48,8 @@ class Option:
         help: what it means, in one line without a full stop.
         kind: how it is typed.
         read: makes its value of a word; raises argparse.ArgumentTypeError, with what was expected, or ValueError.
+        read_items: makes its value of a list in a settings file, as `read` does of a word with commas; None if it
+            takes no list.
         default: its value if nothing sets it.
         default_text: what people read about the default; "" for the default itself, or nothing if that is None.
         metavar: what stands for its value in the help.
@@ -60,6 +66,7 @@ class Option:
     help: str = ""
     kind: Kind = Kind.VALUE
     read: Callable[[str], Any] = str
+    read_items: Callable[[Sequence[str]], Any] | None = None
     default: Any = None
     default_text: str = ""
     metavar: str = ""
@@ -140,7 +147,7 @@ def build_parser(
         intermixed: let positional words stand between options.
         about: prog, description, epilog and the like, as for argparse.
     """
-    parser = argparse.ArgumentParser(**about)
+    parser = _Parser(**about)
     for heading, kind in groups.items():
         group = parser.add_argument_group(heading) if heading else parser
         sets: dict[str, Any] = {}
@@ -178,6 +185,13 @@ def reference_table(options: Iterable[Option], columns: Mapping[str, Callable[[O
     return [_row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no secrets in what it says about a wrong command line."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(without_secrets(message))
+
+
 class _Switch(argparse.Action):
     """Stores True for all flags but the last, which is the opposite."""
 
@@ -198,6 +212,7 @@ _ARGPARSE: Mapping[Kind, Mapping[str, Any]] = {
     Kind.VALUE: {},
     Kind.OPTIONAL_VALUE: {"nargs": "?", "const": ""},
     Kind.VALUES: {"nargs": "+"},
+    Kind.MORE_VALUES: {"nargs": "+", "action": "extend"},
     Kind.REPEATED: {"action": "append"},
     Kind.FLAG: {"action": "store_true"},
     Kind.SWITCH: {"action": _Switch, "nargs": 0},
@@ -232,9 +247,9 @@ def _default_text(default: object) -> str:
 
 def _typed_form(each: Option) -> str:
     """Returns how an option is typed, as code."""
-    value = {Kind.VALUES: f"{each.value_text} …", Kind.OPTIONAL_VALUE: f"[{each.value_text}]"}.get(
-        each.kind, each.value_text
-    )
+    several = f"{each.value_text} …"
+    forms = {Kind.VALUES: several, Kind.MORE_VALUES: several, Kind.OPTIONAL_VALUE: f"[{each.value_text}]"}
+    value = forms.get(each.kind, each.value_text)
     if each.positional:
         return _code(value)
     last = len(each.flags) - 1

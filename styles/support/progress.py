@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,9 +22,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from styles.support.terminal import print_line
+from styles.support.terminal import print_line, printable
 
 LINE_EVERY_STEPS = 100
+# Names of files are among the descriptions, and their brackets are no markup.
+_DESCRIPTION = TextColumn("{task.description}", markup=False)
 
 # Takes the step, what is done from 0 to 1, and figures by name.
 Report = Callable[[int, float, Mapping[str, float]], None]
@@ -47,15 +50,15 @@ class _SpeedColumn(ProgressColumn):
 
 def _counted() -> tuple[ProgressColumn, ...]:
     eta = TextColumn("ETA"), TimeRemainingColumn()
-    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _SpeedColumn(), *eta
+    return _DESCRIPTION, BarColumn(), MofNCompleteColumn(), _SpeedColumn(), *eta
 
 
 def _percent() -> tuple[ProgressColumn, ...]:
-    return TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
+    return _DESCRIPTION, BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
 
 
 def _steps() -> tuple[ProgressColumn, ...]:
-    return BarColumn(), TextColumn("{task.percentage:3.0f} % {task.description}")
+    return BarColumn(), TextColumn("{task.percentage:3.0f} % {task.description}", markup=False)
 
 
 class Bars:
@@ -87,10 +90,10 @@ class Bars:
         if progress is None:
             yield _report_nothing
             return
-        task = progress.add_task(name, total=total, unit=unit)
+        task = progress.add_task(printable(name), total=total, unit=unit)
 
         def report(done: float, name: str | None = None) -> None:
-            progress.update(task, completed=done, description=name)
+            progress.update(task, completed=done, description=name and printable(name))
 
         try:
             yield report
@@ -136,20 +139,28 @@ def percent_bar(name: str) -> Iterator[BarReport]:
 
 
 @contextmanager
-def progress_display(unit: str = "step") -> Iterator[Report]:
-    """Yields `report(step, fraction, figures)`, to be called after every step; `fraction` is what is done, 0..1.
+def progress_display(unit: str = "step", line_every_s: float = math.inf) -> Iterator[Report]:
+    """Yields `report(step, fraction, figures)`, to be called after every step.
 
-    Without a terminal it prints a line every LINE_EVERY_STEPS steps.
+    `fraction` is what is done, 0..1, and 0 if nobody knows. Without a terminal it prints a line every LINE_EVERY_STEPS
+    steps.
+
+    Args:
+        unit: what a step is called.
+        line_every_s: print lines at least this often, in seconds.
     """
-    clock = _Clock()
+    clock, printed_at_s = _Clock(), time.monotonic()
     with open_bars(_steps, transient=False) as bars, bars.task("", 1.0) as show:
 
         def report(step: int, fraction: float, figures: Mapping[str, float]) -> None:
-            text = _step_text(unit, step, figures, clock.read(step, fraction))
+            nonlocal printed_at_s
+            text = _step_text(unit, step, figures, *clock.read(step, fraction))
+            late = time.monotonic() - printed_at_s >= line_every_s
             if bars.shown:
                 show(fraction, text)
-            elif step % LINE_EVERY_STEPS == 0 or fraction >= 1:
-                print_line(f"{100 * fraction:3.0f} % {text}")
+            elif step % LINE_EVERY_STEPS == 0 or fraction >= 1 or late:
+                print_line(f"{100 * fraction:3.0f} % {text}" if fraction else text)
+                printed_at_s = time.monotonic()
 
         yield report
 
@@ -163,21 +174,26 @@ class _Clock:
     def __init__(self) -> None:
         self.first: tuple[float, int, float] | None = None
 
-    def read(self, step: int, fraction: float) -> tuple[float, float] | None:
-        """Returns steps per second and the seconds left, or None as long as nothing is known."""
+    def read(self, step: int, fraction: float) -> tuple[float | None, float | None]:
+        """Returns steps per second and the seconds left, each None as long as it is unknown."""
         now_s = time.monotonic()
         if self.first is None:
             self.first = now_s, step, fraction
         start_s, first_step, first_fraction = self.first
         elapsed_s = now_s - start_s
-        if elapsed_s <= 0 or fraction <= first_fraction:
-            return None
-        return (step - first_step) / elapsed_s, elapsed_s * (1 - fraction) / (fraction - first_fraction)
+        if elapsed_s <= 0 or step <= first_step:
+            return None, None
+        speed = (step - first_step) / elapsed_s
+        if fraction <= first_fraction:
+            return speed, None
+        return speed, elapsed_s * (1 - fraction) / (fraction - first_fraction)
 
 
-def _step_text(unit: str, step: int, figures: Mapping[str, float], pace: tuple[float, float] | None) -> str:
+def _step_text(unit: str, step: int, figures: Mapping[str, float], speed: float | None, left_s: float | None) -> str:
     parts = [f"{unit} {step}"]
-    if pace is not None:
-        parts += [f"{pace[0]:.3g} {unit}s/s", f"{timedelta(seconds=round(pace[1]))} left"]
+    if speed is not None:
+        parts.append(f"{speed:.3g} {unit}s/s")
+    if left_s is not None:
+        parts.append(f"{timedelta(seconds=round(left_s))} left")
     parts += [f"{name} {value:.4g}" for name, value in figures.items()]
     return "  ".join(parts)

@@ -6,12 +6,14 @@ import math
 import re
 from argparse import ArgumentTypeError
 
+from styles.support.secrets import without_secrets
+
 _MAX_QUOTED = 60
 
 
 def quoted(value: object) -> str:
-    """Returns a value as an error quotes it: a long one is shortened."""
-    text = repr(value)
+    """Returns a value as an error quotes it: without secrets, and a long one is shortened."""
+    text = without_secrets(repr(value))
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
 
 

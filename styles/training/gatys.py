@@ -18,7 +18,7 @@ from styles.training.losses import content_loss, structure_loss, style_loss, tot
 from styles.training.pictures import to_picture, to_tensor
 
 _ADAM_RATE = 0.02
-# After so many steps the pixels are brought back into 0..1.
+# After this many steps the pixels are brought back into 0..1.
 _ROUND = 10
 
 
@@ -70,7 +70,7 @@ def paint_slowly(
     optimizer: Literal["lbfgs", "adam"] = "lbfgs",
     report: Report = lambda *_: None,
 ) -> SlowPainting:
-    """Returns what becomes of `start` (H x W x 3 uint8) in so many steps down the loss, rounded up to rounds of 10."""
+    """Returns what `start` (H x W x 3 uint8) becomes after `steps` steps down the loss, rounded up to rounds of 10."""
     pixels = to_tensor(start).contiguous().to(loss.device).requires_grad_()
     rounds = -(-steps // _ROUND)
     advance = _lbfgs_round(pixels) if optimizer == "lbfgs" else _adam_round(pixels)
@@ -102,7 +102,7 @@ def _adam_round(pixels: Tensor) -> Callable[[PictureLoss], dict[str, float]]:
 
 
 def _steps(optimizer: torch.optim.Optimizer, pixels: Tensor, loss: PictureLoss, count: int) -> dict[str, float]:
-    """Calls `optimizer.step` so many times; returns the losses that it saw last."""
+    """Calls `optimizer.step` `count` times; returns the losses that it saw last."""
     losses: dict[str, float] = {}
 
     def evaluate() -> float:

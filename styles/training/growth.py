@@ -1,8 +1,8 @@
 """Grows a trained net into a larger one that paints the same, and can learn what the smaller could not.
 
-What the small net has learned stays, as a part of the large one that hears nothing of the rest: new channels start from
-random weights and are not listened to, new residual blocks add nothing (compare Chen, Goodfellow, Shlens 2016,
-"Net2Net", which copies channels instead). Training then goes on from paintings in place of noise.
+What the small net has learned stays, as a part of the large one that ignores the rest: new channels start from random
+weights that nothing reads yet, and new residual blocks add nothing (compare Chen, Goodfellow, Shlens 2016,
+"Net2Net", which copies channels instead). Training then goes on from paintings instead of noise.
 """
 
 from __future__ import annotations
@@ -15,15 +15,23 @@ from styles.network import ConvLayer, NormedConv, TransformNet
 
 
 class GrowthError(ValueError):
-    """The larger net is no enlargement of the smaller one."""
+    """The larger net is not an enlargement of the smaller one."""
 
 
 @torch.no_grad()
 def grown(net: TransformNet, vectors: Tensor, config: NetworkConfig) -> tuple[TransformNet, Tensor]:
-    """Returns a net of the larger shape and the same styles for it, S x K' from float S x K; they paint the same.
+    """Returns a larger net and the same styles for it, S x K'; they paint the same.
 
-    Random numbers come from torch's global generator. Raises GrowthError where `config` has a stage that is narrower,
-    has fewer blocks or resamples in another way than that of `net`.
+    Random numbers come from torch's global generator.
+
+    Args:
+        net: the trained net.
+        vectors: its styles, float S x K.
+        config: the shape of the larger net.
+
+    Raises:
+        GrowthError: `config` has a stage that is narrower, has fewer blocks or resamples in another way than that of
+            `net`.
     """
     _check(net.config, config)
     large = TransformNet(config)

@@ -26,6 +26,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from styles.training.loss_network_file import TORCHVISION_FILE
+from styles.training.precision import multiplies_bfloat16
+from styles.training.winograd import OUTPUTS, FrozenConv
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 # Of the pictures that the loss network can look at, in pixels.
@@ -43,10 +45,12 @@ _ARTICLE_MEAN_BGR = (103.939, 116.779, 123.68)
 _ARTICLE_CONTENT_SIZE = 831.1
 _ARTICLE_GRAM_SIZES = (15.14, 273.91, 158.41, 1738.33, 9.57)
 _PROBE_SIDE = 128
+# From this block on, maps have so many channels that transforms cost little beside multiplications.
+_FIRST_WIDE_BLOCK = 3
 
 
 class LossNetworkError(ValueError):
-    """The file is no loss network that this module can read."""
+    """The file is not a loss network that this module can read."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Features:
     """What the loss network sees in a batch.
 
     structure: relu3_2 and relu4_2, N x C x H x W; the latter is the `content`. grams: five of N x C x C in float32, or
-    none where they were not asked for.
+    none if they were not asked for.
     """
 
     structure: tuple[Tensor, Tensor]
@@ -103,6 +107,7 @@ class LossNetwork(nn.Module):
             self.register_buffer(f"projection{block}", projection.float())
         for gain in ("content_gain", *map("gram_gain{}".format, _BLOCKS)):
             self.register_buffer(gain, torch.ones(()))
+        self._fast: dict[str, FrozenConv] = {}
 
     def forward(self, images: Tensor, grams: bool = True) -> Features:
         """Returns the features; without `grams` only up to relu4_2, which is all that a photograph is needed for."""
@@ -130,12 +135,24 @@ class LossNetwork(nn.Module):
         ):
             self.get_buffer(name).mul_(size / tensor.square().mean().sqrt().clamp(min=1e-12))
 
+    def prepare_training(self) -> None:
+        """Lets the wide convolutions compute by Winograd's method if the processor does not multiply bfloat16."""
+        device = self.get_buffer("weight0").device
+        if device.type == "cpu" and not multiplies_bfloat16(device) and self.padding == "constant":
+            self._fast = {
+                name: FrozenConv(self.get_buffer(f"weight{name}"))
+                for name in _CONVS
+                if int(name[0]) >= _FIRST_WIDE_BLOCK
+            }
+
     def _stem(self, images: Tensor) -> Tensor:
         # bfloat16 would keep pixels in 0..255 to the next two levels only
         with torch.autocast(images.device.type, enabled=False):
             return F.conv2d(images.float(), self.get_buffer("weight0"), self.get_buffer("bias0"))
 
     def _conv(self, x: Tensor, name: str) -> Tensor:
+        if name in self._fast and not any(side % OUTPUTS for side in x.shape[2:]):
+            return F.relu(self._fast[name](x) + self.get_buffer(f"bias{name}")[:, None, None])
         x = F.pad(x, (1, 1, 1, 1), mode=self.padding)
         return F.relu(F.conv2d(x, self.get_buffer(f"weight{name}"), self.get_buffer(f"bias{name}")))
 
@@ -155,7 +172,12 @@ def _probe() -> Tensor:
 
 
 def load_loss_network(path: Path) -> LossNetwork:
-    """Returns the loss network in `path`, frozen. Raises LossNetworkError, saying what it found, or OSError."""
+    """Returns the loss network in a file, frozen.
+
+    Raises:
+        LossNetworkError: the file is something else, or damaged.
+        OSError: the file cannot be read.
+    """
     tensors = _read_tensors(path)
     article = "block1_conv1_W_q" in tensors
     read = _article if article else _distilled if "conv51_aux.weight" in tensors else _torchvision
@@ -168,7 +190,7 @@ def load_loss_network(path: Path) -> LossNetwork:
     except (KeyError, IndexError, RuntimeError) as exc:  # a tensor that is missing, or of another shape
         names = ", ".join(sorted(map(str, tensors))[:4]) or "nothing"
         raise LossNetworkError(
-            f"{path} is no loss network: it holds {names}; "
+            f"{path} is not a loss network: it holds {names}; "
             f"expected the article's VGG-19, torchvision's {TORCHVISION_FILE} or a distilled one ({first_line(exc)})"
         ) from exc
     return network.eval().requires_grad_(False)
@@ -190,7 +212,7 @@ def _read_tensors(path: Path) -> Mapping[str, Tensor]:
         raise LossNetworkError(f"{path} cannot be read as weights: {first_line(exc)}") from exc
     if not isinstance(tensors, Mapping) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise LossNetworkError(
-            f"{path} is no loss network: it holds a {type(tensors).__name__}; expected named tensors"
+            f"{path} is not a loss network: it holds a {type(tensors).__name__}; expected named tensors"
         )
     return tensors
 

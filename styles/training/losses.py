@@ -2,7 +2,7 @@
 
 Every one is 'squared norm / size', and its `.mean()` 'squared norm / size / batch' as the article has it. Pixels come
 in 0..1, and their losses are in the article's unit, squares of levels of 0..255. `relative_gram_errors` and
-`structure_correlations` are for comparing what has been trained; nothing is trained with them.
+`structure_correlations` are for comparing what has been trained; no training uses them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EMPTY_MAP = 0.05
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """Returns ‖F(out) − F(photo)‖² / size of F, per picture, for N x C x H x W features: shape N.
 
-    Take `.mean()` for the article's loss, as with `style_loss`.
+    `.mean()` of it is the article's loss, as with `style_loss`.
     """
     return _mean_square(features - target)
 
@@ -29,14 +29,14 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
 def style_loss(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     """Returns the sum over layers of ‖G(out) − G(style)‖² / size of G, per picture: shape N.
 
-    grams, targets: one N x C x C per layer (targets may have batch 1). Take `.mean()` for the article's loss; the
-    pictures are kept apart because several styles are trained side by side, each with its weight.
+    grams, targets: one N x C x C per layer (targets may have batch 1). `.mean()` of it is the article's loss; the
+    pictures stay apart because several styles are trained side by side, each with its weight.
     """
     return torch.stack([_mean_square(gram - target) for gram, target in zip(grams, targets, strict=True)]).sum(dim=0)
 
 
 def relative_gram_errors(grams: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Returns ‖G(out) − G(style)‖² / ‖G(style)‖² by layer and picture: L x N. 0 is equal, 1 what emptiness has."""
+    """Returns ‖G(out) − G(style)‖² / ‖G(style)‖² by layer and picture: L x N. 1 is an empty picture's."""
     return torch.stack([_mean_square(g - t) / _mean_square(t) for g, t in zip(grams, targets, strict=True)])
 
 
@@ -62,8 +62,8 @@ def structure_loss(maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 def structure_correlations(maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
     """Returns Pearson's correlation of each map with the target's, mean over the maps, by layer and picture: L x N.
 
-    Does the subject survive, whatever the style? 1 is a painting whose every map has the photograph's shape. A map in
-    which nothing is found counts as 0, unless there is nothing in the photograph's either: then it is left out.
+    Does the subject survive, whatever the style? It is 1 if every map of the painting has the shape of the
+    photograph's. An empty map of the painting counts as 0; maps that are empty in the photograph do not count.
     """
     rows = []
     for layer, target in zip(maps, targets, strict=True):
@@ -99,7 +99,7 @@ def _centred(maps: Tensor) -> tuple[Tensor, Tensor]:
 def temporal_loss(painted_moved: Tensor, moved_painted: Tensor, valid: Tensor) -> Tensor:
     """Returns the mean squared difference between the painting of a moved photograph and the moved painting.
 
-    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 1 where the motion stays inside the picture. Per picture, in
+    Both N x 3 x H x W in 0..1; valid: N x 1 x H x W, 0 where the motion leaves the picture, else 1. Per picture, in
     squared levels of 255: shape N.
     """
     error = (painted_moved - moved_painted).square() * valid
@@ -110,7 +110,7 @@ def lattice_loss(images: Tensor, step: int) -> Tensor:
     """Returns the energy of what repeats every `step` pixels over the whole picture, and so is no stroke but the net's.
 
     A net that halves the resolution paints each of its step x step places a little differently, and learns to pass off
-    the resulting mesh as texture. The mean of each place over the picture shows it: strokes cancel out there.
+    the resulting mesh as texture. The mean of each place over the whole picture shows it, since strokes cancel out.
     images: N x C x H x W in 0..1, H and W multiples of step. A scalar: the mean squared deviation of the places' means,
     in squared levels of 255.
     """

@@ -26,7 +26,7 @@ _LOCAL_CELLS = 5
 
 @dataclass(frozen=True)
 class Motion:
-    """A sampling grid N x H x W x 2 (grid_sample's -1..1) and where it stays inside the picture, N x 1 x H x W."""
+    """A sampling grid N x H x W x 2 (grid_sample's -1..1) and a mask of 1 inside the picture, N x 1 x H x W."""
 
     grid: Tensor
     valid: Tensor

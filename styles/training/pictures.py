@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from styles.encoder_weights import LONG_SIDE, SHORT_SIDE
 from styles.support.progress import Report
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -24,7 +25,7 @@ class PictureError(ValueError):
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Returns the picture as H x W x 3 uint8 RGB, upright. Raises PictureError where it cannot be read."""
+    """Returns the picture as H x W x 3 uint8 RGB, upright. Raises PictureError if it cannot be read."""
     if not path.is_file():
         raise PictureError(f"no picture at {path}")
     # imdecode and not imread: imread cannot open non-ASCII paths on Windows
@@ -36,7 +37,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     except cv2.error as exc:
         raise PictureError(f"{path} is not a picture that OpenCV can read: {exc.err or exc}") from exc
     if bgr is None:
-        raise PictureError(f"{path} is not a picture that OpenCV can read; wanted JPEG, PNG, WebP, BMP or TIFF")
+        raise PictureError(f"{path} is not a picture that OpenCV can read; expected JPEG, PNG, WebP, BMP or TIFF")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -59,6 +60,13 @@ def to_tensor(picture: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
 
 
+def encoder_input(picture: NDArray[np.uint8]) -> Tensor:
+    """Returns a picture, H x W x 3 uint8, as the encoder looks at it: 1 x 3 x H' x W' in 0..1."""
+    scaled = resize_short_side(picture, SHORT_SIDE)
+    top, left = (max(0, (side - LONG_SIDE) // 2) for side in scaled.shape[:2])
+    return to_tensor(scaled[top : top + LONG_SIDE, left : left + LONG_SIDE])
+
+
 def to_picture(image: Tensor) -> NDArray[np.uint8]:
     """Returns H x W x 3 uint8 from 3 x H x W or 1 x 3 x H x W in 0..1, clamped and rounded."""
     pixels = image.detach().float().reshape(3, *image.shape[-2:]).mul(255).round().clamp(0, 255)
@@ -66,18 +74,18 @@ def to_picture(image: Tensor) -> NDArray[np.uint8]:
 
 
 def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Writes H x W x 3 uint8 RGB in the format of the path's suffix. Raises PictureError where that fails."""
+    """Writes H x W x 3 uint8 RGB in the format of the path's suffix. Raises PictureError if that fails."""
     try:
         done, data = cv2.imencode(path.suffix or ".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     except cv2.error as exc:
-        raise PictureError(f"cannot write {path}: {path.suffix} is no picture format that OpenCV writes") from exc
+        raise PictureError(f"cannot write {path}: {path.suffix} is not a picture format that OpenCV writes") from exc
     if not done:
         raise PictureError(f"cannot write {path}: OpenCV could not encode it")
     path.write_bytes(data.tobytes())
 
 
 def picture_paths(folders: Sequence[Path]) -> list[Path]:
-    """Returns the pictures below the folders, sorted. Raises PictureError where one is not there or has none."""
+    """Returns the pictures below the folders, sorted. Raises PictureError if a folder is missing or has none."""
     return [path for folder in folders for path in _below(folder)]
 
 
@@ -92,11 +100,11 @@ def _below(folder: Path) -> list[Path]:
     return paths
 
 
-# How near training looks at photographs: from whole to what a face fills that leans towards a webcam. All are equally
-# likely, as logarithms; what would be further off than whole is whole, some 8 in 100.
+# How near training looks at photographs: from the whole to what a face fills that leans towards a webcam. The logarithm
+# of the zoom is spread evenly, and what would be further away than the whole is the whole, in some 8 of 100.
 MAX_ZOOM = 2.1
 _MIN_ZOOM = 0.94
-# How many are overexposed, as what stands before a window is: skies and lamps become flat and white.
+# This share is overexposed, like a room against a window: skies and lamps become flat and white.
 _OVEREXPOSED_SHARE = 0.125
 _MAX_GAIN = 2.0
 
@@ -114,14 +122,14 @@ class PhotoSet:
     fingerprint: str = ""
 
     def to(self, device: torch.device) -> PhotoSet:
-        """Returns the photographs in the memory of `device`, where they are then cropped and scaled."""
+        """Returns the photographs in the memory of `device`, which then crops and scales them."""
         return replace(self, photos=tuple(photo.to(device) for photo in self.photos))
 
     def batch(self, count: int, crop: int, rng: np.random.Generator) -> tuple[Tensor, NDArray[np.float64]]:
         """Returns `count` different photographs, zoomed, cropped, mirrored and exposed at random, and each one's zoom.
 
-        N x 3 x crop x crop in 0..1, and float64[N] in 1..MAX_ZOOM: 1 where the crop is as high (or wide) as the
-        photograph, 2 where it shows half of that.
+        N x 3 x crop x crop in 0..1, and float64[N] in 1..MAX_ZOOM: 1 if the crop is as high (or wide) as the
+        photograph, 2 if it shows half of that.
         """
         chosen = rng.choice(len(self.photos), size=count, replace=len(self.photos) < count)
         zooms = np.exp(rng.uniform(np.log(_MIN_ZOOM), np.log(MAX_ZOOM), count)).clip(min=1.0)
@@ -146,7 +154,7 @@ def style_picture(folder: Path, name: str) -> Path:
     paths = [path for path in sorted(folder.glob(f"{name}.*")) if path.suffix.lower() in PICTURE_SUFFIXES]
     if not paths:
         raise PictureError(
-            f"no picture of the style {name!r} in {folder} (wanted {name}.jpg, {name}.png …); "
+            f"no picture of the style {name!r} in {folder} (expected {name}.jpg, {name}.png …); "
             "name another with STYLE=…, or its folder with --pictures DIR"
         )
     return paths[0]
@@ -157,7 +165,7 @@ def load_photos(
 ) -> PhotoSet:
     """Returns the photographs below the folders, decoded once; of more than `most`, an even choice.
 
-    Those that cannot be read or are smaller than `crop` are skipped. Raises PictureError where none is left.
+    Those that cannot be read or are smaller than `crop` are skipped. Raises PictureError if none is left.
     """
     short_side = crop * 5 // 4
     photos, skipped = [], []
@@ -174,10 +182,12 @@ def load_photos(
         photos.append(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
     if not photos:
         raise PictureError(f"no usable photograph in {', '.join(map(str, folders))}: {skipped[0]}")
-    return PhotoSet(tuple(photos), short_side, tuple(skipped), _fingerprint(folders, paths))
+    return PhotoSet(tuple(photos), short_side, tuple(skipped), fingerprint(folders, paths))
 
 
-def _fingerprint(folders: Sequence[Path], paths: Iterable[Path]) -> str:
+def fingerprint(folders: Sequence[Path], paths: Iterable[Path]) -> str:
+    """Returns what tells one choice of files below the folders from another: a checksum of their names and sizes."""
+
     def below(path: Path) -> str:
         folder = next(folder for folder in folders if path.is_relative_to(folder))
         return path.relative_to(folder).as_posix()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,6 +22,7 @@ from styles.network import TransformNet, network_from_weights
 from styles.registry import NETWORK_SHA256, StylePicture, network_path
 from styles.support.progress import progress_display
 from styles.training.growth import grown
+from styles.training.interrupts import TrainingStopped, stop_signals
 from styles.training.loss_network import load_loss_network
 from styles.training.loss_weights import LOSS_UNITS
 from styles.training.pictures import PhotoSet, centre_crop, load_photos, picture_paths, read_picture, write_picture
@@ -46,16 +44,12 @@ _log = logging.getLogger(__name__)
 TRAINED_STYLES = "styles"
 
 
-class TrainingStopped(Exception):  # noqa: N818 - it is no error
-    """The user stopped a training; the text says how to go on."""
-
-
 class UnfinishedTrainingError(ValueError):
-    """There is a checkpoint, and nothing says whether to go on from it."""
+    """There is a checkpoint, and the user did not say whether to go on from it."""
 
 
 class ResultError(ValueError):
-    """The result of a training has no place: it is there already, or its folder cannot be written to."""
+    """The result of a training cannot be written: it exists already, or its folder cannot be written to."""
 
 
 class CropError(ValueError):
@@ -74,9 +68,22 @@ class Result(Enum):
 class TrainingJob:
     """What to train, from what, and where the result goes.
 
-    `pictures` are the style pictures and their files; `net` is a name in CONFIGS, or with Result.VECTOR that of a
-    trained net; `init` the weights to begin with (Result.VECTOR: the style), which grow into a `net`, or stay as they
-    are where that is "". `output` is a style folder. With `keep_picture` the files of styles hold a small copy of it.
+    Args:
+        result: what the training makes.
+        name: of the style, or of the net that several styles share.
+        net: a name in CONFIGS; with Result.VECTOR the name of a trained net; "" keeps the shape of `init`.
+        pictures: what is known about the style pictures, by file.
+        photos: folders of photographs.
+        output: the style folder of the result.
+        plan: how long and with what to train.
+        command: the command line, for the metadata.
+        device: what computes.
+        init: the weights to begin with, which grow into a `net`; with Result.VECTOR the style to begin with.
+        max_photos: how many photographs are kept in memory; None for all.
+        checkpoint_minutes: the time between checkpoints.
+        resume: go on from a checkpoint, if there is one.
+        overwrite: replace a result that exists.
+        keep_picture: keep a small copy of the picture in the files of styles.
     """
 
     result: Result
@@ -97,7 +104,7 @@ class TrainingJob:
 
     @property
     def result_path(self) -> Path:
-        """The file that the training ends with; that of the net where there are several."""
+        """The file that the training makes; of several, that of the net."""
         folder = self.output / self.net if self.result is Result.VECTOR else self.output
         return folder / f"{self.name}.safetensors"
 
@@ -120,26 +127,32 @@ class _Start:
 
 
 def check(job: TrainingJob) -> None:
-    """Refuses what can be seen without long work: UnfinishedTrainingError, ResultError, PictureError."""
+    """Refuses what can be refused before any long work: UnfinishedTrainingError, ResultError, PictureError."""
     if job.checkpoint_path.exists() and not job.resume:
         raise UnfinishedTrainingError(
             f"{job.checkpoint_path} is from an unfinished training; go on from it with --resume, or delete it"
         )
     if job.result_path.exists() and not job.overwrite and not job.checkpoint_path.exists():
-        raise ResultError(f"{job.result_path} is there already; to train it anew, add -y, or name another with --name")
+        raise ResultError(f"{job.result_path} exists already; to train it again, add -y, or name another with --name")
     for path in job.pictures:
         read_picture(path)
     picture_paths(job.photos)
     place = next(parent for parent in job.checkpoint_path.absolute().parents if parent.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
-        raise ResultError(f"cannot write into {place}; wanted a folder for the result: --output DIR")
+        raise ResultError(f"cannot write into {place}; expected a folder for the result: --output DIR")
 
 
 def train(job: TrainingJob, loss_network: Path) -> Path:
-    """Runs the job to its end, against the loss network in that file, and returns the file that it made.
+    """Runs a job to its end and returns the file that it made.
 
-    Raises PictureError, LossNetworkError, WeightsError, UnknownStyleError, CheckpointError, SettingsError, ResultError
-    or FileNotFoundError before any training, TrainingStopped on Ctrl-C.
+    Args:
+        job: what to train.
+        loss_network: the file of the loss network.
+
+    Raises:
+        TrainingStopped: on Ctrl-C.
+        PictureError, LossNetworkError, WeightsError, UnknownStyleError, CheckpointError, SettingsError, ResultError,
+            FileNotFoundError: before any training.
     """
     trainer, sha256 = _trainer(job, loss_network)
     history = _history(job)
@@ -161,13 +174,13 @@ def train(job: TrainingJob, loss_network: Path) -> Path:
 
 
 def starting_vector(network: Path) -> Tensor:
-    """Returns where a new style of a net starts: the mean of the styles that the net was trained with; float32[K].
+    """Returns the vector that a new style starts from, float32[K]: the mean of those that the net was trained with.
 
     Styles that the user added later are left out, so that the same command gives the same style again.
     """
     weights = load_network(network)
     names = json.loads(weights.metadata.get(TRAINED_STYLES, "[]"))
-    vectors = [vector for name in names if (vector := _sibling(network, weights, name)) is not None]
+    vectors = [vector for name in names if (vector := trained_vector(network, weights, name)) is not None]
     if weights.vector is not None:
         vectors.append(weights.vector)
     if not vectors:
@@ -175,7 +188,7 @@ def starting_vector(network: Path) -> Tensor:
     return torch.from_numpy(np.mean(vectors, axis=0))
 
 
-def _sibling(network: Path, weights: NetworkWeights, name: str) -> NDArray[np.float32] | None:
+def trained_vector(network: Path, weights: NetworkWeights, name: str) -> NDArray[np.float32] | None:
     """Returns the vector of that style in the net's folder, if there is one and it belongs to this training of it."""
     path = network.with_suffix("") / f"{name}.safetensors"
     if not path.is_file() or read_metadata(path).get(NETWORK_SHA256) != weights.sha256:
@@ -199,8 +212,8 @@ def _start_of_vector(job: TrainingJob) -> _Start:
     weights = load_network(path)
     if weights.vector is not None:
         raise WeightsError(
-            f"the net {job.net!r} was trained for one style alone and takes no other; wanted fast, full, or a net that "
-            "you trained from several pictures"
+            f"the net {job.net!r} was trained for one style alone and takes no other; "
+            "expected fast, full, or a net that you trained from several pictures"
         )
     net = network_from_weights(weights)
     vector = torch.from_numpy(load_style(job.init).vector) if job.init else starting_vector(path)
@@ -215,7 +228,7 @@ def _start_from_weights(job: TrainingJob, init: Path) -> _Start:
     """Styles of the same name go on from their vectors, others from the mean of them all."""
     weights = load_network(init)
     mean = starting_vector(init)
-    vectors = [_sibling(init, weights, picture.name) for picture in job.pictures.values()]
+    vectors = [trained_vector(init, weights, picture.name) for picture in job.pictures.values()]
     rows = torch.stack([mean if vector is None else torch.from_numpy(vector) for vector in vectors])
     net = network_from_weights(weights)
     if job.net:
@@ -272,7 +285,7 @@ def _load_photos(job: TrainingJob) -> PhotoSet:
 def _run(trainer: Trainer, job: TrainingJob) -> None:
     """Trains to the end of the plan. A checkpoint and a preview are written every few minutes, and on Ctrl-C."""
     saved_at_s = time.monotonic()
-    with _stop_signals() as stop, progress_display() as show:
+    with stop_signals() as stop, progress_display() as show:
 
         def report(progress: Progress) -> None:
             nonlocal saved_at_s
@@ -289,28 +302,6 @@ def _run(trainer: Trainer, job: TrainingJob) -> None:
                 saved_at_s = time.monotonic()
 
         trainer.run(report)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Ctrl-C (or a kill) sets the event, so that no step is cut in half; a second one takes effect at once."""
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def on_signal(*_: object) -> None:
-        stop.set()
-        restore()
-
-    for number in before:
-        signal.signal(number, on_signal)
-    try:
-        yield stop
-    finally:
-        restore()
 
 
 def _write_preview(trainer: Trainer, job: TrainingJob) -> None:
@@ -334,7 +325,7 @@ def _save_result(
     config, path = trainer.net.config, job.result_path
     pictures = list(job.pictures.values())
     if job.result is Result.DEDICATED:
-        metadata = {**_described(pictures[0]), **facts, **history}
+        metadata = {**described(pictures[0]), **facts, **history}
         save_network(path, config, arrays, metadata, vectors[0], picture=copies[0])
         return path
     folder = path.parent
@@ -345,12 +336,13 @@ def _save_result(
     else:
         facts |= history
     for picture, vector, copy in zip(pictures, vectors, copies, strict=True):
-        metadata = {**_described(picture), **facts, NETWORK_SHA256: network_sha256}
+        metadata = {**described(picture), **facts, NETWORK_SHA256: network_sha256}
         save_style(folder / f"{picture.name}.safetensors", vector, metadata, copy)
     return path
 
 
-def _described(picture: StylePicture) -> dict[str, str]:
+def described(picture: StylePicture) -> dict[str, str]:
+    """Returns what the metadata of a style say about its picture."""
     return {key: value for key, value in asdict(picture).items() if key != "name"}
 
 

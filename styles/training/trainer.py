@@ -8,7 +8,6 @@ All random numbers of a step follow from (seed, step) alone, so a resumed run go
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styles.network import TransformNet
-from styles.support.atomic_file import atomic_path
-from styles.training.loss_network import SMALLEST_SIDE, LossNetwork, first_line
+from styles.training.checkpoint import read_checkpoint, write_checkpoint
+from styles.training.loss_network import SMALLEST_SIDE, LossNetwork
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS, LossWeights
 from styles.training.losses import (
     content_loss,
@@ -36,35 +35,37 @@ from styles.training.losses import (
 )
 from styles.training.motion import Motion, camera_noise, random_motion
 from styles.training.pictures import MAX_ZOOM, PhotoSet, to_picture, to_tensor
+from styles.training.precision import autocast, memory_format
 from styles.training.style_grams import style_grams, style_size
 
 _WARM_UP_STEPS = 50
-# So many steps one after the other without a finite gradient are no accident.
+# This many steps in a row without a finite gradient are no accident.
 _MOST_LOST_STEPS = 50
 # Zooms for which the style pictures' Gram matrices are kept; a photograph uses the nearest.
 _ZOOMS = (0.5, 0.7, 1.0, 1.25, 1.6, MAX_ZOOM)
-# From how far paintings and style pictures are compared, by chance: 0.5 is twice as far. Seen from near alone, a mesh
-# of single pixels passes for brush strokes; from further off it is gone, and only strokes are left to be alike.
+# From how far paintings and style pictures are compared, at random: 0.5 is twice as far. From near alone, a mesh of
+# single pixels passes for brush strokes; from further away it is gone, and only strokes are left to be alike.
 _DISTANCES = (1.0, 1.0, 1.0, 0.6)
-# About what the content of a photograph comes to in the article's units. The optimiser sees losses over it, so that its
-# limit of the gradient's norm is reached in the first steps and by accidents alone.
+# About the content loss of an empty painting, in the article's units. The optimiser sees losses divided by it, so that
+# only the first steps and accidents reach the limit of the gradient's norm.
 _LOSS_UNIT = 4e6
-
-
-class CheckpointError(ValueError):
-    """A checkpoint cannot be read."""
-
-
-class SettingsError(ValueError):
-    """A checkpoint was made by another command."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """How long and with what to train. Either `steps` or `minutes` ends it.
 
-    style_scale: the short side of the style pictures in pixels, None for their own size. zoom_style: where a photograph
-    is seen from nearer, so is the style picture. far: one step in four compares both from further off.
+    Args:
+        steps: the length of the training.
+        minutes: the length of the training, without interruptions.
+        batch: photographs in each step.
+        crop: the side of the training pictures, in pixels.
+        learning_rate: Adam's, at its highest.
+        seed: of all random numbers.
+        style_scale: the short side of the style pictures in pixels, None for their own size.
+        zoom_style: if a photograph is seen from nearer, so is the style picture.
+        far: one step in four compares both from further away.
+        weights: of the losses.
     """
 
     steps: int | None = None
@@ -135,8 +136,15 @@ class _Draw:
 class Trainer:
     """A training in progress: `run` goes on to the end of the plan, `save` and `load` keep it across runs.
 
-    net: what is trained, or with `frozen` only lent; vectors: one row a style, float32[S x K]. `origin` says what else
-    has to be the same when a training is resumed: where it started from, the loss network, the photographs.
+    Args:
+        net: what is trained, unless it is `frozen`.
+        vectors: one row for each style, float32[S x K].
+        targets: the styles, in the order of the vectors.
+        photos: what is painted.
+        loss_network: what judges the paintings.
+        plan: how long and with what to train.
+        frozen: train the vectors alone.
+        origin: what else must be the same when a training is resumed: its start, the loss network, the photographs.
     """
 
     def __init__(
@@ -155,14 +163,14 @@ class Trainer:
             raise ValueError("a training plan needs either steps or minutes")
         self.device = next(loss_network.buffers()).device
         self.net = net.to(self.device).requires_grad_(not frozen)
-        # in float32 oneDNN is 1.3 to 1.4 times as fast with channels that lie apart (docs/lab/training.md)
-        self.memory_format = torch.channels_last if _multiplies_bfloat16(self.device) else torch.contiguous_format
+        self.memory_format = memory_format(self.device)
         for module in (self.net, loss_network):
             module.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
         self.vectors = nn.Parameter(vectors.to(self.device).clone())
         self.targets, self.photos, self.loss_network, self.plan = targets, photos.to(self.device), loss_network, plan
         self.origin = origin
         trained = [self.vectors] if frozen else [self.vectors, *net.parameters()]
+        loss_network.prepare_training()
         self.optimizer = torch.optim.Adam(trained, lr=plan.learning_rate)
         # one a layer: S x Z x C x C
         self.grams = [torch.stack(layer) for layer in zip(*(target.grams for target in targets), strict=True)]
@@ -201,7 +209,6 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, atomically."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = {
             **self._settings(),
             "net": self.net.state_dict(),
@@ -211,23 +218,12 @@ class Trainer:
             "elapsed_s": self.elapsed_s,
             "losses": self.losses,
         }
-        with atomic_path(path) as partial:
-            torch.save(state, partial)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
-        """Goes on from a checkpoint. Raises CheckpointError, or SettingsError where another command has made it."""
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as exc:  # a damaged pickle can raise anything
-            raise CheckpointError(f"{path} cannot be read as a checkpoint: {first_line(exc)}") from exc
-        ours = _flat(self._settings())
-        theirs = _flat({key: state.get(key) for key in self._settings()})
-        for name in sorted(ours.keys() | theirs.keys()):
-            if theirs.get(name) != ours.get(name):
-                raise SettingsError(
-                    f"{path} was made with other settings ({name}: {theirs.get(name)}, now {ours.get(name)}); "
-                    "give the same command, or delete the checkpoint to start anew"
-                )
+        """Goes on from a checkpoint. Raises CheckpointError, or SettingsError if another command made it."""
+        instead = "give the same command, or delete the checkpoint to start again"
+        state = read_checkpoint(path, self.device, self._settings(), instead)
         self.net.load_state_dict(state["net"])
         self.vectors.data.copy_(state["vectors"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -285,7 +281,7 @@ class Trainer:
         seen_zooms = scale * (zooms if plan.zoom_style else np.ones_like(zooms))
         nearest = np.abs(np.log(seen_zooms[:, None] / np.array(plan.zooms))).argmin(axis=1)
         photos = photos.contiguous(memory_format=self.memory_format)
-        chosen = torch.from_numpy(_spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
+        chosen = torch.from_numpy(spread_choice(rng, len(self.targets), plan.batch)).to(self.device)
         count = max(1, plan.batch // 2)
         motion = random_motion(count, plan.crop, plan.crop, generator)
         motion = Motion(motion.grid.to(self.device), motion.valid.to(self.device))
@@ -296,7 +292,7 @@ class Trainer:
         """Returns the unweighted losses by name and their weighted sum."""
         weights = self.plan.weights
         vectors = self.vectors[draw.chosen]
-        with _autocast(self.device):
+        with autocast(self.device):
             with torch.no_grad():
                 photos = self.loss_network(from_afar(draw.photos, draw.scale), grams=False)
             # One pass for both: the pictures before and after the motion.
@@ -335,14 +331,6 @@ class Trainer:
             self.losses[name] = (1 - share) * self.losses.get(name, now) + share * now
 
 
-def _flat(settings: Mapping[str, object], group: str = "") -> dict[str, object]:
-    """Returns the settings one by one, those of groups as "group.name"."""
-    flat: dict[str, object] = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{group}{name}.") if isinstance(value, dict) else {group + name: value}
-    return flat
-
-
 def from_afar(images: Tensor, scale: float) -> Tensor:
     """Returns N x 3 x H x W images at `scale` of their size, without aliases."""
     if scale == 1:
@@ -351,24 +339,10 @@ def from_afar(images: Tensor, scale: float) -> Tensor:
     return F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False)
 
 
-def _spread_choice(rng: np.random.Generator, styles: int, batch: int) -> NDArray[np.int64]:
+def spread_choice(rng: np.random.Generator, styles: int, batch: int) -> NDArray[np.int64]:
     """Returns `batch` style indices in which no style comes twice before every other came once."""
     rounds = [rng.permutation(styles) for _ in range(-(-batch // styles))]
     return np.concatenate(rounds)[:batch]
-
-
-def _autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """bfloat16 where the processor multiplies it natively; elsewhere it would only be slower."""
-    if _multiplies_bfloat16(device):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # measured: where it is emulated, as on AVX2, a convolution takes 25 times as long as in float32
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def preview_sheet(trainer: Trainer, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ _NOISE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 # What exceptions say when nobody has put them into words.
 _RAW = re.compile(
-    r"\[Errno|NoneType|has no attribute|out of range|not a valid|division by zero|expected str|"
+    r"\[Errno|NoneType|has no attribute|out of range|not a valid|division by zero|expected str\b|"
     r"avcodec_|av_|unpack|must be real|not subscriptable|not supported between|cannot convert|bad_alloc|"
     r"CHECK|\.cpp|\.hpp|std::|\b0x[0-9a-f]{6}",
 )

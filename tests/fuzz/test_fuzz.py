@@ -1,4 +1,4 @@
-"""A minute's worth of the fuzz, the same each time; more of it is `python -m tests.fuzz --minutes 10`."""
+"""A little of the fuzz, the same each time; more of it is `python -m tests.fuzz --minutes 10`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.timeout(1200),  # for a machine that is busy with other things
 ]
 
-SEED, CASES = 1, 150
+SEED, CASES = 1, 100
 # A case takes less than a second.
 LIMITS = Limits(seconds=30)
 
@@ -76,9 +76,13 @@ def task(folder: Path, *argv: str) -> Task:
 
 
 def test_what_lasts_too_long_or_takes_too_much_is_ended_and_said(tmp_path: Path, worker: Worker) -> None:
-    endless = task(tmp_path, "-i", "test", "--frames", "1000000", "-o", "painted.mkv", "-y")
-    assert worker.run(endless, Limits(seconds=1)).ended == "hang"
-    assert worker.run(endless, Limits(memory=8 * MIB)).ended == "memory"
+    def endless(output: str) -> Task:
+        # outputs of their own: what one run leaves behind does not decide how the next one ends
+        return task(tmp_path, "-i", "test", "--frames", "1000000", "-o", output)
+
+    assert worker.run(endless("long.mkv"), Limits(seconds=1)).ended == "hang"
+    # a net takes more than that, however long a busy machine needs to load it
+    assert worker.run(endless("large.mkv"), Limits(seconds=600, memory=8 * MIB)).ended == "memory"
     outcome = worker.run(task(tmp_path, "--version"))
     assert (outcome.code, outcome.ended) == (0, "")
     assert outcome.out.startswith("nst-live ")

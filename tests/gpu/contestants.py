@@ -12,12 +12,20 @@ import numpy as np
 from build_engines.gpus import first_gpu
 from build_engines.onnx.options import GraphOptions, Statistics
 from build_engines.tensorrt.cache import EngineCache, StoredEngine
-from build_engines.tensorrt.engines import BuildSource, build_engine, find_engine, find_target, plan_engine
+from build_engines.tensorrt.engines import (
+    BLEND_SOURCE,
+    BuildSource,
+    build_engine,
+    find_engine,
+    find_target,
+    plan_blend,
+    plan_engine,
+)
 from build_engines.tensorrt.variants import Variant, load_variant
 from realtime.backends.pycuda_device import PycudaDevice
-from realtime.backends.pytorch import TorchDevice, TorchNet
+from realtime.backends.pytorch import TorchBlend, TorchDevice, TorchNet
 from realtime.backends.slots import SlotPainter
-from realtime.backends.tensorrt import TensorRTNet
+from realtime.backends.tensorrt_nets import TensorRTBlend, TensorRTNet
 
 # Puts one frame on the GPU's queue, and waits for it.
 Run = tuple[Callable[[], None], Callable[[], None]]
@@ -35,18 +43,31 @@ def built_engine(
     return stored or build_engine(spec, source, variant, cache), variant
 
 
+def built_blend(size: tuple[int, int], folder: Path) -> StoredEngine:
+    """Returns the engine that blends paintings of a size on the GPU here, built now if need be."""
+    variant = load_variant(gpu=first_gpu())
+    cache, spec = EngineCache(folder), plan_blend(size, variant, find_target(variant))
+    stored, _ = find_engine(spec, cache)
+    return stored or build_engine(spec, BLEND_SOURCE, variant, cache)
+
+
 def tensorrt_painter(stored: StoredEngine, variant: Variant, depth: int = 3) -> SlotPainter[Any, Any, Any]:
-    device = PycudaDevice()
+    device, size = PycudaDevice(), (stored.spec.width, stored.spec.height)
     with device.current():
         net = TensorRTNet(device, stored, variant)
-    return SlotPainter(device, net, stored.spec.width, stored.spec.height, depth)
+        blend = TensorRTBlend(device, built_blend(size, stored.path.parent), variant)
+    return SlotPainter(device, net, *size, depth, blend=blend)
 
 
-def pytorch_painter(weights: Path, size: tuple[int, int], depth: int = 3) -> SlotPainter[Any, Any, Any]:
+def pytorch_painter(
+    weights: Path, size: tuple[int, int], depth: int = 3, *, fuses: bool = True
+) -> SlotPainter[Any, Any, Any]:
     device = TorchDevice()
     with device.current():
-        net = TorchNet(weights)
-    return SlotPainter(device, net, *size, depth)
+        net, blend = TorchNet(weights, fuses=fuses), TorchBlend()
+    painter = SlotPainter(device, net, *size, depth, blend=blend)
+    painter.settle()
+    return painter
 
 
 def bare_engine(stored: StoredEngine, variant: Variant) -> tuple[Run, Callable[[], None]]:
@@ -75,9 +96,10 @@ def _inside(current: Callable[[], AbstractContextManager[object]], call: Callabl
 
 
 def bare_pytorch(weights: Path, size: tuple[int, int], failed: dict[str, str]) -> dict[str, Run]:
-    """Returns the net in FP16 in PyTorch: eager, compiled, and as a CUDA graph; all without copies to and fro.
+    """Returns the net in FP16 in PyTorch: eager, as a CUDA graph, fused by Triton as well, and by torch.compile.
 
-    What cannot be compiled (that needs a C compiler) is left out, and `failed` gets the reason.
+    Nothing is copied to and fro. What cannot be compiled (that needs a C compiler) is left out, and `failed` gets the
+    reason.
     """
     import torch
 
@@ -90,8 +112,9 @@ def bare_pytorch(weights: Path, size: tuple[int, int], failed: dict[str, str]) -
     frame = torch.zeros(1, height, width, 3, dtype=torch.uint8, device="cuda")
     style = None if net.style is not None else net.net.plain_style().cuda()
     compiled = torch.compile(net, mode="max-autotune-no-cudagraphs")
-    recorded = TorchNet(weights)
-    launch = recorded.prepare(frame[0], style, torch.empty_like(frame[0]))
+    plain, fused = TorchNet(weights, fuses=False), TorchNet(weights)
+    launch_plain, launch_fused = (each.prepare(frame[0], style, torch.empty_like(frame[0])) for each in (plain, fused))
+    fused.settle()
 
     def calling(model: Callable[..., torch.Tensor]) -> Callable[[], None]:
         def run() -> None:
@@ -101,7 +124,11 @@ def bare_pytorch(weights: Path, size: tuple[int, int], failed: dict[str, str]) -
         return run
 
     wait = torch.cuda.synchronize
-    runs: dict[str, Run] = {"pytorch eager f16": (calling(net), wait), "pytorch CUDA graph f16": (launch, wait)}
+    runs: dict[str, Run] = {"pytorch eager f16": (calling(net), wait), "pytorch CUDA graph f16": (launch_plain, wait)}
+    if "not fused" in fused.description:
+        failed["pytorch fused f16"] = fused.description
+    else:
+        runs["pytorch fused f16"] = (launch_fused, wait)
     try:
         calling(compiled)()
         wait()

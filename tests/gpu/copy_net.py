@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from realtime.backends.cuda_graph import CudaGraph
+from realtime.backends.gpu import Launch
 from realtime.backends.pycuda_device import PycudaDevice, PycudaMemory, PycudaStream
-from realtime.backends.slots import Launch
 
 
 class CopyNet:
-    """A `GpuNet` (realtime/backends/slots.py) for frames of `shape`; with `libcuda`, as a CUDA graph."""
+    """A `GpuNet` (realtime/backends/gpu.py) for frames of `shape`; with `libcuda`, as a CUDA graph."""
 
     style_size = 0
     description = "copy"
@@ -34,6 +34,9 @@ class CopyNet:
             return copy
         self._graphs.append(CudaGraph(self._libcuda, self.queue.handle, copy))
         return self._graphs[-1].launch
+
+    def settle(self) -> None:
+        """Nothing to wait for."""
 
     def close(self) -> None:
         for graph in self._graphs:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from build_engines.gpus import no_gpu_reason
-from realtime.backends import Vector
+from build_engines.quality import sample_frames
+from realtime.backends import Blender, Vector
 from realtime.frames import Pixels
+from styles.registry import list_networks
 from tests.conftest import ROOT
+from tests.gpu import table
 from tests.gpu.__main__ import Line, bounds
 from tests.gpu.measure import Speed, compute_ms, frame_ms, latency_ms, measure_painters
+from tests.gpu.reference import samples
 
 FRAME = np.zeros((2, 2, 3), np.uint8)
 
@@ -24,6 +30,7 @@ class SlowPainter:
     """Takes `seconds` a frame, one after the other, from the moment it is started."""
 
     description = "slow"
+    blender: Blender | None = None
 
     def __init__(self, seconds: float, depth: int) -> None:
         self.seconds, self.depth = seconds, depth
@@ -79,3 +86,29 @@ def test_without_a_gpu_the_check_says_so_and_ends_with_4() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.gpu"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 4
     assert done.stderr.startswith("gpu-check: no NVIDIA ")
+
+
+def test_the_figures_become_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        Line("fast", "1280x720", "pytorch: latency", 2.5, "ms"),
+        Line("full", "1280x720", "pytorch: latency", 4.254, "ms", kept=False),
+        Line("full", "1280x720", "tensorrt: latency", 0, "", note="no TensorRT"),
+    ]
+    report = tmp_path / "gpu-check.json"
+    report.write_text(json.dumps({"gpu": {"name": "RTX 3090"}, "lines": [vars(line) for line in lines]}))
+    assert table.main([str(report)]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| what | `fast` 1280x720 | `full` 1280x720 |",
+        "| --- | --- | --- |",
+        "| pytorch: latency | 2.50 ms | 4.25 ms (!) |",
+        "| tensorrt: latency |  | not run |",
+    ]
+    assert table.main([str(tmp_path / "none.json")]) == 3
+    assert capsys.readouterr().err.strip().endswith("type: make gpu-check")
+
+
+def test_what_is_compared_is_painted_once() -> None:
+    weights = next(iter(list_networks().values()))
+    found = samples(weights, (32, 24))
+    assert found is samples(weights, (32, 24))
+    assert len({sample.style for sample in found}) * len(sample_frames(32, 24)) == len(found)

@@ -11,16 +11,21 @@ import ctypes
 import itertools
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from build_engines.onnx.blend import BLEND_TENSORS, FLOW, KEPT, LAST, MIXED, NEW, NEW_PAINTING, SHOWN
 from realtime.backends.pycuda_device import PycudaEvent, PycudaStream
 
 Work = Callable[[], None]
+
+
+# The bytes of an engine that blends paintings.
+BLENDING = b"blending"
 
 
 class CudaMisuseError(AssertionError):
@@ -247,6 +252,7 @@ class StandInTensorRT:
     """TensorRT's runtime over a `StandInGpu`. Its engines add the first number of the style to every byte of a frame.
 
     They use their activation memory as real ones do: what another engine puts there at the same time spoils the frame.
+    The engine `BLENDING` adds up the last painting, the new one, and what else the blend takes.
     """
 
     class ILogger:
@@ -287,13 +293,15 @@ class StandInRuntime(_Alive):
         if self.trt.refuse:
             self.logger.log(1, self.trt.refuse)
             return None
-        return StandInEngine(self.trt)
+        return StandInEngine(self.trt, data == BLENDING)
 
 
 class StandInEngine(_Alive):
-    def __init__(self, trt: StandInTensorRT) -> None:
+    def __init__(self, trt: StandInTensorRT, blends: bool) -> None:
         super().__init__(trt, "engine")
-        self._names = ["frame", *(["style"] if trt.style_size else []), "painted"]
+        self._blends = blends
+        net = ["frame", *(["style"] if trt.style_size else []), "painted"]
+        self._names = sorted(BLEND_TENSORS) if blends else net
         self.num_io_tensors = len(self._names)
         self.device_memory_size_v2 = trt.workspace
 
@@ -304,9 +312,9 @@ class StandInEngine(_Alive):
         assert name == "style"
         return (self.trt.style_size,)
 
-    def create_execution_context(self, strategy: str) -> StandInExecution:
-        assert strategy == "user managed"
-        return StandInExecution(self.trt)
+    def create_execution_context(self, *strategy: str) -> StandInExecution:
+        assert strategy == (() if self._blends else ("user managed",))
+        return StandInBlending(self.trt) if self._blends else StandInExecution(self.trt)
 
 
 class StandInExecution(_Alive):
@@ -324,12 +332,17 @@ class StandInExecution(_Alive):
         self._workspace = memory
 
     def execute_async_v3(self, handle: int) -> bool:
-        gpu, addresses, workspace = self.trt.gpu, dict(self._addresses), self._workspace
+        gpu = self.trt.gpu
         gpu.check_current()
         if gpu.fail == "execute":
             gpu.fail = ""
             return False
-        stream = gpu.stream_of(handle)
+        for work in self._work(dict(self._addresses)):
+            gpu.stream_of(handle).add(work)
+        return True
+
+    def _work(self, addresses: dict[str, int]) -> Sequence[Work]:
+        gpu, workspace = self.trt.gpu, self._workspace
 
         def first_half() -> None:
             shift = gpu.memory[addresses["style"]].view(np.float32)[0] if "style" in addresses else np.float32(1)
@@ -339,6 +352,19 @@ class StandInExecution(_Alive):
             shift = gpu.memory[workspace][:4].view(np.float32)[0]
             gpu.memory[addresses["painted"]][:] = gpu.memory[addresses["frame"]] + np.uint8(int(shift) % 256)
 
-        stream.add(first_half)
-        stream.add(second_half)
-        return True
+        return first_half, second_half
+
+
+class StandInBlending(StandInExecution):
+    """Keeps the sum of the last painting, the new one, and the first numbers of flow and mask; shows more by `kept`."""
+
+    def _work(self, addresses: dict[str, int]) -> Sequence[Work]:
+        memory = self.trt.gpu.memory
+
+        def mix() -> None:
+            flow, kept = (int(memory[addresses[name]].view(np.float32)[0]) for name in (FLOW, KEPT))
+            more = np.uint8((flow + int(memory[addresses[NEW]][0])) % 256)
+            memory[addresses[MIXED]][:] = memory[addresses[LAST]] + memory[addresses[NEW_PAINTING]] + more
+            memory[addresses[SHOWN]][:] = memory[addresses[MIXED]] + np.uint8(kept % 256)
+
+        return (mix,)

@@ -51,8 +51,10 @@ def x_server() -> Iterator[str]:
         with os.fdopen(ours) as answer:
             number = answer.readline().strip()
         assert number, "Xvfb did not start"
-        yield f":{number}"
-        server.terminate()
+        try:
+            yield f":{number}"
+        finally:
+            server.terminate()
 
 
 def difference(one: Pixels, other: Pixels) -> float:
@@ -120,6 +122,14 @@ class OnScreen:
         x = str(round(share * self.look().shape[1]))
         where = ("mousemove", "--window", self.window)
         self._xdotool(*where, "5", "100", "mousedown", "1", *where, x, "100", "mouseup", "1")
+
+    def unmap(self) -> None:
+        """Takes the window from the screen, as a window manager does to minimize it."""
+        self._xdotool("windowunmap", "--sync", self.window)
+
+    def map(self) -> None:
+        """Puts the window back on the screen."""
+        self._xdotool("windowmap", "--sync", self.window)
 
     def close(self) -> None:
         """Asks the window to close, as the button in its frame does."""

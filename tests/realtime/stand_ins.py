@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.backends import Backend, Net, Painter, Vector
+from realtime.backends import Backend, Blender, Net, Painter, Vector
 from realtime.frames import Frame, Pixels
 from realtime.player.controls import Controls
 from realtime.player.parts import Sink
@@ -17,7 +17,7 @@ from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import FrameSource, RatedSource
 from realtime.screen.display import Display
 from realtime.session import Session
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 
 SIZE = (64, 48)
 
@@ -61,6 +61,7 @@ class ShadePainter:
 
     depth = 2
     description = "stand-in"
+    blender: Blender | None = None
 
     def __init__(self) -> None:
         self._started: deque[tuple[Pixels, Vector]] = deque()

@@ -1,25 +1,26 @@
-"""A long show holds no more at its end than when it had settled; the whole of it is `python -m tests.realtime.soak`."""
+"""A short show with all its parts leaks nothing and keeps together; an hour of it is `python -m tests.soak`."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from realtime.backends import choose_backend
-from realtime.stylize.styles import load_styles, network_for
-from tests.realtime.soak import soak
+from tests.realtime.servers import no_nginx_reason
+from tests.soak.__main__ import soak
 
-FRAMES = 4000
+MISSING = [program for program in ("Xvfb", "xdotool") if shutil.which(program) is None]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc")
-def test_a_show_of_thousands_of_frames_leaks_neither_memory_nor_threads_nor_files(tmp_path: Path) -> None:
-    backend = choose_backend("auto").backend
-    paintings, chosen = load_styles("wreck", network_for("auto", backend.name))
-    result = soak(backend, paintings[chosen], FRAMES, tmp_path / "soak.mkv", lambda _line: None)
-    assert result.recorded == FRAMES
-    # 100,000 frames may grow by 2 %; of so few the first pages that every library touches are a part
-    assert result.growth <= 0.02, result
-    assert not result.leaks, result
+@pytest.mark.skipif(no_nginx_reason() is not None, reason=str(no_nginx_reason()))
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+def test_a_minute_of_a_show_with_all_its_parts_leaks_nothing_and_keeps_together(tmp_path: Path) -> None:
+    result = soak(1, tmp_path)
+    assert result.complaints() == [], "\n".join(result.lines())
+    assert len(result.streams) >= 2, "the server was away for a while"
+    assert result.recording is not None
+    assert result.recording.audio_s == pytest.approx(result.recording.video_s, abs=1.5)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from styles.encoder_weights import SHORT_SIDE
 from styles.kept_picture import kept_picture, small_copy
 from styles.registry import SHIPPED_FOLDER
 from styles.weights import WeightsError, load_style, save_style
@@ -18,14 +19,14 @@ from tests.styles.conftest import textured
 VECTOR = np.ones(3, np.float32)
 
 
-def test_the_copy_has_a_short_side_of_256_pixels_and_is_small(tmp_path: Path) -> None:
+def test_the_copy_is_as_small_as_what_the_encoder_looks_at(tmp_path: Path) -> None:
     path = tmp_path / "style.safetensors"
     save_style(path, VECTOR, {"title": "T"}, small_copy(textured(600, 900, seed=0)))
     picture = kept_picture(path)
     assert picture is not None
-    assert picture.shape == (256, 384, 3)
+    assert picture.shape == (SHORT_SIDE, SHORT_SIDE * 3 // 2, 3)
     assert picture.dtype == np.uint8
-    assert path.stat().st_size < 60_000
+    assert path.stat().st_size < 90_000
 
 
 def test_the_vector_and_its_facts_are_the_same_with_and_without_it(tmp_path: Path) -> None:

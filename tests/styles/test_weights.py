@@ -74,7 +74,7 @@ def test_one_is_not_taken_for_the_other(tmp_path: Path) -> None:
     save_style(tmp_path / "style.safetensors", VECTOR, {})
     with pytest.raises(WeightsError, match=r"holds no style vector but a\.weight, b"):
         load_style(tmp_path / "net.safetensors")
-    with pytest.raises(WeightsError, match="is no transform net: its metadata lacks 'network_config'"):
+    with pytest.raises(WeightsError, match="is not a transform net: its metadata lacks 'network_config'"):
         load_network(tmp_path / "style.safetensors")
     with pytest.raises(FileNotFoundError, match="no weights file at"):
         load_network(tmp_path / "none.safetensors")

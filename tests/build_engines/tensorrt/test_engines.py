@@ -173,7 +173,10 @@ def test_a_second_run_builds_nothing_and_a_change_builds_what_it_must(
 
     assert nst_build(*build) == 0
     first = times(engines)
-    assert sorted(first) == [f"{net}-320x192-fp16-rtx-sm86.engine" for net in ("fast", "full", "wave")]
+    blend = "stabilizer-320x192-fp32-rtx-sm86.engine"
+    assert sorted(first) == sorted(
+        [blend, *(f"{net}-320x192-fp16-rtx-sm86.engine" for net in ("fast", "full", "wave"))]
+    )
 
     assert nst_build(*build) == 0
     assert times(engines) == first
@@ -187,14 +190,15 @@ def test_a_second_run_builds_nothing_and_a_change_builds_what_it_must(
     assert nst_build(*build, "640x480") == 0
     third = times(engines)
     assert {name: third[name] for name in second} == second
-    assert len(third) == 6
+    assert len(third) == 2 * len(first)
 
     assert nst_build("fast", *build[1:], "--rebuild") == 0
     fourth = times(engines)
-    assert {name for name in third if third[name] != fourth[name]} == {"fast-320x192-fp16-rtx-sm86.engine"}
+    assert {name for name in third if third[name] != fourth[name]} == {blend, "fast-320x192-fp16-rtx-sm86.engine"}
 
     assert nst_build("wave", *build[1:], "--target", "sm89") == 0
-    assert set(times(engines)) - set(fourth) == {"wave-320x192-fp16-rtx-sm89.engine"}
+    others = {blend.replace("sm86", "sm89"), "wave-320x192-fp16-rtx-sm89.engine"}
+    assert set(times(engines)) - set(fourth) == others
     assert not list(engines.glob("*.partial"))
 
 
@@ -205,7 +209,7 @@ def test_the_accuracy_report_is_printed_kept_and_warns_below_the_floor(
     build = (weights, "--target", "sm86", "--engine-dir", tmp_path, "--size", "320x192")
     assert nst_build(*build) == 0
     assert "the FP16 graph under ONNX Runtime, rounded like on a GPU against FP32 PyTorch" in capsys.readouterr().out
-    (side_file,) = tmp_path.glob("*.json")
+    (side_file,) = tmp_path.glob("fast-*.json")
     assert json.loads(side_file.read_text())["quality"]["psnr_db"] > 40
     assert nst_build(*build, "--check") == 0
     assert nst_build("--list", "--engine-dir", tmp_path) == 0
@@ -291,9 +295,10 @@ def test_of_a_style_that_two_nets_have_the_one_is_built_that_nst_live_takes(
         save_style(home / net / "wave.safetensors", some_style(net), mine)
     build = ("wave", "--target", "sm86", "--engine-dir", tmp_path / "engines", "--no-receipt")
     assert nst_build(*build) == 0
-    assert list(times(tmp_path / "engines")) == ["full-640x480-fp16-rtx-sm86.engine"]
+    built = {"full-640x480-fp16-rtx-sm86.engine", "stabilizer-640x480-fp32-rtx-sm86.engine"}
+    assert set(times(tmp_path / "engines")) == built
     assert nst_build(*build, "--net", "fast") == 0
-    assert len(times(tmp_path / "engines")) == 2
+    assert set(times(tmp_path / "engines")) == {*built, "fast-640x480-fp16-rtx-sm86.engine"}
 
 
 def test_the_styles_of_a_net_are_those_that_belong_to_it(save_net: SaveNet, home: Path) -> None:
@@ -346,7 +351,7 @@ def test_a_build_that_is_stopped_leaves_no_engine_and_the_next_one_builds(
     if stop == signal.SIGINT:
         assert error.strip() == "nst-build: stopped"
     assert nst_build(weights, "--target", "sm86", "--engine-dir", engines, "--no-receipt", "--size", "1280x720") == 0
-    assert [path.name for path in engines.glob("*.engine")] == ["full-1280x720-fp16-rtx-sm86.engine"]
+    assert sorted(times(engines)) == ["full-1280x720-fp16-rtx-sm86.engine", "stabilizer-1280x720-fp32-rtx-sm86.engine"]
 
 
 def test_rebuilding_that_is_killed_leaves_the_engine_that_was_there(

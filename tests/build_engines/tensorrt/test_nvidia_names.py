@@ -22,7 +22,7 @@ SOURCES = (
     "build_engines/tensorrt/build.py",
     "build_engines/tensorrt/run.py",
     "build_engines/tensorrt/variants.py",
-    "realtime/backends/tensorrt.py",
+    "realtime/backends/tensorrt_nets.py",
 )
 # What a variable of that name is in our code. A name in the code that is not here is found by the second test below.
 CLASS_OF = {

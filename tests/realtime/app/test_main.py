@@ -406,12 +406,12 @@ def test_a_disk_that_fills_up_is_1_and_leaves_what_was_painted(tmp_path: Path, i
     done = subprocess.run(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert re.search(
-        r"^nst-live: recording into painted\.mp4 stopped after \d+ frames: .*; what was written before is kept",
+        r"^nst-live: recording into painted\.mp4 stopped after \d+ frames: .*; \d+ frames are kept in painted\.partial\.mp4",  # noqa: E501
         done.stderr,
         flags=re.MULTILINE,
     )
     assert "Traceback" not in done.stderr
-    assert len(read_clip(tmp_path / "painted.mp4").pictures) >= 30
+    assert len(read_clip(tmp_path / "painted.partial.mp4").pictures) >= 30
 
 
 @pytest.mark.parametrize(
@@ -523,14 +523,17 @@ def endless(tmp_path: Path, identity: Path) -> Iterator[tuple[subprocess.Popen[s
     output = tmp_path / "endless.mp4"
     options = ["-i", "test", "--size", "64x48", "--frames", "10000000", "--style", str(identity), "-o", str(output)]
     command = [sys.executable, "-m", "realtime.app.main", "--no-window", *options]
+    partial = output.with_stem("endless.partial")
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        deadline_s = time.monotonic() + PATIENCE_S
-        while not output.is_file() or output.stat().st_size < 50_000:
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline_s, "nothing is recorded"
-            time.sleep(0.02)
-        yield process, output
-        process.kill()
+        try:
+            deadline_s = time.monotonic() + PATIENCE_S
+            while not partial.is_file() or partial.stat().st_size < 50_000:
+                assert process.poll() is None, process.communicate()[1]
+                assert time.monotonic() < deadline_s, "nothing is recorded"
+                time.sleep(0.02)
+            yield process, output
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are not sent like this on Windows")
@@ -565,7 +568,7 @@ def test_a_second_ctrl_c_does_not_disturb_the_finishing(capsys: pytest.CaptureFi
                 signal.raise_signal(signal.SIGTERM)
                 finished = True
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         with pytest.raises(KeyboardInterrupt):
             run()

@@ -8,8 +8,17 @@ from fractions import Fraction
 
 import pytest
 
-from realtime.app.readers import parse_mix, parse_rate, parse_scale, parse_time
+from realtime.app.readers import (
+    mix_of,
+    parse_mix,
+    parse_playlist,
+    parse_rate,
+    parse_scale,
+    parse_time,
+    playlist_of,
+)
 from realtime.media.rates import clock_for, exact_rate
+from realtime.player.playlist import DEFAULT_SECONDS
 from styles.support.readers import (
     parse_count,
     parse_named_number,
@@ -77,11 +86,42 @@ def test_a_rate_is_the_one_that_is_meant(typed: str, meant: Fraction) -> None:
         (parse_mix, "wave,wave"),
         (parse_mix, "wave:0"),
         (parse_mix, ":1"),
+        (parse_mix, "wave:soon"),
+        (parse_playlist, ""),
+        (parse_playlist, ":20"),
+        (parse_playlist, "wave:0"),
+        (parse_playlist, "wave:-1"),
+        (parse_playlist, "wave:soon"),
+        (parse_playlist, "wave:inf"),
     ],
 )
 def test_what_makes_no_sense_is_refused(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("item", "name", "number"),
+    [
+        ("wave", "wave", None),
+        ("wave:5", "wave", 5),
+        ("a photo.jpg:0.5", "a photo.jpg", 0.5),
+        ("C:\\pictures\\a.jpg", "C:\\pictures\\a.jpg", None),
+        ("C:\\pictures\\a.jpg:2", "C:\\pictures\\a.jpg", 2),
+        ("D:/a:2", "D:/a", 2),
+        ("at 10:30.png", "at 10:30.png", None),
+        ("at 10:30.PNG:3", "at 10:30.PNG", 3),
+        ("mine:old.safetensors", "mine:old.safetensors", None),
+    ],
+)
+def test_what_stands_after_the_last_colon_is_the_number(item: str, name: str, number: float | None) -> None:
+    assert parse_mix(item) == {name: 1.0 if number is None else number}
+    assert parse_playlist(item) == ((name, DEFAULT_SECONDS if number is None else number),)
+
+
+def test_lists_have_names_with_commas() -> None:
+    assert mix_of(["a,b.jpg:0.5", "wave"]) == {"a,b.jpg": 0.5, "wave": 1.0}
+    assert playlist_of(["a,b.jpg:5", "wave", "a,b.jpg"]) == (("a,b.jpg", 5), ("wave", 20), ("a,b.jpg", 20))
 
 
 def test_a_clock_holds_the_frames_of_a_rate_exactly_and_is_as_fine_as_the_files_own() -> None:

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -30,7 +31,7 @@ RATE = Fraction(10)
 # Four seconds of them make a segment.
 LENGTH = 40
 COUNT = 100
-TICKS = [index + (index % 7 == 3) * 0.5 for index in range(COUNT)]
+TICKS = [index + (index % 7 == 3) * 0.5 for index in range(5 * LENGTH)]
 
 
 class StoppedInTheMiddleError(Exception):
@@ -132,6 +133,76 @@ def test_what_a_power_cut_leaves_of_the_last_segment_is_made_again(suffix: str, 
     assert len(read_clip(path).pictures) == COUNT
 
 
+@pytest.mark.parametrize("left", [b"", b"{", b"[]", b"\xff\xfe", None], ids=["empty", "half", "list", "binary", "gone"])
+def test_a_folder_that_does_not_say_what_it_is_is_begun_again_and_that_is_said(
+    left: bytes | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "several.mp4"
+    job = record_and_stop(path, 90).folder / "job.json"
+    if left is None:
+        job.unlink()
+    else:
+        job.write_bytes(left)
+    with open_segmented(path) as recorder:
+        assert recorder.done == 0
+        note = f"{job.parent} does not say what it was painted with: it is painted again"
+        assert list(recorder.notes) == [note]
+        record(recorder, range(COUNT))
+    assert len(read_clip(path).pictures) == COUNT
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def arrays(part: Path) -> dict[str, np.ndarray[Any, Any]]:
+    with np.load(part) as archive:
+        return dict(archive)
+
+
+@pytest.mark.parametrize("damage", ["packet sizes", "times", "count", "bytes", "a part"])
+def test_a_segment_whose_parts_do_not_fit_is_made_again_and_that_is_said(damage: str, tmp_path: Path) -> None:
+    record_in_runs(tmp_path / "one.mp4", [COUNT])
+    path = tmp_path / "several.mp4"
+    part = record_and_stop(path, 90).folder / "000001.npz"
+    kept = arrays(part)
+    changes: Mapping[str, dict[str, Any]] = {
+        "packet sizes": {"sizes": kept["sizes"] * 2},
+        "times": {"times": kept["times"][:, 0]},
+        "count": {"frame_count": -3},
+        "bytes": {"data": kept["data"][:-1]},
+        "a part": {"steadied": None},
+    }
+    content = {name: array for name, array in {**kept, **changes[damage]}.items() if array is not None}
+    np.savez(part, **content)
+    with open_segmented(path) as recorder:
+        assert list(recorder.notes) == [f"{part} is damaged: painting continues with frame {LENGTH + 1}"]
+        record(recorder, range(recorder.done, COUNT))
+    np.testing.assert_array_equal(read_clip(path).pictures, read_clip(tmp_path / "one.mp4").pictures)
+
+
+def test_what_cannot_be_continued_alike_is_begun_again(tmp_path: Path) -> None:
+    """What the stabilizer kept is there for the last two segments alone."""
+    path = tmp_path / "several.mp4"
+    folder = record_and_stop(path, 4 * LENGTH).folder
+    assert sorted(path.name for path in folder.glob("*.npy")) == ["000002.npy", "000003.npy"]
+    (folder / "000001.npz").write_bytes(b"")
+    with suppress(StoppedInTheMiddleError), open_segmented(path) as recorder:
+        assert recorder.done == 0
+        raise StoppedInTheMiddleError
+
+
+def test_what_a_run_without_segments_has_left_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.partial.mp4").write_bytes(b"left")
+    with open_segmented(tmp_path / "a.mp4") as recorder:
+        assert list(recorder.notes) == [f"{tmp_path / 'a.partial.mp4'} is left of an earlier run that could not end"]
+    assert (tmp_path / "a.partial.mp4").read_bytes() == b"left"
+
+
+def test_what_somebody_else_has_put_into_the_folder_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    (record_and_stop(path, 50).folder / "notes.txt").write_text("mine")
+    record_in_runs(path, [COUNT])
+    assert (tmp_path / "a.mp4.parts" / "notes.txt").read_text() == "mine"
+
+
 def test_what_was_painted_last_is_there_for_the_next_run(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     record_and_stop(path, 90)
@@ -142,7 +213,12 @@ def test_what_was_painted_last_is_there_for_the_next_run(tmp_path: Path) -> None
 
 
 def test_work_begun_in_another_way_is_not_gone_on_with(tmp_path: Path) -> None:
-    open_segmented(tmp_path / "a.mp4", strength="1.0", style="wave")
+    with (
+        suppress(StoppedInTheMiddleError),
+        open_segmented(tmp_path / "a.mp4", strength="1.0", style="wave") as recorder,
+    ):
+        record(recorder, range(LENGTH))
+        raise StoppedInTheMiddleError
     with pytest.raises(OutputError, match=r"a\.mp4\.parts was begun with another strength; give the same options"):
         open_segmented(tmp_path / "a.mp4", strength="0.5", style="wave")
 

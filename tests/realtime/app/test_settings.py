@@ -89,9 +89,9 @@ def test_the_key_of_a_stream_is_not_printed() -> None:
 
 def test_the_password_of_a_camera_in_the_network_is_not_printed() -> None:
     lines = printed("-i", "rtsp://me:secret@192.168.1.7/live")
-    assert "# input is set and not printed, since it holds a password  # command line" in lines
+    assert "# input is set and not printed, since it may hold a password or a key  # command line" in lines
     assert "secret" not in "".join(lines)
-    assert 'input = ["rtsp://192.168.1.7/live"]  # command line' in printed("-i", "rtsp://192.168.1.7/live")
+    assert 'input = ["rtsp://192.168.1.7:554"]  # command line' in printed("-i", "rtsp://192.168.1.7:554")
 
 
 def test_the_environment_can_switch_off_what_the_file_switches_on(file: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_option_typed_puts_aside_what_excludes_it_in_the_file(file: Path) -> 
     ("words", "painted"),
     [
         (("--style", "scream"), ("scream", None, None)),
-        (("--playlist", "all"), ("wreck", None, "all")),
+        (("--playlist", "all"), ("wreck", None, (("all", 20.0),))),
         ((), ("wave", {"wave": 0.6, "udnie": 0.4}, None)),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioDecoder, AudioFeed, FileAudio
+from realtime.frames import ClipRange, Frame
+from realtime.sinks.file_sound import FileSound
 from realtime.sources.real_time import RealTime
 from realtime.sources.video_file import VideoFile
 from tests.realtime.clips import SIZE, numbered
@@ -68,7 +71,7 @@ def pitch(samples: NDArray[np.float32]) -> float:
 def test_the_audio_of_a_file_is_stereo_at_our_sample_rate_and_at_its_time(
     rate: int, layout: str, tmp_path: Path
 ) -> None:
-    sound = FileAudio(write_talkie(tmp_path / "talkie.mp4", rate, layout), 0)
+    sound = FileAudio(ClipRange(write_talkie(tmp_path / "talkie.mp4", rate, layout)))
     assert sound.available
     first = list(sound.read_until(0.5))
     begins_s, samples = joined([*first, *sound.read_until(100)])
@@ -82,7 +85,7 @@ def test_the_audio_of_a_file_is_stereo_at_our_sample_rate_and_at_its_time(
 
 
 def test_the_audio_of_a_part_begins_with_the_part(tmp_path: Path) -> None:
-    sound = FileAudio(write_talkie(tmp_path / "talkie.mp4"), BEGINS_S - 0.5)
+    sound = FileAudio(ClipRange(write_talkie(tmp_path / "talkie.mp4"), Fraction(BEGINS_S) - Fraction(1, 2)))
     begins_s, samples = joined(list(sound.read_until(100)))
     sound.close()
     assert 0 <= begins_s < 0.05
@@ -157,17 +160,41 @@ def received(recording: Path) -> tuple[float, float, NDArray[np.float32]]:
 
 
 @NEEDS_NGINX
-@pytest.mark.parametrize("kind", ["file", "stream"])
+@pytest.mark.parametrize(
+    "case", [("file", 0), ("file that is recorded", 0), ("file that is recorded", 600), ("stream", 0)]
+)
 def test_audio_arrives_at_a_server_with_its_video(
-    kind: str, server: RtmpServer, tmp_path: Path, identity: Path, nst_live: NstLive
+    case: tuple[str, int], server: RtmpServer, tmp_path: Path, identity: Path, nst_live: NstLive
 ) -> None:
-    options = ["--style", identity, "--no-window", "--stream", server.url]
-    if kind == "file":
-        result = nst_live("-i", write_talkie(tmp_path / "talkie.mp4"), *options)
+    kind, delay_ms = case
+    options = ["--style", identity, "--no-window", "--stream", server.url, "--audio-delay", delay_ms]
+    if kind.startswith("file"):
+        recorded = ["-o", "painted.mp4"] if kind == "file that is recorded" else []
+        result = nst_live("-i", write_talkie(tmp_path / "talkie.mp4"), *options, *recorded)
     else:
         with TcpStream(write_talkie(tmp_path / "talkie.ts")) as sender:
             result = nst_live("-i", sender.url, *options, "--frames", "100")
     assert result.code == 0, result.err
     bright_at_s, tone_at_s, samples = received(server.recordings()[-1])
-    assert tone_at_s == pytest.approx(bright_at_s, abs=0.25)
+    assert tone_at_s == pytest.approx(bright_at_s + delay_ms / 1000, abs=0.25)
     assert pitch(samples[:SAMPLE_RATE]) == pytest.approx(440, abs=3)
+
+
+def test_the_sound_of_a_file_that_pauses_begins_again_with_its_frames(tmp_path: Path) -> None:
+    feed, pixels = AudioFeed(), numbered(0)
+    queue = feed.subscribe()
+    clip = ClipRange(write_talkie(tmp_path / "talkie.mp4"))
+    sound = FileSound(clip, PICTURE_RATE, feed)
+    chunks: list[AudioChunk] = []
+    for index in range(100):
+        # two seconds go by before frame 50
+        captured_at_s = 1000 + float(index / PICTURE_RATE) + (2 if index >= 50 else 0)
+        sound.write(pixels, Frame(pixels, index, captured_at_s, index / PICTURE_RATE))
+        chunks.extend(queue.take_until(math.inf))
+    sound.close()
+    pause_s = 1000 + 50 / float(PICTURE_RATE)
+    begins_s, samples = joined([chunk for chunk in chunks if chunk.at_s < pause_s])
+    assert int(np.argmax(np.abs(samples) > 0.1)) / SAMPLE_RATE + begins_s == pytest.approx(1000 + BEGINS_S, abs=0.06)
+    later = [chunk for chunk in chunks if chunk.at_s >= pause_s]
+    assert later[0].at_s == pytest.approx(pause_s + 2, abs=0.06)
+    assert len(later) + sum(chunk.at_s < pause_s for chunk in chunks) == len(chunks)

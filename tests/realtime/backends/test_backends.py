@@ -16,7 +16,8 @@ from build_engines.quality import psnr_db
 from realtime.backends import BACKENDS, Backend, BackendUnavailableError, Painter, choose_backend, load_backend
 from realtime.frames import Pixels
 from realtime.sources.scene import Scene
-from realtime.stylize.styles import LoadedStyle, load_styles
+from realtime.stylize.loaded_style import LoadedStyle
+from realtime.stylize.styles import load_styles
 from styles.network import ConvLayer, network_from_weights
 from styles.registry import network_path
 from styles.training.pictures import to_picture, to_tensor

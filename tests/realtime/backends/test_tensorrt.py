@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +20,17 @@ import pytest
 
 from build_engines.gpus import Gpu, no_gpu_reason
 from build_engines.tensorrt.cache import EngineCache, EngineSpec, StoredEngine, UnusableEngineError
+from build_engines.tensorrt.engines import BuildTarget, plan_blend
 from build_engines.tensorrt.variants import Variant
-from realtime.backends import BackendUnavailableError, Net, Vector, tensorrt
+from realtime.backends import BackendUnavailableError, Blend, Blender, Net, Vector, tensorrt
 from realtime.backends.cuda_graph import CudaGraph, CudaGraphError
 from realtime.backends.pycuda_device import PycudaDevice, PycudaDriver, PycudaEvent, PycudaMemory, PycudaStream
 from realtime.backends.slots import SlotPainter
-from realtime.backends.tensorrt import TensorRTNet
+from realtime.backends.tensorrt_nets import TensorRTBlend, TensorRTNet
 from realtime.frames import Pixels
 from tests.conftest import ROOT
 from tests.gpu.copy_net import CopyNet
-from tests.realtime.cuda_stand_in import StandInGpu, StandInLibcuda, StandInStream, StandInTensorRT
+from tests.realtime.cuda_stand_in import BLENDING, StandInGpu, StandInLibcuda, StandInStream, StandInTensorRT
 
 WIDTH, HEIGHT = 6, 4
 SPEC = EngineSpec("fast", "a" * 64, 1, WIDTH, HEIGHT, "fp16", "fp32", "tensorrt", "11.4", "sm90", "stand-in")
@@ -53,12 +56,21 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredEngine:
     return cache.find(SPEC)
 
 
-def stand_in_painter(trt: StandInTensorRT, stored: StoredEngine, depth: int = 3) -> LoadedStyle:
+def stored_blend(folder: Path) -> StoredEngine:
+    """Returns the engine that blends, in a folder."""
+    spec = replace(SPEC, network="stabilizer")
+    EngineCache(folder).store(spec, BLENDING, {})
+    return EngineCache(folder).find(spec)
+
+
+def stand_in_painter(trt: StandInTensorRT, stored: StoredEngine, depth: int = 3, blends: bool = False) -> LoadedStyle:
     driver: PycudaDriver = trt.gpu  # the stand-in fits the protocol: mypy checks it
     device = PycudaDevice(driver)
     with device.current():
-        net = TensorRTNet(device, stored, Variant("tensorrt", "11.4", trt))
-    return SlotPainter(device, net, WIDTH, HEIGHT, depth)
+        variant = Variant("tensorrt", "11.4", trt)
+        net = TensorRTNet(device, stored, variant)
+        blend = TensorRTBlend(device, stored_blend(stored.path.parent), variant) if blends else None
+    return SlotPainter(device, net, WIDTH, HEIGHT, depth, blend=blend)
 
 
 @pytest.fixture
@@ -66,11 +78,11 @@ def open_painter(
     gpu: StandInGpu, libcuda: StandInLibcuda, stored: StoredEngine, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OpenPainter]:
     """Returns `open_painter(trt)`, which paints with an engine on the stand-in; closes what was opened."""
-    monkeypatch.setattr("realtime.backends.tensorrt.driver_library", lambda: libcuda)
+    monkeypatch.setattr("realtime.backends.tensorrt_nets.driver_library", lambda: libcuda)
     opened: list[LoadedStyle] = []
 
-    def open_one(trt: StandInTensorRT | None = None, depth: int = 3) -> LoadedStyle:
-        opened.append(stand_in_painter(trt or StandInTensorRT(gpu), stored, depth))
+    def open_one(trt: StandInTensorRT | None = None, depth: int = 3, blends: bool = False) -> LoadedStyle:
+        opened.append(stand_in_painter(trt or StandInTensorRT(gpu), stored, depth, blends))
         return opened[-1]
 
     yield open_one
@@ -259,6 +271,194 @@ def test_the_context_is_current_only_inside_the_calls(open_painter: OpenPainter,
     assert gpu.pushed == 0
 
 
+# blending where the net runs -----------------------------------------------------------------------------------------
+
+
+def blend_of(number: int) -> Blend:
+    """Returns a blend for frames of 6 x 4: their own size is that of the frame in which motion is looked for."""
+    flow, new = np.full((2, HEIGHT, WIDTH), number, np.float32), np.full((HEIGHT, WIDTH), 2 * number, np.uint8)
+    return Blend(flow, new, float(3 * number))
+
+
+def blender_of(painter: LoadedStyle) -> Blender:
+    assert painter.blender is not None
+    return painter.blender
+
+
+def blend_all(painter: LoadedStyle, blends: list[Blend | None], ahead: int) -> list[int]:
+    """Blends pictures 0, 1, 2 …, each painted one lighter, with `ahead` frames in flight; returns what is shown."""
+    shown, waiting = [], deque(blends)
+
+    def finish() -> None:
+        values = set(blender_of(painter).finish(waiting.popleft()).ravel().tolist())
+        assert len(values) == 1, "pixels of two frames in one"
+        shown.append(values.pop())
+
+    for number in range(len(blends)):
+        if number >= ahead:
+            finish()
+        painter.start(picture(number), style(1))
+    while waiting:
+        finish()
+    return shown
+
+
+def blended(blends: list[Blend | None]) -> list[int]:
+    """Returns what the stand-in shows of pictures 0, 1, 2 … that are blended without any GPU."""
+    last, shown = 0, []
+    for number, blend in enumerate(blends):
+        painted = number + 1
+        if blend is None:
+            last = painted
+            shown.append(painted)
+        else:
+            last = (last + painted + int(blend.flow[0, 0, 0]) + int(blend.new[0, 0])) % 256
+            shown.append((last + int(blend.kept)) % 256)
+    return shown
+
+
+BLENDS = [None, *map(blend_of, (1, 2, 3)), None, *map(blend_of, (4, 5, 6, 7))]
+
+
+@pytest.mark.parametrize("gpu", range(20), indirect=True)
+@pytest.mark.parametrize("ahead", [1, 2, 3])
+def test_each_painting_is_blended_with_the_one_before(ahead: int, open_painter: OpenPainter, gpu: StandInGpu) -> None:
+    painter = open_painter(blends=True)
+    assert blend_all(painter, BLENDS, ahead) == blended(BLENDS)
+
+
+@pytest.mark.parametrize("gpu", range(10), indirect=True)
+def test_without_a_cuda_graph_the_same_is_blended(
+    open_painter: OpenPainter, gpu: StandInGpu, libcuda: StandInLibcuda
+) -> None:
+    libcuda.refuse = "cuStreamBeginCapture_v2"
+    painter = open_painter(blends=True)
+    assert blend_all(painter, BLENDS, 2) == blended(BLENDS)
+
+
+def test_the_blend_waits_for_its_own_painting_and_for_no_later_one(
+    open_painter: OpenPainter, gpu: StandInGpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter = open_painter(blends=True)
+    compute = painter._queues[1]
+    assert isinstance(compute, StandInStream)
+    blend_all(painter, [None, blend_of(1)], 1)
+    for number in range(3):
+        painter.start(picture(number), style(1))
+    later = len(compute.waiting) * 2 // 3
+    with monkeypatch.context() as patch:
+        patch.setattr(gpu, "run_until", partial(run_without, gpu, compute, later))
+        blender_of(painter).finish(blend_of(2))
+    assert len(compute.waiting) == later, "the net has not painted the later frames"
+
+
+def run_without(gpu: StandInGpu, stream: StandInStream, rest: int, done: Callable[[], bool]) -> None:
+    """Runs the GPU, but leaves the last `rest` pieces of work of a stream alone."""
+    while not done():
+        able = [each for each in gpu.streams if each.can_go_on() and (each is not stream or len(each.waiting) > rest)]
+        assert able, "waits for ever"
+        able[0].go_on()
+
+
+def test_the_last_painting_stays_on_the_gpu(open_painter: OpenPainter, gpu: StandInGpu) -> None:
+    painter = open_painter(blends=True)
+    blend_all(painter, [None] * 4, 3)
+    before, count = gpu.copied, 6
+    blend_all(painter, [blend_of(1)] * count, 3)
+    blend, frame = blend_of(1), picture(0).nbytes
+    assert gpu.copied - before == count * (2 * frame + blend.flow.nbytes + blend.new.nbytes + 4)
+
+
+def test_what_is_kept_can_be_taken_to_another_painter(open_painter: OpenPainter, gpu: StandInGpu) -> None:
+    one, other = (open_painter(blends=True) for _ in range(2))
+    assert blender_of(one).kept() is None
+    blend_all(one, BLENDS[:4], 2)
+    kept = blender_of(one).kept()
+    assert kept is not None
+    assert set(kept.ravel()) == {(blended(BLENDS[:4])[-1] - 9) % 256}
+    blender_of(other).keep(kept)
+    for painter in (one, other):
+        painter.start(picture(4), style(1))
+    blend = blend_of(8)
+    np.testing.assert_array_equal(blender_of(one).finish(blend), blender_of(other).finish(blend))
+
+
+@pytest.mark.parametrize("gpu", range(10), indirect=True)
+def test_frames_may_be_finished_blended_and_as_they_are_in_any_order(
+    open_painter: OpenPainter, gpu: StandInGpu
+) -> None:
+    painter = open_painter(blends=True)
+    choices = [False, True, True, False, False, True, False, True]
+    waiting, shown, last, wanted = deque(enumerate(choices)), [], 0, []
+    for number in range(len(choices) + 2):
+        if number < len(choices):
+            painter.start(picture(number), style(1))
+        if number < 2:
+            continue
+        index, blends = waiting.popleft()
+        result = blender_of(painter).finish(blend_of(index)) if blends else painter.finish()
+        shown.append(int(result[0, 0, 0]))
+        painted = index + 1
+        if blends:
+            # without anything kept yet the painting is shown as it is
+            last, more = (last + painted + 3 * index, 3 * index) if last else (painted, 0)
+            wanted.append((last + more) % 256)
+        else:
+            wanted.append(painted)
+    assert shown == wanted
+
+
+@pytest.mark.parametrize("gpu", range(10), indirect=True)
+@pytest.mark.parametrize("call", ["copy", "execute"])
+def test_a_blend_that_fails_spoils_no_other_frame(
+    call: str, open_painter: OpenPainter, gpu: StandInGpu, libcuda: StandInLibcuda
+) -> None:
+    libcuda.refuse = "cuStreamBeginCapture_v2"
+    painter = open_painter(blends=True)
+    blend_all(painter, [None, blend_of(1)], 1)
+    painter.start(picture(0), style(1))
+    painter.start(picture(7), style(1))
+    gpu.fail = call
+    with pytest.raises(RuntimeError, match=r"copy failed|the engine does not run"):
+        blender_of(painter).finish(blend_of(1))
+    # nothing is kept of a painting that was not blended
+    assert set(blender_of(painter).finish(blend_of(1)).ravel()) == {8}
+    assert blend_all(painter, BLENDS, 3) == blended(BLENDS)
+
+
+def test_closing_frees_the_blend_too(open_painter: OpenPainter, gpu: StandInGpu, libcuda: StandInLibcuda) -> None:
+    trt = StandInTensorRT(gpu)
+    painter = open_painter(trt, blends=True)
+    blend_all(painter, BLENDS, 2)
+    painter.start(picture(0), style(1))
+    painter.close()
+    gc.collect()
+    assert gpu.memory == {}
+    assert libcuda.graphs == {}
+    assert trt.alive == []
+
+
+@pytest.mark.parametrize("forgotten", ["queue_waits", "wait"])
+def test_the_stand_in_notices_a_wait_that_the_blend_forgets(
+    forgotten: str, monkeypatch: pytest.MonkeyPatch, stored: StoredEngine
+) -> None:
+    monkeypatch.setattr(PycudaDevice, forgotten, lambda *_: None)
+    troubles = 0
+    for seed in range(20):
+        gpu = StandInGpu(seed=seed)
+        monkeypatch.setattr("realtime.backends.tensorrt_nets.driver_library", partial(StandInLibcuda, gpu))
+        painter = stand_in_painter(StandInTensorRT(gpu), stored, blends=True)
+        try:
+            troubles += blend_all(painter, BLENDS, 3) != blended(BLENDS)
+            painter.close()
+        except (AssertionError, KeyError):
+            troubles += 1
+    assert troubles > 0
+
+
+# several at once ------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("gpu", range(20), indirect=True)
 def test_two_nets_at_once_share_their_memory_and_do_not_disturb_each_other(
     gpu: StandInGpu, open_painter: OpenPainter, libcuda: StandInLibcuda
@@ -340,7 +540,7 @@ def test_the_stand_in_notices_a_forgotten_wait(
     troubles = 0
     for seed in range(20):
         gpu = StandInGpu(seed=seed)
-        monkeypatch.setattr("realtime.backends.tensorrt.driver_library", partial(StandInLibcuda, gpu))
+        monkeypatch.setattr("realtime.backends.tensorrt_nets.driver_library", partial(StandInLibcuda, gpu))
         painter = stand_in_painter(StandInTensorRT(gpu), stored)
         try:
             assert paint_all(painter, [1, 2, 3, 4, 5], 3) == [1, 2, 3, 4, 5]
@@ -404,10 +604,11 @@ def on_this_gpu(
             "load_variant": lambda gpu: Variant("tensorrt", "11.4", trt),
             "find_engine": lambda *_: stored,
             "load_pycuda": lambda: gpu,
-            "driver_library": lambda: libcuda,
         }
         for name, value in here.items():
             monkeypatch.setattr(f"realtime.backends.tensorrt.{name}", value)
+        monkeypatch.setattr("realtime.backends.tensorrt_nets.driver_library", lambda: libcuda)
+        monkeypatch.setenv("NST_LIVE_ENGINES", str(stored.path.parent))
         monkeypatch.setattr(StandInGpu, "Error", CudaFailedError, raising=False)
 
     return set_up
@@ -453,3 +654,29 @@ def test_an_engine_that_is_not_built_is_missed_with_what_to_type(
     assert caught.value.argv == ("--onnx", str(onnx), "--size", "640x480", "--runtime", "tensorrt")
     with pytest.raises(BackendUnavailableError, match="RTX 3090"):
         tensorrt.find_engine(net, 640, 480, Variant("rtx", "1.7", StandInTensorRT(StandInGpu())))
+
+
+FAST = Net("fast", Path("fast.onnx"), None, 4, 1)
+
+
+def test_the_engine_that_blends_is_opened_with_the_net(
+    gpu: StandInGpu, stored: StoredEngine, on_this_gpu: Callable[[StandInTensorRT], None]
+) -> None:
+    on_this_gpu(StandInTensorRT(gpu))
+    variant = Variant("tensorrt", "11.4", None)
+    spec = plan_blend((WIDTH, HEIGHT), variant, BuildTarget(SPEC.target, SPEC.gpu))
+    EngineCache(stored.path.parent).store(spec, BLENDING, {})
+    painter = tensorrt.open_painter(FAST, WIDTH, HEIGHT)
+    assert painter.blender is not None
+    assert painter.description == "tensorrt 11.4 fp16"
+    painter.close()
+
+
+def test_without_the_engine_that_blends_the_processor_does_and_the_painter_says_so(
+    gpu: StandInGpu, on_this_gpu: Callable[[StandInTensorRT], None]
+) -> None:
+    on_this_gpu(StandInTensorRT(gpu))
+    painter = tensorrt.open_painter(FAST, WIDTH, HEIGHT)
+    assert painter.blender is None
+    assert "blending on the processor: stabilizer-6x4-fp32-tensorrt-sm90.engine is not built" in painter.description
+    painter.close()

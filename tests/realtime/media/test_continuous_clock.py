@@ -34,8 +34,8 @@ class Stamped:
         return SimpleNamespace(index=self.index, type=self.type)
 
 
-def moved(packets: Sequence[Stamped], *, closes_gaps: bool = True) -> list[int | None]:
-    clock = ContinuousClock(closes_gaps=closes_gaps)
+def moved(packets: Sequence[Stamped], *, closes_gaps: bool = True, ends_s: Fraction | None = None) -> list[int | None]:
+    clock = ContinuousClock(closes_gaps=closes_gaps, ends_s=ends_s)
     for packet in packets:
         clock.move(packet)
         assert packet.pts == packet.dts
@@ -58,6 +58,20 @@ def test_repeated_times_are_no_new_beginning() -> None:
 @pytest.mark.parametrize(("closes_gaps", "last"), [(True, 80), (False, 60_000)])
 def test_a_leap_is_a_fault_only_in_a_broadcast(closes_gaps: bool, last: int) -> None:
     assert moved([Stamped(time) for time in (0, 40, 60_000)], closes_gaps=closes_gaps) == [0, 40, last]
+
+
+@pytest.mark.parametrize(("ends_s", "last"), [(None, 60_000), (60, 60_000), (2, 80)])
+def test_a_leap_far_beyond_the_end_of_a_file_is_a_fault_in_any_format(ends_s: int | None, last: int) -> None:
+    packets = [Stamped(time) for time in (0, 40, 60_000)]
+    assert moved(packets, closes_gaps=False, ends_s=None if ends_s is None else Fraction(ends_s)) == [0, 40, last]
+
+
+@pytest.mark.parametrize(("pts", "shown_at"), [(5_000, 5_000), (2**40, 40), (-(2**40), 40)])
+def test_a_frame_that_would_be_shown_hours_later_is_shown_when_it_is_decoded(pts: int, shown_at: int) -> None:
+    packet = Stamped(40)
+    packet.pts = pts
+    ContinuousClock(closes_gaps=False).move(packet)
+    assert (packet.dts, packet.pts) == (40, shown_at)
 
 
 def test_sound_follows_the_picture_into_the_next_part() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ from realtime.frames import Pixels
 from realtime.media.encoders import OutputError
 from realtime.media.free_memory import free_memory
 from realtime.media.photo import PHOTO_FORMATS, Photo, PhotoError, photo_size, read_photo, resized, write_photo
+from tests.fuzz.command import environment_in
+from tests.fuzz.worker import MIB, Limits, Task, Worker
 from tests.realtime.clips import colourful
 
 SIZE = (48, 32)
@@ -290,18 +293,35 @@ def test_a_tiny_png_that_claims_to_be_huge_is_refused_by_its_header(
         read_photo(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_size_is_a_lie_is_refused_before_it_is_decoded(
+    progressive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    # as small as a JPEG can be for its size
+    Image.new("L", (8000, 8000), 128).save(path, progressive=progressive, optimize=True, quality=1)
+    assert read_photo(path).pixels.shape == (8000, 8000, 3)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5
+    data[at : at + 4] = struct.pack(">HH", 60_000, 60_000)
+    path.write_bytes(data[: len(data) // 2])
+    monkeypatch.setattr(Image.Image, "load", lambda _image: pytest.fail("it is decoded"))
+    with pytest.raises(PhotoError, match=r"a\.jpg claims to be 60000x60000, so it must be damaged"):
+        read_photo(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_decoded(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("RGB", (1000, 1000)).save(tmp_path / f"a{suffix}")
-    monkeypatch.setattr(photo_module, "free_memory", lambda: 13_000_000)
+    monkeypatch.setattr("realtime.media.free_memory.free_memory", lambda: 13_000_000)
     read_photo(tmp_path / f"a{suffix}", longest=900)
     with pytest.raises(
-        PhotoError, match=r"does not fit into memory: 1000x1000 pixels take .* GiB, and .* GiB are free"
+        PhotoError, match=r"does not fit into memory: for 1000x1000 pixels .* GiB are needed, and .* GiB are free"
     ):
         read_photo(tmp_path / f"a{suffix}")
-    monkeypatch.setattr(photo_module, "free_memory", lambda: None)
+    monkeypatch.setattr("realtime.media.free_memory.free_memory", lambda: None)
     read_photo(tmp_path / f"a{suffix}")
 
 
@@ -316,6 +336,28 @@ def test_a_huge_jpeg_that_is_made_smaller_is_decoded_smaller(tmp_path: Path, mon
     difference = resized(whole, (84, 120)).pixels.astype(int) - resized(reduced, (84, 120)).pixels
     assert np.abs(difference).mean() < 2
     assert read_photo(tmp_path / "a.jpg", longest=900).full_size is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is watched as on Linux")
+@pytest.mark.parametrize(
+    ("size", "code"), [((3_900_000, 1), 2), pytest.param((1, 1_100_000), 0, marks=pytest.mark.long)]
+)
+def test_a_line_of_pixels_is_painted_or_refused_but_takes_no_gigabytes(
+    size: tuple[int, int], code: int, tmp_path: Path
+) -> None:
+    """A net extends it to a stripe, 16 times as large."""
+    Image.new("RGB", size, (20, 120, 220)).save(tmp_path / "line.png")
+    (tmp_path / "warm").mkdir()
+    argv = ("-i", "line.png", "-o", "painted.png")
+    task = Task(argv, str(tmp_path), environment_in(tmp_path / "home"), str(tmp_path / "log"))
+    with Worker(tmp_path / "warm") as worker:
+        outcome = worker.run(task, Limits(seconds=300, memory=1200 * MIB))
+    assert (outcome.ended, outcome.code) == ("", code), outcome.err
+    if code:
+        assert "line.png cannot be painted" in outcome.err
+        assert "--max-size 200000" in outcome.err
+    else:
+        assert photo_size(tmp_path / "painted.png") == size
 
 
 def test_free_memory_is_known_here() -> None:

@@ -71,20 +71,34 @@ def test_a_scale_that_cannot_be_loaded_is_reported_and_not_used(background: Exec
     with NetPipeline(Backend("stand-in", lambda: None, only_full_size)) as pipeline:
         net_scale = NetScale(pipeline, background, None)
         session = net_scale.follow(press(Session(("dark",)), "["), SHADE_NET, SIZE)
-        assert session.net_scale == net_scale.used == 1.0
+        assert session.net_scale == session.brush == net_scale.used == 1.0
         assert session.notice == "cannot paint at 85 %: no engine for 544x408"
 
 
-def test_the_governor_is_followed_with_a_notice_and_the_hand_comes_first(background: Executor) -> None:
+def test_the_governor_is_followed_with_a_notice_up_to_the_brush(background: Executor) -> None:
     with NetPipeline(Backend("stand-in", lambda: None, any_size)) as pipeline:
         net_scale = NetScale(pipeline, background, slow_governor())
         session = net_scale.follow(Session(("dark",)), SHADE_NET, SIZE)
         assert (session.net_scale, net_scale.used) == (0.5, 0.5)
         assert session.notice == "net at 50 % for 30 fps"
-        by_hand = net_scale.follow(press(session, "]"), SHADE_NET, SIZE)
-        assert (by_hand.net_scale, net_scale.used) == (0.6, 0.6)
-        again = net_scale.follow(press(by_hand, "g"), SHADE_NET, SIZE)
-        assert (again.net_scale, net_scale.used) == (0.5, 0.5)
+        coarse = net_scale.follow(replace(session, brush=0.3), SHADE_NET, SIZE)
+        assert (coarse.net_scale, net_scale.used) == (0.3, 0.3)
+        finer = net_scale.follow(replace(coarse, brush=1.0), SHADE_NET, SIZE)
+        assert (finer.net_scale, net_scale.used) == (1.0, 1.0)
+
+
+def test_a_brush_by_hand_is_the_finest_that_the_governor_may_use(background: Executor) -> None:
+    with NetPipeline(Backend("stand-in", lambda: None, any_size)) as pipeline:
+        governor = Governor(30)
+        net_scale = NetScale(pipeline, background, governor)
+        session = net_scale.follow(press(Session(("dark",)), "[["), SHADE_NET, SIZE)
+        assert (session.brush, session.net_scale, net_scale.used) == (0.7, 0.7, 0.7)
+        assert session.notice == "brush 70 %, by hand (g: back to 100 %)"
+        for frame in range(4000):
+            governor.observe(frame / 30, 1 / 31)
+        assert governor.scale == 0.7, "however much time there is"
+        session = net_scale.follow(press(session, "g"), SHADE_NET, SIZE)
+        assert (session.brush, session.net_scale, net_scale.used) == (1.0, 1.0, 1.0)
 
 
 def test_the_governor_never_asks_again_for_what_cannot_be_had(background: Executor) -> None:

@@ -71,6 +71,7 @@ def test_the_original_and_a_freeze_are_said() -> None:
 
 def test_what_is_done_once_is_a_request_and_no_part_of_the_state() -> None:
     requests = {"s": Request.SNAPSHOT, "b": Request.REPLAY, "l": Request.RELOAD}
+    requests |= {"k": Request.MAKE_STYLE, "z": Request.TAKE_BACK_STYLE}
     assert {character: command_for(character) for character in requests} == requests
     assert set(requests.values()) == set(Request)
 
@@ -87,7 +88,7 @@ def test_capital_letters_count_as_small_ones(key: str) -> None:
     assert replace(session, notice_until_s=0) == replace(press(SESSION, key.lower()), notice_until_s=0)
 
 
-@pytest.mark.parametrize("character", ["k", "ä", "\t", "", "\x00"])
+@pytest.mark.parametrize("character", ["j", "ä", "\t", "", "\x00"])
 def test_any_other_key_changes_nothing(character: str) -> None:
     assert press(SESSION, character) is SESSION
 
@@ -111,16 +112,23 @@ def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_e
         assert press(press(session, "2"), ending).mix == ()
 
 
-def test_the_net_scale_by_hand_stays_within_its_steps_until_it_is_let_go() -> None:
-    session = SESSION
+@pytest.mark.parametrize("given", [1.0, 0.3, 0.6, 0.65])
+def test_the_brush_stays_within_its_steps_until_it_is_let_go(given: float) -> None:
+    session = replace(SESSION, brush=given, given_brush=given)
     for _ in range(10):
         session = press(session, "[")
-    assert session.net_scale == min(NET_SCALES)
+    assert session.brush == min(*NET_SCALES, given)
     for _ in range(10):
         session = press(session, "]")
-    assert session.net_scale == 1.0
-    assert session.scaled_by_hand
-    assert not press(session, "g").scaled_by_hand
+    assert session.brush == 1.0
+    assert press(session, "g").brush == given
+
+
+def test_a_brush_by_hand_says_how_to_go_back() -> None:
+    session = replace(SESSION, brush=0.6, given_brush=0.6)
+    assert press(session, "[").notice == "brush 50 %, by hand (g: back to 60 %)"
+    assert press(session, "[]").notice == "brush 60 %"
+    assert press(session, "]g").notice == "brush 60 %"
 
 
 def test_the_help_names_every_key_once() -> None:

@@ -23,7 +23,7 @@ from realtime.session import Session
 from realtime.sinks.open import track_of
 from realtime.sinks.recorder import FileRecorder
 from realtime.sources.video_file import VideoFile
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer
 from styles.weights import WeightsError
 from tests.realtime.clips import read_clip, write_clip
@@ -220,12 +220,29 @@ def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_si
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
     controls = Controls.of_one_style(DARK)
     with FrameStylizer(backend) as stylizer:
-        display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
+        display = TypingDisplay({3: "[[[[[[[[", 40: "]]]]]]]]", 80: "q"})
         outputs = PlayerOutputs(sinks=[Sizes()], screen=Screen(display))
         Player(TimedFrames(100_000), stylizer, controls, outputs=outputs).run()
     assert set(sizes) == {(64, 48), (32, 24)}
     assert sizes[-1] == (64, 48)
-    assert controls.session.scaled_by_hand
+    assert controls.session.brush == 1.0
+
+
+@pytest.mark.parametrize("keys", ["", "]", "["])
+def test_the_brush_that_was_asked_for_is_there_from_the_first_frame(keys: str) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    class Watched(ShadePainter):
+        def start(self, frame: Pixels, style: Vector | None) -> None:
+            sizes.append((frame.shape[1], frame.shape[0]))
+            super().start(frame, style)
+
+    backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
+    controls = controls_of(Session(("dark",), brush=0.5, given_brush=0.5))
+    with FrameStylizer(backend) as stylizer:
+        played(TimedFrames(40), stylizer, controls, TypingDisplay({10: keys}))
+    assert sizes[0] == (32, 24)
+    assert set(sizes) <= {(32, 24), (38, 29)}
 
 
 def test_strength_mixes_the_camera_picture_in() -> None:

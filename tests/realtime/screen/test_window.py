@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from realtime.screen.window import no_screen_reason
+from realtime.screen.window import Window, no_screen_reason
 from tests.realtime.clips import colourful, read_clip, write_clip
 from tests.realtime.on_screen import OnScreen, difference
 
@@ -121,13 +123,54 @@ def test_closing_the_window_ends_with_success(identity: Path, open_window: Calla
     assert "painted " in window.wait_for_end()
 
 
+def test_a_window_that_is_minimized_is_not_closed(identity: Path, open_window: Callable[..., OnScreen]) -> None:
+    window = open_window("-i", "test", "--size", "480x360", "--style", identity)
+    window.unmap()
+    time.sleep(1.5)
+    assert window.process.poll() is None
+    window.map()
+    window.wait_for(lambda: window.look().std() > 5)
+    window.type("q")
+    window.wait_for_end()
+
+
+WITHOUT_VISIBILITY = """
+import sys
+import cv2
+import realtime
+from realtime.app.main import main
+cv2.getWindowProperty = lambda *_: -1.0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_window_whose_toolkit_cannot_tell_whether_it_is_visible_is_not_closed(screen: str, identity: Path) -> None:
+    options = ["-i", "test", "--size", "64x48", "--style", str(identity), "--frames", "20"]
+    environment = {**os.environ, "DISPLAY": screen}
+    command = [sys.executable, "-c", WITHOUT_VISIBILITY, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "painted 20 frames" in done.stderr
+
+
+@pytest.mark.parametrize(("minimized", "closed"), [(True, False), (False, True)])
+def test_a_window_that_is_in_the_dock_is_told_from_one_that_is_closed(
+    minimized: bool, closed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = Window.__new__(Window)
+    window._shown = window._was_visible = True
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 0.0)
+    monkeypatch.setattr("realtime.screen.window.is_minimized", lambda _title: minimized)
+    assert window.closed == closed
+
+
 def test_a_film_that_is_over_closes_the_window(
     tmp_path: Path, identity: Path, open_window: Callable[..., OnScreen]
 ) -> None:
     # long enough to be seen before it is over, also on a busy machine
-    clip = write_clip(tmp_path / "clip.mp4", 40, size=SIZE, rate=Fraction(4), draw=colourful)
+    clip = write_clip(tmp_path / "clip.mp4", 20, size=SIZE, rate=Fraction(4), draw=colourful)
     window = open_window("-i", clip, "--style", identity)
-    assert "painted 40 frames in " in window.wait_for_end()
+    assert "painted 20 frames in " in window.wait_for_end()
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")

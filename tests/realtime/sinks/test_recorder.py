@@ -164,7 +164,12 @@ def test_closing_twice_does_no_harm(tmp_path: Path) -> None:
     assert read_clip(tmp_path / "clip.mp4").numbers == [3]
 
 
-def test_an_error_in_the_loop_leaves_a_finished_file(tmp_path: Path) -> None:
+def partial_of(path: Path) -> Path:
+    """Returns where a file lies while it is written."""
+    return path.with_stem(f"{path.stem}.partial")
+
+
+def test_an_error_in_the_loop_leaves_a_finished_part(tmp_path: Path) -> None:
     def loop() -> None:
         with FileRecorder(tmp_path / "clip.mp4", VideoTrack(SIZE, NTSC, 1 / NTSC)) as recorder:
             recorder.write(numbered(3), frame(0, Fraction(0)))
@@ -172,7 +177,8 @@ def test_an_error_in_the_loop_leaves_a_finished_file(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="from the loop"):
         loop()
-    assert read_clip(tmp_path / "clip.mp4").numbers == [3]
+    assert read_clip(tmp_path / "clip.partial.mp4").numbers == [3]
+    assert not (tmp_path / "clip.mp4").exists()
 
 
 # when it goes wrong ---------------------------------------------------------------------------------------------------
@@ -211,9 +217,9 @@ def wait_for_size(path: Path, size: int, process: subprocess.Popen[str]) -> None
 def test_a_recording_whose_process_is_killed_plays_up_to_there(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"clip{suffix}"
     with python(RECORD_FOR_EVER, path) as process:
-        wait_for_size(path, 250_000, process)
+        wait_for_size(partial_of(path), 250_000, process)
         process.send_signal(signal.SIGKILL)
-    clip = read_clip(path)
+    clip = read_clip(partial_of(path))
     # the second that was not yet written as a fragment is lost, and what the encoder still held
     assert len(clip.pictures) >= 30
     assert psnr(clip.pictures[10], noisy(10)) > psnr(clip.pictures[10], noisy(11)) + 2
@@ -255,7 +261,7 @@ def test_a_recording_that_is_killed_plays_to_within_two_seconds_of_its_end(
                 break
         process.send_signal(signal.SIGKILL)
         written = max([written, *map(int, process.stderr.read().split())])
-    clip = read_clip(path)
+    clip = read_clip(partial_of(path))
     assert Fraction(written, rate) - clip.times[-1] < 2
     assert set(clip.numbers) == {7}
 
@@ -270,8 +276,15 @@ def test_a_file_that_may_not_grow_ends_the_recording_and_plays_up_to_there(suffi
     assert process.returncode == 1
     last = result.strip().splitlines()[-1]
     assert last.startswith(f"realtime.sinks.recorder.RecordingError: recording into {path} stopped after ")
-    assert last.endswith(": File too large; what was written before is kept")
-    assert len(read_clip(path).pictures) >= 30
+    assert_kept_is_what_decodes(last, path, "File too large")
+
+
+def assert_kept_is_what_decodes(text: str, path: Path, reason: str) -> None:
+    """Checks that a message promises what a player shows of the part that was written."""
+    said = re.search(rf": {reason}; (\d+) frames are kept in {re.escape(str(partial_of(path)))}$", text)
+    assert said is not None, text
+    assert len(read_clip(partial_of(path)).pictures) == int(said[1]) >= 30
+    assert not path.exists()
 
 
 @pytest.fixture
@@ -300,8 +313,7 @@ def test_a_disk_that_fills_up_ends_the_recording_and_the_file_plays_up_to_there(
     path = small_disk / f"clip{suffix}"
     text = str(fill(path))
     assert text.startswith(f"recording into {path} stopped after ")
-    assert text.endswith(" frames: the disk is full; what was written before is kept")
-    assert len(read_clip(path).pictures) >= 30
+    assert_kept_is_what_decodes(text, path, "the disk is full")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -366,8 +378,8 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
 def test_a_recording_without_a_frame_leaves_no_file(suffix: str, tmp_path: Path) -> None:
     with FileRecorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, NTSC, live=True)):
-        assert (tmp_path / f"clip{suffix}").exists()
-    assert not (tmp_path / f"clip{suffix}").exists()
+        assert (tmp_path / f"clip.partial{suffix}").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_that_cannot_be_written_to_is_reported_before_the_first_frame(tmp_path: Path) -> None:

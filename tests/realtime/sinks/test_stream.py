@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from realtime.frames import Frame, Pixels
+from realtime.media.encoders import Encoding, encoder_options
 from realtime.queues import QueuePolicy, SinkQueue
 from realtime.sinks import stream as stream_module
 from realtime.sinks.stream import REPEAT_S, Stream, StreamError, check_stream_url
-from realtime.sinks.stream_process import Output, StreamTarget
+from realtime.sinks.stream_process import SERVICES, Output, StreamRate, StreamTarget, _encoding
 from realtime.sources.scene import LOOP_FRAMES, Scene
 from tests.realtime.clips import SIZE, colourful, number_of, numbered, read_clip
 from tests.realtime.conftest import NstLive
@@ -245,7 +246,8 @@ def test_noise_takes_the_requested_bit_rate() -> None:
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
             receiver.bind((HOST, 0))
             receiver.setblocking(False)
-            broadcast = Output(StreamTarget(f"udp://{HOST}:{receiver.getsockname()[1]}", size, rate, bit_rate=bit_rate))
+            url = f"udp://{HOST}:{receiver.getsockname()[1]}"
+            broadcast = Output(StreamTarget(url, size, rate, bit_rate=StreamRate(bit_rate)))
             received = 0
             for number in range(seconds * int(rate)):
                 broadcast.write(noise[number % len(noise)], number / float(rate))
@@ -256,6 +258,55 @@ def test_noise_takes_the_requested_bit_rate() -> None:
             broadcast.close()
     assert sent[0] < 1_000_000
     assert 2_500_000 < sent[1] < 6_000_000
+
+
+def bits_per_second(constant: bool | None, actual_rate: int, seconds: int = 6) -> float:
+    """Returns what a still takes at a requested rate of 2 Mbit/s, if frames come at `actual_rate`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+        receiver.bind((HOST, 0))
+        receiver.setblocking(False)
+        url, rate = f"udp://{HOST}:{receiver.getsockname()[1]}", StreamRate(2_000_000, constant)
+        broadcast, received = Output(StreamTarget(url, (320, 240), RATE, bit_rate=rate)), 0
+        for number in range(seconds * actual_rate):
+            broadcast.write(numbered(7, (320, 240)), number / actual_rate)
+            with suppress(BlockingIOError):
+                while True:
+                    received += len(receiver.recv(2**16))
+        broadcast.close()
+    return 8 * received / seconds
+
+
+@pytest.mark.parametrize("actual_rate", [25, 5])
+def test_a_still_is_filled_up_to_a_constant_bit_rate_whatever_the_rate_of_frames(actual_rate: int) -> None:
+    assert bits_per_second(constant=True, actual_rate=actual_rate) == pytest.approx(2_000_000, rel=0.2)
+
+
+def test_a_still_takes_little_where_nobody_wants_a_constant_bit_rate() -> None:
+    assert bits_per_second(constant=None, actual_rate=25) < 600_000
+
+
+@pytest.mark.parametrize(
+    ("scheme", "wanted", "constant"),
+    [
+        ("rtmp", None, True),
+        ("rtmps", None, True),
+        ("udp", None, False),
+        ("rtsp", None, False),
+        ("rtmp", False, False),
+        ("udp", True, True),
+    ],
+)
+def test_services_get_a_constant_bit_rate_unless_somebody_says_otherwise(
+    scheme: str, wanted: bool | None, constant: bool
+) -> None:
+    target = StreamTarget(f"{scheme}://host/app/key", SIZE, RATE, bit_rate=StreamRate(constant=wanted))
+    assert _encoding("libx264", target, SERVICES[scheme]).constant_bit_rate == constant
+
+
+def test_nvidia_pads_too() -> None:
+    options = encoder_options("h264_nvenc", Encoding(bit_rate=2_000_000, constant_bit_rate=True), RATE)
+    assert (options["rc"], options["cbr_padding"]) == ("cbr", "1")
 
 
 def test_colors_arrive_over_udp() -> None:

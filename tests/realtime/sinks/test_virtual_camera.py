@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -244,23 +245,71 @@ def test_without_pyvirtualcam_the_error_says_what_to_type_and_the_exit_code_is_4
     assert result.complaint == wanted
 
 
-def test_a_device_that_vanishes_ends_a_run_that_has_no_other_output(
-    device: type[Device], identity: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
+def show_until(camera: VirtualCamera, condition: Callable[[], bool]) -> None:
+    """Writes frames until a condition has come true."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, camera.status
+        camera.write(numbered(0), frame(numbered(0)))
+
+
+def test_writes_that_only_print_their_failure_are_noticed_and_the_device_is_opened_again(
+    device: type[Device], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(device, "gone_after", 5)
-    result = nst_live("-i", "test", "--size", "64x48", "--style", identity, "--no-window", "--virtual-cam")
-    assert result.code == 1
-    assert result.complaint.startswith("nst-live: the virtual camera /dev/video9 is gone: No such device")
+    send = device.send
+
+    def fail(_self: Device, _frame: Pixels) -> None:
+        os.write(2, b"a line of another thread\n")
+        os.write(2, b"error writing frame: Invalid argument")  # as pyvirtualcam does on Linux
+
+    with VirtualCamera(SIZE, Fraction(50)) as camera:
+        show_until(camera, lambda: len(device.opened[0].sent) >= 2)
+        monkeypatch.setattr(device, "send", fail)
+        lost = "virtual camera /dev/video9 lost (Invalid argument), trying again"
+        show_until(camera, lambda: camera.status == lost)
+        monkeypatch.setattr(device, "send", send)
+        show_until(camera, lambda: len(device.opened) == 2 and len(device.opened[-1].sent) >= 2)
+        assert device.opened[0].closed
+        assert camera.status == "virtual camera: /dev/video9"
+    printed = capfd.readouterr().err
+    assert "a line of another thread\n" in printed
+    assert "error writing frame" not in printed
 
 
-def test_a_device_that_vanishes_does_not_end_a_run_that_is_recorded(
+def test_a_single_write_that_fails_changes_nothing(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
+    send = device.send
+
+    def fail_once(_self: Device, _frame: Pixels) -> None:
+        os.write(2, b"error writing frame: Resource temporarily unavailable")
+        monkeypatch.setattr(device, "send", send)
+
+    with VirtualCamera(SIZE, Fraction(50)) as camera:
+        monkeypatch.setattr(device, "send", fail_once)
+        show_until(camera, lambda: len(device.opened[0].sent) >= 75)
+        assert camera.status == "virtual camera: /dev/video9"
+    assert len(device.opened) == 1
+
+
+def test_a_device_that_vanishes_is_waited_for(device: type[Device], monkeypatch: pytest.MonkeyPatch) -> None:
+    with VirtualCamera(SIZE, Fraction(50)) as camera:
+        monkeypatch.setattr(device, "gone_after", 5)
+        monkeypatch.setattr(device, "devices", ())
+        show_until(camera, lambda: "lost" in camera.status)
+        assert camera.status == "virtual camera /dev/video9 lost (No such device), trying again"
+        monkeypatch.setattr(device, "gone_after", None)
+        monkeypatch.setattr(device, "devices", ("/dev/video3", "/dev/video9"))
+        show_until(camera, lambda: len(device.opened) == 2 and len(device.opened[-1].sent) >= 2)
+        assert camera.status == "virtual camera: /dev/video9"
+
+
+def test_a_device_that_vanishes_does_not_end_a_run(
     device: type[Device], identity: Path, tmp_path: Path, nst_live: NstLive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "gone_after", 5)
     clip = write_clip(tmp_path / "clip.mp4", 40)
     result = nst_live("-i", clip, "--style", identity, "-o", "painted.mp4", "--virtual-cam")
-    assert result.code == 1
-    assert result.complaint == "nst-live: the virtual camera /dev/video9 is gone: No such device"
+    assert result.code == 0
+    assert "virtual camera /dev/video9 lost (No such device), trying again\n" in result.err
     assert read_clip(tmp_path / "painted.mp4").numbers == [index % 40 for index in range(40)]
 
 

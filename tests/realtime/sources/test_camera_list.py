@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tomllib
 from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -24,6 +25,7 @@ from realtime.sources.camera_list import (
     twins_of,
 )
 from realtime.sources.open import open_source
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/sys").is_dir(), reason="cameras are listed like this on Linux only")
 
@@ -114,12 +116,65 @@ def test_of_two_identical_cameras_the_one_that_was_lost_is_found_again(sysfs: Pa
     assert find_again(lost, twins) == CameraDevice(4, "C920", "/dev/video4")
 
 
+def plug_into(port: Path, sysfs: Path, node: str, index: str = "0") -> None:
+    """Plugs the nodes of a camera into a port, as Linux shows it: by a link from the node to the device."""
+    plug_in(sysfs, node, "C920", index)
+    port.mkdir(parents=True, exist_ok=True)
+    (sysfs / node / "device").symlink_to(port)
+
+
+def test_identical_cameras_that_swap_their_numbers_are_told_apart_by_their_places(sysfs: Path, tmp_path: Path) -> None:
+    left, right = tmp_path / "usb1" / "1-1", tmp_path / "usb1" / "1-2"
+    plug_into(left, sysfs, "video0")
+    plug_into(right, sysfs, "video2")
+    lost = find_camera("0")
+    assert lost is not None
+    twins = twins_of(lost)
+    # a hub that loses its power for a moment finds them in another order
+    shutil.rmtree(sysfs)
+    plug_into(right, sysfs, "video0")
+    assert find_again(lost, twins) is None, "what has its number is its twin"
+    plug_into(left, sysfs, "video2")
+    assert find_again(lost, twins) == CameraDevice(2, "C920", "/dev/video2")
+
+
+def test_the_second_camera_of_a_device_is_not_replaced_by_the_first(sysfs: Path, tmp_path: Path) -> None:
+    infrared = CameraDevice(2, "C920", "/dev/video2", node=2, place="elsewhere")
+    plug_into(tmp_path / "usb1" / "1-1", sysfs, "video4")
+    assert find_again(infrared, twins=frozenset()) is None
+
+
+def test_a_link_to_a_device_is_known_by_its_camera(
+    sysfs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug_in(sysfs, "video4", "C920")
+    link = tmp_path / "by-id"
+    link.touch()
+    monkeypatch.setattr(Path, "resolve", lambda path: Path("/dev/video4") if path == link else path)
+    found = cameras._camera_at(str(link), list_cameras(sysfs))
+    assert (found.name, found.path, found.index) == ("C920", str(link), 4)
+
+
+def test_outside_linux_the_core_install_brings_what_lists_cameras() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "cv2-enumerate-cameras>=1.2; sys_platform != 'linux'" in project["dependencies"]
+
+
+def test_outside_linux_a_camera_is_found_again_by_its_name_and_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = CameraDevice(0, "Brio", place="usb-1")
+    others = [CameraDevice(0, "FaceTime", place="built in"), CameraDevice(1, "Brio", place="usb-2")]
+    monkeypatch.setattr(cameras, "list_cameras", lambda: others)
+    assert find_again(lost, twins={"usb-2"}) is None
+    others.append(CameraDevice(2, "Brio", place="usb-1"))
+    assert find_again(lost, twins={"usb-2"}) == others[2]
+
+
 def test_outside_linux_each_camera_is_listed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Info:
         def __init__(self, index: int, name: str) -> None:
-            self.index, self.name = index, name
+            self.index, self.name, self.path = index, name, f"usb-{index}"
 
     package = ModuleType("cv2_enumerate_cameras")
     package.__spec__ = ModuleSpec("cv2_enumerate_cameras", None)

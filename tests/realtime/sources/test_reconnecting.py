@@ -178,7 +178,7 @@ class FakeCapture:
 
     scripts: list[list[Pixels | None]]
 
-    def __init__(self, _device: object) -> None:
+    def __init__(self, *_device: object) -> None:
         self._script = iter(self.scripts.pop(0)) if self.scripts else None
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
@@ -244,7 +244,7 @@ def test_a_size_that_a_camera_refuses_is_reported(unreliable: Callable[..., Reco
 class ManySizes(FakeCapture):
     """A camera with two sizes, the larger one compressed and slower."""
 
-    def __init__(self, _device: object) -> None:
+    def __init__(self, *_device: object) -> None:
         self._script = iter([])
         self._wanted: dict[int, float] = {}
 
@@ -309,6 +309,22 @@ def test_a_camera_that_is_plugged_in_elsewhere_is_found_by_its_name(
     (tmp_path / "v4l" / "video0").rename(tmp_path / "v4l" / "video4")
     frames = first_frames(source, 2)
     assert [number_of(frame.pixels) for frame in frames] == [0, 1]
+
+
+def test_a_camera_is_not_replaced_by_another_one_that_has_its_number(
+    unreliable: Callable[..., Reconnecting], tmp_path: Path
+) -> None:
+    source = unreliable([numbered(0)], [numbered(1)])
+    (tmp_path / "v4l" / "video0").rename(tmp_path / "away")
+    (tmp_path / "v4l" / "video0").mkdir()
+    (tmp_path / "v4l" / "video0" / "name").write_text("Camera of the room")
+    with Viewer(source) as show:
+        show.until(lambda: bool(show.source.status))
+        time.sleep(1)
+        assert len(FakeCapture.scripts) == 1, "the other camera is not opened"
+        (tmp_path / "away").rename(tmp_path / "v4l" / "video2")
+        show.until(lambda: len(show.frames) == 2)
+        assert number_of(show.frames[1].pixels) == 1
 
 
 def test_a_camera_that_is_unplugged_is_reported(unreliable: Callable[..., Reconnecting], tmp_path: Path) -> None:

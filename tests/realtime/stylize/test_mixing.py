@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from realtime.backends import Net
-from realtime.stylize.mixing import Fader, MixError, mix_by_name
-from realtime.stylize.styles import LoadedStyle
-from tests.realtime.stand_ins import shade
+from realtime.stylize.loaded_style import LazyVector, LoadedStyle
+from realtime.stylize.mixing import Fader, MixError, equal_mix, weighted_mix
+from tests.realtime.stand_ins import SHADE_NET, shade
 
 OTHER_NET = Net("other", Path("other.onnx"), None, style_size=1, size_multiple=1)
 BAKED = LoadedStyle("baked", "Baked", "", OTHER_NET, None)
@@ -74,18 +75,23 @@ def test_between_two_nets_without_a_duration_a_switch_is_a_cut() -> None:
 
 
 def test_a_mix_is_the_weighted_mean_and_says_what_it_is_of() -> None:
-    mix = mix_by_name({"dark": 3, "light": 1}, [shade("dark", 0), shade("light", 100)])
+    mix = weighted_mix([(shade("dark", 0), 3), (shade("light", 100), 1)])
     assert shade_of(mix) == pytest.approx(25)
     assert mix.name == "dark 75 % + light 25 %"
 
 
-def test_a_mix_with_an_unknown_style_names_those_that_are_there() -> None:
-    with pytest.raises(MixError, match="no style 'gray' to mix; there are: dark, light"):
-        mix_by_name({"gray": 1}, [shade("dark", 0), shade("light", 100)])
+def test_a_mix_with_a_picture_looks_at_it_when_it_is_painted_with() -> None:
+    picture = LoadedStyle("a", "a", "", SHADE_NET, LazyVector(lambda: np.array([40], np.float32)))
+    mix = equal_mix([shade("light", 100), picture])
+    assert not mix.is_ready
+    assert not picture.is_ready
+    assert shade_of(mix) == pytest.approx(70)
+    assert picture.is_ready
+    assert equal_mix([shade("light", 100), picture]).is_ready
 
 
 def test_a_style_with_a_net_of_its_own_cannot_be_mixed() -> None:
     with pytest.raises(MixError, match="different nets"):
-        mix_by_name({"dark": 1, "baked": 1}, [shade("dark", 0), BAKED])
+        weighted_mix([(shade("dark", 0), 1), (BAKED, 1)])
     with pytest.raises(MixError, match="has a net of its own"):
-        mix_by_name({"baked": 1, "dark": 1}, [shade("dark", 0), BAKED])
+        weighted_mix([(BAKED, 1), (shade("dark", 0), 1)])

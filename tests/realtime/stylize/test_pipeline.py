@@ -12,8 +12,8 @@ import pytest
 from realtime.backends import Backend, Net, load_backend
 from realtime.frames import Frame, Pixels
 from realtime.sources.scene import Scene
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import NetPipeline
-from realtime.stylize.styles import LoadedStyle
 from tests.realtime.stand_ins import SHADE_NET, ShadePainter, shade
 
 RED, BLUE = shade("red", 10), shade("blue", 200)

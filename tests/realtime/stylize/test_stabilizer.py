@@ -1,27 +1,36 @@
-"""The dial against flicker: what stands still calms down, what moves leaves no ghost, a cut is a cut."""
+"""The dial against flicker: what stands still calms down, what moves leaves no ghost, a cut is a cut.
+
+Paintings are blended in OpenCV, and by the graph that runs on GPUs, here on the processor.
+"""
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 
-from realtime.backends import Backend, Vector, choose_backend
+from build_engines.onnx.options import BLEND_GRAPH
+from build_engines.quality import psnr_db
+from realtime.backends import Backend, Blender, Net, Painter, Vector, choose_backend
+from realtime.backends.onnxruntime import OnnxBlender, onnx_painter
 from realtime.frames import Frame, Pixels
 from realtime.player.parts import PlayerOutputs
 from realtime.player.player import Player
 from realtime.screen.display import Screen
 from realtime.session import DEFAULT_STEADINESS, Session
+from realtime.stylize.scene_motion import MotionEstimator, SceneMotion
 from realtime.stylize.stabilizer import Stabilizer
 from realtime.stylize.styles import load_styles
-from realtime.stylize.stylizer import FrameStylizer
+from realtime.stylize.stylizer import FrameStylizer, Look
 from styles.evaluation.steadiness import measure_steadiness, ssim, video_frames
 from tests.realtime.conftest import NstLive
 from tests.realtime.stand_ins import FewFrames, controls_of, press, shade
@@ -45,11 +54,45 @@ def noisy(picture: Pixels, seed: int, sigma: float = 3.0) -> Pixels:
     return np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
 
 
-def stabilized(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
-    """Returns the paintings (without any: the frames themselves) stabilized."""
-    stabilizer = Stabilizer()
-    pairs = zip(frames, paintings or frames, strict=True)
-    return [stabilizer.blend(painting, stabilizer.watch(frame, "style", dial)) for frame, painting in pairs]
+class Steady:
+    """A stabilizer with frames and paintings of its own, which are blended by the graph or in OpenCV."""
+
+    def __init__(self, by_graph: bool) -> None:
+        self.by_graph = by_graph
+        self.motion, self._stabilizer = MotionEstimator(), Stabilizer()
+        self._painted: deque[onnxruntime.OrtValue] = deque()
+        session = onnxruntime.InferenceSession(str(BLEND_GRAPH), providers=["CPUExecutionProvider"])
+        self._blender = OnnxBlender(session, self._painted.popleft, "cpu")
+
+    def watch(self, frame: Pixels, style: str = "style", dial: float = 1.0) -> SceneMotion:
+        return self.motion.watch(frame, style, dial)
+
+    def blend(self, painting: Pixels, motion: SceneMotion) -> Pixels:
+        if not self.by_graph:
+            return self._stabilizer.blend(painting, motion)
+        self._painted.append(onnxruntime.OrtValue.ortvalue_from_numpy(painting[None]))
+        return self._stabilizer.finish(self._blender, motion)
+
+
+NewSteady = Callable[[], Steady]
+Stabilized = Callable[..., list[Pixels]]
+
+
+@pytest.fixture(params=["OpenCV", "the graph"])
+def new_steady(request: pytest.FixtureRequest) -> NewSteady:
+    """Returns a function that makes a stabilizer."""
+    return lambda: Steady(by_graph=request.param == "the graph")
+
+
+@pytest.fixture
+def stabilized(new_steady: NewSteady) -> Stabilized:
+    """Returns `stabilized(frames, paintings, dial)`: the paintings (without any: the frames themselves) stabilized."""
+
+    def run(frames: Sequence[Pixels], paintings: Sequence[Pixels] | None = None, dial: float = 1.0) -> list[Pixels]:
+        steady, pairs = new_steady(), zip(frames, paintings or frames, strict=True)
+        return [steady.blend(painting, steady.watch(frame, dial=dial)) for frame, painting in pairs]
+
+    return run
 
 
 def flicker(pictures: Sequence[Pixels]) -> float:
@@ -67,7 +110,7 @@ def error(one: Pixels, other: Pixels) -> float:
 # --- the blending itself
 
 
-def test_a_still_scene_is_calmer_the_higher_the_dial() -> None:
+def test_a_still_scene_is_calmer_the_higher_the_dial(stabilized: Stabilized) -> None:
     frames = [noisy(texture(1), seed) for seed in range(30)]
     off, half, default, full = (
         flicker(stabilized(frames, dial=dial)[10:]) for dial in (0.0, 0.5, DEFAULT_STEADINESS, 1.0)
@@ -77,7 +120,7 @@ def test_a_still_scene_is_calmer_the_higher_the_dial() -> None:
     assert default < 0.5 * off
 
 
-def test_a_painting_that_flickers_is_held_while_the_camera_moves() -> None:
+def test_a_painting_that_flickers_is_held_while_the_camera_moves(stabilized: Stabilized) -> None:
     wide = texture(2, (480, 240))
     frames = [np.ascontiguousarray(wide[:, 3 * k : 3 * k + 320]) for k in range(20)]
     paintings = [noisy(255 - frame, k, sigma=20) for k, frame in enumerate(frames)]
@@ -93,7 +136,7 @@ def test_a_painting_that_flickers_is_held_while_the_camera_moves() -> None:
     assert detail(result[-1]) > 0.75 * detail(paintings[-1])
 
 
-def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before() -> None:
+def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before(stabilized: Stabilized) -> None:
     def strokes(seed: int) -> Pixels:
         """Returns a painting with strokes of four pixels that are never twice alike, as nets make them of noise."""
         coarse = np.random.default_rng(seed).standard_normal((SIZE[1] // 3, SIZE[0] // 3, 3)).astype(np.float32)
@@ -109,7 +152,7 @@ def test_a_still_scene_whose_strokes_change_is_calmer_and_as_crisp_as_before() -
 
 @pytest.mark.parametrize("speed", [2, 6, 16, 40])
 @pytest.mark.parametrize("background", [np.full((480, 640, 3), 60, np.uint8), texture(3, (640, 480))])
-def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels) -> None:
+def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels, stabilized: Stabilized) -> None:
     frames, covered = [], []
     for k in range(12):
         mask = np.zeros(background.shape[:2], bool)
@@ -126,22 +169,22 @@ def test_a_moving_edge_leaves_no_ghost(speed: int, background: Pixels) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_hard_cut_shows_nothing_of_the_scene_before(seed: int) -> None:
+def test_a_hard_cut_shows_nothing_of_the_scene_before(seed: int, stabilized: Stabilized) -> None:
     frames = [noisy(texture(10 + seed), k) for k in range(4)] + [noisy(texture(30 + seed), 5)]
     result = stabilized(frames)
     assert not np.array_equal(result[3], frames[3])
     assert np.array_equal(result[4], frames[4])
 
 
-def test_a_jump_of_the_light_is_shown_at_once() -> None:
+def test_a_jump_of_the_light_is_shown_at_once(stabilized: Stabilized) -> None:
     bright = texture(4)
     dark = (bright * 0.6).astype(np.uint8)
     result = stabilized([bright, bright, dark])
     assert error(result[2], dark) < 0.05 * error(bright, dark)
 
 
-def test_another_style_starts_again() -> None:
-    stabilizer, frame = Stabilizer(), texture(5)
+def test_another_style_starts_again(new_steady: NewSteady) -> None:
+    stabilizer, frame = new_steady(), texture(5)
     one, other, another = texture(11), texture(12), noisy(texture(12), 0)
     shown = [
         stabilizer.blend(painting, stabilizer.watch(frame, style, 1.0))
@@ -151,14 +194,14 @@ def test_another_style_starts_again() -> None:
     assert not np.array_equal(shown[2], another)
 
 
-def test_after_a_frame_that_was_not_blended_nothing_is_kept() -> None:
-    stabilizer, frame, painting = Stabilizer(), texture(6), texture(12)
+def test_after_a_frame_that_was_not_blended_nothing_is_kept(new_steady: NewSteady) -> None:
+    stabilizer, frame, painting = new_steady(), texture(6), texture(12)
     stabilizer.blend(texture(11), stabilizer.watch(frame, "style", 1.0))
     stabilizer.watch(frame, "style", 1.0)
     assert np.array_equal(stabilizer.blend(painting, stabilizer.watch(frame, "style", 1.0)), painting)
 
 
-def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
+def test_what_a_net_changes_around_a_moving_thing_follows_it(stabilized: Stabilized) -> None:
     scene = texture(13)
     frames, paintings = [], []
     for k in range(8):
@@ -173,17 +216,17 @@ def test_what_a_net_changes_around_a_moving_thing_follows_it() -> None:
         assert error(shown, painting) < 2
 
 
-def test_frames_may_be_watched_before_the_first_is_blended() -> None:
+def test_frames_may_be_watched_before_the_first_is_blended(stabilized: Stabilized, new_steady: NewSteady) -> None:
     frames = [noisy(texture(7), k) for k in range(4)]
-    stabilizer = Stabilizer()
+    stabilizer = new_steady()
     motions = [stabilizer.watch(frame, "style", 1.0) for frame in frames]
     ahead = [stabilizer.blend(frame, motion) for frame, motion in zip(frames, motions, strict=True)]
     assert all(np.array_equal(one, other) for one, other in zip(ahead, stabilized(frames), strict=True))
 
 
-def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
+def test_a_painting_that_was_handed_on_is_not_written_into(new_steady: NewSteady) -> None:
     frames = [noisy(texture(8), k) for k in range(3)]
-    stabilizer, kept, copies = Stabilizer(), list[Pixels](), list[Pixels]()
+    stabilizer, kept, copies = new_steady(), list[Pixels](), list[Pixels]()
     for frame in frames:
         kept.append(stabilizer.blend(frame, stabilizer.watch(frame, "style", 1.0)))
         copies.append(kept[-1].copy())
@@ -191,7 +234,7 @@ def test_a_painting_that_was_handed_on_is_not_written_into() -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (1000, 16), (100, 16), (200, 24), (95, 95), (17, 300), (501, 333)])
-def test_every_size_of_picture_passes(size: tuple[int, int]) -> None:
+def test_every_size_of_picture_passes(size: tuple[int, int], stabilized: Stabilized) -> None:
     frames = [noisy(texture(9, size), k) for k in range(3)]
     assert [picture.shape for picture in stabilized(frames)] == [(size[1], size[0], 3)] * 3
 
@@ -213,6 +256,7 @@ class TexturePainter:
     """Paints every frame as the texture whose number is the style, with some noise."""
 
     depth, description = 2, "stand-in"
+    blender: Blender | None = None
 
     def __init__(self) -> None:
         self._started: deque[int] = deque()
@@ -311,10 +355,8 @@ def test_the_dial_goes_from_0_to_1(nst_live: NstLive) -> None:
 
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("clip", ["fox.mp4", "person-detection.mp4"])
-def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: str) -> None:
-    frames = list(video_frames(shared / "video" / clip, 12, 320))
-    height, width = (side // 16 * 16 for side in frames[0].shape[:2])
-    frames = [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: str, stabilized: Stabilized) -> None:
+    frames = filmed(shared / "video" / clip, 12)
     styles, chosen = load_styles("wreck", "fast")
     with FrameStylizer(choose_backend("auto").backend) as stylizer:
         plain = []
@@ -324,3 +366,62 @@ def test_a_filmed_scene_is_steadier_and_still_its_painting(shared: Path, clip: s
     calm = stabilized(frames, plain, DEFAULT_STEADINESS)
     assert measure_steadiness(frames, calm).excess < 0.5 * measure_steadiness(frames, plain).excess
     assert np.mean([ssim(one, other) for one, other in zip(calm, plain, strict=True)]) > 0.85
+
+
+def filmed(path: Path, count: int) -> list[Pixels]:
+    """Returns the first frames of a clip at a width of 320, in a size that the net takes as it is."""
+    frames = list(video_frames(path, count, 320))
+    height, width = (side // 16 * 16 for side in frames[0].shape[:2])
+    return [np.ascontiguousarray(frame[:height, :width]) for frame in frames]
+
+
+def test_where_blending_moves_to_another_place_the_last_painting_goes_along() -> None:
+    frames = [noisy(texture(7), seed) for seed in range(9)]
+    there, here = Steady(by_graph=True), Steady(by_graph=False)
+    moving, staying = [], []
+    for index, frame in enumerate(frames):
+        # e.g. the net's scale changes, and then it is as it was
+        there.by_graph = not 3 <= index < 6
+        moving.append(there.blend(frame, there.watch(frame)))
+        staying.append(here.blend(frame, here.watch(frame)))
+    assert min(psnr_db(one, other) for one, other in zip(moving, staying, strict=True)) > 45
+    assert error(moving[3], frames[3]) > 1, "it does not begin again"
+
+
+def test_a_frame_that_the_net_does_not_take_as_it_is_is_blended_all_the_same() -> None:
+    styles, _ = load_styles("wave", "fast")
+    frames = [noisy(texture(7, (230, 122)), seed) for seed in range(4)]
+    pictures: dict[bool, list[Pixels]] = {}
+    for by_graph in (False, True):
+        backend = Backend("onnxruntime", lambda: None, partial(open_onnx, by_graph=by_graph))
+        with FrameStylizer(backend, Look(steadiness=1.0)) as stylizer:
+            for index, frame in enumerate(frames):
+                stylizer.start(Frame(frame, index, 0.0), styles[0])
+                pictures.setdefault(by_graph, []).append(stylizer.finish().pixels)
+    for one, other in zip(pictures[False], pictures[True], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.needs_shared
+@pytest.mark.parametrize("clip", ["fox.mp4", "person-detection.mp4"])
+def test_where_the_net_runs_the_same_pictures_are_made(shared: Path, clip: str) -> None:
+    frames = filmed(shared / "video" / clip, 16)
+    styles, _ = load_styles("wave", "fast")
+    pictures: dict[bool, list[Pixels]] = {}
+    for by_graph in (False, True):
+        backend = Backend("onnxruntime", lambda: None, partial(open_onnx, by_graph=by_graph))
+        with FrameStylizer(backend, Look(steadiness=DEFAULT_STEADINESS)) as stylizer:
+            pictures[by_graph] = []
+            # a change of style on the way; two in flight
+            for index, frame in enumerate(frames):
+                stylizer.start(Frame(frame, index, 0.0), styles[0 if index < 8 else 1])
+                if stylizer.in_flight == 2:
+                    pictures[by_graph].append(stylizer.finish().pixels)
+            pictures[by_graph] += [painted.pixels for painted in stylizer.drain()]
+    worst = min(psnr_db(one, other) for one, other in zip(pictures[False], pictures[True], strict=True))
+    assert worst >= 40
+    assert any((one != other).any() for one, other in zip(pictures[False], pictures[True], strict=True))
+
+
+def open_onnx(net: Net, width: int, height: int, *, by_graph: bool) -> Painter:
+    return onnx_painter(net.onnx, width, height, blends=by_graph)

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from realtime.backends import Blender
 from realtime.frames import Frame, Pixels
-from realtime.stylize.styles import LoadedStyle
+from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import DEFAULT_LOOK, FrameStylizer, Look
 from tests.realtime.stand_ins import shade, shade_backend
 
@@ -126,6 +127,7 @@ class Echo:
     """A painter that returns the frame as it is."""
 
     depth, description = 2, "echo"
+    blender: Blender | None = None
 
     def __init__(self) -> None:
         self._started: list[Pixels] = []

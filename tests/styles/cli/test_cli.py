@@ -253,7 +253,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(
         (["wave", "--net", "article", "--steps", "1"], "no net called 'article' is trained yet (there are: none)"),
     ],
 )
-def test_options_that_do_not_go_together_are_told_in_a_line(
+def test_options_that_do_not_go_together_are_refused_in_a_line(
     train: Train, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(*words) == 2
@@ -297,7 +297,7 @@ def test_bad_numbers_are_usage_errors(
         (["wave", "--photos", "TMP/empty", "--loss-network", "TMP/none.pth"], "no photographs in"),
     ],
 )
-def test_unreadable_input_is_told_in_a_line(
+def test_unreadable_input_is_named_in_a_line(
     train: Train, tmp_path: Path, words: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.jpg").write_text("text")
@@ -317,7 +317,7 @@ def test_a_result_is_never_overwritten_unasked(
     before = (user_folder / "mine.safetensors").read_bytes()
     for again in (words, [*words, "--resume"]):
         assert train(*again) == 2
-        assert "mine.safetensors is there already; to train it anew, add -y" in capsys.readouterr().err
+        assert "mine.safetensors exists already; to train it again, add -y" in capsys.readouterr().err
     assert (user_folder / "mine.safetensors").read_bytes() == before
     assert train(*words, "--seed", "1", "-y") == 0
     assert (user_folder / "mine.safetensors").read_bytes() != before
@@ -372,9 +372,9 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(
     ("words", "line"),
     [
         (["-o", "TMP/none/out.png"], "cannot write TMP/none/out.png: there is no folder TMP/none"),
-        (["-o", "TMP/out.xyz"], "cannot write TMP/out.xyz; wanted a name ending in .bmp"),
+        (["-o", "TMP/out.xyz"], "cannot write TMP/out.xyz; expected a name ending in .bmp"),
         (["-o", "TMP/photo.png"], "cannot write TMP/photo.png: it is the input itself"),
-        (["-o", "TMP/folder.png", "-y"], "cannot write TMP/folder.png; wanted the name of a picture"),
+        (["-o", "TMP/folder.png", "-y"], "cannot write TMP/folder.png; expected the name of a picture"),
         (["-o", "TMP/out.png", "--size", "16"], "--size 16: the loss network looks at 32 pixels and up"),
         (["-o", "TMP/out.png", "--style-scale", "8"], "--style-scale 8: the loss network looks at 32 pixels and up"),
     ],
@@ -451,7 +451,7 @@ def test_paint_writes_a_picture_of_less_loss(
     assert float(after.split()[2]) < float(before.split()[2])
     assert read_picture(out).shape == (40, 48, 3)
     assert main([*words, *sizes]) == 2
-    assert f"{out} is there already; to paint it anew, add -y" in capsys.readouterr().err
+    assert f"{out} exists already; to paint it again, add -y" in capsys.readouterr().err
     assert main([*words, *sizes, "-y", "--init", str(pictures_folder / "wave.png")]) == 3
     assert "has another shape than the photograph" in capsys.readouterr().err
     assert main([*words, *sizes, "-y", "--style-weight", "wave=0", "--content-weight", "2", "--tv-weight", "5"]) == 0
@@ -518,7 +518,7 @@ def test_evaluate_compares_with_the_nets_of_others(
     assert "none: no such folder; expected one with NAME.onnx for each style" in capsys.readouterr().err
 
 
-def test_evaluate_without_style_pictures_tells_the_rest(
+def test_evaluate_without_style_pictures_prints_the_rest(
     network: Path, pictures_folder: Path, loss_network_file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     moved = tmp_path / "a=b" / "small"
@@ -588,7 +588,7 @@ def test_evaluate_measures_steadiness_of_nets_and_of_painted_videos(
         (["photo", "--photos", "TMP", "--pictures", "TMP"], 2, "is compared with a style picture: NAME=photo"),
     ],
 )
-def test_what_evaluate_cannot_do_is_told_before_it_begins(
+def test_what_evaluate_cannot_do_is_refused_before_it_begins(
     words: list[str], code: int, line: str, pictures_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", *(word.replace("TMP", str(pictures_folder)) for word in words)]) == code

@@ -109,7 +109,7 @@ def test_an_onnx_file_paints_with_and_without_style(tmp_path: Path) -> None:
 
 
 def test_other_onnx_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"takes image; wanted 'frame', 1 x H x W x 3 uint8"):
+    with pytest.raises(WeightsError, match=r"takes image; expected 'frame', 1 x H x W x 3 uint8"):
         onnx_painter(save_onnx(tmp_path / "a.onnx", name="image"))
     (tmp_path / "b.onnx").write_text("text")
     with pytest.raises(WeightsError, match=r"b\.onnx cannot be read as ONNX"):

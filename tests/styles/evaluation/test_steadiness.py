@@ -110,7 +110,7 @@ def test_one_frame_is_too_few(pan: list[Frame]) -> None:
 
 def test_frames_too_small_for_optical_flow_are_refused() -> None:
     frames = [np.zeros((16, 200, 3), np.uint8)] * 2
-    with pytest.raises(VideoError, match="frames of 200x16 are too small to follow motion in; wanted 96x32 or more"):
+    with pytest.raises(VideoError, match="frames of 200x16 are too small to follow motion in; expected 96x32 or more"):
         measure_steadiness(frames, frames)
 
 

@@ -31,6 +31,7 @@ class PrintOptions:
     both_sides: bool = option(Option("on both sides", Kind.SWITCH, default=False))
     tray: str | None = option(Option("this tray, or any", Kind.OPTIONAL_VALUE, default_text="the first"))
     sizes: tuple[int, ...] = option(Option("sizes", Kind.VALUES, read=parse_count, default=()))
+    fonts: tuple[str, ...] = option(Option("fonts", Kind.MORE_VALUES, default=()))
     note: tuple[str, ...] = option(Option("a note on the cover", Kind.REPEATED, default=()))
     json: bool = option(Option("for programs", Kind.FLAG, default=False, hidden=True))
     version: bool = option(Option("print the version", Kind.VERSION, default=False, short="-V"))
@@ -62,6 +63,7 @@ def test_options_of_every_kind_are_read() -> None:
     assert typed == PrintOptions(("a", "b"), 3, "a|3", False, False, True, "", (1, 2))
     assert parse("--tray", "2", "--no-both-sides", "--color", "--roll") == PrintOptions(tray="2", roll=True)
     assert parse("--note", "a", "--note", "b").note == ("a", "b")
+    assert parse("--fonts", "a", "b", "--fonts", "c").fonts == ("a", "b", "c")
     assert parse("--json").json
 
 
@@ -112,6 +114,7 @@ def test_the_reference_shows_how_each_is_typed() -> None:
     assert "| `-n`, `--copies N` | number of copies (default: 1) | VALUE |" in lines
     assert "| `--paper a4\\|a\\|3` | size of the paper (default: a4) | VALUE |" in lines
     assert "| `--color`, `--grey` | in color | SWITCH |" in lines
+    assert "| `--fonts FONTS …` | fonts | MORE_VALUES |" in lines
     assert "| `--tray [TRAY]` | this tray, or any (default: the first) | OPTIONAL_VALUE |" in lines
     assert not any("json" in line for line in lines)
     assert len(lines) == 2 + len(options) - 1

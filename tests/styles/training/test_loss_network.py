@@ -86,7 +86,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_other_weights_are_refused_with_what_they_are(tmp_path: Path) -> None:
     save_file({"layer1.weight": torch.zeros(1)}, tmp_path / "resnet.safetensors")
-    with pytest.raises(LossNetworkError, match=r"is no loss network: it holds layer1\.weight; expected the article's"):
+    with pytest.raises(LossNetworkError, match=r"not a loss network: it holds layer1\.weight; expected the article's"):
         load_loss_network(tmp_path / "resnet.safetensors")
 
 
@@ -114,7 +114,7 @@ def test_an_article_network_without_a_layer_is_refused(tmp_path: Path) -> None:
     tensors = torch.load(article_loss_network(), weights_only=True)
     del tensors["block3_conv2_W_q"]
     torch.save(tensors, tmp_path / "vgg.bin")
-    with pytest.raises(LossNetworkError, match=r"vgg\.bin is no loss network"):
+    with pytest.raises(LossNetworkError, match=r"vgg\.bin is not a loss network"):
         load_loss_network(tmp_path / "vgg.bin")
 
 
@@ -149,5 +149,5 @@ def test_tensors_of_other_shapes_are_refused(torchvision_file: Path) -> None:
     tensors = torch.load(torchvision_file)
     tensors["features.5.weight"] = torch.zeros(2, 9, 3, 3)
     torch.save(tensors, torchvision_file)
-    with pytest.raises(LossNetworkError, match=r"is no loss network: .*channels"):
+    with pytest.raises(LossNetworkError, match=r"is not a loss network: .*channels"):
         load_loss_network(torchvision_file)

@@ -43,7 +43,7 @@ def test_something_else_than_a_picture_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match=r"\.xyz is no picture format"):
+    with pytest.raises(PictureError, match=r"\.xyz is not a picture format"):
         write_picture(tmp_path / "a.xyz", textured(8, 8, seed=0))
 
 

@@ -12,13 +12,12 @@ import torch
 
 from styles.architecture import NetworkConfig, Stage
 from styles.network import TransformNet
+from styles.training.checkpoint import CheckpointError, SettingsError
 from styles.training.loss_network import LossNetwork
 from styles.training.loss_weights import LossWeights
 from styles.training.pictures import load_photos, read_picture
 from styles.training.trainer import (
-    CheckpointError,
     Progress,
-    SettingsError,
     Trainer,
     TrainingPlan,
     from_afar,

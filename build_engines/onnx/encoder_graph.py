@@ -1,0 +1,170 @@
+"""Writes a style encoder as an ONNX graph: a picture in, a style vector for each net out.
+
+`picture: 1 x H x W x 3 uint8 RGB` in; for each head a vector `float32[K]` out, which is called like its net. As with
+the nets, scaling is inside the graph, and it is written node by node from the weights file: it needs no torch. Each
+batch norm is folded into its convolution. The tests show that the graph equals the module in styles/encoder.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from build_engines.onnx.options import HEADS, PICTURE, WEIGHTS_SHA256
+from build_engines.onnx.writer import GraphWriter
+from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights, heads_to_json
+from styles.weights import WeightsError
+
+# As in styles/encoder.py, which needs torch; the others are PyTorch's defaults.
+_DEVIATION_EPS, _COVARIANCE_SCALE = 1e-5, 10.0
+_BATCH_NORM_EPS = _LAYER_NORM_EPS = 1e-5
+# The pairs of channels whose covariances are read: RR, RG, RB, GG, GB, BB.
+_ROWS, _COLUMNS = (0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2)
+
+
+def onnx_from_encoder(weights: EncoderWeights) -> onnx.ModelProto:
+    """Returns the ONNX model of an encoder with its heads.
+
+    Its metadata holds the sha256 of the weights file, and of each net that a head belongs to.
+
+    Args:
+        weights: the encoder.
+
+    Raises:
+        WeightsError: the weights do not fit the config.
+    """
+    _check_weights(weights)
+    writer = _EncoderWriter(weights)
+    writer.write()
+    inputs = [helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, [1, "height", "width", 3])]
+    outputs = [
+        helper.make_tensor_value_info(net, TensorProto.FLOAT, [len(head.bias)]) for net, head in weights.heads.items()
+    ]
+    metadata = {WEIGHTS_SHA256: weights.sha256, HEADS: heads_to_json(weights.heads)}
+    return writer.model("encoder", inputs, outputs, metadata)
+
+
+class _EncoderWriter(GraphWriter):
+    """Writes the nodes of one encoder, all in float32."""
+
+    def __init__(self, weights: EncoderWeights) -> None:
+        super().__init__()
+        self.config, self.arrays, self.heads = weights.config, weights.arrays, weights.heads
+        self.plane = self.constant("plane", np.array([2, 3], np.int64))
+
+    def write(self) -> None:
+        picture = self.cast(PICTURE, TensorProto.FLOAT)
+        x = self.op("Mul", self.op("Transpose", picture, perm=[0, 3, 1, 2]), self.number("one_255th", 1 / 255))
+        statistics = [*self.colour_statistics(x)]
+        x = self.op("Sub", self.op("Mul", x, self.number("two", 2)), self.number("one", 1))
+        for i in range(len(self.config.widths)):
+            x = self.conv(x, f"convs.{i}.0", f"convs.{i}.1", stride=2)
+            x = self.conv(x, f"convs.{i}.3", f"convs.{i}.4")
+            statistics += self.feature_statistics(x)
+        code = self.mlp(self.op("Flatten", self.op("Concat", *statistics, axis=1)))
+        for net, head in self.heads.items():
+            self.head(code, net, head)
+
+    def number(self, name: str, value: float) -> str:
+        return self.constant(name, np.array(value, np.float32))
+
+    def mean(self, x: str) -> str:
+        """Adds the mean of each channel: 1 x C x 1 x 1."""
+        return self.op("ReduceMean", x, self.plane, keepdims=1)
+
+    def colour_statistics(self, x: str) -> Iterator[str]:
+        mean = self.mean(x)
+        centred = self.op("Sub", x, mean)
+        sides = (
+            self.op("Gather", centred, self.constant(name, np.array(channels, np.int64)), axis=1)
+            for name, channels in (("rows", _ROWS), ("columns", _COLUMNS))
+        )
+        yield mean
+        yield self.op("Mul", self.mean(self.op("Mul", *sides)), self.number("covariance_scale", _COVARIANCE_SCALE))
+
+    def feature_statistics(self, x: str) -> Iterator[str]:
+        mean = self.mean(x)
+        centred = self.op("Sub", x, mean)
+        variance = self.mean(self.op("Mul", centred, centred))
+        yield mean
+        yield self.op("Sqrt", self.op("Add", variance, self.number("deviation_eps", _DEVIATION_EPS)))
+
+    def conv(self, x: str, name: str, norm: str, stride: int = 1) -> str:
+        """Adds a convolution with its batch norm in it, and a ReLU."""
+        kernel, bias = folded_batch_norm(self.arrays, name, norm)
+        side = kernel.shape[-1]
+        inputs = (x, self.stored_as_half(f"{name}.weight", kernel), self.constant(f"{name}.bias", bias))
+        pads = [side // 2] * 4
+        return self.op("Relu", self.op("Conv", *inputs, kernel_shape=[side, side], pads=pads, strides=[stride, stride]))
+
+    def mlp(self, x: str) -> str:
+        """Adds the layer norm and the two layers that make the code: 1 x code."""
+        x = self.op("Sub", x, self.last_mean(x))
+        variance = self.last_mean(self.op("Mul", x, x))
+        deviation = self.op("Sqrt", self.op("Add", variance, self.number("layer_norm_eps", _LAYER_NORM_EPS)))
+        scale, shift = (self.constant(f"mlp.0.{part}", self.arrays[f"mlp.0.{part}"]) for part in ("weight", "bias"))
+        x = self.op("Add", self.op("Mul", self.op("Div", x, deviation), scale), shift)
+        for name in ("mlp.1", "mlp.3"):
+            x = self.gelu(self.linear(x, name, self.arrays[f"{name}.weight"], self.arrays[f"{name}.bias"]))
+        return x
+
+    def last_mean(self, x: str) -> str:
+        return self.op("ReduceMean", x, self.constant("last", np.array([-1], np.int64)), keepdims=1)
+
+    def gelu(self, x: str) -> str:
+        error = self.op("Erf", self.op("Mul", x, self.number("root_half", 0.5**0.5)))
+        half = self.op("Mul", x, self.number("half", 0.5))
+        return self.op("Mul", half, self.op("Add", error, self.number("one", 1)))
+
+    def linear(self, x: str, name: str, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> str:
+        kernel, shift = self.stored_as_half(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)
+        return self.op("Gemm", x, kernel, shift, transB=1)
+
+    def head(self, code: str, net: str, head: EncoderHead) -> None:
+        vector = self.linear(code, f"head.{net}", head.weight, head.bias)
+        shape = self.constant("vector_shape", np.array([-1], np.int64))
+        self.op("Reshape", vector, shape, output=net)
+
+
+def folded_batch_norm(
+    arrays: Mapping[str, NDArray[np.floating]], conv: str, norm: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns the kernel and the bias of the convolution that does what a convolution and its batch norm do.
+
+    Args:
+        arrays: the weights.
+        conv: the name of the convolution, which has no bias.
+        norm: the name of the batch norm.
+    """
+    scale = arrays[f"{norm}.weight"] / np.sqrt(arrays[f"{norm}.running_var"] + _BATCH_NORM_EPS)
+    kernel = arrays[f"{conv}.weight"] * scale[:, None, None, None]
+    bias = arrays[f"{norm}.bias"] - arrays[f"{norm}.running_mean"] * scale
+    return kernel.astype(np.float32), bias.astype(np.float32)
+
+
+def _check_weights(weights: EncoderWeights) -> None:
+    shapes = {name: array.shape for name, array in weights.arrays.items()}
+    wrong = sorted(name for name, shape in encoder_shapes(weights.config) if shapes.get(name) != shape)
+    if wrong:
+        raise WeightsError(f"the weights do not fit the style encoder: {', '.join(wrong[:3])}")
+
+
+def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields the name and the shape of each array of an encoder."""
+    inputs = 3
+    for i, width in enumerate(config.widths):
+        side = 3 if i else config.first_kernel
+        yield f"convs.{i}.0.weight", (width, inputs, side, side)
+        yield f"convs.{i}.3.weight", (width, width, 3, 3)
+        for norm in (1, 4):
+            for part in ("weight", "bias", "running_mean", "running_var"):
+                yield f"convs.{i}.{norm}.{part}", (width,)
+        inputs = width
+    yield from ((f"mlp.0.{part}", (config.statistics,)) for part in ("weight", "bias"))
+    for name, width, before in (("mlp.1", config.hidden, config.statistics), ("mlp.3", config.code, config.hidden)):
+        yield f"{name}.weight", (width, before)
+        yield f"{name}.bias", (width,)

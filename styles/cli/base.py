@@ -1,0 +1,83 @@
+"""`nst-train base DIR …` and `nst-train base export DIR -o DIR`: from the options to a training, and to its nets."""
+
+from __future__ import annotations
+
+import torch
+
+from styles.architecture import CONFIGS
+from styles.cli.common import check_style_scale, describe_pictures, device_named, loss_weights
+from styles.cli.options import BaseOptions, CommandLine, ExportOptions, MachineOptions, TrainingLossOptions
+from styles.registry import ENCODER_NAME
+from styles.support.errors import UsageError
+from styles.training.base.files import export_styles
+from styles.training.base.job import BaseJob
+from styles.training.base.run import train_base
+from styles.training.base.squares import read_names
+from styles.training.base.trainer import BasePlan, Length
+from styles.training.loss_network_file import find_loss_network
+from styles.training.memory import keep_freed_memory
+
+# The encoder halves the resolution five times, and needs more than one place in the end.
+_SMALLEST_CROP = 64
+
+
+def run_base(line: CommandLine) -> str:
+    """Trains, and returns the paths of the files that it leaves."""
+    options, losses = line.of(BaseOptions), line.of(TrainingLossOptions)
+    check_style_scale(losses.style_scale)
+    device = device_named(line.of(MachineOptions).device)
+    _check(options)
+    pictures = describe_pictures(options.styles, [path.stem for path in options.styles])
+    plan = BasePlan(
+        batch=options.batch,
+        own_share=options.own_share,
+        crop=options.crop,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        style_scale=losses.style_scale,
+        weights=loss_weights(losses, [picture.name for picture in pictures.values()]),
+    )
+    job = BaseJob(
+        folder=options.folder,
+        kinds=options.nets,
+        pictures=pictures,
+        photos=options.photos,
+        paintings=options.paintings,
+        without=read_names(options.without) if options.without else frozenset(),
+        plan=plan,
+        length=Length(options.steps, options.minutes, options.finish),
+        command=line.recorded,
+        device=device,
+        init=options.init,
+        checkpoint_minutes=options.checkpoint_minutes,
+    )
+    loss_network = find_loss_network(losses.loss_network)
+    keep_freed_memory()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return "\n".join(map(str, train_base(job, loss_network)))
+
+
+def run_export(line: CommandLine) -> str:
+    """Writes the nets of a base training as nst-live reads them, and returns the paths of the files."""
+    options = line.of(ExportOptions)
+    files = [options.output / f"{name}.safetensors" for name in (*options.nets, ENCODER_NAME)]
+    there = next((file for file in files if file.exists()), None)
+    if there and not options.overwrite:
+        raise UsageError(f"{there} exists already; to replace it, add -y, or name another folder with --output")
+    return "\n".join(map(str, export_styles(options.folder, options.nets, options.output)))
+
+
+def _check(options: BaseOptions) -> None:
+    """Raises UsageError if options do not go together."""
+    multiple = max(_SMALLEST_CROP // 8, *(CONFIGS[kind].size_multiple for kind in options.nets))
+    if options.crop < _SMALLEST_CROP or options.crop % multiple:
+        raise UsageError(f"--crop {options.crop}: expected a multiple of {multiple}, {_SMALLEST_CROP} and up")
+    own = BasePlan(batch=options.batch, own_share=options.own_share).own
+    if not 0 < own < options.batch:
+        raise UsageError(
+            f"--own-share {options.own_share:g} of --batch {options.batch} are {own} photographs in the given styles; "
+            "expected at least one, and one like a painting"
+        )
+    if len(set(options.nets)) < len(options.nets):
+        raise UsageError(f"--nets {' '.join(options.nets)}: expected each net once")

@@ -1,0 +1,118 @@
+"""The style encoder: a picture in, the style vectors of all nets out.
+
+What makes a style is in the statistics of features, not in where things are. So the encoder is a small convolutional
+net of which only the mean and the deviation of each feature is kept, at five resolutions, with the mean and the
+covariance of the colours. An MLP makes a code of these numbers, and a linear head for each net its style vector.
+`styles.encoder_weights` has it as a file and needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights
+from styles.weights import Arrays, WeightsError
+
+# Under the root of a deviation, which has no gradient at 0.
+DEVIATION_EPS = 1e-5
+# Covariances of colours in 0..1 are small beside the other numbers that the MLP reads.
+COVARIANCE_SCALE = 10.0
+
+
+class StyleEncoder(nn.Module):
+    """Turns pictures into codes: `encoder(pictures)`.
+
+    pictures: N x 3 x H x W float RGB in 0..1, H and W from 32 pixels; trained on squares of 256 pixels, and best with
+    a short side of `SHORT_SIDE`. Result: N x `config.code` float32.
+    """
+
+    def __init__(self, config: EncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or EncoderConfig()
+        inputs = (3, *self.config.widths[:-1])
+        kernels = (self.config.first_kernel, *(3 for _ in self.config.widths[1:]))
+        stages = zip(inputs, self.config.widths, kernels, strict=True)
+        self.convs = nn.ModuleList([_stage(*stage) for stage in stages])
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(self.config.statistics),
+            nn.Linear(self.config.statistics, self.config.hidden),
+            nn.GELU(),
+            nn.Linear(self.config.hidden, self.config.code),
+            nn.GELU(),
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        found = [_colour_statistics(pictures.float())]
+        x = pictures * 2 - 1
+        for stage in self.convs:
+            x = stage(x)
+            found.append(_feature_statistics(x.float()))
+        # in float32 also where a training computes in bfloat16
+        with torch.autocast(pictures.device.type, enabled=False):
+            code: Tensor = self.mlp(torch.cat(found, dim=1))
+        return code
+
+
+def _stage(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """Returns two convolutions, of which the first halves the resolution."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _colour_statistics(pictures: Tensor) -> Tensor:
+    """Returns the means of R, G, B and their scaled covariances RR, RG, RB, GG, GB, BB: N x 9."""
+    pixels = pictures.flatten(2)
+    mean = pixels.mean(dim=2)
+    centred = pixels - mean[:, :, None]
+    covariance = COVARIANCE_SCALE * (centred @ centred.transpose(1, 2)) / pixels.shape[2]
+    upper = [covariance[:, row, column] for row in range(3) for column in range(row, 3)]
+    return torch.cat([mean, torch.stack(upper, dim=1)], dim=1)
+
+
+def _feature_statistics(features: Tensor) -> Tensor:
+    """Returns the means, then the deviations, of N x C x H x W features: N x 2C."""
+    variance = features.var(dim=(2, 3), unbiased=False)
+    return torch.cat([features.mean(dim=(2, 3)), (variance + DEVIATION_EPS).sqrt()], dim=1)
+
+
+def encoder_from_weights(weights: EncoderWeights) -> StyleEncoder:
+    """Returns the encoder with its trained weights, ready to look at pictures (no gradients).
+
+    Raises:
+        WeightsError: the weights do not fit the config.
+    """
+    encoder = StyleEncoder(weights.config)
+    wanted = _parameters(encoder)
+    shapes = {name: tuple(array.shape) for name, array in weights.arrays.items()}
+    missing = sorted(name for name, tensor in wanted.items() if shapes.get(name) != tuple(tensor.shape))
+    if missing:
+        raise WeightsError(f"the weights do not fit the style encoder: {', '.join(missing[:3])}")
+    tensors = {name: torch.from_numpy(np.asarray(weights.arrays[name], np.float32)) for name in wanted}
+    encoder.load_state_dict(tensors, strict=False)
+    return encoder.eval().requires_grad_(False)
+
+
+def head_from_weights(head: EncoderHead) -> nn.Linear:
+    """Returns what turns codes, N x code, into style vectors of a net, N x K (no gradients)."""
+    linear = nn.Linear(head.weight.shape[1], head.weight.shape[0])
+    linear.load_state_dict({"weight": torch.from_numpy(head.weight), "bias": torch.from_numpy(head.bias)})
+    return linear.requires_grad_(False)
+
+
+def encoder_arrays(state: Mapping[str, Tensor]) -> Arrays:
+    """Returns the state of an encoder as the arrays of its file: without the counters of batch norms."""
+    return {name: tensor.float().cpu().numpy() for name, tensor in state.items() if tensor.is_floating_point()}
+
+
+def _parameters(encoder: StyleEncoder) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in encoder.state_dict().items() if tensor.is_floating_point()}

@@ -1,0 +1,1 @@
+"""Training of base nets: nets that many styles share, with the encoder that predicts styles for them. Needs torch."""

@@ -1,0 +1,155 @@
+"""The random part of a step: photographs, the styles that they are painted in, and a camera motion.
+
+Everything follows from the plan's seed and the number of the step, so that a resumed training goes on exactly as an
+uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from styles.training.base.squares import Squares
+from styles.training.motion import Motion, camera_noise, random_motion
+from styles.training.pictures import MAX_ZOOM
+
+# Squares are larger than crops by these factors, so that a crop that shows a part of a picture is not enlarged much.
+PHOTO_SIDE, PAINTING_SIDE = 1.25, 1.375
+# What share of a painting's square a crop shows, from all of the strokes' surroundings to single strokes.
+_PAINTING_ZOOMS = (PAINTING_SIDE, 1.8 * PAINTING_SIDE)
+# Some 8 in 100 photographs are whole, as with every training.
+_PHOTO_ZOOMS = (0.94, MAX_ZOOM)
+# Sets the random numbers of the own styles apart from those of steps.
+_STYLES = 1
+# Light: the contrast's factor around 1, and what is added to all pixels.
+_CONTRAST, _BRIGHTNESS = 0.15, 0.08
+# Colours of paintings: the saturation's factor around 1, and how many have red, green and blue exchanged.
+_SATURATION, _EXCHANGED_SHARE = 0.3, 0.2
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a step works on: B photographs, of which the last A are painted like paintings, the others in own styles.
+
+    Args:
+        photos: B x 3 x crop x crop in 0..1.
+        chosen: int64[B - A], which own style each of the first has.
+        paintings: A x 3 x crop x crop in 0..1.
+        picked: int64[M], the photographs that are seen again after a camera motion.
+        motion: of those.
+        moved: M x 3 x crop x crop, what the camera sees after it.
+    """
+
+    photos: Tensor
+    chosen: Tensor
+    paintings: Tensor
+    picked: Tensor
+    motion: Motion
+    moved: Tensor
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a step works on.
+
+    Args:
+        batch: photographs, B.
+        own: how many of them are painted in the nets' own styles, B - A.
+        styles: how many own styles there are.
+        crop: the side of the pictures, in pixels.
+    """
+
+    batch: int
+    own: int
+    styles: int
+    crop: int
+
+
+class Drawer:
+    """Draws what steps work on.
+
+    Args:
+        photos: squares of photographs.
+        paintings: squares of paintings.
+        sizes: how much a step works on.
+        seed: of all random numbers.
+    """
+
+    def __init__(self, photos: Squares, paintings: Squares, sizes: Sizes, seed: int) -> None:
+        self.photos, self.paintings, self.sizes, self.seed = photos, paintings, sizes, seed
+
+    def draw(self, step: int) -> Draw:
+        """Returns what the step works on, in the memory of the squares' device."""
+        rng = np.random.default_rng((self.seed, step))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        batch, own, crop = self.sizes.batch, self.sizes.own, self.sizes.crop
+        photos = _vary_light(_crops(self.photos, batch, crop, _PHOTO_ZOOMS, rng), rng)
+        paintings = _crops(self.paintings, batch - own, crop, _PAINTING_ZOOMS, rng)
+        paintings = _vary_light(_vary_colours(paintings, rng), rng)
+        # from both halves, since both have to be steady
+        picked = np.linspace(0, batch - 1, max(2, batch // 4)).round().astype(np.int64)
+        motion = random_motion(len(picked), crop, crop, generator)
+        device = photos.device
+        motion = Motion(motion.grid.to(device), motion.valid.to(device))
+        places = torch.from_numpy(picked).to(device)
+        return Draw(
+            photos=photos,
+            chosen=torch.from_numpy(self._own_styles(step)).to(device),
+            paintings=paintings,
+            picked=places,
+            motion=motion,
+            moved=camera_noise(motion.move(photos[places]), generator),
+        )
+
+    def _own_styles(self, step: int) -> NDArray[np.int64]:
+        """Returns the own styles of a step: in turn, so that none comes twice before every other came once."""
+        own, styles = self.sizes.own, self.sizes.styles
+        rounds = range(step * own // styles, ((step + 1) * own - 1) // styles + 1)
+        orders = [np.random.default_rng((self.seed, _STYLES, turn)).permutation(styles) for turn in rounds]
+        first = step * own - rounds.start * styles
+        return np.concatenate(orders)[first : first + own]
+
+
+def _crops(squares: Squares, count: int, crop: int, zooms: tuple[float, float], rng: np.random.Generator) -> Tensor:
+    """Returns `count` different squares, zoomed, cropped and mirrored at random: N x 3 x crop x crop in 0..1."""
+    chosen = rng.choice(len(squares), size=count, replace=len(squares) < count)
+    zoom = np.exp(rng.uniform(math.log(zooms[0]), math.log(zooms[1]), count)).clip(min=1.0)
+    return torch.cat([_crop(squares, i, round(squares.side / z), crop, rng) for i, z in zip(chosen, zoom, strict=True)])
+
+
+def _crop(squares: Squares, index: int, window: int, crop: int, rng: np.random.Generator) -> Tensor:
+    top, left = (int(corner) for corner in rng.integers(0, squares.side - window + 1, 2))
+    piece = squares.pixels[index, :, top : top + window, left : left + window][None].float() / 255
+    if rng.random() < 0.5:
+        piece = piece.flip(3)
+    if window == crop:
+        return piece
+    return F.interpolate(piece, size=(crop, crop), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def _vary_light(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Returns N x 3 x H x W images with more or less contrast and light."""
+    mean = images.mean(dim=(2, 3), keepdim=True)
+    contrast, brightness = (_around_zero(images, spread, rng) for spread in (_CONTRAST, _BRIGHTNESS))
+    return ((images - mean) * (1 + contrast) + mean + brightness).clamp(0, 1)
+
+
+def _vary_colours(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Returns N x 3 x H x W images with other colours: there are more palettes than paintings."""
+    exchanged = rng.random(len(images)) < _EXCHANGED_SHARE
+    orders = np.array([rng.permutation(3) if each else np.arange(3) for each in exchanged]).reshape(-1, 3)
+    images = torch.stack([image[list(order)] for image, order in zip(images, orders, strict=True)])
+    grey = images.mean(dim=1, keepdim=True)
+    return ((images - grey) * (1 + _around_zero(images, _SATURATION, rng)) + grey).clamp(0, 1)
+
+
+def _around_zero(images: Tensor, spread: float, rng: np.random.Generator) -> Tensor:
+    """Returns a number in -spread..spread for each image: N x 1 x 1 x 1."""
+    numbers = rng.uniform(-spread, spread, len(images)).astype(np.float32)
+    return torch.from_numpy(numbers).to(images.device).view(-1, 1, 1, 1)
