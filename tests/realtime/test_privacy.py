@@ -199,6 +199,9 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
+_MARKS = {"bench of ONNX Runtime": pytest.mark.long}
+
+
 @dataclass(frozen=True)
 class Seen:
     """What became of a command, what the witnesses noted, and which files are new where it ran and at home.
@@ -257,7 +260,7 @@ def without_network() -> Sequence[str]:
     pytest.skip("no network namespaces here (unshare --net)")
 
 
-@pytest.fixture(scope="module", params=list(COMMANDS))
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in COMMANDS])
 def seen(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
