@@ -173,7 +173,7 @@ class _Run:
         self.style, self.gain = style, 0.0
         self.news: RefiningNews | None = None
         self._plan, self._picture, self._start = plan, picture, start
-        self._child: Worker | None = None
+        self._starting: Future[Worker] | None = None
         self._sending: Future[None] | None = None
         self._sent, self._next_s = 0, 0.0
         self._began_s = time.monotonic()
@@ -181,18 +181,23 @@ class _Run:
 
     def advance(self, submit: Callable[..., Future[Any]], frame: Pixels | None) -> LoadedStyle | None:
         """Hands a frame on if it is time, and returns a better style if there is one. Raises _EndedError."""
-        if self._child is None:
-            if not self._picture.done():
-                return None
-            self._child = self._start(self._task())
+        if self._starting is None and self._picture.done():
+            # a new process reads the picture when it is ready to, and so long no frame waits for it
+            self._starting = submit(self._start, self._task())
+        if self._starting is None or not self._starting.done():
+            return None
+        try:
+            child = self._starting.result()
+        except OSError as exc:
+            raise _EndedError(f"no process can be started: {exc.strerror or exc}") from exc
         if frame is not None and self._plan.photos is None and time.monotonic() >= self._next_s:
-            self._hand_on(submit, frame)
-        return self._received(self._child)
+            self._hand_on(submit, child, frame)
+        return self._received(child)
 
     def close(self) -> None:
         """Ends the process at once: it holds nothing that would be lost."""
-        if self._child is not None:
-            self._child.kill()
+        if self._starting is not None and not self._starting.cancel() and self._starting.exception() is None:
+            self._starting.result().kill()
 
     def save(self) -> Path | None:
         """Writes the best vector as a style of the user's own; returns its file, None if there is none better."""
@@ -212,11 +217,11 @@ class _Run:
             raise _EndedError("its net has a style of its own")
         return RefiningTask(weights, vector, picture, self._plan.minutes, self._plan.loss_network, self._plan.photos)
 
-    def _hand_on(self, submit: Callable[..., Future[Any]], frame: Pixels) -> None:
+    def _hand_on(self, submit: Callable[..., Future[Any]], child: Worker, frame: Pixels) -> None:
         """Sends a small copy of a frame, in the background: the other end may be busy with a step."""
-        if self._child is None or (self._sending is not None and not self._sending.done()):
+        if self._sending is not None and not self._sending.done():
             return
-        self._sending = submit(_send, self._child, _small(frame))
+        self._sending = submit(_send, child, _small(frame))
         self._sent += 1
         self._next_s = time.monotonic() + (_FIRST_EVERY_S if self._sent < _FIRST_FRAMES else _FRAME_EVERY_S)
 

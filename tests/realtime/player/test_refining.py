@@ -242,6 +242,17 @@ def test_a_process_that_ends_takes_nothing_from_the_show(
         play(refiner, controls, lambda: refiner.status.startswith("refining other"))
 
 
+def test_a_process_that_cannot_be_started_takes_nothing_from_the_show(
+    controls: Controls, plan: RefiningPlan, play: Play
+) -> None:
+    def start(_task: RefiningTask) -> InThread:
+        raise OSError(11, "too many processes")
+
+    with Refiner(plan, start) as refiner:
+        play(refiner, controls, lambda: "not refined" in refiner.status)
+        assert refiner.status == "postcard was not refined (no process can be started: too many processes)"
+
+
 def test_a_folder_that_cannot_be_written_is_named(
     controls: Controls, plan: RefiningPlan, play: Play, tmp_path: Path
 ) -> None:
@@ -260,6 +271,7 @@ def test_only_pictures_are_refined_and_not_while_styles_change_by_themselves(
 
     def start(task: RefiningTask) -> InThread:
         started.append(task)
+        assert threading.current_thread() is not threading.main_thread(), "no frame waits for a process that starts"
         return InThread(improving, task)
 
     with Refiner(plan, start) as refiner:
