@@ -1,6 +1,6 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
-# make check-long   what takes long: a show of ten minutes with all its parts, clusters, builds, trainings
+# make check-long   the long tests (clusters, builds, trainings …), then a show of ten minutes with all its parts
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
 # make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then
@@ -20,8 +20,8 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
 check-long: $(VENV)/.test
-	$(BIN)/python -m tests.soak --minutes 10
 	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m tests.soak --minutes 10
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from build_engines.gpus import no_gpu_reason
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 
 def pytest_configure() -> None:
-    """Heeds the end of a terminal: programs ignore it that are started where it is ignored, as under nohup."""
+    """Heeds Ctrl-C and the end of a terminal, which a program ignores that is started where they are ignored.
+
+    Without a GPU Triton's kernels are interpreted, which is decided when Triton is first imported.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if no_gpu_reason() is not None:
+        os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("needs_shared") and not SHARED.is_dir() and "shared" not in required:
             item.add_marker(missing)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A command that was interrupted, and has run in this process, ignores further signals."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names if hasattr(signal, name)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

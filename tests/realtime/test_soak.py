@@ -14,6 +14,7 @@ from tests.soak.__main__ import soak
 MISSING = [program for program in ("Xvfb", "xdotool") if shutil.which(program) is None]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process holds is read from /proc")
 @pytest.mark.skipif(no_nginx_reason() is not None, reason=str(no_nginx_reason()))
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")

@@ -115,7 +115,9 @@ def test_a_microphone_that_is_lost_records_again_once_it_is_back(room: Room) -> 
 
 
 @NEEDS_ROOM
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize(
+    "suffix", [".mkv", pytest.param(".mp4", marks=pytest.mark.long), pytest.param(".webm", marks=pytest.mark.long)]
+)
 def test_a_live_recording_has_the_microphone(
     suffix: str, room: Room, tmp_path: Path, identity: Path, nst_live: NstLive
 ) -> None:

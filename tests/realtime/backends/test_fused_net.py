@@ -42,10 +42,9 @@ AWKWARD = NetworkConfig(
 
 
 @pytest.fixture(autouse=True)
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernels are interpreted, which is only decided when they are first imported."""
+def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few programs, since the kernels are interpreted."""
     torch.set_num_threads(1)
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setattr("realtime.backends.triton_kernels.SUMMING_PROGRAMS", 4)
 
 

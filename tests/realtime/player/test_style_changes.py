@@ -220,7 +220,7 @@ def test_the_net_paints_at_the_scale_chosen_by_hand_and_the_frames_keep_their_si
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
     controls = Controls.of_one_style(DARK)
     with FrameStylizer(backend) as stylizer:
-        display = TypingDisplay({3: "[[[[[[[[", 200: "]]]]]]]]", 400: "q"})
+        display = TypingDisplay({3: "[[[[[[[[", 40: "]]]]]]]]", 80: "q"})
         outputs = PlayerOutputs(sinks=[Sizes()], screen=Screen(display))
         Player(TimedFrames(100_000), stylizer, controls, outputs=outputs).run()
     assert set(sizes) == {(64, 48), (32, 24)}
@@ -240,7 +240,7 @@ def test_the_brush_that_was_asked_for_is_there_from_the_first_frame(keys: str) -
     backend = Backend("stand-in", lambda: None, lambda _net, _width, _height: Watched(), thread_safe_open=True)
     controls = controls_of(Session(("dark",), brush=0.5, given_brush=0.5))
     with FrameStylizer(backend) as stylizer:
-        played(TimedFrames(100), stylizer, controls, TypingDisplay({20: keys}))
+        played(TimedFrames(40), stylizer, controls, TypingDisplay({10: keys}))
     assert sizes[0] == (32, 24)
     assert set(sizes) <= {(32, 24), (38, 29)}
 

@@ -113,11 +113,12 @@ def test_the_screen_saver_waits_until_it_may_start_again(desktop: Desktop) -> No
 
 @NEEDS_BUS
 def test_after_a_crash_the_computer_may_sleep_again(desktop: Desktop) -> None:
-    code = "import time; from realtime.screen.awake import Awake; Awake().on() or time.sleep(600)"
-    program = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-    wait_until(lambda: bool(desktop.holders))
-    program.send_signal(signal.SIGKILL)
-    program.wait()
+    code = "import time; from realtime.screen.awake import Awake; awake = Awake(); awake.on(); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as program:
+        try:
+            wait_until(lambda: bool(desktop.holders))
+        finally:
+            program.send_signal(signal.SIGKILL)
     wait_until(lambda: not desktop.holders)
 
 

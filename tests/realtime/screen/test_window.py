@@ -168,9 +168,9 @@ def test_a_film_that_is_over_closes_the_window(
     tmp_path: Path, identity: Path, open_window: Callable[..., OnScreen]
 ) -> None:
     # long enough to be seen before it is over, also on a busy machine
-    clip = write_clip(tmp_path / "clip.mp4", 40, size=SIZE, rate=Fraction(4), draw=colourful)
+    clip = write_clip(tmp_path / "clip.mp4", 20, size=SIZE, rate=Fraction(4), draw=colourful)
     window = open_window("-i", clip, "--style", identity)
-    assert "painted 40 frames in " in window.wait_for_end()
+    assert "painted 20 frames in " in window.wait_for_end()
 
 
 @pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")

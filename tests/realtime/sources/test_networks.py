@@ -326,6 +326,7 @@ def timed(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_a_slow_decoder_drops_what_is_late_and_stays_live(timed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decode = WholePictures.decode
 
