@@ -137,11 +137,12 @@ class ClusterRun:
         piece = self._running[order]
         try:
             item = self._cluster.take(order)
+            if item is not None and piece.output in self._open:
+                self._use(piece, item)
+            elif item is None and piece.output in self._open and piece.part in piece.output.left:
+                raise NodeLostError("it ended early")
             if item is None:
                 del self._running[order]
-                return
-            if piece.output in self._open:
-                self._use(piece, item)
         except NodeLostError as exc:
             del self._running[order]
             self._begin_again(piece, exc)
