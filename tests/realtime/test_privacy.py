@@ -216,6 +216,9 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
+_MARKS = {"bench of ONNX Runtime": pytest.mark.long, "folder on Ray": pytest.mark.long}
+
+
 @dataclass(frozen=True)
 class Seen:
     """What became of a command, what the witnesses noted, and which files are new where it ran and at home.
@@ -278,14 +281,11 @@ def without_network() -> Sequence[str]:
     pytest.skip("no network namespaces here (unshare --net)")
 
 
-_LONG = {"folder on Ray", "bench of ONNX Runtime"}
 # Where there is no network, a program that needs the machine's own makes it.
 _LOOPBACK_ALONE = ("sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=[pytest.mark.long] if name in _LONG else []) for name in COMMANDS]
-)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in COMMANDS])
 def seen(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

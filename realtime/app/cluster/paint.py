@@ -55,5 +55,5 @@ def paint_on_ray(options: Options, jobs: Sequence[Job]) -> Sequence[int]:
             codes = run.paint(list(zip(jobs, films, strict=True)))
         finally:
             run.close()
-    bar.conclude()
+    bar.conclude(run.painted)
     return codes

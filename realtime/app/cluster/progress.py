@@ -39,10 +39,10 @@ class ClusterBar:
             print_line(f"{self._done} of {self._files}: {line}")
         self._report(self._frames, self._text())
 
-    def conclude(self) -> None:
-        """Prints how fast it was."""
+    def conclude(self, frames: int) -> None:
+        """Prints how fast it was: so many frames were painted."""
         elapsed_s = max(time.monotonic() - self._began_s, 1e-3)
-        print_line(f"{self._frames} frames on {_counted(self._nodes, 'node')}, {self._frames / elapsed_s:.1f} fps")
+        print_line(f"{_counted(frames, 'frame')} on {_counted(self._nodes, 'node')}, {frames / elapsed_s:.1f} fps")
 
     def _text(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""

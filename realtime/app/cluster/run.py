@@ -58,7 +58,7 @@ class ClusterRun:
         self._open: list[FilmOutput] = []
         self._sent: dict[FilmOutput, object] = {}
         self._codes: list[int] = []
-        self._painted = 0
+        self._painted = self._earlier = 0
         self._nodes, self._slots, self._counted_at_s = 0, 1, 0.0
 
     def paint(self, films: Sequence[tuple[Job, Future[Film]]]) -> Sequence[int]:
@@ -90,6 +90,11 @@ class ClusterRun:
             print_line(f"what is painted of {films} kept beside the output; the same command continues from there")
 
     @property
+    def painted(self) -> int:
+        """How many frames this run has painted; a photograph is one."""
+        return self._painted - self._earlier
+
+    @property
     def _most_orders(self) -> int:
         return (1 + _WAITING_SHARE) * max(1, self._slots)
 
@@ -108,6 +113,7 @@ class ClusterRun:
             return
         self._open.append(output)
         self._painted += output.done_frames
+        self._earlier += output.done_frames
         self._waiting.extend(_Piece(output, part) for part in output.left)
         if not output.left:
             self._join(output)
@@ -131,11 +137,12 @@ class ClusterRun:
         piece = self._running[order]
         try:
             item = self._cluster.take(order)
+            if item is not None and piece.output in self._open:
+                self._use(piece, item)
+            elif item is None and piece.output in self._open and piece.part in piece.output.left:
+                raise NodeLostError("it ended early")
             if item is None:
                 del self._running[order]
-                return
-            if piece.output in self._open:
-                self._use(piece, item)
         except NodeLostError as exc:
             del self._running[order]
             self._begin_again(piece, exc)
