@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
+from realtime.app.cluster.errors import RayUnavailableError
 from realtime.backends import BackendUnavailableError
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
-from realtime.remote.address import ControlServerError
+from realtime.remote.errors import ControlServerError, MidiError, MidiMappingError
 from realtime.sinks.recorder import RecordingError
 from realtime.sinks.stream import StreamError
 from realtime.sinks.virtual_camera import VirtualCameraError
@@ -14,6 +15,7 @@ from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
 from styles import exit_codes as styles
 from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
+from styles.training.loss_network_file import MissingLossNetworkError
 
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
@@ -24,12 +26,16 @@ EXIT_CODES: ExitCodes = {
     BandError: USAGE,
     StreamError: USAGE,
     ControlServerError: USAGE,
+    MidiMappingError: UNREADABLE,
+    MidiError: UNAVAILABLE,
     SourceError: UNREADABLE,
     OnnxFileError: UNREADABLE,
     NoExporterError: UNAVAILABLE,
     BackendUnavailableError: UNAVAILABLE,
     EncoderUnavailableError: UNAVAILABLE,
     VirtualCameraError: UNAVAILABLE,
+    RayUnavailableError: UNAVAILABLE,
+    MissingLossNetworkError: UNAVAILABLE,
     RecordingError: FAILED,
 }
 

@@ -14,18 +14,25 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from realtime import __version__
 from realtime.app.readers import (
     DEFAULT_CONTROL,
     DEFAULT_IDLE,
+    OSC_ADDRESS,
+    REFINING_MINUTES,
     mix_of,
     parse_brush,
     parse_control_address,
+    parse_device,
+    parse_ice_server,
     parse_idle_time,
     parse_milliseconds,
+    parse_minutes,
     parse_mix,
+    parse_osc_address,
+    parse_part_length,
     parse_playlist,
     parse_rate,
+    parse_ray_address,
     parse_scale,
     parse_target,
     parse_time,
@@ -34,10 +41,11 @@ from realtime.app.readers import (
     playlist_of,
     secret_in,
 )
+from realtime.app.versions import version_text
 from realtime.backends import BACKENDS
 from realtime.frames import Size
 from realtime.media.encoders import CRF, DEFAULT_PIPE_FORMAT, ENCODERS, PIPE_FORMATS
-from realtime.session import DEFAULT_STEADINESS, HUDS, key_help
+from realtime.session import DEFAULT_STEADINESS, HUDS, Remapped, key_help
 from realtime.sinks.output_file import is_pipe
 from realtime.sources.network_stream import TRANSPORTS, NetworkOptions
 from realtime.sources.video_file import ReadOptions
@@ -105,10 +113,19 @@ STYLE = LiveOption(
 NET = LiveOption("which net paints", default="auto", metavar="auto|full|fast")
 BACKEND = LiveOption("what runs the net", default="auto", choices=("auto", *BACKENDS))
 STRENGTH = LiveOption("how strongly to paint", read=parse_share, default=1.0, metavar="0..1", changes_pixels=True)
+COLORS = LiveOption(
+    "whose colors the painting has: style; source, of which it then changes only the brightness; or any picture's",
+    default_text="style",
+    metavar="style|source|PICTURE",
+    rivals="colors",
+    changes_pixels=True,
+)
 KEEP_COLORS = LiveOption(
-    "keep the colors of the source and take only the brightness from the style",
+    "short for --colors source",
     Kind.SWITCH,
     default=False,
+    rivals="colors",
+    not_with={"colors": "it means --colors source"},
     changes_pixels=True,
 )
 STYLES = LiveOption(
@@ -137,10 +154,11 @@ class SourceOptions:
     input: tuple[str, ...] = option(
         LiveOption(
             "a video or a picture; several of them, a glob or a folder; numbered pictures, e.g. frame_%05d.png; "
-            "a network stream (rtsp://, http://, udp:// …); - for a pipe; or test for the bundled scene",
+            "a network stream (rtsp://, http://, udp:// …); - for a pipe; browser for the camera of a browser or a "
+            "phone; or test for the bundled scene",
             Kind.VALUES,
             default=(),
-            metavar="FILE|FOLDER|URL|test",
+            metavar="FILE|FOLDER|URL|browser|test",
             short="-i",
             one_of="source",
             secret=secret_in,
@@ -301,7 +319,29 @@ class StyleOptions:
             changes_pixels=True,
         )
     )
+    refine: float | str | None = option(
+        LiveOption(
+            "train a style that is predicted from a picture further while the show goes on, for five minutes or as "
+            "many as you type; needs the extra train",
+            Kind.OPTIONAL_VALUE,
+            read=parse_minutes,
+            metavar="MINUTES",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    photos: Path | None = option(
+        LiveOption(
+            "folder of photographs to refine on",
+            read=Path,
+            default_text="frames of the show, which stay in memory",
+            metavar="DIR",
+            uses=_ONE_VIDEO,
+            needs=("refine",),
+        )
+    )
     strength: float = option(STRENGTH)
+    colors: str | None = option(COLORS)
     keep_colors: bool = option(KEEP_COLORS)
     steady: float = option(
         LiveOption(
@@ -316,6 +356,18 @@ class StyleOptions:
     mirror: bool = option(
         LiveOption("mirror the frames, left to right", Kind.SWITCH, default=False, changes_pixels=True)
     )
+    react: float = option(
+        LiveOption(
+            "how much the painting follows the sound of the input or of --microphone: it swells with the loudness, a "
+            "mix sways with the beat, and a playlist waits for it; never more than three flashes a second",
+            read=parse_share,
+            default=0.0,
+            metavar="0..1",
+            uses=_VIDEO,
+            refused=True,
+            changes_pixels=True,
+        )
+    )
     net: str = option(NET)
     backend: str = option(BACKEND)
     target_fps: float | None = option(
@@ -327,6 +379,21 @@ class StyleOptions:
             uses=_VIDEO,
         )
     )
+
+    @property
+    def refine_minutes(self) -> float | None:
+        """For how long styles are refined; None for not at all."""
+        return REFINING_MINUTES if self.refine == "" else None if self.refine is None else float(self.refine)
+
+
+# What would keep a painting from coming out the same in two runs.
+_REPEATABLE = {
+    "target_fps": "no two runs would paint the same pixels",
+    "refine": "no two runs would paint the same pixels",
+    "stream": "a stream cannot be interrupted and continued",
+    "virtual_cam": "a camera cannot be interrupted and continued",
+    "ndi": "a source of NDI cannot be interrupted and continued",
+}
 
 
 @dataclass(frozen=True)
@@ -362,11 +429,7 @@ class OutputOptions:
             uses=_FILES,
             refused=True,
             needs=("output",),
-            not_with={
-                "target_fps": "no two runs would paint the same pixels",
-                "stream": "a stream cannot be interrupted and continued",
-                "virtual_cam": "a camera cannot be interrupted and continued",
-            },
+            not_with=_REPEATABLE,
         )
     )
     workers: int | None = option(
@@ -401,6 +464,48 @@ class OutputOptions:
             changes_pixels=True,
         )
     )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Painting on several machines, with Ray; it includes --resume."""
+
+    ray: str | None = option(
+        LiveOption(
+            "paint the files of a folder, and parts of long films, as tasks of Ray: on this machine, or on the cluster "
+            "whose head is at this address",
+            Kind.OPTIONAL_VALUE,
+            read=parse_ray_address,
+            default_text="no Ray",
+            metavar="HOST:PORT",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+            refused=True,
+            needs=("output",),
+            not_with={**_REPEATABLE, "workers": "the nodes decide how many files are painted at once"},
+        )
+    )
+    ray_segment: Fraction = option(
+        LiveOption(
+            "how long the parts of a film are that become tasks of their own, in seconds",
+            read=parse_part_length,
+            default=Fraction(60),
+            metavar="S",
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+        )
+    )
+    ray_ship: bool = option(
+        LiveOption(
+            "send the files to the nodes, which do not see their folder",
+            Kind.SWITCH,
+            default=False,
+            uses=frozenset({Use.FILE, Use.SEVERAL}),
+        )
+    )
+
+    @property
+    def asked(self) -> bool:
+        """Whether Ray is to paint."""
+        return self.ray is not None
 
 
 @dataclass(frozen=True)
@@ -442,6 +547,17 @@ class OnAirOptions:
             refused=True,
         )
     )
+    ndi: str | None = option(
+        LiveOption(
+            "be a source of NDI, with sound, for OBS, vMix and the like in the same network, under this name",
+            Kind.OPTIONAL_VALUE,
+            read=parse_device,
+            default_text="no NDI; without a value nst-live",
+            metavar="NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
     microphone: str | None = option(
         LiveOption(
             "hear this microphone, or the one that the system chooses, on air and in recordings",
@@ -473,12 +589,15 @@ class OnAirOptions:
     @property
     def is_on_air(self) -> bool:
         """Whether somebody else sees it."""
-        return self.stream is not None or self.virtual_cam is not None
+        return any(each is not None for each in (self.stream, self.virtual_cam, self.ndi))
 
 
 @dataclass(frozen=True)
 class ScreenOptions:
-    """The window, and what is saved by key."""
+    """The window, and what is saved by key.
+
+    `keys` are those that the settings file gives other places.
+    """
 
     hud: str = option(
         LiveOption(
@@ -530,6 +649,7 @@ class ScreenOptions:
             uses=_ONE_VIDEO,
         )
     )
+    keys: Remapped = ()
 
 
 @dataclass(frozen=True)
@@ -568,6 +688,40 @@ class ControlOptions:
             refused=True,
             needs=("control",),
             secret=lambda _token: "it is a password",
+        )
+    )
+    ice_server: str | None = option(
+        LiveOption(
+            "ask this server how browsers beyond your own network are reached by WebRTC",
+            read=parse_ice_server,
+            default_text="no server",
+            metavar="stun:HOST|turn:USER:PASSWORD@HOST",
+            uses=_ONE_VIDEO,
+            refused=True,
+            needs=("control",),
+            secret=lambda server: "it holds a password" if str(server).startswith("turn:") else "",
+        )
+    )
+    osc: str | None = option(
+        LiveOption(
+            "listen to OSC over UDP at this port, or at this address of the machine",
+            Kind.OPTIONAL_VALUE,
+            read=parse_osc_address,
+            default_text=f"no OSC; without a value {OSC_ADDRESS}",
+            metavar="PORT|HOST:PORT",
+            uses=_ONE_VIDEO,
+            refused=True,
+        )
+    )
+    midi: str | None = option(
+        LiveOption(
+            "take notes and knobs from this MIDI device, by part of its name, or from all that there are",
+            Kind.OPTIONAL_VALUE,
+            read=parse_device,
+            default_text="no MIDI",
+            metavar="NAME",
+            uses=_ONE_VIDEO,
+            refused=True,
         )
     )
 
@@ -611,7 +765,15 @@ class CommandOptions:
         LiveOption("print what can run the nets here, and why the rest cannot", Kind.FLAG, default=False, once=True)
     )
     debug: bool = option(DEBUG)
-    version: bool = option(LiveOption("print the version", Kind.VERSION, default=False, short="-V", once=True))
+    version: bool = option(
+        LiveOption(
+            "print the version; with --debug, also those of the backends",
+            Kind.VERSION,
+            default=False,
+            short="-V",
+            once=True,
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -621,6 +783,7 @@ class Options:
     source: SourceOptions = SourceOptions()
     look: StyleOptions = StyleOptions()
     output: OutputOptions = OutputOptions()
+    cluster: ClusterOptions = ClusterOptions()
     on_air: OnAirOptions = OnAirOptions()
     screen: ScreenOptions = ScreenOptions()
     control: ControlOptions = ControlOptions()
@@ -634,6 +797,7 @@ HEADINGS: Mapping[str, str] = {
     "source": "source",
     "look": "style",
     "output": "output",
+    "cluster": "several machines",
     "on_air": "on air",
     "screen": "window",
     "control": "control from elsewhere",
@@ -646,18 +810,23 @@ TABLE: Mapping[str, LiveOption] = {
 }
 
 
-def live_parser() -> CommandParser:
-    """Returns what parses the command line of `nst-live`."""
+def live_parser(keys: Remapped = (), debug: bool = False) -> CommandParser:
+    """Returns what parses the command line of `nst-live`.
+
+    Args:
+        keys: those of the settings, which the help lists.
+        debug: let --version print what else is installed.
+    """
     return build_parser(
         {HEADINGS[name]: kind for name, kind in SECTIONS.items()},
-        version=f"nst-live {__version__}",
+        version=version_text(debug),
         prog="nst-live",
         usage="nst-live [INPUT …] [options]",
         description="See a camera, a video file or a stream painted in the style of a famous picture, live.",
         epilog="also: nst-live gallery PHOTO -o SHEET paints a photograph in every style; nst-live styles lists your\n"
         "own; nst-live pack makes one file of many styles; nst-live bench measures; nst-live doctor says what this\n"
         "machine can run; nst-live cache lists what is kept on the disk; each has its own --help\n\n"
-        "keys in the window:\n" + "\n".join(f"  {keys:<12} {meaning}" for keys, meaning in key_help()),
+        "keys in the window:\n" + "\n".join(f"  {label:<12} {meaning}" for label, meaning in key_help(keys)),
         formatter_class=RawDescriptionHelpFormatter,
     )
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.app.inputs import OpenInput, open_input
+from realtime.app.instruments import open_instruments
 from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
 from realtime.app.options import TABLE, Options, values_of
-from realtime.app.page import open_page
+from realtime.app.page import OpenPage, open_page, wants_page
 from realtime.app.progress import Report
+from realtime.app.refine import open_refiner, refining_plan
+from realtime.app.sound import reaction_to
 from realtime.backends import load_backend
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import Encoding
@@ -23,27 +26,31 @@ from realtime.player.governor import Governor
 from realtime.player.kiosk import DEFAULT_IDLE_S, Kiosk
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.player import Player
-from realtime.player.status import Status
+from realtime.player.refined_style import RefiningPlan
+from realtime.player.status import Reporter, Status
 from realtime.player.style_maker import StyleMaker
 from realtime.player.style_switcher import StyleSwitcher
 from realtime.player.style_uploads import StyleUploads
 from realtime.queues import background_worker, reported_if_slow
+from realtime.remote.outlets import Outlets
 from realtime.remote.show import RemoteShow
 from realtime.screen.awake import Awake
 from realtime.screen.display import Screen
 from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
 from realtime.screen.window import Window, no_screen_reason
 from realtime.session import DEFAULT_STEADINESS, Session
-from realtime.sinks.jpeg_frames import JpegFrames, open_jpeg_queue
 from realtime.sinks.open import OpenSinks, Outputs, open_sinks
 from realtime.sinks.output_file import is_pipe, named, pipe_format
+from realtime.sinks.parts import PartTarget
 from realtime.sinks.recorder import RecordingError, check_output, unused_path
 from realtime.sinks.segments import fingerprint_of
 from realtime.sinks.stream import check_stream_url
 from realtime.sinks.stream_process import StreamRate
-from realtime.sources.base import Source, SourceInfo
+from realtime.sources.base import Source, SourceInfo, Span
+from realtime.sources.browser_camera import BROWSER
 from realtime.sources.open import is_file
 from realtime.sources.scene import Scene
+from realtime.stylize.colors import Coloring, coloring
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE, scaled
 from realtime.stylize.prediction import StylePredictor
@@ -83,7 +90,10 @@ class _Show:
     input: OpenInput
     target: _Target
     net: OpenNet
-    page: JpegFrames | None = None
+    coloring: Coloring
+    refining: RefiningPlan | None
+    desk: _Desk
+    part: PartTarget | None = None
 
     @property
     def source(self) -> Source:
@@ -92,7 +102,7 @@ class _Show:
     @property
     def is_watched(self) -> bool:
         """Whether somebody sees it, in a window or on a page, and can ask for things."""
-        return self.target.watched or self.page is not None
+        return self.target.watched or self.desk.page is not None
 
     @property
     def max_frames(self) -> int | None:
@@ -106,11 +116,10 @@ class _Show:
 
 @dataclass(frozen=True)
 class _Desk:
-    """What is seen and used by those who control a show."""
+    """What controls a show, from before its source is open: what a browser's camera sends comes through the page."""
 
     controls: Controls
-    thumbnails: Thumbnails | None
-    screen: Screen | None
+    page: OpenPage | None
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -123,16 +132,36 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
 
     Raises what cannot be opened, and what ends the player.
     """
-    _check(options)
-    if _is_done(options):
-        print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
+    check_playable(options)
+    if is_done(options):
         return 0
-    catalog = load_catalog(options.look)
+    return _open_and_play(options, load_catalog(options.look), bar, quiet)
+
+
+def play_with(options: Options, catalog: Catalog, bar: InputBar, part: PartTarget | None = None) -> int:
+    """Plays one of several inputs, with styles that are loaded already; returns the exit code.
+
+    Args:
+        options: what was asked for.
+        catalog: the styles and the backend.
+        bar: opens the bar of the input.
+        part: which part of it is played, and what takes that in place of the output; None for all of it.
+
+    Raises what cannot be opened, and what ends the player.
+    """
+    return _open_and_play(options, catalog, bar, quiet=True, part=part)
+
+
+def _open_and_play(
+    options: Options, catalog: Catalog, bar: InputBar, quiet: bool, part: PartTarget | None = None
+) -> int:
+    colors, refining = coloring(options.look.colors, options.look.keep_colors), refining_plan(options.look, catalog)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
-        name = _shown_name(options.source.camera, options.source.url)
-        with reported_if_slow(lambda: print_line(f"opening {name} …")):
-            opened = open_input(options, stack)
+        desk = _open_desk(options, catalog, colors, stack)
+        waiting, span = _waiting_line(options, desk), None if part is None or part.span == Span() else part.span
+        with reported_if_slow(lambda: print_line(waiting)):
+            opened = open_input(options, stack, None if desk.page is None else desk.page.outlets.feed, span)
         _report_input(opened.source)
         _check_memory(opened.source.info)
         target = _choose_target(options, opened.source)
@@ -141,8 +170,7 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        page = None if options.control.control is None else JpegFrames()
-        return _play(_Show(options, catalog, opened, target, net, page), bar, quiet)
+        return _play(_Show(options, catalog, opened, target, net, colors, refining, desk, part), bar, quiet)
 
 
 def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
@@ -151,11 +179,11 @@ def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
     try:
         with ExitStack() as stack:
             _keep_awake(show, stack.enter_context(Awake()))
+            if show.part is not None:
+                show.part.begin(show.net.painter.description)
             sinks = _open_sinks(show, stack)
-            desk = _open_desk(show, stack)
-            player = _build_player(show, sinks, desk, bar, stack)
-            if show.page is not None:
-                open_page(_remote_show(show, desk, player, show.page), show.options.control, desk.screen, stack)
+            player = _build_player(show, sinks, bar, stack)
+            open_instruments(show.desk.controls, show.options.control, stack)
             outcome = _run(player, sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
@@ -174,6 +202,13 @@ def _report_kept(sinks: OpenSinks, name: str) -> None:
         print_line(f"{recording.path} holds the {recording.frame_count} frames of {name} that were painted")
 
 
+def _waiting_line(options: Options, desk: _Desk) -> str:
+    """Returns what is said while the input is not open yet."""
+    if options.source.url == BROWSER and desk.page is not None:
+        return f"waiting for a browser's camera: open {desk.page.link} and press “Use this camera”"
+    return f"opening {_shown_name(options.source.camera, options.source.url)} …"
+
+
 def _shown_name(camera: str | None, url: str | None) -> str:
     """Returns what messages call an input before it is open; a password in a URL is left out."""
     if url is None:
@@ -181,7 +216,7 @@ def _shown_name(camera: str | None, url: str | None) -> str:
     return url if is_file(url) else shown_address(url)
 
 
-def _check(options: Options) -> None:
+def check_playable(options: Options) -> None:
     """Raises, before anything is opened, if what was asked for could not be written, sent or ended."""
     output = options.output
     if options.source.url is not None and is_file(options.source.url) and is_piped(Path(options.source.url)):
@@ -193,7 +228,7 @@ def _check(options: Options) -> None:
             "--resume is for mp4, mkv, mov and webm; a GIF, an image sequence or a pipe is painted in one go"
         )
     if output.output is not None:
-        check_output(output.output, output.overwrite or output.resume, options.source.url, _encoding(options))
+        check_output(output.output, output.overwrite or output.resume, options.source.url, encoding_of(options))
     if options.on_air.stream is not None:
         check_stream_url(options.on_air.stream)
 
@@ -215,12 +250,16 @@ def _check_loop(options: Options) -> None:
         raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
 
 
-def _is_done(options: Options) -> bool:
+def is_done(options: Options) -> bool:
+    """Returns, and reports, whether what an interrupted run was asked for is there."""
     output = options.output
-    return output.resume and not output.overwrite and output.output is not None and output.output.exists()
+    done = output.resume and not output.overwrite and output.output is not None and output.output.exists()
+    if done:
+        print_line(f"{output.output} exists, so it counts as painted; to paint it again, add -y")
+    return done
 
 
-def _encoding(options: Options) -> Encoding:
+def encoding_of(options: Options) -> Encoding:
     output = options.output
     return Encoding(output.encoder, output.crf, output.preset, pipe_format=pipe_format(output.output, output.format))
 
@@ -286,13 +325,17 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
     options, on_air, info = show.options, show.options.on_air, show.source.info
     outputs = Outputs(
         file=show.target.file,
-        encoding=_encoding(options),
-        fingerprint=_fingerprint(show) if options.output.resume else None,
+        encoding=encoding_of(options),
+        fingerprint=(
+            film_fingerprint(options, show.catalog, show.net.painter.description) if options.output.resume else None
+        ),
+        part=show.part,
         stream=on_air.stream,
         stream_rate=StreamRate(
             None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
         ),
         virtual_camera=on_air.virtual_cam,
+        ndi=on_air.ndi,
         replay_s=options.screen.replay,
         audio_delay_s=on_air.audio_delay_s,
     )
@@ -304,38 +347,44 @@ def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
     return sinks
 
 
-def _fingerprint(show: _Show) -> Mapping[str, str]:
-    """Returns what decides how the frames of a file look."""
-    values = values_of(show.options)
+def film_fingerprint(options: Options, catalog: Catalog, painter: str) -> Mapping[str, str]:
+    """Returns what decides how the frames of a file look.
+
+    Args:
+        options: what was asked for.
+        catalog: the styles, ready.
+        painter: what paints them.
+    """
+    values = values_of(options)
     decisive = {name: values[name] for name, each in TABLE.items() if each.changes_pixels}
     styles = (
         data
-        for each in show.catalog.wanted
+        for each in catalog.wanted
         for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
     )
-    return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
+    palette = repr(coloring(options.look.colors, options.look.keep_colors).palette).encode()
+    return fingerprint_of(Path(str(options.source.url)), (*styles, palette), painter, decisive)
 
 
-def _open_controls(show: _Show) -> Controls:
-    options, catalog = show.options, show.catalog
-
+def _open_desk(options: Options, catalog: Catalog, colors: Coloring, stack: ExitStack) -> _Desk:
     def reload() -> Sequence[LoadedStyle]:
         return load_wanted_styles(options.look, catalog.network)[0]
 
-    session, kiosk_s = _session(options, catalog), options.screen.kiosk
+    session, kiosk_s = _session(options, catalog, colors), options.screen.kiosk
     kiosk = None if kiosk_s is None else Kiosk(session, float(kiosk_s or DEFAULT_IDLE_S))
-    return Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
-
-
-def _open_desk(show: _Show, stack: ExitStack) -> _Desk:
-    thumbnails = _open_thumbnails(show, stack)
-    window = stack.enter_context(Window(show.source.size)) if show.target.watched else None
-    return _Desk(_open_controls(show), thumbnails, None if window is None else Screen(window, thumbnails))
+    controls = Controls(session, StyleSwitcher(catalog.styles, load=reload), kiosk=kiosk)
+    if not wants_page(options):
+        return _Desk(controls, None)
+    network, zoom = catalog.network, options.look.style_zoom
+    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), controls)
+    outlets = Outlets()
+    remote = RemoteShow(controls, outlets.frames, uploads=uploads)
+    return _Desk(controls, open_page(remote, outlets, options, stack))
 
 
 def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
     """Returns the thumbnails for the HUD and for pages; None if there is neither."""
-    if not show.target.watched and show.page is None:
+    if not show.target.watched and show.desk.page is None:
         return None
     backend = show.net.stylizer.backend
     # engines are built for one size, and thumbnails have another
@@ -343,25 +392,29 @@ def _open_thumbnails(show: _Show, stack: ExitStack) -> Thumbnails | None:
     return stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
 
 
-def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, stack: ExitStack) -> Player:
-    options, catalog, source = show.options, show.catalog, show.source
+def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
+    options, catalog, source, page = show.options, show.catalog, show.source, show.desk.page
     frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
     report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
+    refiner = open_refiner(show.refining, stack)
     microphone = show.input.microphone
-    reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
-    page = () if show.page is None else (stack.enter_context(open_jpeg_queue(show.page)),)
-    return Player(
+    others: Sequence[Reporter | None] = (microphone, refiner)
+    reporters: Sequence[Reporter] = [*sinks.queues, source, *(each for each in others if each is not None)]
+    thumbnails = _open_thumbnails(show, stack)
+    screen = Screen(stack.enter_context(Window(source.size)), thumbnails) if show.target.watched else None
+    player = Player(
         source,
         show.net.stylizer,
-        desk.controls,
+        show.desk.controls,
         status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
         outputs=PlayerOutputs(
-            sinks=(*sinks.all, *page),
-            screen=desk.screen,
+            sinks=(*sinks.all, *(() if page is None else page.outlets.open_queues(stack))),
+            screen=screen,
             captures=options.screen.captures or videos_folder(),
             replay=sinks.replay,
             audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
             style_maker=stack.enter_context(_style_maker(show)),
+            refiner=refiner,
             stream=sinks.stream,
         ),
         options=PlayerOptions(
@@ -371,8 +424,16 @@ def _build_player(show: _Show, sinks: OpenSinks, desk: _Desk, bar: InputBar, sta
             upgrade=show.net.upgrade,
             resume_state=sinks.resume_state,
             report=report,
+            palette=show.coloring.palette,
+            reaction=reaction_to(show.input),
         ),
     )
+    if page is not None:
+        page.show.size, page.show.thumbnails, page.show.saved = source.size, thumbnails, lambda: player.saved
+        page.show.source = show.input.changeable
+        if screen is not None:
+            screen.codes = page.codes
+    return player
 
 
 def _style_maker(show: _Show) -> StyleMaker:
@@ -384,19 +445,12 @@ def _style_maker(show: _Show) -> StyleMaker:
     )
 
 
-def _remote_show(show: _Show, desk: _Desk, player: Player, page: JpegFrames) -> RemoteShow:
-    network, zoom = show.catalog.network, show.options.look.style_zoom
-    uploads = StyleUploads(user_folder(), lambda path: loaded_picture(path, network, zoom), desk.controls)
-    source = show.input.changeable
-    return RemoteShow(desk.controls, page, show.source.size, lambda: player.saved, desk.thumbnails, uploads, source)
-
-
 def _playlist(options: Options, catalog: Catalog) -> tuple[tuple[str, float], ...]:
     seconds = (each for _, each in options.look.playlist or ())
     return tuple((style.name, each) for style, each in zip(catalog.wanted, seconds, strict=False))
 
 
-def _session(options: Options, catalog: Catalog) -> Session:
+def _session(options: Options, catalog: Catalog, colors: Coloring) -> Session:
     look, screen = options.look, options.screen
     return Session(
         catalog.names,
@@ -406,15 +460,18 @@ def _session(options: Options, catalog: Catalog) -> Session:
         given_brush=look.brush,
         net_scale=look.brush,
         strength=look.strength,
-        keep_colors=look.keep_colors,
+        colors=colors.name,
+        color_picture="" if colors.palette is None else colors.palette.name,
         steady=look.steady > 0,
         steadiness=look.steady or DEFAULT_STEADINESS,
         mirrored=look.mirror,
         automatic=bool(look.playlist),
+        react=look.react,
         playlist=_playlist(options, catalog),
         on_air=options.on_air.stream is not None,
         hud=screen.hud,
         fullscreen=screen.fullscreen or screen.kiosk is not None,
+        remapped=screen.keys,
     )
 
 

@@ -16,14 +16,19 @@ from realtime.media.rates import exact_rate
 from realtime.player.kiosk import DEFAULT_IDLE_S
 from realtime.player.playlist import DEFAULT_SECONDS
 from realtime.remote.address import Address, AddressError, address_of
+from realtime.remote.ice import IceServerError, ice_server_of
 from realtime.session import SMALLEST_BRUSH
 from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from styles.registry import PICTURE_SUFFIXES
 from styles.support.readers import parse_positive_number, quoted
 from styles.support.secrets import has_secrets
 
+# For how long a style is refined, and how long it may be: a day.
+REFINING_MINUTES = 5.0
+_MOST_MINUTES = 24 * 60.0
 _MAX_RATE, _MAX_SCALE, _MAX_DELAY_MS = 1000, 16, 2000
 DEFAULT_CONTROL, DEFAULT_IDLE = str(Address()), f"{DEFAULT_IDLE_S:g}"
+OSC_ADDRESS = Address(port=9000)
 _FILE_SUFFIXES = {*PICTURE_SUFFIXES, ".safetensors", ".onnx"}
 
 
@@ -77,6 +82,31 @@ def parse_time(text: str) -> Fraction:
     return seconds
 
 
+def parse_part_length(text: str) -> Fraction:
+    """Returns the seconds of a part of a film, at least one."""
+    seconds = parse_time(text)
+    if seconds < 1:
+        raise ArgumentTypeError(f"{quoted(text)} is too short for a part of a film; expected 1 second or more, e.g. 60")
+    return seconds
+
+
+def parse_ray_address(text: str) -> str:
+    """Returns the address of the head of a Ray cluster, e.g. "192.168.1.7:6379".
+
+    "auto" stands for the cluster that runs on this machine, and "" for Ray started for this run alone.
+    """
+    if text in {"", "auto"}:
+        return text
+    if Path(text).exists():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file or folder, and --ray takes an address; name the input first, e.g. "
+            f"nst-live {text} -o painted --ray"
+        )
+    if not re.fullmatch(r"[^\s/:]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", text):
+        raise ArgumentTypeError(f"{quoted(text)} is not an address of Ray; expected e.g. 192.168.1.7:6379, or auto")
+    return text
+
+
 def parse_milliseconds(text: str) -> float:
     """Returns a delay in milliseconds, up to two seconds in either direction."""
     try:
@@ -90,6 +120,27 @@ def parse_milliseconds(text: str) -> float:
     return delay_ms
 
 
+def parse_minutes(text: str) -> float:
+    """Returns for how many minutes a style is refined; "" stands for five."""
+    if not text:
+        return REFINING_MINUTES
+    if Path(text).exists():
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file or folder; expected minutes, or another option after --refine"
+        )
+    try:
+        return _positive_minutes(text)
+    except ArgumentTypeError as exc:
+        raise ArgumentTypeError(f"{quoted(text)} is not a number of minutes; expected e.g. 5") from exc
+
+
+def _positive_minutes(text: str) -> float:
+    minutes = parse_positive_number(text)
+    if minutes > _MOST_MINUTES:
+        raise ArgumentTypeError(text)
+    return minutes
+
+
 def parse_control_address(text: str) -> str:
     """Returns the HOST:PORT of "HOST:PORT", "HOST" or "PORT"; "" stands for the default."""
     try:
@@ -98,12 +149,36 @@ def parse_control_address(text: str) -> str:
         raise ArgumentTypeError(str(exc)) from exc
 
 
+def parse_ice_server(text: str) -> str:
+    """Returns the address of a STUN or TURN server as it is."""
+    try:
+        ice_server_of(text)
+    except IceServerError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+    return text
+
+
 def parse_idle_time(text: str) -> float:
     """Returns how long nobody must be there until a kiosk starts again, in seconds; "" stands for the default."""
     if Path(text).is_file():
         hint = "type files before options: nst-live FILE OPTIONS"
         raise ArgumentTypeError(f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE}; {hint}")
     return parse_positive_number(text) if text else DEFAULT_IDLE_S
+
+
+def parse_osc_address(text: str) -> str:
+    """Returns the HOST:PORT of "HOST:PORT", "HOST" or "PORT"; "" stands for the default."""
+    try:
+        return str(address_of(text, OSC_ADDRESS))
+    except AddressError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def parse_device(text: str) -> str:
+    """Returns the name of a device or a source: whatever is not a file."""
+    if text and Path(text).exists():
+        raise ArgumentTypeError(f"{quoted(text)} is a file; expected a name, or nothing. Type files before the options")
+    return text
 
 
 def parse_token(text: str) -> str:

@@ -8,8 +8,9 @@ import os
 import tomllib
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from realtime.app.jobs import use_of
 from realtime.app.options import TABLE, FolderOptions, LiveOption, Options, live_parser, options_from, values_of
 from realtime.app.readers import parse_time
 from realtime.app.rules import refused_beside, refused_for
+from realtime.session import ControlError, Remapped, remapped_keys, written_keys
 from styles.registry import USER_FOLDER_VARIABLE
 from styles.support.errors import UsageError
 from styles.support.options import Kind
@@ -25,6 +27,9 @@ from styles.support.readers import quoted
 from styles.support.user_folders import settings_folder
 
 PREFIX = "NST_LIVE_"
+# The section of a settings file that gives keys other places.
+_KEYS = "keys"
+_HELP = {"-h", "--help"}
 # Variables with that prefix that belong to the other commands.
 _FOREIGN = {"LOSS_NETWORK"}
 # How the environment says where the folders are, which the processes that build engines read too.
@@ -73,8 +78,12 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     Raises:
         UsageError: something is wrong in the environment or the settings file.
     """
-    typed = {name: _Found(value, _TYPED) for name, value in live_parser().typed(argv).items()}
-    layers = [typed, _from_environment(environment), _from_file(_settings_file(typed, environment))]
+    parser = live_parser(_keys_for_help(argv, environment) if _HELP & set(argv) else (), "--debug" in argv)
+    typed = {name: _Found(value, _TYPED) for name, value in parser.typed(argv).items()}
+    file = _settings_file(typed["config"].value if "config" in typed else None, environment)
+    content = _read_file(file)
+    keys = _keys_of(content, file)
+    layers = [typed, _from_environment(environment), _from_file(content, file)]
     found: _Layer = {}
     for layer in layers:
         _check_exclusive(layer)
@@ -83,7 +92,9 @@ def read_settings(argv: Sequence[str], environment: Mapping[str, str]) -> Settin
     if "print_config" not in typed:
         found = _fitting(found)
     values = {name: item.value for name, item in found.items()}
-    return Settings(options_from(values), {name: item.origin for name, item in found.items()})
+    options = options_from(values)
+    options = replace(options, screen=replace(options.screen, keys=keys))
+    return Settings(options, {name: item.origin for name, item in found.items()})
 
 
 def written_settings(settings: Settings) -> Sequence[str]:
@@ -99,6 +110,10 @@ def written_settings(settings: Settings) -> Sequence[str]:
             lines.append(f"# {each.key} is set and not printed, since {secret}  # {origin}")
         else:
             lines.append(f"{each.key} = {_toml(each, value)}  # {origin}")
+    lines += ["", f"[{_KEYS}]"]
+    for name, typed, meaning in written_keys(settings.options.screen.keys):
+        key = typed[0] if len(typed) == 1 else typed
+        lines.append(f"{name} = {json.dumps(key or '', ensure_ascii=False)}  # {meaning}")
     return lines
 
 
@@ -127,8 +142,20 @@ def _fitting(found: _Layer) -> _Layer:
     }
 
 
-def _settings_file(typed: _Layer, environment: Mapping[str, str]) -> Path | None:
-    named = typed["config"].value if "config" in typed else environment.get(f"{PREFIX}CONFIG")
+def _keys_for_help(argv: Sequence[str], environment: Mapping[str, str]) -> Remapped:
+    """Returns the keys that the help lists: it is printed before anything else is read, and whatever is wrong."""
+    after = [later for word, later in pairwise(argv) if word == "--config"]
+    named = next((word.partition("=")[2] for word in argv if word.startswith("--config=")), after[0] if after else None)
+    try:
+        file = _settings_file(named, environment)
+        return _keys_of(_read_file(file), file)
+    except UsageError:
+        return ()
+
+
+def _settings_file(named: str | Path | None, environment: Mapping[str, str]) -> Path | None:
+    """Returns the settings file: the one that was typed, else that of the environment, else the default one."""
+    named = environment.get(f"{PREFIX}CONFIG") if named is None else named
     if named is not None:
         if not Path(named).is_file():
             raise UsageError(f"no settings file {named}; to see what can be in it, type: nst-live --print-config")
@@ -150,15 +177,34 @@ def _from_environment(environment: Mapping[str, str]) -> _Layer:
     return layer
 
 
-def _from_file(path: Path | None) -> _Layer:
+def _read_file(path: Path | None) -> Mapping[str, Any]:
+    """Returns what a settings file says; nothing if there is none."""
     if path is None:
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins files with a byte order mark
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins files with a byte order mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise UsageError(f"{path} is not valid TOML: {exc}") from exc
+
+
+def _keys_of(content: Mapping[str, Any], path: Path | None) -> Remapped:
+    """Returns the keys that a settings file gives other places."""
+    keys = content.get(_KEYS, {})
+    if not isinstance(keys, dict):
+        raise UsageError(
+            f'{_KEYS} in {path} is {quoted(keys)}; expected a section [{_KEYS}] with lines like snapshot = "e"'
+        )
+    try:
+        return remapped_keys(keys)
+    except ControlError as exc:
+        raise UsageError(f"[{_KEYS}] in {path}: {exc}") from exc
+
+
+def _from_file(content: Mapping[str, Any], path: Path | None) -> _Layer:
     layer: _Layer = {}
     for key, value in content.items():
+        if key == _KEYS:
+            continue
         name = key.replace("-", "_")
         if name not in _SETTINGS:
             known = (each.key for each in _SETTINGS.values())

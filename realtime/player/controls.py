@@ -13,7 +13,18 @@ from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import Mailbox
 from realtime.screen.hud import Readings
 from realtime.screen.keyboard import UNREADABLE
-from realtime.session import Command, Request, Session, find_action, find_control, key_for, key_help
+from realtime.session import (
+    CHOOSING,
+    Command,
+    Request,
+    Session,
+    find_action,
+    find_control,
+    key_for,
+    key_help,
+    learned_by,
+    set_learn,
+)
 from realtime.stylize.loaded_style import LoadedStyle
 
 # What comes from outside is refused if that many commands wait; keys are not.
@@ -109,7 +120,7 @@ class Controls:
     @property
     def key_help(self) -> Sequence[tuple[str, str]]:
         """The keys that mean something, and what; for people."""
-        return key_help(locked=self.is_kiosk)
+        return key_help(self.session.remapped, locked=self.is_kiosk)
 
     @property
     def style(self) -> LoadedStyle:
@@ -166,11 +177,12 @@ class Controls:
 
         That letters of an unknown layout mean nothing here is said once.
         """
-        key = key_for(character)
+        key = key_for(character, self.session.remapped)
         if key is not None:
             self._touched_at_s = time.monotonic()
             if not (self.is_kiosk and key.locked):
-                self.send(key.command)
+                choosing = self.session.learn == CHOOSING and key.name not in ("learn", "quit")
+                self.send(set_learn(learned_by(key)) if choosing else key.command)
         elif character == UNREADABLE and not self._has_explained_layout:
             self._has_explained_layout = True
             self.notify("keys are Latin letters here: switch the layout of your keyboard")

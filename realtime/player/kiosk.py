@@ -41,7 +41,7 @@ class Kiosk:
             mix=(),
             original=False,
             strength=home.strength,
-            keep_colors=home.keep_colors,
+            colors=home.colors,
             mirrored=home.mirrored,
             frozen=False,
             framing=False,

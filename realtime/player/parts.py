@@ -11,9 +11,12 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Pixels
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
+from realtime.player.reaction import Reaction
+from realtime.player.refining import Refiner
 from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
 from realtime.sinks.replay import Replay
+from realtime.stylize.colors import Palette
 
 
 class Sink(Protocol):
@@ -60,6 +63,7 @@ class PlayerOutputs:
         replay: the one of the sinks that replays are saved from; None for no replays.
         audio: the sound that is recorded by key and can be muted; None if there is none.
         style_maker: makes styles of what the camera sees; None if none can be made.
+        refiner: trains predicted styles further; None if they stay as they are.
         stream: can be taken off the air; None if there is none.
     """
 
@@ -69,6 +73,7 @@ class PlayerOutputs:
     replay: Replay | None = None
     audio: AudioFeed | None = None
     style_maker: StyleMaker | None = None
+    refiner: Refiner | None = None
     stream: StreamSwitch | None = None
 
 
@@ -83,6 +88,8 @@ class PlayerOptions:
         upgrade: a better backend on its way; None if there is none.
         resume_state: what earlier runs have done: those frames pass unpainted, and no sink gets them.
         report: called with the number of frames done after each of them.
+        palette: the colours of a picture that the session may ask for; None for none.
+        reaction: how the show follows its sound; None if it has none.
     """
 
     paced: bool = False
@@ -91,6 +98,8 @@ class PlayerOptions:
     upgrade: Upgrade | None = None
     resume_state: ResumeState | None = None
     report: Callable[[int], None] | None = None
+    palette: Palette | None = None
+    reaction: Reaction | None = None
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,8 @@ class Player:
         controls.carry_out(self._fulfil)
         if self._outputs.style_maker is not None:
             self._outputs.style_maker.attend(controls, self._shown)
+        if self._outputs.refiner is not None:
+            self._outputs.refiner.attend(controls, self._shown)
         if controls.session is before:
             return
         self._follow_session(before)

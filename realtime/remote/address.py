@@ -18,10 +18,6 @@ class AddressError(ValueError):
     """A text is not an address."""
 
 
-class ControlServerError(OSError):
-    """The server of the page cannot be opened at its address."""
-
-
 @dataclass(frozen=True)
 class Address:
     """A host and a port.

@@ -74,7 +74,11 @@ class Api:
     async def _controls(self, _request: web.Request) -> web.Response:
         session = self._show.controls.session
         controls = [
-            {"name": name, "schema": schema_of(each, session), "keys": [key.label for key in each.keys]}
+            {
+                "name": name,
+                "schema": schema_of(each, session),
+                "keys": [session.key(key.name, key.label) for key in each.keys],
+            }
             for name, each in CONTROLS.items()
         ]
         actions = [{"name": each.name, "help": each.help, "onDisk": each.on_disk} for each in ACTIONS.values()]

@@ -89,6 +89,12 @@ def _read(summary: str, kind: str) -> dict[str, Any]:
     return {"get": {"summary": summary, "responses": {"200": {"description": summary, "content": {kind: {}}}}}}
 
 
+def _answered(summary: str, *refusals: str) -> dict[str, Any]:
+    offer = {"required": True, "content": {"application/json": {"schema": {"type": "object", "required": ["sdp"]}}}}
+    responses = {"200": {"description": "the answer, in `sdp`"}, **dict.fromkeys(refusals, _ERROR)}
+    return {"post": {"summary": summary, "requestBody": offer, "responses": responses}}
+
+
 _PATHS: Mapping[str, Any] = {
     "/api/controls": _read("the table of controls and commands", "application/json"),
     "/api/sources": _read("the cameras, and the bundled scene: values for `source`", "application/json"),
@@ -105,5 +111,8 @@ _PATHS: Mapping[str, Any] = {
     "/api/frame.jpg": _read("the newest painted frame", "image/jpeg"),
     "/api/stream.mjpg": _read("painted frames, as long as they are read", "multipart/x-mixed-replace"),
     "/api/captures/{name}": _read("a file that was saved in this show", "application/octet-stream"),
+    "/api/webrtc": _read("what a browser has to know for WebRTC", "application/json"),
+    "/api/webrtc/watch": _answered("takes an offer to watch the painting by WebRTC", "400", "503"),
+    "/api/webrtc/camera": _answered("takes an offer to send a camera by WebRTC", "400", "409", "503"),
     "/api/events": _read("a WebSocket: the state whenever it changes; set controls and ask for commands", "text/plain"),
 }

@@ -19,9 +19,10 @@ from aiohttp import web
 
 from realtime.frames import Pixels
 from realtime.queues import LEAVE_TIMEOUT_S
-from realtime.remote.address import Address, ControlServerError, ip_of, reachable_host
+from realtime.remote.address import Address, ip_of, reachable_host
 from realtime.remote.api import SHARED, Api
 from realtime.remote.certificate import tls_context
+from realtime.remote.errors import ControlServerError
 from realtime.remote.frames import FrameStreams
 from realtime.remote.guard import Guard
 from realtime.remote.links import qr_pixels

@@ -27,14 +27,14 @@ class ChangeableSource(Protocol):
         """Changes to another source; returns what it is called. Raises SourceError or ValueError, with one line."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RemoteShow:
-    """A show that is controlled from elsewhere.
+    """A show that is controlled from elsewhere. What comes with its source is set once that is open.
 
     Args:
         controls: its state, and what sends commands.
         frames: the newest painting.
-        size: width and height of the paintings.
+        size: width and height of the paintings; None while the source is not open.
         saved: returns the files that were saved in this show, the oldest first.
         thumbnails: small paintings of the styles; None for none.
         uploads: makes styles of pictures; None if none can be made.
@@ -43,7 +43,7 @@ class RemoteShow:
 
     controls: Controls
     frames: JpegFrames
-    size: Size
+    size: Size | None = None
     saved: Callable[[], Sequence[Path]] = tuple
     thumbnails: Thumbnails | None = None
     uploads: StyleUploads | None = None

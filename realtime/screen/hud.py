@@ -131,6 +131,8 @@ def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
         figures.append(f"brush {100 * session.brush:.0f} %" + (" by hand" if by_hand else ""))
     if readings.net_scale < 1:
         figures.append(f"net {100 * readings.net_scale:.0f} %")
+    if session.react:
+        figures.append(f"sound {100 * session.react:.0f} %")
     if readings.dropped:
         figures.append(f"{readings.dropped} camera frames skipped")
     lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]
@@ -150,9 +152,9 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
         minutes, seconds = divmod(int(readings.recorded_s), 60)
         lines.append(Line(f"{DOT} REC {minutes}:{seconds:02d}", RED))
     if session.frozen:
-        lines.append(Line("frozen (space: go on)", DIM))
+        lines.append(Line(f"frozen ({session.key('frozen', 'space')}: go on)", DIM))
     if session.muted:
-        lines.append(Line("sound off (u)", DIM))
+        lines.append(Line(f"sound off ({session.key('muted', 'u')})", DIM))
     return tuple(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from realtime.session.state import HUDS, NET_SCALES, VIEWS, Change, Session
+from realtime.session.state import CHOOSING, COLORS, HUDS, NET_SCALES, NOT_LEARNING, VIEWS, Change, Session
 
 
 def choose_style(index: int) -> Change:
@@ -48,7 +48,7 @@ def _toggle_in_mix(session: Session, index: int) -> Session:
         # as much as the others have in the mean
         mix[index] = sum(mix.values()) / len(mix) if mix else 1.0
     if not mix:
-        return session.with_notice("a mix needs a style; x ends mixing")
+        return session.with_notice(f"a mix needs a style; {session.key('mixing', 'x')} ends mixing")
     mixed = replace(session, mix=tuple(sorted(mix.items())), original=False)
     return mixed.with_notice("mixing " + " + ".join(mixed.weights))
 
@@ -107,9 +107,21 @@ def set_strength(strength: float) -> Change:
     return lambda session: replace(session, strength=strength).with_notice(f"strength {100 * strength:.0f} %")
 
 
-def toggle_keep_colors(session: Session) -> Session:
-    keep = not session.keep_colors
-    return replace(session, keep_colors=keep).with_notice("the camera's colours" if keep else "the style's colours")
+def next_colors(session: Session) -> Session:
+    """Steps through the colours that there are."""
+    return set_colors(_after(session.colors, COLORS if session.color_picture else COLORS[:2]))(session)
+
+
+def set_colors(colors: str) -> Change:
+    """Returns the change to one of COLORS; without a picture that has any, only a notice says so."""
+
+    def change(session: Session) -> Session:
+        if colors == "picture" and not session.color_picture:
+            return session.with_notice("no picture to take colours from; name one at the start: --colors PICTURE")
+        whose = {"style": "the style's colours", "source": "the camera's colours"}
+        return replace(session, colors=colors).with_notice(whose.get(colors, f"the colours of {session.color_picture}"))
+
+    return change
 
 
 def toggle_steady(session: Session) -> Session:
@@ -137,6 +149,18 @@ def set_fade(seconds: float) -> Change:
     """Returns the change to that many seconds from one style to another."""
     text = f"{seconds:.2g} s from style to style" if seconds else "styles change at once"
     return lambda session: replace(session, fade_s=seconds).with_notice(text)
+
+
+def set_react(amount: float) -> Change:
+    """Returns the change to how much the painting follows the sound, 0..1."""
+    text = f"follows the sound by {100 * amount:.0f} %" if amount else "the sound changes nothing"
+    return lambda session: replace(session, react=amount).with_notice(text)
+
+
+def step_react(session: Session) -> Session:
+    """Lets the painting follow the sound a quarter more; after all of it comes nothing."""
+    steps = (0.0, 0.25, 0.5, 0.75, 1.0)
+    return set_react(next((step for step in steps if step > session.react), 0.0))(session)
 
 
 def change_playlist(seconds: Mapping[str, float]) -> Change:
@@ -175,7 +199,8 @@ def toggle_frozen(session: Session) -> Session:
 
 def toggle_framing(session: Session) -> Session:
     framing = not session.framing
-    return replace(session, framing=framing).with_notice("k makes a style of what is in the frame" if framing else "")
+    text = f"{session.key('make_style', 'k')} makes a style of what is in the frame"
+    return replace(session, framing=framing).with_notice(text if framing else "")
 
 
 def toggle_muted(session: Session) -> Session:
@@ -234,7 +259,8 @@ def set_brush(brush: float) -> Change:
     """Returns the change to that brush, SMALLEST_BRUSH..1."""
 
     def change(session: Session) -> Session:
-        back = "" if brush == session.given_brush else f", by hand (g: back to {100 * session.given_brush:.0f} %)"
+        back = f", by hand ({session.key('reset_brush', 'g')}: back to {100 * session.given_brush:.0f} %)"
+        back = "" if brush == session.given_brush else back
         return replace(session, brush=brush).with_notice(f"brush {100 * brush:.0f} %{back}")
 
     return change
@@ -243,6 +269,28 @@ def set_brush(brush: float) -> Change:
 def reset_brush(session: Session) -> Session:
     """Takes the brush of the start again."""
     return replace(session, brush=session.given_brush).with_notice(f"brush {100 * session.given_brush:.0f} %")
+
+
+def set_learn(name: str) -> Change:
+    """Returns the change to what the next knob or pad of a MIDI device will set; see `Session.learn`."""
+
+    def change(session: Session) -> Session:
+        end = session.key("learn", "j")
+        texts = {
+            NOT_LEARNING: "MIDI: nothing more is learned",
+            CHOOSING: f"MIDI: press the key of a control, then move a knob or hit a pad; {end} ends",
+        }
+        text = texts.get(name, f"{name}: move a knob or hit a pad; {end} ends")
+        return replace(session, learn=name).with_notice(text)
+
+    return change
+
+
+def toggle_learning(session: Session) -> Session:
+    """Begins or ends to learn what the knobs and pads of MIDI devices do."""
+    if not session.midi:
+        return session.with_notice("there is no MIDI here: start with --midi")
+    return set_learn(CHOOSING if session.learn == NOT_LEARNING else NOT_LEARNING)(session)
 
 
 def toggle_help(session: Session) -> Session:

@@ -14,6 +14,8 @@ Value = bool | float | str | Mapping[str, float]
 
 # The largest weight of a style in a mix.
 LARGEST_WEIGHT = 1.0
+# How the weight of one style is called.
+MIX_OF = "mix/"
 
 
 class ControlError(ValueError):
@@ -122,6 +124,15 @@ class OneOf:
         """Returns the middle of the words's part of a knob's way."""
         choices = self.among(session)
         return (choices.index(value) + 0.5) / len(choices) if value in choices else None
+
+
+@dataclass(frozen=True)
+class Learnable(OneOf):
+    """One of several words, or "mix/STYLE" for the weight of a style in the mix."""
+
+    def among(self, session: Session) -> Sequence[str]:
+        """Returns the words of a session."""
+        return (*self.choices, *(f"{MIX_OF}{name}" for name in session.style_names))
 
 
 @dataclass(frozen=True)

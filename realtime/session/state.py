@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+ESCAPE = "\x1b"
 NOTICE_S = 2.5
 # From the key to the picture that becomes a style.
 COUNTDOWN_S = 3.0
 HUDS = ("full", "minimal", "off")
+# Whose colours a painting has; those of a picture only if one was given.
+COLORS = ("style", "source", "picture")
 VIEWS = ("painting", "side by side", "split")
+# Of `Session.learn`.
+NOT_LEARNING, CHOOSING = "off", "choose"
 # Shares of a frame's width and height that a net may paint at; each step is about 1.4 times the work of the last.
 NET_SCALES = (0.5, 0.6, 0.7, 0.85, 1.0)
 # The coarsest brush that can be asked for.
@@ -40,11 +45,13 @@ class Session:
             0. Empty for the one style alone.
         original: show the frames unpainted.
         strength: how strongly to paint, 0..1.
-        keep_colors: the painting's brightness in the camera's colours.
+        colors: whose colours the painting has: one of COLORS.
+        color_picture: the name of the picture whose colours it may have, "" for none.
         steady: whether the stabilizer is on.
         steadiness: how firmly it holds the painting, 0..1.
         mirrored: swap left and right.
         automatic: styles change by themselves.
+        react: how much the painting follows the sound, 0..1.
         playlist: in which order they do, each style by its name with its seconds; () for all of them in turn.
         fade_s: how long the change from one style to another takes, in seconds; 0 for a cut.
         on_air: send to the server of the stream, if there is one.
@@ -61,6 +68,10 @@ class Session:
         net_scale: the scale that the net paints at: the brush, or less if the governor wants it so.
         hud: one of HUDS.
         help: show the keys.
+        learn: what the next knob or pad of a MIDI device will set: the name of a control, a command or a key; "choose"
+            while it is to be chosen by its key, "off" otherwise.
+        midi: whether there may be MIDI devices.
+        remapped: names of keys that people have given other places, each with its characters.
         link: show the QR code of the page of controls.
         quitting: end the show.
         notice: a message on the screen.
@@ -73,11 +84,13 @@ class Session:
     mix: tuple[tuple[int, float], ...] = ()
     original: bool = False
     strength: float = 1.0
-    keep_colors: bool = False
+    colors: str = COLORS[0]
+    color_picture: str = ""
     steady: bool = False
     steadiness: float = DEFAULT_STEADINESS
     mirrored: bool = False
     automatic: bool = False
+    react: float = 0.0
     playlist: tuple[tuple[str, float], ...] = ()
     fade_s: float = 0.0
     on_air: bool = False
@@ -94,6 +107,9 @@ class Session:
     net_scale: float = 1.0
     hud: str = HUDS[0]
     help: bool = False
+    learn: str = NOT_LEARNING
+    midi: bool = False
+    remapped: tuple[tuple[str, str], ...] = ()
     link: bool = False
     quitting: bool = False
     notice: str = ""
@@ -111,9 +127,20 @@ class Session:
             return {self.style_name: 1.0}
         return {self.style_names[index]: weight for index, weight in self.mix}
 
+    def key(self, name: str, usual: str) -> str:
+        """Returns how people write the key of that name: as usual, unless it is remapped."""
+        typed = dict(self.remapped).get(name)
+        return usual if typed is None else label_of(typed)
+
     def with_notice(self, text: str) -> Session:
         """Returns the session with a message for the screen."""
         return replace(self, notice=text, notice_until_s=time.monotonic() + NOTICE_S)
+
+
+def label_of(characters: str) -> str:
+    """Returns how people write a key that is typed as one of these characters."""
+    words = {" ": "space", ESCAPE: "ESC"}
+    return " or ".join(words.get(character, character) for character in characters)
 
 
 Change = Callable[[Session], Session]

@@ -14,18 +14,23 @@ from realtime.session.changes import (
     change_weights,
     choose_alone,
     choose_style,
+    next_colors,
     next_hud,
     next_view,
     quit_show,
     reset_brush,
     set_brush,
+    set_colors,
     set_fade,
     set_hud,
+    set_learn,
+    set_react,
     set_split,
     set_steadiness,
     set_strength,
     set_view,
     step_brush,
+    step_react,
     step_strength,
     step_style,
     toggle_automatic,
@@ -33,7 +38,7 @@ from realtime.session.changes import (
     toggle_frozen,
     toggle_fullscreen,
     toggle_help,
-    toggle_keep_colors,
+    toggle_learning,
     toggle_link,
     toggle_mirrored,
     toggle_mixing,
@@ -43,11 +48,15 @@ from realtime.session.changes import (
     toggle_recording,
     toggle_steady,
 )
-from realtime.session.kinds import ControlError, ControlKind, OneOf, Range, Switch, Value, Weights
+from realtime.session.kinds import ControlError, ControlKind, Learnable, OneOf, Range, Switch, Value, Weights
 from realtime.session.state import (
+    CHOOSING,
+    COLORS,
+    ESCAPE,
     HUDS,
     LONGEST_FADE_S,
     LONGEST_TURN_S,
+    NOT_LEARNING,
     SMALLEST_BRUSH,
     VIEWS,
     Change,
@@ -55,8 +64,6 @@ from realtime.session.state import (
     Request,
     Session,
 )
-
-ESCAPE = "\x1b"
 
 
 @dataclass(frozen=True)
@@ -220,11 +227,13 @@ _ROWS: Sequence[Control | Action] = (
         _key("+=", "stronger", step_strength(+0.1), name="stronger"),
         _key("-_", "weaker", step_strength(-0.1), name="weaker"),
     ),
-    _switch(
-        "keep_colors",
-        "the painting's brightness in the camera's colours",
-        toggle_keep_colors,
-        ("c", "camera's colours on / off"),
+    Control(
+        "colors",
+        "whose colours the painting has; those of a picture if one was given at the start",
+        OneOf(COLORS),
+        lambda session: session.colors,
+        set_colors,
+        keys=(_key("c", "colours: style, camera, picture", next_colors),),
     ),
     _switch("steady", "hold the painting against flicker", toggle_steady, ("t", "steady on / off"), locked=True),
     _number("steadiness", "how firmly to hold it against flicker", _SHARE, set_steadiness, locked=True),
@@ -250,6 +259,13 @@ _ROWS: Sequence[Control | Action] = (
         set_fade,
         field="fade_s",
         locked=True,
+    ),
+    _number(
+        "react",
+        "how much the painting follows the sound: its loudness and its beats",
+        _SHARE,
+        set_react,
+        _key("o", "follow the sound more / not at all", step_react),
     ),
     _action(
         "reload",
@@ -354,7 +370,24 @@ def _with_named_keys(row: Control | Action) -> Control | Action:
     return replace(row, keys=keys)
 
 
-_TABLE = tuple(map(_with_named_keys, _ROWS))
+_NAMED = tuple(map(_with_named_keys, _ROWS))
+# What a knob or a pad can be given: all rows, and keys that do more than one thing of their row.
+_LEARNABLE = dict.fromkeys(
+    [
+        *(row.name for row in _NAMED if isinstance(row, Action) or not isinstance(row.kind, Weights)),
+        *(key.name for row in _NAMED for key in row.keys),
+    ]
+)
+_LEARN = Control(
+    "learn",
+    "what the next knob or pad of a MIDI device will set",
+    Learnable((NOT_LEARNING, CHOOSING, *_LEARNABLE)),
+    lambda session: session.learn,
+    set_learn,
+    keys=(_key("j", "learn a MIDI knob or pad / end", toggle_learning),),
+    locked=True,
+)
+_TABLE = (*_NAMED[:-1], _with_named_keys(_LEARN), _NAMED[-1])
 # What can be set, and what can be asked for, by name.
 CONTROLS: Mapping[str, Control] = {row.name: row for row in _TABLE if isinstance(row, Control)}
 ACTIONS: Mapping[str, Action] = {row.name: row for row in _TABLE if isinstance(row, Action)}
@@ -375,31 +408,13 @@ def find_action(name: str) -> Action:
     return ACTIONS[name]
 
 
+def learned_by(key: Key) -> str:
+    """Returns what a knob or a pad is given if that key is pressed while one is to be learned."""
+    row = next(row for row in _TABLE if key in row.keys or any(other.name == key.name for other in row.keys))
+    is_number = isinstance(row, Control) and isinstance(row.kind, Range)
+    return row.name if is_number or len(row.keys) == 1 else key.name
+
+
 def values_in(session: Session) -> dict[str, Value]:
     """Returns the value of every control in a session, by name."""
     return {name: control.read(session) for name, control in CONTROLS.items()}
-
-
-_COMMANDS = {character: key for key in KEYS for character in key.characters}
-
-
-def key_for(character: str) -> Key | None:
-    """Returns the key of a typed character, None if it has no meaning."""
-    return _COMMANDS.get(character) or _COMMANDS.get(character.lower())
-
-
-def command_for(character: str) -> Command | None:
-    """Returns what a typed character asks for, None if it has no meaning."""
-    key = key_for(character)
-    return None if key is None else key.command
-
-
-def key_help(*, locked: bool = False) -> tuple[tuple[str, str], ...]:
-    """Returns (keys, meaning) pairs for people; the nine style keys are one line.
-
-    Args:
-        locked: leave out the keys of which a kiosk takes no notice.
-    """
-    shown = [key for key in KEYS if not (locked and key.locked)]
-    rest = tuple((key.label, key.meaning) for key in shown if not key.label.isdigit() or key.label == "0")
-    return (("1 … 9", "style by number"), *rest)

@@ -100,4 +100,5 @@ class Fader:
         smooth = np.float32(share * share * (3 - 2 * share))
         if start.net != target.net or start.vector is None or target.vector is None:
             return target, (start, float(1 - smooth))
-        return replace(target, source=(1 - smooth) * start.vector + smooth * target.vector), None
+        picture = target.picture if start.lineage is target.lineage else None
+        return replace(target, source=(1 - smooth) * start.vector + smooth * target.vector, picture=picture), None

@@ -4,20 +4,21 @@ import { find, hold, isHeld, make, percent } from "./dom.js";
 
 // The groups in which controls are shown; what the table has besides comes last. Those of the stage are elsewhere.
 const GROUPS = [
-  ["Look", ["strength", "keep_colors", "brush", "steady", "steadiness", "mirror"]],
+  ["Look", ["strength", "colors", "brush", "steady", "steadiness", "mirror"]],
   ["Playlist", ["automatic", "fade"]],
   ["On air", ["on_air", "muted", "react"]],
   ["Window", ["view", "split", "hud", "fullscreen", "help", "link"]],
 ];
 const ELSEWHERE = new Set(["style", "mix", "playlist", "mixing", "original", "frozen", "recording"]);
 const LABELS = {
-  keep_colors: "Camera's colours",
+  colors: "Colours of",
   automatic: "Styles change by themselves",
   fade: "Crossfade",
   hud: "HUD",
   help: "Keys",
   link: "QR code",
   react: "React to sound",
+  learn: "Learn a MIDI knob for",
   muted: "Mute",
   on_air: "Stream",
   make_style: "Style from the camera",

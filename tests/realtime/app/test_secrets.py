@@ -81,6 +81,7 @@ def test_every_option_that_takes_an_address_is_known_to_be_secret() -> None:
     assert {name for name, each in TABLE.items() if each.secret((url,) if name == "input" else url)} == {
         "input",
         "stream",
+        "control_token",
     }
 
 

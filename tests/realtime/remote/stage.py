@@ -23,8 +23,10 @@ from realtime.player.player import Player
 from realtime.player.style_uploads import StyleUploads
 from realtime.queues import SinkQueue
 from realtime.remote.address import Address
+from realtime.remote.outlets import Outlets
 from realtime.remote.server import ControlServer, ServerOptions
 from realtime.remote.show import RemoteShow
+from realtime.remote.signalling import Signalling
 from realtime.screen.thumbnails import Thumbnails
 from realtime.session import Session, quit_show
 from realtime.sinks.jpeg_frames import JpegFrames, open_jpeg_queue
@@ -147,7 +149,10 @@ def open_stage(folder: Path, options: ServerOptions | None = None, **given: Any)
         )
         uploads = StyleUploads(styles, picture_style, controls)
         show = RemoteShow(controls, frames, SIZE, lambda: player.saved, thumbnails, uploads)
-        server = stack.enter_context(ControlServer(show, options or ServerOptions(Address(port=0)), **given))
+        webrtc = Signalling(Outlets(frames), lambda: SIZE)
+        server = stack.enter_context(
+            ControlServer(show, options or ServerOptions(Address(port=0)), **{"routes": [webrtc.add_to], **given})
+        )
         thread = threading.Thread(target=player.run, daemon=True)
         thread.start()
         stage = Stage(controls, server, captures, styles, queue, frames)

@@ -14,7 +14,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from realtime.remote.address import Address, AddressError, ControlServerError, address_of, reachable_host
+from realtime.remote.address import Address, AddressError, address_of, reachable_host
+from realtime.remote.errors import ControlServerError
 from realtime.remote.server import ControlServer, ServerOptions
 from realtime.remote.show import RemoteShow
 from tests.realtime.remote.stage import Stage, open_stage

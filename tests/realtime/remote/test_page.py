@@ -24,9 +24,14 @@ from tests.realtime.remote.browser import Browser, Page, open_browser
 from tests.realtime.servers import free_port
 
 SHOW_SIZE = (320, 240)
+# By WebRTC, or as JPEGs.
+_IS_SHOWN = """(() => {
+  const image = document.querySelector('[data-painting]:not([hidden])');
+  return (image.naturalWidth || image.videoWidth) > 0;
+})()"""
 # The mean colour of the painting in the page.
 _COLOUR = """(() => {
-  const image = document.querySelector('[data-painting]');
+  const image = document.querySelector('[data-painting]:not([hidden])');
   const canvas = document.createElement('canvas');
   canvas.width = 64; canvas.height = 48;
   const context = canvas.getContext('2d');
@@ -96,7 +101,7 @@ def page(show: Show, browser: Browser) -> Iterator[Page]:
     show.reset()
     page = browser.new_page(show.url)
     page.wait_for("document.querySelectorAll('.card').length >= 6 && document.querySelector('[data-control]')")
-    page.wait_for("document.querySelector('[data-painting]').naturalWidth > 0")
+    page.wait_for(_IS_SHOWN)
     yield page
     page.close()
 
@@ -246,7 +251,7 @@ def test_a_link_with_a_token_opens_the_page(browser: Browser, tmp_path: Path) ->
         port, token = stage.server.guard.address.port, stage.server.guard.token
         page = browser.new_page(f"https://127.0.0.1:{port}/?token={token}")
         page.wait_for("document.querySelectorAll('.card').length === 3")
-        page.wait_for("document.querySelector('[data-painting]').naturalWidth > 0")
+        page.wait_for(_IS_SHOWN)
         assert page.value("location.search") == ""
         assert page.value("document.cookie") == "", "no script can read the token"
         assert page.value("isSecureContext") is True

@@ -88,7 +88,7 @@ def test_capital_letters_count_as_small_ones(key: str) -> None:
     assert replace(session, notice_until_s=0) == replace(press(SESSION, key.lower()), notice_until_s=0)
 
 
-@pytest.mark.parametrize("character", ["j", "ä", "\t", "", "\x00"])
+@pytest.mark.parametrize("character", ["~", "ä", "\t", "", "\x00"])
 def test_any_other_key_changes_nothing(character: str) -> None:
     assert press(SESSION, character) is SESSION
 
@@ -99,6 +99,17 @@ def test_the_hud_goes_from_full_to_minimal_to_off_and_round() -> None:
         session = press(session, "i")
         seen.append(session.hud)
     assert seen == ["minimal", "off", "full"]
+
+
+def test_colours_go_round_among_those_that_there_are() -> None:
+    session, seen = SESSION, []
+    for _ in range(3):
+        session = press(session, "c")
+        seen.append((session.colors, session.notice))
+    assert seen == [("source", "the camera's colours"), ("style", "the style's colours"), seen[0]]
+    session = press(press(replace(SESSION, color_picture="sunset.jpg"), "c"), "c")
+    assert (session.colors, session.notice) == ("picture", "the colours of sunset.jpg")
+    assert press(session, "c").colors == "style"
 
 
 def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_ends_it() -> None:

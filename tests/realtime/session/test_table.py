@@ -27,8 +27,17 @@ from realtime.session.kinds import Weights
 
 SESSION = Session(("la_muse", "scream", "wave"))
 # What belongs to the show and not to those who control it.
-NOT_SET = {"style_names", "style_index", "given_brush", "net_scale", "quitting", "notice", "notice_until_s"}
-NOT_SET |= {"countdown_until_s"}
+NOT_SET = {
+    "style_names",
+    "style_index",
+    "given_brush",
+    "net_scale",
+    "quitting",
+    "color_picture",
+    "notice",
+    "notice_until_s",
+}
+NOT_SET |= {"countdown_until_s", "remapped", "midi"}
 
 
 def after(name: str, value: object, session: Session = SESSION) -> Session:
@@ -158,4 +167,4 @@ def test_a_kiosk_locks_what_ends_records_or_configures() -> None:
     def labels(keys: list[Key]) -> str:
         return " ".join(key.label for key in keys if not key.label.isdigit() or key.label == "0")
 
-    assert labels([key for key in KEYS if not key.locked]) == "n p x 0 + - c m a v s space h or ?"
+    assert labels([key for key in KEYS if not key.locked]) == "n p x 0 + - c m a o v s space h or ?"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from realtime.app.inputs import open_live
+from realtime.app.inputs import Feeds, open_live
 from realtime.app.options import Options
 from realtime.frames import Frame
 from realtime.media.decoding import SourceError
@@ -27,7 +27,7 @@ SHOW_SIZE = (96, 64)
 
 
 def other(text: str) -> Source:
-    return open_live(text, Options(), None, SHOW_SIZE)
+    return open_live(text, Options(), Feeds(None, None), SHOW_SIZE)
 
 
 @pytest.fixture
