@@ -102,9 +102,8 @@ def parse_control_address(text: str) -> str:
 def parse_idle_time(text: str) -> float:
     """Returns how long nobody must be there until a kiosk starts again, in seconds; "" stands for the default."""
     if Path(text).is_file():
-        raise ArgumentTypeError(
-            f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE_S:g}. Type files first"
-        )
+        hint = "type files before options: nst-live FILE OPTIONS"
+        raise ArgumentTypeError(f"{quoted(text)} is a file; expected seconds, e.g. {DEFAULT_IDLE}; {hint}")
     return parse_positive_number(text) if text else DEFAULT_IDLE_S
 
 

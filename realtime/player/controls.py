@@ -86,7 +86,7 @@ class Controls:
 
     @session.setter
     def session(self, session: Session) -> None:
-        if session is not self._session:
+        if session != self._session:
             self._session = session
             self._notify_observers()
 

@@ -68,7 +68,8 @@ def address_of(text: str, default: Address = Address()) -> Address:
     if not text:
         return default
     if Path(text).exists() and not text.isdigit():
-        raise AddressError(f"{text!r} is a file; expected HOST:PORT, e.g. {default}. Type files before the options")
+        hint = "type files before options: nst-live FILE OPTIONS"
+        raise AddressError(f"{text!r} is a file; expected HOST:PORT, e.g. {default}; {hint}")
     found = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]*))(?::(\d{1,5}))?", text)
     if found is not None:
         host, port = found[1] or found[2], found[3]

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from realtime.frames import Pixels
+from realtime.queues import background_worker
 from realtime.remote.replies import Refused
 from realtime.sinks.jpeg_frames import LONGEST_SIDE, JpegFrames, jpeg_of
 
@@ -28,17 +30,26 @@ class FrameStreams:
     def __init__(self, frames: JpegFrames) -> None:
         self._frames = frames
         self._streams = 0
+        self._background = background_worker()
+        self._encoded: tuple[Pixels, bytes] | None = None
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes to a server that is not started yet."""
         app.router.add_get("/api/frame.jpg", self._frame)
         app.router.add_get("/api/stream.mjpg", self._stream)
+        app.on_cleanup.append(self._close)
+
+    async def _close(self, _app: web.Application) -> None:
+        self._background.shutdown(wait=False, cancel_futures=True)
 
     async def _frame(self, _request: web.Request) -> web.Response:
         pixels = self._frames.painted
         if pixels is None:
             raise Refused(503, "nothing is painted yet")
-        data = await asyncio.get_running_loop().run_in_executor(None, jpeg_of, pixels)
+        if self._encoded is None or self._encoded[0] is not pixels:
+            loop = asyncio.get_running_loop()
+            self._encoded = pixels, await loop.run_in_executor(self._background, jpeg_of, pixels)
+        data = self._encoded[1]
         return web.Response(body=data, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:

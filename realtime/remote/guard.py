@@ -25,6 +25,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "nst-live",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

@@ -112,6 +112,7 @@ class ControlServer:
             self._ready.set_exception(exc)
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
     async def _serve(self) -> None:
