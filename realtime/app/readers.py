@@ -177,7 +177,9 @@ def parse_osc_address(text: str) -> str:
 def parse_device(text: str) -> str:
     """Returns the name of a device or a source: whatever is not a file."""
     if text and Path(text).exists():
-        raise ArgumentTypeError(f"{quoted(text)} is a file; expected a name, or nothing. Type files before the options")
+        raise ArgumentTypeError(
+            f"{quoted(text)} is a file; expected a name; type files before options: nst-live FILE OPTIONS"
+        )
     return text
 
 

@@ -199,5 +199,5 @@ def test_the_command_listens_and_a_file_is_not_swallowed(tmp_path: Path, identit
         told = nst_live(option, film)
         assert told.code == 2
         assert "is a file; expected" in told.err
-        assert "Type files before the options" in told.err
+        assert "type files before options: nst-live FILE OPTIONS" in told.err
     assert "is not an address" in nst_live("--osc", "not an address").err
