@@ -11,23 +11,22 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from realtime.app.inputs import Feeds, open_live
-from realtime.app.options import Options
 from realtime.frames import Frame
 from realtime.media.decoding import SourceError
 from realtime.queues import FrameQueue
 from realtime.sources.base import Source
 from realtime.sources.changeable import Changeable
+from realtime.sources.live import Feeds, open_live
+from realtime.sources.network_stream import NetworkOptions
 from realtime.sources.open import open_source
 from realtime.sources.real_time import RealTime
-from styles.support.errors import UsageError
 from tests.realtime.clips import write_clip
 
 SHOW_SIZE = (96, 64)
 
 
 def other(text: str) -> Source:
-    return open_live(text, Options(), Feeds(None, None), SHOW_SIZE)
+    return open_live(text, SHOW_SIZE, NetworkOptions(), Feeds())
 
 
 @pytest.fixture
@@ -70,9 +69,9 @@ def test_the_frames_of_another_source_follow_in_the_size_of_the_first(changeable
 @pytest.mark.parametrize(
     ("name", "error", "reason"),
     [
-        ("photo.jpg", UsageError, "is a photograph; expected a camera, a video file or an address"),
-        ("folder", UsageError, "cannot be played in mid-show"),
-        ("-", UsageError, "cannot be played in mid-show"),
+        ("photo.jpg", SourceError, "is a photograph; expected a camera, a video file or an address"),
+        ("folder", SourceError, "cannot be played in mid-show"),
+        ("-", SourceError, "cannot be played in mid-show"),
         ("text.mp4", SourceError, "text.mp4"),
         ("missing.mp4", SourceError, "no file .*missing.mp4"),
         ("no camera of this name", SourceError, "camera"),
