@@ -20,6 +20,8 @@ from realtime.remote.replies import Refused, read_body, read_object
 from realtime.remote.show import RemoteShow, state_of
 from realtime.session import ACTIONS, CONTROLS, ControlError, find_action
 from realtime.sinks.jpeg_frames import jpeg_of
+from realtime.sources.camera_list import list_cameras
+from realtime.sources.scene import TEST_SCENE
 
 # Files that were saved, for whoever has their key.
 SHARED = "/saved"
@@ -41,7 +43,8 @@ class Api:
 
     def __init__(self, show: RemoteShow, guard: Guard) -> None:
         self._show, self._guard, self._events = show, guard, Events(show)
-        self._background = background_worker()
+        # a source may take long to open, or for ever
+        self._background, self._opening = background_worker(), background_worker()
         self._files = Bucket(_FILES_A_SECOND, _FILES_AT_ONCE)
 
     def add_to(self, app: web.Application) -> None:
@@ -51,17 +54,19 @@ class Api:
         app.router.add_get("/api/state", self._state)
         app.router.add_patch("/api/state", self._set)
         app.router.add_post("/api/commands/{name}", self._command)
+        app.router.add_get("/api/sources", self._sources)
         app.router.add_get("/api/styles", self._styles)
         app.router.add_post("/api/styles", self._add_style)
         app.router.add_get("/api/styles/{name}/thumbnail.jpg", self._thumbnail)
         app.router.add_get("/api/captures/{name}", self._capture)
         app.router.add_get(f"{SHARED}/{{name}}/{{key}}", self._shared)
-        app.router.add_get("/api/events", self._serve_events)
+        app.router.add_get("/api/events", self._serve_events, allow_head=False)
         app.cleanup_ctx.append(self._events.running)
         app.on_cleanup.append(self._close)
 
     async def _close(self, _app: web.Application) -> None:
-        self._background.shutdown(wait=False, cancel_futures=True)
+        for worker in (self._background, self._opening):
+            worker.shutdown(wait=False, cancel_futures=True)
 
     async def _openapi(self, _request: web.Request) -> web.Response:
         return web.json_response(openapi_document(self._show.controls.session))
@@ -114,9 +119,15 @@ class Api:
             raise Refused(400, "source: expected a camera, a file or an address, as after -i")
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._background, source.change_source, text)
+            await loop.run_in_executor(self._opening, source.change_source, text)
         except (ValueError, OSError, RuntimeError) as exc:
             raise Refused(422, f"source: {exc}") from exc
+
+    async def _sources(self, _request: web.Request) -> web.Response:
+        """Lists what can be changed to without typing an address."""
+        cameras = await asyncio.get_running_loop().run_in_executor(self._opening, list_cameras)
+        sources = [{"value": each.path or str(each.index), "name": each.name or "a camera"} for each in cameras]
+        return web.json_response({"sources": [*sources, {"value": TEST_SCENE, "name": "the bundled scene"}]})
 
     async def _command(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -36,7 +36,7 @@ class FrameStreams:
     def add_to(self, app: web.Application) -> None:
         """Adds the routes to a server that is not started yet."""
         app.router.add_get("/api/frame.jpg", self._frame)
-        app.router.add_get("/api/stream.mjpg", self._stream)
+        app.router.add_get("/api/stream.mjpg", self._stream, allow_head=False)
         app.on_cleanup.append(self._close)
 
     async def _close(self, _app: web.Application) -> None:

@@ -91,6 +91,7 @@ def _read(summary: str, kind: str) -> dict[str, Any]:
 
 _PATHS: Mapping[str, Any] = {
     "/api/controls": _read("the table of controls and commands", "application/json"),
+    "/api/sources": _read("the cameras, and the bundled scene: values for `source`", "application/json"),
     "/api/styles": {
         **_read("the styles, in the order of their numbers", "application/json"),
         "post": {

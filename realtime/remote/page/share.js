@@ -45,6 +45,12 @@ function buildSource(show) {
     autocapitalize: "off",
     autocomplete: "off",
     placeholder: "0, film.mp4, rtsp://…, test",
+    list: "sources",
+  });
+  const sources = make("datalist", { id: "sources" });
+  input.addEventListener("focus", async () => {
+    const answer = await show.ask("GET", "/api/sources");
+    if (answer) sources.replaceChildren(...answer.sources.map((each) => make("option", { value: each.value }, each.name)));
   });
   const button = make("button", { class: "plain", type: "submit" }, "Change");
   const form = make(
@@ -52,6 +58,7 @@ function buildSource(show) {
     {},
     make("label", { for: "source", class: "hint" }, "A camera, a file or an address; a recording goes on."),
     make("div", { class: "field" }, input, button),
+    sources,
   );
   const name = make("p", { id: "source-name" });
   form.addEventListener("submit", async (event) => {

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 
 from realtime.session import ACTIONS, CONTROLS, values_in
 from realtime.session.kinds import Weights
+from realtime.sources.camera_list import list_cameras
 from tests.realtime.remote.stage import STYLES, Stage, open_stage
 from tests.realtime.session.test_table import another_value
 
@@ -120,6 +121,12 @@ def test_only_the_files_of_the_page_are_served(path: str, stage: Stage) -> None:
     page = stage.ask("/")
     assert b"/page/main.js" in page.body
     assert stage.ask("/page/main.js").headers["Content-Type"].startswith("text/javascript")
+
+
+def test_the_sources_are_cameras_and_the_bundled_scene(stage: Stage) -> None:
+    sources = stage.ask("/api/sources").value["sources"]
+    assert sources[-1] == {"value": "test", "name": "the bundled scene"}
+    assert len(sources) == len(list_cameras()) + 1
 
 
 def test_a_recording_runs_from_command_to_command(stage: Stage) -> None:

@@ -202,6 +202,8 @@ def test_the_source_changes_in_mid_show_and_the_recording_goes_on(show: Show, pa
     page.click("[data-action=recording]")
     show.wait_for("recording", True)
     time.sleep(0.5)
+    page.click("#source")
+    page.wait_for("document.querySelector('#sources option[value=test]')")
     page.value(f"document.querySelector('#source').value = {json.dumps(str(clip))}")
     page.click("#source ~ button")
     show.wait_for("source", str(clip))
