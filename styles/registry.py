@@ -114,6 +114,10 @@ class Style:
         return self.path if self.dedicated else network_path(self.network)
 
 
+# What was listed, by path, with the state that the file had: of ten thousand, `Path`s as keys would be felt.
+_LISTED: dict[str, tuple[FileState, Style | None]] = {}
+
+
 def known_picture(path: Path) -> StylePicture | None:
     """Returns what is known of a picture's file, by its name and content. Raises OSError."""
     known = path.stem in PICTURES and file_sha256(path) == _PICTURE_SHA256[path.stem]
@@ -199,7 +203,7 @@ def read_listing(network: str | None = None) -> Listing:
     damaged: dict[Path, WeightsError] = {}
     for path in _files():
         try:
-            style = _listed(str(path), file_state(path))
+            style = _listed(path, file_state(path))
         except WeightsError as exc:
             damaged[path] = exc
             continue
@@ -242,11 +246,17 @@ def style_from_file(path: Path) -> Style:
     return _style_from_metadata(path, read_metadata(path))
 
 
-@functools.lru_cache(maxsize=_MOST_LISTED)
-def _listed(path: str, state: FileState) -> Style | None:
+def _listed(path: Path, state: FileState) -> Style | None:
     """Returns the style in a file, None for a net without one. Raises WeightsError."""
-    metadata = read_metadata(Path(path), state)
-    return _style_from_metadata(Path(path), metadata) if _is_style(metadata) else None
+    before = _LISTED.get(str(path))
+    if before is not None and before[0] == state:
+        return before[1]
+    metadata = read_metadata(path, state)
+    style = _style_from_metadata(path, metadata) if _is_style(metadata) else None
+    if len(_LISTED) >= _MOST_LISTED:
+        _LISTED.clear()
+    _LISTED[str(path)] = state, style
+    return style
 
 
 def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:

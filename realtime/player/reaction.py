@@ -90,6 +90,7 @@ class Reaction:
         """
         if not amount:
             self.close()
+            self.deaf = False  # the next source may have sound
             return _UNMOVED
         if self._swells and at_s < self._swells[-1][0] - _ANOTHER_CLOCK_S:
             self.close()

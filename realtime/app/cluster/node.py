@@ -22,21 +22,26 @@ from realtime.app.errors import explain_file
 from realtime.app.jobs import Job
 from realtime.queues import StoppedError, Stopping
 
+_POLL_S = 0.5
 
-def carry_out(order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | None = None) -> Iterator[Item]:
+
+def carry_out(
+    order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | None = None, scratch: Path | None = None
+) -> Iterator[Item]:
     """Paints what was ordered; yields what becomes of it. Left early, it stops.
 
     Args:
         order: what to paint.
         styles: what to paint it in.
         file: the bytes of the file; None if it is where the order says.
+        scratch: the folder for temporary files; None for the system's.
     """
     items: queue.Queue[Item | None] = queue.Queue()
     stopping = Stopping()
 
     def work() -> None:
         try:
-            with tempfile.TemporaryDirectory(prefix="nst-live-") as folder:
+            with tempfile.TemporaryDirectory(prefix="nst-live-", dir=scratch) as folder:
                 _paint_in(Path(folder), order, styles, file, Desk(items.put, stopping, order.part))
         except StoppedError:
             pass
@@ -48,7 +53,13 @@ def carry_out(order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | Non
     thread = threading.Thread(target=work, name="order", daemon=True)
     thread.start()
     try:
-        while (item := items.get()) is not None:
+        while True:
+            try:
+                item = items.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue  # who cancels the order is heard between two of these
+            if item is None:
+                return
             yield item
     finally:
         stopping.stop()

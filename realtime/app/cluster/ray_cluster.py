@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _MOST_WAITING = 16
 # Sockets lie in a folder of Ray's, and their whole paths have 107 bytes at most, on macOS 103.
 _LONGEST_FOLDER = 40
 _CONNECT_S = 10.0
+_ENDING_S = 3.0
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -102,7 +104,7 @@ class RayCluster:
             file: what `ship` has returned for the file; None if the nodes see it.
         """
         options = {"_generator_backpressure_num_objects": _MOST_WAITING}
-        return RunningOrder(order, self._carry_out.options(**options).remote(order, self._styles, file))
+        return RunningOrder(order, self._carry_out.options(**options).remote(order, self._styles, file, self._folder))
 
     def ready(self, running: Sequence[RunningOrder], timeout_s: float) -> Sequence[RunningOrder]:
         """Returns the orders of which something has come back, after a while perhaps none.
@@ -137,6 +139,19 @@ class RayCluster:
         """Stops an order."""
         with suppress(self._ray.exceptions.RayError, ValueError):
             self._ray.cancel(running.generator)
+
+    def end(self, running: Sequence[RunningOrder]) -> None:
+        """Stops orders, and waits a moment, in which they remove their temporary files."""
+        left = list(running)
+        for each in left:
+            self.cancel(each)
+        deadline_s = time.monotonic() + _ENDING_S
+        while left and time.monotonic() < deadline_s:
+            for each in self.ready(left, _ENDING_S / 10):
+                with suppress(Exception):  # that it was cancelled, for one
+                    if self.take(each) is not None:
+                        continue
+                left.remove(each)
 
     def _start(self, address: str) -> None:
         common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from realtime.app.cluster.errors import NodeLostError
@@ -81,6 +82,8 @@ class ClusterRun:
 
     def close(self) -> None:
         """Keeps what is painted, and stops the rest."""
+        with suppress(Exception):  # a cluster that is gone must not keep what is painted from being kept
+            self._cluster.end(list(self._running))
         self._joiner.shutdown(cancel_futures=True)
         kept = sum(output.kept for output in self._open)
         for output in self._open:

@@ -178,6 +178,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @needs_ray
 def test_on_this_machine_a_folder_becomes_what_resume_makes_of_it(tmp_path: Path, nst_live: NstLive) -> None:
     """One process of Ray for: clips, a photograph, a film in parts with sound, and a file that cannot be read."""
@@ -208,7 +209,7 @@ def test_on_this_machine_a_folder_becomes_what_resume_makes_of_it(tmp_path: Path
 
 
 def wait_for(found: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline_s = time.monotonic() + 120
+    deadline_s = time.monotonic() + 300
     while not found() and process.poll() is None and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert process.poll() is None, process.communicate()[1]
@@ -253,6 +254,7 @@ ARCHIVE = ("in", "--style", "wave", "--ray-segment", "10")
 
 @untidy
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @needs_ray
 def test_three_nodes_paint_what_one_does(archive: Path, three_nodes: Any) -> None:
     told = run(archive, *ARCHIVE, "-o", "three", "--ray", three_nodes.address, "--ray-ship")
@@ -271,13 +273,14 @@ def nst_resumed(archive: Path, name: str) -> bytes:
 
 @untidy
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @needs_ray
 def test_a_node_that_dies_changes_nothing(archive: Path, three_nodes: Any) -> None:
     process = begin(archive, *ARCHIVE, "-o", "killed", "--ray", three_nodes.address)
     parts = archive / "killed" / "film.mp4.parts"
     wait_for(lambda: len(list(parts.glob("*.npz"))) >= 2, process)
     three_nodes.remove_node(next(iter(three_nodes.worker_nodes)), allow_graceful=False)
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert "a node was lost" in err
     assert outputs(archive / "killed") == outputs(archive / "one")
@@ -285,6 +288,7 @@ def test_a_node_that_dies_changes_nothing(archive: Path, three_nodes: Any) -> No
 
 @untidy
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @needs_ray
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(archive: Path, three_nodes: Any) -> None:
@@ -292,7 +296,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(archive: Path, t
     process = begin(archive, *words)
     wait_for(lambda: bool(list((archive / "stopped" / "film.mp4.parts").glob("0*.json"))), process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "kept beside the output; the same command continues from there" in err
     assert "Traceback" not in err
@@ -306,6 +310,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(archive: Path, t
 
 @untidy
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @needs_ray
 def test_after_a_seam_the_film_is_painted_as_without_it(archive: Path, three_nodes: Any) -> None:
     words = ("in/film.mp4", "--style", "wave", "--encoder", "ffv1")
