@@ -47,8 +47,9 @@ video, audio = VideoRecvFrame(), AudioRecvFrame()
 receiver.set_video_frame(video)
 receiver.set_audio_frame(audio)
 receiver.set_source(finder.get_source(names[0]))
-shown, heard = [], {}
-while time.monotonic() < end_s and (len(shown) < 5 or not heard):
+shown, heard, stays_until_s = [], {}, time.monotonic() + 2.5
+# long enough for the sender to count it
+while time.monotonic() < end_s and (len(shown) < 5 or not heard or time.monotonic() < stays_until_s):
     got = receiver.receive(Got.recv_video | Got.recv_audio, 1000)
     if got & Got.recv_video:
         pixels = np.zeros(video.get_buffer_size(), np.uint8)
