@@ -17,7 +17,8 @@ from realtime.sinks.virtual_camera import VirtualCameraError
 DEFAULT_NAME = "nst-live"
 # While no frame comes the last one is sent again, for those who join.
 REPEAT_S = 0.2
-_MOST_SAMPLES = 4800
+# Sound is sent in blocks of 20 ms: cyndilib mistakes the second channel of a block that is shorter than the longest.
+_BLOCK = SAMPLE_RATE // 50
 _COUNT_EVERY_S = 1.0
 
 
@@ -50,7 +51,7 @@ class NdiSource:
         self._sender: Any = _open_sender(name or DEFAULT_NAME, self._size, rate, audible=audio is not None)
         self._name = str(self._sender.name)
         self._receivers, self._counted_at_s = 0, 0.0
-        self._sent: Pixels | None = None
+        self._unsent = np.zeros((2, 0), np.float32)
 
     def __enter__(self) -> Self:
         return self
@@ -71,14 +72,20 @@ class NdiSource:
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Sends a frame, H x W x 3 uint8 RGB, and the sound until then."""
         if self._audio is not None:
-            for chunk in self._audio.take_until(frame.captured_at_s + self._audio.late_s):
-                for begin in range(0, chunk.samples.shape[1], _MOST_SAMPLES):
-                    self._sender.write_audio(np.ascontiguousarray(chunk.samples[:, begin : begin + _MOST_SAMPLES]))
+            self._send_sound(self._audio, frame.captured_at_s)
         cv2.cvtColor(self._fitting(pixels), cv2.COLOR_RGB2RGBA, dst=self._pixels)
         self._sender.write_video_async(self._pixels.ravel())
         now_s = time.monotonic()
         if now_s - self._counted_at_s > _COUNT_EVERY_S:
             self._receivers, self._counted_at_s = self._sender.get_num_connections(0), now_s
+
+    def _send_sound(self, audio: AudioQueue, until_s: float) -> None:
+        chunks = audio.take_until(until_s + audio.late_s)
+        samples = np.concatenate([self._unsent, *(chunk.samples for chunk in chunks)], axis=1)
+        whole = samples.shape[1] // _BLOCK * _BLOCK
+        for begin in range(0, whole, _BLOCK):
+            self._sender.write_audio(np.ascontiguousarray(samples[:, begin : begin + _BLOCK]))
+        self._unsent = samples[:, whole:]
 
     def _fitting(self, pixels: Pixels) -> Pixels:
         width, height = self._size
@@ -105,7 +112,7 @@ def _open_sender(name: str, size: Size, rate: Fraction, *, audible: bool) -> Any
         video.set_fourcc(FourCC.RGBX)
         sender.set_video_frame(video)
         if audible:
-            sound = AudioSendFrame(_MOST_SAMPLES)
+            sound = AudioSendFrame(_BLOCK)
             sound.sample_rate, sound.num_channels = SAMPLE_RATE, 2
             sender.set_audio_frame(sound)
         sender.open()
