@@ -18,7 +18,7 @@ from realtime.app.cluster.desk import Desk
 from realtime.app.cluster.node_painting import check_here, painted
 from realtime.app.cluster.orders import Item, LinePrinted, Order, OrderRefused
 from realtime.app.cluster.shipped_styles import ShippedStyles
-from realtime.app.errors import explain_file
+from realtime.app.exit_codes import explain_file
 from realtime.app.jobs import Job
 from realtime.queues import StoppedError, Stopping
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from realtime.app.inputs import Feeds, open_live
-from realtime.app.options import Options
+from realtime.app.options.table import Options
+from realtime.app.show.feeds import Feeds
+from realtime.app.show.mid_show import open_live
 from realtime.frames import Frame
 from realtime.media.decoding import SourceError
 from realtime.queues import FrameQueue
