@@ -14,7 +14,7 @@ from typing import TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.app.cluster.desk import Desk
+from realtime.app.cluster.delivery import Delivery
 from realtime.app.cluster.node_painting import check_here, painted
 from realtime.app.cluster.orders import Item, LinePrinted, Order, OrderRefused
 from realtime.app.cluster.shipped_styles import ShippedStyles
@@ -37,7 +37,7 @@ def carry_out(order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | Non
     def work() -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="nst-live-") as folder:
-                _paint_in(Path(folder), order, styles, file, Desk(items.put, stopping, order.part))
+                _paint_in(Path(folder), order, styles, file, Delivery(items.put, stopping, order.part))
         except StoppedError:
             pass
         except Exception as exc:
@@ -55,7 +55,9 @@ def carry_out(order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | Non
         thread.join()
 
 
-def _paint_in(folder: Path, order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | None, desk: Desk) -> None:
+def _paint_in(
+    folder: Path, order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | None, delivery: Delivery
+) -> None:
     """Paints what was ordered, with a folder for what is needed meanwhile, whose files nobody else has heard of."""
     job = Job(order.source if file is None else folder / order.source.name, folder / f"painted{order.output.suffix}")
 
@@ -63,17 +65,17 @@ def _paint_in(folder: Path, order: Order, styles: ShippedStyles, file: NDArray[n
         return text.replace(str(job.source), str(order.source)).replace(str(job.output), str(order.output))
 
     try:
-        with _reported_lines(lambda line: desk.put(LinePrinted(known(line)))):
+        with _reported_lines(lambda line: delivery.put(LinePrinted(known(line)))):
             check_here(order, sent=file is not None)
             if file is not None:
                 file.tofile(job.source)
-            item = painted(job, order, styles.unpacked(folder), desk)
+            item = painted(job, order, styles.unpacked(folder), delivery)
     except StoppedError:
         raise
     except Exception as exc:
         code, text = explain_file(exc)
         item = OrderRefused(code, known(text))
-    desk.put(item)
+    delivery.put(item)
 
 
 @contextmanager
