@@ -22,7 +22,7 @@ import av.error
 import pytest
 import yaml
 
-from realtime.app.options import live_parser
+from realtime.app.options.table import live_parser
 from tests.conftest import ROOT
 from tests.realtime.servers import HOST, MODULE, free_port, no_nginx_reason
 

@@ -11,7 +11,7 @@ from build_engines.tensorrt.command import EngineOptions
 from realtime.app.bench import BenchOptions
 from realtime.app.cache import CacheOptions
 from realtime.app.gallery import GalleryOptions
-from realtime.app.options import HEADINGS, SECTIONS, LiveOption, Use
+from realtime.app.options.table import HEADINGS, SECTIONS, LiveOption, Use
 from realtime.app.own_styles import OwnStylesOptions
 from realtime.app.pack import PackOptions
 from realtime.remote.osc_addresses import osc_reference

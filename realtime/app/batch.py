@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from realtime.app.cluster.paint import paint_on_ray
-from realtime.app.errors import explain_file
+from realtime.app.exit_codes import explain_file
 from realtime.app.jobs import Job, check_jobs, checked_folder, plan_jobs
-from realtime.app.options import Options
+from realtime.app.options.table import Options
 from realtime.app.photo_files import PERCENT, PhotoFilePainter
 from realtime.app.play import play_input
 from realtime.app.progress import FilesBar, files_bar

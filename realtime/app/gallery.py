@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from realtime.app.jobs import Job, check_jobs, check_photo_output
-from realtime.app.options import BACKEND, COLORS, KEEP_COLORS, NET, OVERWRITE, STRENGTH, STYLES, FolderOptions
-from realtime.app.settings import export_folders
+from realtime.app.options.settings import export_folders
+from realtime.app.options.table import BACKEND, COLORS, KEEP_COLORS, NET, OVERWRITE, STRENGTH, STYLES, FolderOptions
 from realtime.backends import FOR_ONE_SIZE, choose_backend
 from realtime.frames import Pixels
 from realtime.media.photo import Photo, read_photo, resized, write_photo

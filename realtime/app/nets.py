@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from realtime.app.options import StyleOptions
+from realtime.app.options.table import StyleOptions
 from realtime.backends import Backend, BackendUnavailableError, Choice, Net, Painter, choose_backend
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.frames import Size

@@ -8,10 +8,10 @@ from dataclasses import replace
 from realtime.app.batch import paint_files
 from realtime.app.cluster.paint import paint_film
 from realtime.app.jobs import check_inputs, use_of
-from realtime.app.options import Options, Use
+from realtime.app.options.rules import check_options
+from realtime.app.options.table import Options, Use
 from realtime.app.photo_files import paint_photo
 from realtime.app.play import play_input
-from realtime.app.rules import check_options
 
 _WORK: Mapping[Use, Callable[[Options], int]] = {
     Use.LIVE: play_input,

@@ -12,7 +12,7 @@ from typing import Self
 
 from realtime.app.jobs import Job, check_jobs, check_photo_output
 from realtime.app.nets import Catalog, load_catalog
-from realtime.app.options import Options
+from realtime.app.options.table import Options
 from realtime.backends import FOR_ONE_SIZE
 from realtime.frames import Size
 from realtime.media.photo import (

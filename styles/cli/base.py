@@ -1,4 +1,4 @@
-"""`nst-train base DIR …` and `nst-train base export DIR -o DIR`: from the options to a training, and to its nets."""
+"""`nst-train base DIR …`: from the options to a training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import torch
 
 from styles.architecture import CONFIGS
 from styles.cli.common import check_style_scale, describe_pictures, device_named, loss_weights
-from styles.cli.options import BaseOptions, CommandLine, ExportOptions, MachineOptions, TrainingLossOptions
-from styles.registry import ENCODER_NAME
+from styles.cli.options import BaseOptions, CommandLine, MachineOptions, TrainingLossOptions
 from styles.support.errors import DONE, FAILED, INTERRUPTED, UsageError
-from styles.training.base.files import export_styles
 from styles.training.base.job import BaseJob
 from styles.training.base.ranks import RankLostError, Ranks, ranks_here
 from styles.training.base.run import train_base
@@ -79,16 +77,6 @@ def _train(line: CommandLine, ranks: Ranks) -> str:
     if options.threads:
         torch.set_num_threads(options.threads)
     return "\n".join(map(str, train_base(job, loss_network)))
-
-
-def run_export(line: CommandLine) -> str:
-    """Writes the nets of a base training as nst-live reads them, and returns the paths of the files."""
-    options = line.of(ExportOptions)
-    files = [options.output / f"{name}.safetensors" for name in (*options.nets, ENCODER_NAME)]
-    there = next((file for file in files if file.exists()), None)
-    if there and not options.overwrite:
-        raise UsageError(f"{there} exists already; to replace it, add -y, or name another folder with --output")
-    return "\n".join(map(str, export_styles(options.folder, options.nets, options.output)))
 
 
 def _check(options: BaseOptions, processes: int) -> None:

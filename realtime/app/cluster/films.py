@@ -9,8 +9,9 @@ from fractions import Fraction
 
 from realtime.app.jobs import Job
 from realtime.app.nets import Catalog
-from realtime.app.options import Options
-from realtime.app.play import encoding_of, film_fingerprint
+from realtime.app.options.table import Options
+from realtime.app.show.fingerprint import film_fingerprint
+from realtime.app.show.target import encoding_of
 from realtime.frames import ClipRange
 from realtime.media.encoders import Encoding
 from realtime.media.video_encoder import VideoTrack

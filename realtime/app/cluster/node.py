@@ -14,11 +14,11 @@ from typing import TextIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.app.cluster.desk import Desk
+from realtime.app.cluster.delivery import Delivery
 from realtime.app.cluster.node_painting import check_here, painted
 from realtime.app.cluster.orders import Item, LinePrinted, Order, OrderRefused
 from realtime.app.cluster.shipped_styles import ShippedStyles
-from realtime.app.errors import explain_file
+from realtime.app.exit_codes import explain_file
 from realtime.app.jobs import Job
 from realtime.queues import StoppedError, Stopping
 
@@ -42,7 +42,7 @@ def carry_out(
     def work() -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="nst-live-", dir=scratch) as folder:
-                _paint_in(Path(folder), order, styles, file, Desk(items.put, stopping, order.part))
+                _paint_in(Path(folder), order, styles, file, Delivery(items.put, stopping, order.part))
         except StoppedError:
             pass
         except Exception as exc:
@@ -66,7 +66,9 @@ def carry_out(
         thread.join()
 
 
-def _paint_in(folder: Path, order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | None, desk: Desk) -> None:
+def _paint_in(
+    folder: Path, order: Order, styles: ShippedStyles, file: NDArray[np.uint8] | None, delivery: Delivery
+) -> None:
     """Paints what was ordered, with a folder for what is needed meanwhile, whose files nobody else has heard of."""
     job = Job(order.source if file is None else folder / order.source.name, folder / f"painted{order.output.suffix}")
 
@@ -74,17 +76,17 @@ def _paint_in(folder: Path, order: Order, styles: ShippedStyles, file: NDArray[n
         return text.replace(str(job.source), str(order.source)).replace(str(job.output), str(order.output))
 
     try:
-        with _reported_lines(lambda line: desk.put(LinePrinted(known(line)))):
+        with _reported_lines(lambda line: delivery.put(LinePrinted(known(line)))):
             check_here(order, sent=file is not None)
             if file is not None:
                 file.tofile(job.source)
-            item = painted(job, order, styles.unpacked(folder), desk)
+            item = painted(job, order, styles.unpacked(folder), delivery)
     except StoppedError:
         raise
     except Exception as exc:
         code, text = explain_file(exc)
         item = OrderRefused(code, known(text))
-    desk.put(item)
+    delivery.put(item)
 
 
 @contextmanager

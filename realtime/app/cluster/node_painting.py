@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 
 from realtime import __version__
-from realtime.app.cluster.desk import Desk
+from realtime.app.cluster.delivery import Delivery
 from realtime.app.cluster.orders import FileDone, Item, Order
 from realtime.app.jobs import Job
 from realtime.app.nets import Catalog
@@ -33,28 +33,28 @@ def check_here(order: Order, *, sent: bool) -> None:
         raise SourceError(f"{node} sees no {order.source}; put it where all nodes see it, or add --ray-ship")
 
 
-def painted(job: Job, order: Order, catalog: Catalog, desk: Desk) -> Item:
-    """Paints, and returns what came of it; a part of a film goes to the desk segment by segment.
+def painted(job: Job, order: Order, catalog: Catalog, delivery: Delivery) -> Item:
+    """Paints, and returns what came of it; a part of a film is delivered segment by segment.
 
     Args:
         job: the file here, and a file that is written here.
         order: what to paint.
         catalog: what to paint it in.
-        desk: takes how far it is.
+        delivery: takes how far it is.
     """
     options = job.options(order.options)
     options = replace(options, output=replace(options.output, resume=False))
     _limit_threads(catalog.choice.backend.name)
     if job.is_photo:
         with PhotoFilePainter(options, catalog) as painter:
-            painter.paint(job, lambda _share: desk.check())
+            painter.paint(job, lambda _share: delivery.check())
         return FileDone(job.output.read_bytes())
     if order.part is None:
-        code = play_with(options, catalog, desk.bar)
+        code = play_with(options, catalog, delivery.bar)
         return FileDone(job.output.read_bytes(), code)
-    code = play_with(options, catalog, desk.bar, desk)
-    assert desk.report is not None
-    return replace(desk.report, code=code)
+    code = play_with(options, catalog, delivery.bar, delivery)
+    assert delivery.report is not None
+    return replace(delivery.report, code=code)
 
 
 def _limit_threads(backend: str) -> None:

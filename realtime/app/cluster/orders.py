@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from realtime import __version__
-from realtime.app.options import Options
+from realtime.app.options.table import Options
 from realtime.sinks.parts import PartReport
 from realtime.sources.base import Span
 

@@ -14,8 +14,8 @@ from realtime.app.cluster.run import ClusterRun
 from realtime.app.cluster.shipped_styles import backend_for, packed
 from realtime.app.jobs import Job
 from realtime.app.nets import Catalog, load_wanted_styles
-from realtime.app.options import Options
-from realtime.app.play import check_playable, is_done
+from realtime.app.options.table import Options
+from realtime.app.show.checks import check_playable, is_done
 from realtime.stylize.styles import network_for
 
 _LOOKED_AT_ONCE = 4

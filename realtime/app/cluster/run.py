@@ -15,7 +15,7 @@ from realtime.app.cluster.orders import FileDone, Item, LinePrinted, Order, Orde
 from realtime.app.cluster.outputs import FilmOutput
 from realtime.app.cluster.progress import ClusterBar
 from realtime.app.cluster.ray_cluster import RayCluster, RunningOrder
-from realtime.app.errors import explain_file
+from realtime.app.exit_codes import explain_file
 from realtime.app.jobs import Job
 from realtime.app.nets import Catalog
 from realtime.sinks.parts import PartReport

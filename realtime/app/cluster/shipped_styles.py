@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from realtime.app.nets import Catalog
-from realtime.app.options import StyleOptions
+from realtime.app.options.table import StyleOptions
 from realtime.backends import BackendUnavailableError, Choice, Net, choose_backend, load_backend
 from realtime.stylize.loaded_style import LoadedStyle
 from styles.registry import SHIPPED_FOLDER

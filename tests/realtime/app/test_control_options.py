@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.app.settings import read_settings
+from realtime.app.options.settings import read_settings
 from realtime.remote.address import Address, address_of
 from tests.realtime.conftest import NstLive
 from tests.realtime.servers import HOST, free_port

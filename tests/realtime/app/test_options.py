@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from realtime.app.jobs import use_of
-from realtime.app.options import HEADINGS, SECTIONS, TABLE, LiveOption, Options, Use, live_parser, values_of
-from realtime.app.rules import check_options
-from realtime.app.settings import read_settings, written_settings
+from realtime.app.options.rules import check_options
+from realtime.app.options.settings import read_settings, written_settings
+from realtime.app.options.table import HEADINGS, SECTIONS, TABLE, LiveOption, Options, Use, live_parser, values_of
 from realtime.session import KEYS
 from styles.support.errors import UsageError
 from styles.support.options import Kind

@@ -25,7 +25,7 @@ from realtime.app.cluster.orders import LinePrinted, Order, OrderRefused, Segmen
 from realtime.app.cluster.shipped_styles import packed
 from realtime.app.jobs import Job
 from realtime.app.nets import load_catalog
-from realtime.app.settings import read_settings
+from realtime.app.options.settings import read_settings
 from realtime.sinks.parts import PartReport
 from styles.support.silent_imports import import_ray
 from tests.conftest import ROOT

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.app.options import TABLE
+from realtime.app.options.table import TABLE
 from realtime.sinks.stream import Stream
 from styles.support.secrets import has_secrets, shown_address, shown_input, without_secrets
 from tests.fuzz.command import command, environment_in

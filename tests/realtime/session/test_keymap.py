@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.app.settings import read_settings, written_settings
+from realtime.app.options.settings import read_settings, written_settings
 from realtime.session import (
     ESCAPE,
     KEYS,

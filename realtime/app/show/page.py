@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from realtime.app.options import Options
+from realtime.app.options.table import Options
 from realtime.remote.address import address_of
 from realtime.remote.ice import ice_server_of
 from realtime.remote.outlets import Outlets

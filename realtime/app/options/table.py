@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from realtime.app.readers import (
+from realtime.app.options.readers import (
     DEFAULT_CONTROL,
     DEFAULT_IDLE,
     OSC_ADDRESS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.app.inputs import OpenInput
+from realtime.app.show.inputs import OpenInput
 from realtime.audio.hearing import ClipSound, FeedSound, Hearing
 from realtime.player.reaction import Reaction
 from styles.support.terminal import print_line

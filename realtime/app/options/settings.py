@@ -16,9 +16,9 @@ from typing import Any
 
 from build_engines.tensorrt.cache import FOLDER_VARIABLE
 from realtime.app.jobs import use_of
-from realtime.app.options import TABLE, FolderOptions, LiveOption, Options, live_parser, options_from, values_of
-from realtime.app.readers import parse_time
-from realtime.app.rules import refused_beside, refused_for
+from realtime.app.options.readers import parse_time
+from realtime.app.options.rules import refused_beside, refused_for
+from realtime.app.options.table import TABLE, FolderOptions, LiveOption, Options, live_parser, options_from, values_of
 from realtime.session import ControlError, Remapped, remapped_keys, written_keys
 from styles.registry import USER_FOLDER_VARIABLE
 from styles.support.errors import UsageError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from realtime.app.found_source import find_source
-from realtime.app.options import Options
-from realtime.app.page import wants_page
+from realtime.app.options.table import Options
+from realtime.app.show.first_source import open_first_source
+from realtime.app.show.page import wants_page
 from realtime.audio.feed import AudioFeed
 from realtime.audio.microphone import Microphone
 from realtime.sources.base import Source, Span
@@ -50,7 +50,7 @@ def open_input(
         UsageError: a microphone was asked for, and the source is not live.
     """
     feeds = Feeds(None if options.on_air.microphone is not None else AudioFeed(options.on_air.audio_delay_s), browser)
-    source, changeable = find_source(options, feeds, span), None
+    source, changeable = open_first_source(options, feeds, span), None
     if wants_page(options) and source.live:
         size, network = source.size, options.source.network
         source = changeable = Changeable(source, lambda text: open_live(text, size, network, feeds))

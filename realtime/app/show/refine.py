@@ -6,7 +6,7 @@ import importlib.util
 from contextlib import ExitStack
 
 from realtime.app.nets import Catalog
-from realtime.app.options import StyleOptions
+from realtime.app.options.table import StyleOptions
 from realtime.player.refined_style import RefiningPlan
 from realtime.player.refining import Refiner
 from styles.registry import user_folder

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from realtime.app.options import ControlOptions
-from realtime.app.readers import OSC_ADDRESS
+from realtime.app.options.readers import OSC_ADDRESS
+from realtime.app.options.table import ControlOptions
 from realtime.player.controls import Controls
 from realtime.remote.address import address_of
 from styles.support.errors import UsageError

@@ -15,7 +15,7 @@ from realtime.sources.base import Span
 _REPORT_EVERY_S = 1.0
 
 
-class Desk:
+class Delivery:
     """Takes a part while it is painted, and passes on how far it is.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.app.options import TABLE, LiveOption, Options, Use, values_of
+from realtime.app.options.table import TABLE, LiveOption, Options, Use, values_of
 from styles.support.errors import UsageError
 
 _REFUSALS: Mapping[Use, str] = {

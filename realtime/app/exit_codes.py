@@ -5,38 +5,29 @@ from __future__ import annotations
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from realtime.app.cluster.errors import RayUnavailableError
 from realtime.backends import BackendUnavailableError
-from realtime.media.decoding import SourceError
-from realtime.media.encoders import EncoderUnavailableError, EncodingError, OutputError, OutputFailedError
+from realtime.media import exit_codes as media
 from realtime.remote.errors import ControlServerError, MidiError, MidiMappingError
-from realtime.sinks.recorder import RecordingError
-from realtime.sinks.stream import StreamError
-from realtime.sinks.virtual_camera import VirtualCameraError
+from realtime.sinks import exit_codes as sinks
 from realtime.stylize.mixing import MixError
 from realtime.stylize.tiled import BandError
 from styles import exit_codes as styles
-from styles.support.errors import FAILED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
+from styles.support.errors import UNAVAILABLE, UNREADABLE, USAGE, ExitCodes, explain, text_of
 from styles.training.loss_network_file import MissingLossNetworkError
 
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,
-    OutputError: USAGE,
-    OutputFailedError: FAILED,
-    EncodingError: USAGE,
+    **media.EXIT_CODES,
+    **sinks.EXIT_CODES,
     MixError: USAGE,
     BandError: USAGE,
-    StreamError: USAGE,
     ControlServerError: USAGE,
     MidiMappingError: UNREADABLE,
     MidiError: UNAVAILABLE,
-    SourceError: UNREADABLE,
     OnnxFileError: UNREADABLE,
     NoExporterError: UNAVAILABLE,
     BackendUnavailableError: UNAVAILABLE,
-    EncoderUnavailableError: UNAVAILABLE,
-    VirtualCameraError: UNAVAILABLE,
     RayUnavailableError: UNAVAILABLE,
     MissingLossNetworkError: UNAVAILABLE,
-    RecordingError: FAILED,
 }
 
 
