@@ -223,10 +223,11 @@ def _settings(making: _Making) -> Case:
         name, data_of_input = "picture.png", making.samples.pictures["png"][1]
     output = "painted.png" if picture else making.output({".mkv": 3, ".mp4": 3, ".gif": 1})
     files = {IDENTITY: making.samples.identity, "settings.toml": data, name: data_of_input}
-    style = () if {"style", "mix", "playlist"} & set(keys) else _PLAIN[:2]
+    names_style = bool({"style", "mix", "playlist"} & set(keys))
+    style = () if names_style else _PLAIN[:2]
     steady = () if "steady" in keys else _PLAIN[2:]
     argv = ("--config", "settings.toml", "-i", name, "-o", output, *style, *steady)
-    named = ("settings.toml", "--", name, _stem(output), ".mkv", *keys)
+    named = ("settings.toml", "--", name, _stem(output), ".mkv", *keys, *(("no style",) if names_style else ()))
     return Case(making.seed, making.index, "settings", done, files, argv, output, named)
 
 
