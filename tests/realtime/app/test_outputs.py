@@ -325,7 +325,7 @@ def test_photos_whose_folder_vanishes_are_errors_of_the_output(tmp_path: Path, s
 
 
 @pytest.mark.parametrize("first", [(), ("--resume",)], ids=["plain", "resumed"])
-@pytest.mark.parametrize("second", [(), ("--resume",)], ids=["plain", "resumed"])
+@pytest.mark.parametrize("second", [(), pytest.param(("--resume",), marks=pytest.mark.long)], ids=["plain", "resumed"])
 def test_two_processes_do_not_write_one_file(
     first: Sequence[str], second: Sequence[str], film: Path, tmp_path: Path, start: Start
 ) -> None:
