@@ -1,6 +1,6 @@
 # make live   see the camera (or a bundled scene) painted
 # make test   everything the tests need, then all tests
-# make check-long   the long tests, then a show of ten minutes with all its parts
+# make check-long   the long tests (clusters, builds, trainings …), then a show of ten minutes with all its parts
 # make lint   ruff and mypy
 # make moving-picture   docs/pictures/live.webp, which the README shows
 # make gpu-check   on a machine with an NVIDIA GPU: builds, runs, compares and measures the engines; then

@@ -1,4 +1,6 @@
-"""`nst-build`: builds TensorRT engines and ONNX files from trained nets, and reports what this machine can run."""
+"""`nst-build`: builds TensorRT engines and ONNX files from trained nets, imports other people's, and reports what this
+machine can run.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,11 @@ from pathlib import Path
 
 from build_engines.doctor import print_report
 from build_engines.exit_codes import EXIT_CODES
-from build_engines.onnx.cache import write_onnx
+from build_engines.imports.files import read_foreign_net
+from build_engines.onnx.cache import check_exporter, write_onnx
 from build_engines.tensorrt.command import EngineOptions, run_engines
 from styles.registry import ENCODER_NAME, encoder_path, network_path
+from styles.support.atomic_file import write_atomically
 from styles.support.errors import UsageError, run_command
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, read_options
 from styles.support.terminal import closable_output, print_line
@@ -35,6 +39,33 @@ class OnnxOptions:
     output: Path | None = option(
         Option("the file to write", read=Path, default_text="beside the weights", metavar="FILE", short="-o")
     )
+    debug: bool = option(_DEBUG)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """The options of `nst-build import`."""
+
+    model: Path = option(
+        Option(
+            "a net of pytorch/examples, rrmina/fast-neural-style-pytorch (.pth), jcjohnson/fast-neural-style (.t7) or "
+            "fast-style-transfer (its variables as .safetensors)",
+            read=Path,
+            metavar="MODEL",
+            positional=True,
+            required=True,
+        )
+    )
+    output: Path | None = option(
+        Option(
+            "the ONNX file to write, which nst-live --style paints with",
+            read=Path,
+            default_text="beside the model",
+            metavar="FILE",
+            short="-o",
+        )
+    )
+    overwrite: bool = option(Option("overwrite the output if it exists", Kind.FLAG, default=False, short="-y"))
     debug: bool = option(_DEBUG)
 
 
@@ -67,7 +98,8 @@ def engines_parser() -> CommandParser:
         {"": EngineOptions},
         prog="nst-build",
         description="Builds TensorRT engines from trained nets. One engine serves every style of its net.",
-        epilog="also: nst-build onnx [NET …] writes ONNX files; nst-build doctor reports what this machine can run",
+        epilog="also: nst-build onnx [NET …] writes ONNX files; nst-build import MODEL makes an ONNX file of somebody "
+        "else's net; nst-build doctor reports what this machine can run",
     )
 
 
@@ -75,6 +107,15 @@ def onnx_parser() -> CommandParser:
     """Returns the parser of the command line of `nst-build onnx`."""
     return build_parser(
         {"": OnnxOptions}, prog="nst-build onnx", description="Writes the ONNX file of a net or of the style encoder."
+    )
+
+
+def import_parser() -> CommandParser:
+    """Returns the parser of the command line of `nst-build import`."""
+    return build_parser(
+        {"": ImportOptions},
+        prog="nst-build import",
+        description="Makes an ONNX file of a net that somebody else has trained. Nothing in its file is executed.",
     )
 
 
@@ -113,6 +154,22 @@ def _write_onnx(options: OnnxOptions) -> int:
     return 0
 
 
+def _import(options: ImportOptions) -> int:
+    output = options.output or options.model.with_suffix(".onnx")
+    if output.suffix != ".onnx":
+        raise UsageError(f"{output} is not named like an ONNX file; expected NAME.onnx")
+    if output.exists() and not options.overwrite:
+        raise UsageError(f"{output} exists already; -y overwrites it")
+    check_exporter()
+    from build_engines.imports.graph import onnx_from_foreign
+
+    net = read_foreign_net(options.model)
+    write_atomically(output, onnx_from_foreign(net).SerializeToString())
+    size = output.stat().st_size / 1e6
+    print_line(f"{output}  {size:.2f} MB, a net of {net.family}; type: nst-live --style {output}", sys.stdout)
+    return 0
+
+
 def _diagnose(options: DoctorOptions) -> int:
     with closable_output():
         return print_report(as_json=options.json)
@@ -129,6 +186,11 @@ def _onnx(argv: Sequence[str]) -> Callable[[], int]:
     return lambda: _write_onnx(options)
 
 
+def _imported(argv: Sequence[str]) -> Callable[[], int]:
+    options = read_options(ImportOptions, import_parser().typed(argv))
+    return lambda: _import(options)
+
+
 def _doctor(argv: Sequence[str]) -> Callable[[], int]:
     options = read_options(DoctorOptions, doctor_parser().typed(argv))
     return lambda: _diagnose(options)
@@ -138,6 +200,7 @@ def _doctor(argv: Sequence[str]) -> Callable[[], int]:
 _COMMANDS: Mapping[str, Callable[[Sequence[str]], Callable[[], int]]] = {
     "": _engines,
     "onnx": _onnx,
+    "import": _imported,
     "doctor": _doctor,
 }
 

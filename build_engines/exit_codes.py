@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from build_engines.gpus import NoGpuError
+from build_engines.imports.files import NoTorchError
+from build_engines.imports.layers import ForeignNetError
 from build_engines.onnx.cache import NoExporterError, OnnxFileError
 from build_engines.onnx.layout import FrameSizeError
 from build_engines.tensorrt.build import EngineBuildError
@@ -18,6 +20,8 @@ EXIT_CODES: ExitCodes = {
     FrameSizeError: USAGE,
     TargetError: USAGE,
     OnnxFileError: UNREADABLE,
+    ForeignNetError: UNREADABLE,
+    NoTorchError: UNAVAILABLE,
     NoExporterError: UNAVAILABLE,
     NoTensorRTError: UNAVAILABLE,
     NoGpuError: UNAVAILABLE,

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from realtime.api.video_source import VideoSource, open_source
     from realtime.frames import Frame
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BackendUnavailableError",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from realtime.frames import Frame, Pixels, Size
 
@@ -339,6 +339,49 @@ class SinkQueue:
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Letter = TypeVar("Letter")
+
+
+class BusyError(RuntimeError):
+    """Too much waits already."""
+
+
+class Mailbox(Generic[Letter]):
+    """What threads leave for another one, in order; a newer letter with the same key takes the place of an older one.
+
+    Args:
+        most: how many letters of those who ask to be refused may wait.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: OrderedDict[object, Letter] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, letter: Letter, key: str = "", *, refuse: bool = False) -> Letter | None:
+        """Adds a letter at the end; returns the one that it replaces, None if there is none.
+
+        Args:
+            letter: what is left.
+            key: what replaces and is replaced; "" for nothing.
+            refuse: whether to refuse it if the box is full.
+
+        Raises:
+            BusyError: the box is full.
+        """
+        with self._lock:
+            replaced = self._waiting.pop(key, None) if key else None
+            if refuse and len(self._waiting) >= self._most:
+                raise BusyError(f"{self._most} commands wait already; send fewer")
+            self._waiting[key or object()] = letter
+            return replaced
+
+    def take_all(self) -> Sequence[Letter]:
+        """Returns the letters, the oldest first, and empties the box."""
+        with self._lock:
+            letters = tuple(self._waiting.values())
+            self._waiting.clear()
+            return letters
 
 
 class StoppedError(RuntimeError):

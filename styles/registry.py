@@ -17,14 +17,14 @@ from __future__ import annotations
 import difflib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from styles.encoder_weights import is_encoder
 from styles.support.user_folders import data_folder
-from styles.weights import WeightsError, file_sha256, holds_style, is_network, read_metadata
+from styles.weights import FileState, WeightsError, file_sha256, file_state, holds_style, is_network, read_metadata
 
 SHIPPED_FOLDER = Path(__file__).parent / "trained"
 USER_FOLDER_VARIABLE = "NST_LIVE_STYLES"
@@ -40,6 +40,8 @@ PICTURE_SUFFIXES = frozenset(
 PACK_SUFFIX = ".nstyle"
 # No picture is called more than that; it would fill the screen.
 _LONGEST_FACT = 1000
+# Lists of this many files are quick to make again.
+_MOST_LISTED = 2**15
 # Of thousands of names, an error lists no more than these.
 _MOST_NAMES = 30
 # Nobody reads more of a command that does not work.
@@ -91,7 +93,8 @@ _PICTURE_SHA256: Mapping[str, str] = {
 class Style:
     """A trained style: what was painted from (`license` is the picture's), its net, its file, the command that made it.
 
-    `path` is the file with the style vector; a `dedicated` style has a net of its own, in the same file.
+    `path` is the file with the style vector; a `dedicated` style has a net of its own, in the same file. Otherwise
+    `network_sha256` is the checksum of the weights that it was trained with.
     """
 
     name: str
@@ -103,11 +106,16 @@ class Style:
     path: Path
     command: str
     dedicated: bool = False
+    network_sha256: str = ""
 
     @property
     def network_path(self) -> Path:
         """The weights file of the style's net. Raises UnknownStyleError if there is none."""
         return self.path if self.dedicated else network_path(self.network)
+
+
+# What was listed, by path, with the state that the file had: of ten thousand, `Path`s as keys would be felt.
+_LISTED: dict[str, tuple[FileState, Style | None]] = {}
 
 
 def known_picture(path: Path) -> StylePicture | None:
@@ -149,7 +157,7 @@ def list_pictures() -> dict[str, Path]:
     with suppress(OSError), os.scandir(user_folder()) as entries:
         paths = [Path(entry.path) for entry in entries if is_picture(Path(entry.name)) and entry.is_file()]
     found: dict[str, Path] = {}
-    for path in sorted(paths):
+    for path in sorted(paths, key=str):
         if not path.name.startswith("."):
             found[printable(path.name if path.stem in found else path.stem)] = path
     return found
@@ -159,10 +167,17 @@ def list_networks() -> dict[str, Path]:
     """Returns the weights file of each net, by name; a net of the user's own hides a shipped one of that name."""
     found: dict[str, Path] = {}
     for folder in (user_folder(), SHIPPED_FOLDER):
-        for path in sorted(folder.glob("*.safetensors")):
-            if path.stem != ENCODER_NAME:
+        for path in _weights_in(folder):
+            if path.stem != ENCODER_NAME and _may_be_network(path):
                 found.setdefault(path.stem, path)
     return found
+
+
+def _may_be_network(path: Path) -> bool:
+    try:
+        return is_network(read_metadata(path))
+    except WeightsError:  # whoever wants to paint with it finds out why it cannot be read
+        return True
 
 
 def encoder_path() -> Path | None:
@@ -171,25 +186,35 @@ def encoder_path() -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def list_styles(
-    network: str | None = None, on_damaged: Callable[[Path, WeightsError], None] = lambda _path, _error: None
-) -> list[Style]:
-    """Returns the styles of a net, or of all nets, by network and name; the user's own hide shipped ones.
+@dataclass(frozen=True)
+class Listing:
+    """The styles of a net, or of all nets, by network and name, and what is wrong with each file that is damaged."""
 
-    A style that no longer belongs to its net is listed too; `find_style` refuses it. Files that cannot be read are left
-    out; `on_damaged` gets their paths and errors.
+    styles: Sequence[Style]
+    damaged: Mapping[Path, WeightsError]
+
+
+def read_listing(network: str | None = None) -> Listing:
+    """Returns the styles of a net, or of all nets; the user's own hide shipped ones.
+
+    A style that no longer belongs to its net is listed too; `find_style` refuses it.
     """
     found: dict[tuple[str, str], Style] = {}
+    damaged: dict[Path, WeightsError] = {}
     for path in _files():
         try:
-            metadata = read_metadata(path)
-            style = _style_from_metadata(path, metadata) if _is_style(metadata) else None
+            style = _listed(path, file_state(path))
         except WeightsError as exc:
-            on_damaged(path, exc)
+            damaged[path] = exc
             continue
         if style is not None and network in (None, style.network):
             found.setdefault((style.network, style.name), style)
-    return [found[key] for key in sorted(found)]
+    return Listing([found[key] for key in sorted(found)], damaged)
+
+
+def list_styles(network: str | None = None) -> Sequence[Style]:
+    """Returns the styles of a net, or of all nets, by network and name, without files that cannot be read."""
+    return read_listing(network).styles
 
 
 def find_style(name: str, network: str | None = None) -> Style:
@@ -201,14 +226,14 @@ def find_style(name: str, network: str | None = None) -> Style:
     if Path(name).suffix == ".safetensors":
         found = style_from_file(Path(name))
     else:
-        damaged: dict[str, WeightsError] = {}
-        there = list_styles(network, lambda path, error: damaged.update({path.stem: error}))
-        matches = [style for style in there if style.name == name]
-        if not matches and name in damaged:
-            raise damaged[name]
+        listing = read_listing(network)
+        matches = [style for style in listing.styles if style.name == name]
+        damaged = next((error for path, error in listing.damaged.items() if path.stem == name), None)
+        if not matches and damaged is not None:
+            raise damaged
         if not matches:
             what = "style" if network is None else f"style of the net {network!r}"
-            raise UnknownStyleError(unknown_name(what, name, {style.name for style in there}))
+            raise UnknownStyleError(unknown_name(what, name, {style.name for style in listing.styles}))
         found = matches[0]
     check_belongs(found)
     return found
@@ -219,6 +244,19 @@ def style_from_file(path: Path) -> Style:
     if not path.is_file():
         raise FileNotFoundError(f"no style file at {path}")
     return _style_from_metadata(path, read_metadata(path))
+
+
+def _listed(path: Path, state: FileState) -> Style | None:
+    """Returns the style in a file, None for a net without one. Raises WeightsError."""
+    before = _LISTED.get(str(path))
+    if before is not None and before[0] == state:
+        return before[1]
+    metadata = read_metadata(path, state)
+    style = _style_from_metadata(path, metadata) if _is_style(metadata) else None
+    if len(_LISTED) >= _MOST_LISTED:
+        _LISTED.clear()
+    _LISTED[str(path)] = state, style
+    return style
 
 
 def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
@@ -235,15 +273,18 @@ def _style_from_metadata(path: Path, metadata: Mapping[str, str]) -> Style:
     network = path.stem if dedicated else metadata.get("network") or path.parent.name
     if not network:
         raise WeightsError(f"{path} does not name the net that it is a style of")
-    return Style(name=path.stem, network=network, path=path, dedicated=dedicated, **facts)
+    checksum = metadata.get(NETWORK_SHA256, "")
+    return Style(name=path.stem, network=network, path=path, dedicated=dedicated, network_sha256=checksum, **facts)
 
 
 def network_path(name: str) -> Path:
     """Returns the weights file of a net. Raises UnknownStyleError, naming the nearest."""
-    networks = list_networks()
-    if name not in networks:
-        raise UnknownStyleError(unknown_name("net", name, networks))
-    return networks[name]
+    if name == Path(name).name and name != ENCODER_NAME:
+        for folder in (user_folder(), SHIPPED_FOLDER):
+            path = folder / f"{name}.safetensors"
+            if path.is_file() and _may_be_network(path):
+                return path
+    raise UnknownStyleError(unknown_name("net", name, list_networks()))
 
 
 def onnx_path(name: str) -> Path:
@@ -267,8 +308,7 @@ def check_belongs(style: Style, net: Path | None = None) -> None:
         net = net or style.network_path
     except UnknownStyleError as exc:
         raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
-    wanted = read_metadata(style.path).get(NETWORK_SHA256, "")
-    if wanted != network_sha256(net):
+    if style.network_sha256 != network_sha256(net):
         before = f" (it was made by: {style.command[:_LONGEST_COMMAND]})" if style.command else ""
         raise StyleMismatchError(
             f"{style.path} was trained with another version of the net {style.network!r} than {net}; train it again: "
@@ -290,8 +330,17 @@ def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
 def _files() -> Iterable[Path]:
     """Yields the files of nets, some of which hold a style, and of styles."""
     for folder in (user_folder(), SHIPPED_FOLDER):
-        yield from sorted(folder.glob("*.safetensors"), key=str)
-        yield from sorted(folder.glob("*/*.safetensors"), key=str)
+        yield from _weights_in(folder)
+        with suppress(OSError), os.scandir(folder) as entries:
+            for inner in sorted(entry.path for entry in entries if entry.is_dir()):
+                yield from _weights_in(Path(inner))
+
+
+def _weights_in(folder: Path) -> Sequence[Path]:
+    """Returns the weights files in a folder, by name; none if there is no such folder."""
+    with suppress(OSError):
+        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".safetensors")]  # noqa: PTH208
+    return []
 
 
 def _is_style(metadata: Mapping[str, str]) -> bool:

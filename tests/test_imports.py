@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime", "onnx", "pycuda"}
+HEAVY = {"torch", "tensorrt", "tensorrt_rtx", "openvino", "onnxruntime", "onnx", "pycuda", "ray"}
 
 
 def after(imports: str) -> tuple[list[str], list[str], str]:
@@ -48,7 +48,7 @@ def test_a_file_is_painted_without_torch_and_without_onnx(tmp_path: Path) -> Non
     assert (tmp_path / "painted.mp4").stat().st_size > 0
 
 
-_REPORTING = {"openvino", "onnxruntime"}
+_REPORTING = {"openvino", "onnxruntime", "ray"}
 _SILENT = Path("styles/support/silent_imports.py")
 
 
@@ -62,6 +62,12 @@ def _imported(tree: ast.AST) -> set[str]:
 def test_what_reports_its_use_is_imported_in_silence_alone() -> None:
     paths = [path for folder in ("realtime", "build_engines", "styles") for path in (ROOT / folder).rglob("*.py")]
     assert [path for path in paths if _REPORTING & _imported(ast.parse(path.read_text()))] == [ROOT / _SILENT]
+
+
+def test_only_the_cluster_uses_ray() -> None:
+    paths = [path for folder in ("realtime", "build_engines", "styles") for path in (ROOT / folder).rglob("*.py")]
+    using = {path.relative_to(ROOT).parent for path in paths if "import_ray" in path.read_text()}
+    assert using == {Path("realtime/app/cluster"), _SILENT.parent}
 
 
 def test_a_silent_import_of_openvino_leaves_what_others_have_imported() -> None:

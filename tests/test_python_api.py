@@ -131,6 +131,7 @@ def test_frames_of_a_variable_rate_keep_their_times() -> None:
     [
         ({"strength": 0.5}, ["--strength", "0.5"]),
         ({"keep_colors": True}, ["--keep-colors"]),
+        ({"colors": "in.mkv.png"}, ["--colors", "in.mkv.png"]),
         ({"steady": 0.0}, ["--steady", "0"]),
         ({"mirror": True}, ["--mirror"]),
         ({"net": "full"}, ["--net", "full"]),
@@ -141,6 +142,7 @@ def test_frames_of_a_variable_rate_keep_their_times() -> None:
 )
 def test_arguments_are_the_commands_options(options: Mapping[str, Any], typed: list[str]) -> None:
     write_clip(Path("in.mkv"), 8, draw=colourful)
+    Image.new("RGB", (9, 7), (200, 90, 30)).save("in.mkv.png")
     paint_film("out.mkv", {"input": "in.mkv"}, **options)
     nst_live("-i", "in.mkv", "-o", "command.mkv", *typed, *LOSSLESS)
     assert_alike(Path("out.mkv"), Path("command.mkv"))
@@ -321,11 +323,20 @@ def test_the_look_may_change_between_two_images() -> None:
         mirrored = stylize(colourful(0))
         stylize.mirror, stylize.keep_colors = False, True
         colored = stylize(colourful(0))
+        Image.new("RGB", (9, 7), (200, 90, 30)).save("copper.png")
+        stylize.colors = "copper.png"
+        copper = stylize(colourful(0))
+        with pytest.raises(rt.PhotoError, match=r"no file none\.png"):
+            stylize.colors = "none.png"
+        assert (stylize.colors, stylize.keep_colors) == ("copper.png", False)
         stylize.keep_colors, stylize.style = False, "wave"
+        assert stylize.colors == "style"
         wave = stylize(colourful(0))
         stylize.style = "wreck"
         assert np.array_equal(stylize(colourful(0)), first)
-    assert all(not np.array_equal(first, other) for other in (mirrored, colored, wave))
+    assert all(not np.array_equal(first, other) for other in (mirrored, colored, copper, wave))
+    with pytest.raises(ValueError, match="expected one of the two"):
+        rt.Stylizer("wreck", keep_colors=True, colors="copper.png")
 
 
 def test_arrays_with_times_are_frames_of_a_video() -> None:
@@ -351,6 +362,16 @@ def test_a_view_that_reads_bgr_backwards_is_an_image_too() -> None:
         assert np.array_equal(stylize(view), stylize(rgb))
         assert np.array_equal(stylize(view, at_s=1.0), stylize(rgb, at_s=0.0))
         rt.write_image("view.png", stylize(view))
+
+
+def test_an_image_that_is_only_to_be_read_is_painted_and_left_alone() -> None:
+    rgb = colourful(0, (128, 96))
+    fixed = rgb.copy()
+    fixed.flags.writeable = False
+    with rt.Stylizer("wave") as stylize:
+        assert np.array_equal(stylize(fixed), stylize(rgb))
+        assert np.array_equal(stylize(fixed, at_s=0.0), stylize(rgb, at_s=0.0))
+    assert np.array_equal(fixed, rgb)
 
 
 def doubled(pixels: Pixels) -> Pixels:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.app.options import TABLE
+from realtime.app.options.table import TABLE
 from realtime.session import key_help
 from styles.cli.main import parse
 from styles.registry import PICTURES

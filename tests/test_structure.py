@@ -28,6 +28,7 @@ from tools.structure import (
 TIERS: Sequence[Sequence[str]] = (
     ("realtime.app",),
     ("realtime.bench",),
+    ("realtime.remote",),
     ("realtime.player", "realtime.api"),
     ("realtime.screen", "realtime.stylize", "realtime.sinks", "realtime.sources"),
     ("realtime.audio", "realtime.backends"),

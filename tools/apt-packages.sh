@@ -28,6 +28,10 @@ if [ "${1:-live}" = test ]; then
     need_program pacat pulseaudio-utils
     dpkg -s libasound2-plugins >/dev/null 2>&1 || missing="$missing libasound2-plugins"
     need_program dbus-daemon dbus
+    # MIDI devices without a sequencer
+    need_program jackd jackd2
+    # the page of controls is tried out in a browser
+    need_program chromium chromium
     # outside of most users' PATH
     [ -x /usr/sbin/nginx ] || missing="$missing nginx"
     [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || missing="$missing libnginx-mod-rtmp"

@@ -1,7 +1,7 @@
 """Lays out pairs of paintings for people who shall not know which is whose: python -m tools.blind_pairs OUT [options]
 
 Each sheet shows a style picture, a photograph, and its paintings A and B: one by a net of ours and one by the net
-beside it (DIR/STYLE.onnx, which tools/article_net.py makes). Which is which is shuffled, and so are the sheets; the key
+beside it (DIR/STYLE.onnx, which nst-build import makes). Which is which is shuffled, and so are the sheets; the key
 lies in a file of its own beside OUT, so that OUT can be handed out as it is.
 """
 

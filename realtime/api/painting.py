@@ -90,8 +90,7 @@ class VideoPainting:
     def start(self, frame: Frame, style: LoadedStyle, look: Look) -> None:
         """Starts to paint a frame. Raises BackendUnavailableError, and TypeError or ValueError for other pixels."""
         check_pixels(frame.pixels)
-        # OpenCV takes no views with negative strides, e.g. BGR read backwards
-        frame = replace(frame, pixels=np.ascontiguousarray(frame.pixels))
+        frame = replace(frame, pixels=_usable(frame.pixels))
         stylizer = self._ready(frame, style.net, look.net_scale)
         stylizer.look = look
         stylizer.start(frame, style)
@@ -173,16 +172,23 @@ class ImagePainting:
         check_pixels(pixels)
         # an engine of TensorRT is for one size, and images come in all sizes
         backend = choose_backend(self._asked, FOR_ONE_SIZE).backend
-        photo_look = PhotoLook(look.strength, look.keep_colors, look.mirrored, look.net_scale)
+        photo_look = PhotoLook(look.strength, look.keep_colors, look.mirrored, look.net_scale, look.palette)
         if self._painter is None or photo_look != self._look:
             self.close()
             self._painter, self._look = PhotoPainter(backend, photo_look), photo_look
         if choice is not self._choice:
             self._style, self._choice = load_choice(choice, self._net, backend.name, self._zoom), choice
-        return self._painter.paint(Photo(np.ascontiguousarray(pixels)), self._style).pixels
+        return self._painter.paint(Photo(_usable(pixels)), self._style).pixels
 
     def close(self) -> None:
         """Closes the nets."""
         if self._painter is not None:
             self._painter.close()
             self._painter = None
+
+
+def _usable(pixels: Pixels) -> Pixels:
+    """Returns the pixels as OpenCV and backends take them: no view with negative strides, e.g. BGR read backwards, and
+    nothing that is only to be read, e.g. an image of Pillow.
+    """
+    return np.require(pixels, requirements=["C", "W"])

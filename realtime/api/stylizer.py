@@ -14,6 +14,7 @@ from realtime.api.video_source import VideoSource
 from realtime.backends import BACKENDS
 from realtime.frames import Frame, Pixels
 from realtime.session import DEFAULT_STEADINESS, SMALLEST_BRUSH
+from realtime.stylize.colors import coloring
 from realtime.stylize.prediction import LARGEST_ZOOM, SMALLEST_ZOOM
 from realtime.stylize.styles import DEFAULT_STYLE
 from realtime.stylize.stylizer import Look
@@ -35,13 +36,15 @@ class Stylizer:
         backend: what runs the net: "tensorrt", "openvino", "onnxruntime", "pytorch", or "auto" for the best one here.
         strength: how strongly to paint, from 0 for the frame itself to 1 for the painting alone.
         keep_colors: whether to keep the colors of the frame, and take only brightness from the painting.
+        colors: whose colors the painting has: "style", "source" for those of the frame, or any picture; None leaves it
+            to `keep_colors`.
         style_zoom: from how near style pictures are looked at, from 0.25 to 4; 2 sees their details twice as large.
         brush: the scale at which the net paints, from 0.25 to 1; 0.5 gives strokes twice as large.
         steady: how firmly to hold the painting against flicker, from 0 for not at all to 1.
         mirror: whether to swap left and right.
         fade: how long a change of style takes, in seconds; 0 for a cut.
 
-    `strength`, `keep_colors`, `steady` and `mirror` may be set later, too, and hold from the next frame on.
+    `strength`, `keep_colors`, `colors`, `steady` and `mirror` may be set later, too, and hold from the next frame on.
 
     Raises:
         UnknownStyleError: there is no such style or net; the text names the nearest.
@@ -69,19 +72,22 @@ class Stylizer:
         fade: float = 0.5,
         style_zoom: float = 1.0,
         brush: float = 1.0,
+        colors: str | Path | None = None,
     ) -> None:
         if backend not in ("auto", *BACKENDS):
             raise ValueError(f"backend is {backend!r}, expected one of auto, {', '.join(BACKENDS)}")
         self._net, self._zoom = net, checked_number("style_zoom", style_zoom, SMALLEST_ZOOM, LARGEST_ZOOM)
+        if colors is not None and keep_colors:
+            raise ValueError("keep_colors is short for colors='source'; expected one of the two")
         self._look = Look(
             checked_share("strength", strength),
-            keep_colors,
-            mirror,
+            mirrored=mirror,
             steadiness=checked_share("steady", steady),
             net_scale=checked_number("brush", brush, SMALLEST_BRUSH, 1.0),
         )
         self._video = VideoPainting(backend, checked_seconds("fade", fade))
         self._images = ImagePainting(backend, net, self._zoom)
+        self.colors = "source" if keep_colors else colors or "style"
         self.style = style
 
     def __enter__(self) -> Self:
@@ -126,7 +132,21 @@ class Stylizer:
 
     @keep_colors.setter
     def keep_colors(self, keep_colors: bool) -> None:
-        self._look = replace(self._look, keep_colors=keep_colors)
+        self.colors = "source" if keep_colors else "style"
+
+    @property
+    def colors(self) -> str | Path:
+        """Whose colors the painting has, as it was given: "style", "source", or a picture.
+
+        Setting it raises PhotoError for a picture that cannot be read, and then the colors stay.
+        """
+        return self._colors
+
+    @colors.setter
+    def colors(self, colors: str | Path) -> None:
+        chosen = coloring(str(colors))
+        self._look = replace(self._look, keep_colors=chosen.of_source, palette=chosen.palette)
+        self._colors = colors
 
     @property
     def steady(self) -> float:

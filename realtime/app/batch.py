@@ -6,19 +6,18 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from realtime.app.errors import explain_file
-from realtime.app.jobs import Job, check_jobs, plan_jobs
-from realtime.app.options import Options
+from realtime.app.cluster.paint import paint_on_ray
+from realtime.app.exit_codes import explain_file
+from realtime.app.jobs import Job, check_jobs, checked_folder, plan_jobs
+from realtime.app.options.table import Options
 from realtime.app.photo_files import PERCENT, PhotoFilePainter
 from realtime.app.play import play_input
 from realtime.app.progress import FilesBar, files_bar
-from realtime.media.encoders import CONTAINERS, OutputError
-from realtime.media.photo import PHOTO_FORMATS
+from realtime.media.encoders import OutputError
 from realtime.queues import Stopping, side_by_side
-from styles.support.errors import FAILED, UsageError
+from styles.support.errors import FAILED
 from styles.support.file_lock import LockedError, PathLock
 from styles.support.terminal import print_line
 
@@ -31,7 +30,7 @@ def paint_files(options: Options) -> int:
         OutputError: the folder cannot be written into, or outputs exist.
         SourceError: there is nothing to paint.
     """
-    folder = _checked_folder(options.output.output)
+    folder = checked_folder(options.output.output)
     jobs = plan_jobs(options.source.input, folder)
     left = check_jobs(jobs, options.output.overwrite, options.output.resume)
     if len(left) < len(jobs):
@@ -60,18 +59,14 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _checked_folder(folder: Path | None) -> Path:
-    if folder is None:
-        raise UsageError("several files are painted into a folder; add -o FOLDER")
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"cannot write into {folder}: it is a file, and several files need a folder")
-    if not folder.exists() and folder.suffix.lower() in {*PHOTO_FORMATS, *CONTAINERS}:
-        raise OutputError(f"{folder} is named like a file, and several files need a folder; add -o FOLDER")
-    return folder
-
-
 def _paint_all(options: Options, jobs: Sequence[Job]) -> int:
     started_s = time.monotonic()
+    codes = paint_on_ray(options, jobs) if options.cluster.asked else _paint_here(options, jobs)
+    return _conclude(options, codes, time.monotonic() - started_s)
+
+
+def _paint_here(options: Options, jobs: Sequence[Job]) -> Sequence[int]:
+    """Paints on this machine; returns the exit code of each file."""
     stopping = Stopping()
     codes: list[int] = []
     with ExitStack() as stack:
@@ -85,22 +80,11 @@ def _paint_all(options: Options, jobs: Sequence[Job]) -> int:
                 with bar.file(job.source.name, PERCENT, stopping, "percent") as report:
                     photo_painter.paint(job, lambda share: report(round(PERCENT * share)))
                 return 0
-            video = _options_for(options, job.source, job.output)
-            return play_input(video, lambda name, total: bar.file(name, total, stopping), quiet=True)
+            return play_input(job.options(options), lambda name, total: bar.file(name, total, stopping), quiet=True)
 
         for job, result in side_by_side(paint, jobs, _workers(options, len(jobs)), stopping):
             codes.append(_report_result(job, result, bar))
-    return _conclude(options, codes, time.monotonic() - started_s)
-
-
-def _options_for(options: Options, source: Path, output: Path) -> Options:
-    """Returns the options for one of several videos."""
-    return replace(
-        options,
-        source=replace(options.source, input=(str(source),)),
-        output=replace(options.output, output=output, overwrite=True),
-        screen=replace(options.screen, no_window=True),
-    )
+    return codes
 
 
 def _report_result(job: Job, result: int | Exception, bar: FilesBar) -> int:

@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from realtime.app.options import BACKEND, NET, STYLE
-from realtime.app.settings import bare_environment
+from realtime.app.options.settings import bare_environment
+from realtime.app.options.table import BACKEND, NET, STYLE
 from realtime.bench.files import size_of
 from realtime.bench.measure import BenchPlan, Report, machine, measure
 from realtime.bench.peers import PEERS

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build_engines.tensorrt.cache import EngineCache
-from realtime.app.settings import export_folders, read_settings
+from realtime.app.options.settings import export_folders, read_settings
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, read_options
 from styles.support.readers import quoted
 from styles.support.terminal import closable_output, print_line

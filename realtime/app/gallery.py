@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from realtime.app.jobs import Job, check_jobs, check_photo_output
-from realtime.app.options import BACKEND, KEEP_COLORS, NET, OVERWRITE, STRENGTH, STYLES, FolderOptions
-from realtime.app.settings import export_folders
+from realtime.app.options.settings import export_folders
+from realtime.app.options.table import BACKEND, COLORS, KEEP_COLORS, NET, OVERWRITE, STRENGTH, STYLES, FolderOptions
 from realtime.backends import FOR_ONE_SIZE, choose_backend
 from realtime.frames import Pixels
 from realtime.media.photo import Photo, read_photo, resized, write_photo
-from realtime.stylize.photo_painter import PhotoLook, PhotoPainter
+from realtime.stylize.photo_painter import PhotoPainter, wanted_look
 from realtime.stylize.styles import load_ready_styles, network_for
 from styles.support.options import CommandParser, Kind, Option, build_parser, option, read_options
 from styles.support.progress import progress_bar
@@ -51,6 +51,7 @@ class GalleryOptions:
     )
     styles: Path | None = option(STYLES)
     strength: float = option(STRENGTH)
+    colors: str | None = option(COLORS)
     keep_colors: bool = option(KEEP_COLORS)
     net: str = option(NET)
     backend: str = option(BACKEND)
@@ -126,7 +127,7 @@ def _cells(options: GalleryOptions, photo: Photo) -> Sequence[Cell]:
     choice = choose_backend(options.backend, FOR_ONE_SIZE)
     network = network_for(options.net, choice.backend.name)
     styles = load_ready_styles(options.style, network, print_line)
-    painter = PhotoPainter(choice.backend, PhotoLook(options.strength, options.keep_colors))
+    painter = PhotoPainter(choice.backend, wanted_look(options.strength, options.colors, options.keep_colors))
     cells = [Cell(photo.pixels, "original", options.photo.name)]
     with closing(painter), progress_bar(options.photo.name, len(styles), "styles") as report:
         for number, style in enumerate(styles, start=1):

@@ -6,10 +6,10 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime.app.options import Use
+from realtime.app.options.table import Options, Use
 from realtime.media.decoding import SourceError
 from realtime.media.encoders import CONTAINERS, OutputError
 from realtime.media.image_sequence import is_image_sequence
@@ -17,6 +17,7 @@ from realtime.media.photo import HEIF_SUFFIXES, PHOTO_FORMATS, is_animation
 from realtime.media.pipe import STDIN
 from realtime.sinks.output_file import claimed, is_pipe
 from realtime.sources.open import is_file
+from styles.support.errors import UsageError
 from styles.support.secrets import shown_input
 
 # What is looked for in folders. Formats that we do not write become JPEG, PNG or MP4, and so do animated pictures.
@@ -36,6 +37,15 @@ class Job:
     @property
     def is_photo(self) -> bool:
         return is_photo(self.output)
+
+    def options(self, options: Options) -> Options:
+        """Returns the options for this file, of those for all of them."""
+        return replace(
+            options,
+            source=replace(options.source, input=(str(self.source),)),
+            output=replace(options.output, output=self.output, overwrite=True),
+            screen=replace(options.screen, no_window=True),
+        )
 
     def alone(self) -> AbstractContextManager[None]:
         """Returns what keeps other processes from writing the output.
@@ -102,6 +112,22 @@ def check_photo_output(path: Path) -> None:
         raise OutputError(f"cannot write {path}: there is no folder {path.parent}; type: mkdir -p {path.parent}")
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder")
+
+
+def checked_folder(folder: Path | None) -> Path:
+    """Returns the folder that several files are painted into, which need not exist.
+
+    Raises:
+        UsageError: none is named.
+        OutputError: it is a file, or named like one.
+    """
+    if folder is None:
+        raise UsageError("several files are painted into a folder; add -o FOLDER")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write into {folder}: it is a file, and several files need a folder")
+    if not folder.exists() and folder.suffix.lower() in {*PHOTO_FORMATS, *CONTAINERS}:
+        raise OutputError(f"{folder} is named like a file, and several files need a folder; add -o FOLDER")
+    return folder
 
 
 def plan_jobs(inputs: Sequence[str], folder: Path) -> Sequence[Job]:

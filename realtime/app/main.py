@@ -11,10 +11,10 @@ from types import FrameType
 
 import cv2
 
-from realtime.app.errors import EXIT_CODES
+from realtime.app.exit_codes import EXIT_CODES
 from realtime.app.listings import LISTINGS
+from realtime.app.options.settings import PREFIX, export_folders, read_settings, written_settings
 from realtime.app.paint import paint
-from realtime.app.settings import PREFIX, export_folders, read_settings, written_settings
 from styles.support.errors import run_command
 from styles.support.terminal import closable_output, print_line
 

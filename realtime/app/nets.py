@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from realtime.app.options import StyleOptions
+from realtime.app.options.table import StyleOptions
 from realtime.backends import Backend, BackendUnavailableError, Choice, Net, Painter, choose_backend
 from realtime.backends.tensorrt import EngineMissingError
 from realtime.frames import Size
@@ -34,12 +34,14 @@ class Catalog:
         wanted: those among them that were asked for: one, or those of the playlist in its order.
         network: the name of their net.
         choice: the preferred backend.
+        mix: the indices of the styles to mix at the start, with their weights; () for none.
     """
 
     styles: Sequence[LoadedStyle]
     wanted: Sequence[LoadedStyle]
     network: str
     choice: Choice
+    mix: tuple[tuple[int, float], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,8 +50,13 @@ class Catalog:
 
     @property
     def first(self) -> LoadedStyle:
-        """The style to begin with."""
+        """The style, or the mix, to begin with."""
         return self.wanted[0]
+
+    @property
+    def first_index(self) -> int:
+        """The index of the style to begin with; of a mix, of its heaviest part."""
+        return max(self.mix, key=lambda part: part[1])[0] if self.mix else self.styles.index(self.first)
 
 
 @dataclass(frozen=True)
@@ -107,20 +114,23 @@ def load_catalog(
     """
     choice = choose_backend(look.backend, failed)
     network = network_for(look.net, choice.backend.name)
-    return Catalog(*load_wanted_styles(look, network, report), network, choice)
+    if not look.mix:
+        return Catalog(*load_wanted_styles(look, network, report), network, choice)
+    styles, parts = load_wanted_styles(look, network, report)
+    if len(parts) == 1:
+        return Catalog(styles, parts, network, choice)
+    mix = weighted_mix(list(zip(parts, look.mix.values(), strict=True)))
+    heaviest = max(look.mix.values())
+    shares = [(styles.index(part), weight / heaviest) for part, weight in zip(parts, look.mix.values(), strict=True)]
+    return Catalog(styles, [mix], network, choice, tuple(sorted(shares)))
 
 
 def load_wanted_styles(
     look: StyleOptions, network: str, report: Callable[[str], None] = print_line
 ) -> tuple[Sequence[LoadedStyle], Sequence[LoadedStyle]]:
-    """Returns the styles of a net, and those among them that were asked for: those of the playlist, the mix, or one."""
-    if look.playlist:
-        return load_named_styles([name for name, _ in look.playlist], network, report, look.style_zoom)
-    if not look.mix:
-        return load_named_styles([look.style], network, report, look.style_zoom)
-    styles, parts = load_named_styles(list(look.mix), network, report, look.style_zoom)
-    mix = weighted_mix(list(zip(parts, look.mix.values(), strict=True)))
-    return [*styles, mix], [mix]
+    """Returns the styles of a net, and those among them that were asked for: of the playlist, of the mix, or one."""
+    names = [name for name, _ in look.playlist] if look.playlist else list(look.mix or (look.style,))
+    return load_named_styles(names, network, report, look.style_zoom)
 
 
 def open_net(choice: Choice, request: NetRequest, fade_s: float, stack: ExitStack) -> OpenNet:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.app.options import STYLES, FolderOptions
-from realtime.app.settings import export_folders
+from realtime.app.options.settings import export_folders
+from realtime.app.options.table import STYLES, FolderOptions
 from realtime.media.encoders import OutputError
 from styles.pack import check_style_name
 from styles.registry import UnknownStyleError, list_pictures, list_styles, unknown_name, user_folder, user_pack

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realtime.app.options import OVERWRITE, STYLES, FolderOptions
-from realtime.app.settings import export_folders
+from realtime.app.options.settings import export_folders
+from realtime.app.options.table import OVERWRITE, STYLES, FolderOptions
 from realtime.media.encoders import OutputError
 from realtime.media.photo import PhotoError, laid_on_white, read_photo
 from realtime.stylize.prediction import StylePredictor

@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from realtime.app.jobs import Job, check_jobs, check_photo_output
-from realtime.app.nets import load_catalog
-from realtime.app.options import Options
+from realtime.app.nets import Catalog, load_catalog
+from realtime.app.options.table import Options
 from realtime.backends import FOR_ONE_SIZE
 from realtime.frames import Size
 from realtime.media.photo import (
@@ -25,7 +25,7 @@ from realtime.media.photo import (
     write_photo,
 )
 from realtime.queues import one_at_a_time
-from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoLook, PhotoPainter
+from realtime.stylize.photo_painter import MOST_PIXELS_WHOLE, PhotoPainter, wanted_look
 from realtime.stylize.tiled import BandError
 from styles.support.errors import UsageError
 from styles.support.progress import progress_bar
@@ -66,6 +66,7 @@ class PhotoFilePainter:
 
     Args:
         options: what was asked for.
+        catalog: the styles and the backend; None for what the options ask for.
 
     Raises:
         BackendUnavailableError: the backend cannot run here.
@@ -73,15 +74,16 @@ class PhotoFilePainter:
         PhotoError: the style is a picture that cannot be read.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, catalog: Catalog | None = None) -> None:
         look, source = options.look, options.source
-        # an engine of TensorRT is for one size, and pictures come in all sizes
-        catalog = load_catalog(look, failed=FOR_ONE_SIZE, report=lambda _line: None)
+        if catalog is None:
+            # an engine of TensorRT is for one size, and pictures come in all sizes
+            catalog = load_catalog(look, failed=FOR_ONE_SIZE, report=lambda _line: None)
         self._style, self._backend = catalog.first, catalog.choice.backend
         # what is wrong with its picture is said before anything is painted
         self._style.make_ready()
         self.caption, self.backend = self._style.caption, self._backend.name
-        self._look = PhotoLook(look.strength, look.keep_colors, look.mirror, look.brush)
+        self._look = wanted_look(look.strength, look.colors, look.keep_colors, mirrored=look.mirror, brush=look.brush)
         self._size, self._reading = source.size, source.reading
         self._painters: list[PhotoPainter] = []
         self._idle: deque[PhotoPainter] = deque()

@@ -2,96 +2,36 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import replace
 
-from realtime.app.inputs import OpenInput, open_input
-from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, load_wanted_styles, open_net
-from realtime.app.options import TABLE, Options, values_of
-from realtime.app.progress import Report
-from realtime.backends import Backend, load_backend
-from realtime.media.decoding import SourceError
-from realtime.media.encoders import Encoding
-from realtime.media.free_memory import shortage
-from realtime.media.pipe import is_piped
-from realtime.player.controls import Controls
-from realtime.player.governor import Governor
-from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
+from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, open_net
+from realtime.app.options.table import Options
+from realtime.app.show.checks import check_playable, is_done
+from realtime.app.show.control_desk import open_control_desk
+from realtime.app.show.inputs import open_input
+from realtime.app.show.instruments import open_instruments
+from realtime.app.show.memory import check_memory
+from realtime.app.show.outputs import open_outputs
+from realtime.app.show.parts import ShowParts
+from realtime.app.show.player import InputBar, build_player
+from realtime.app.show.refine import refining_plan
+from realtime.app.show.reports import report_end, report_input, report_kept, report_saved, waiting_line
+from realtime.app.show.screen import keep_awake
+from realtime.app.show.target import Target, choose_target
+from realtime.player.parts import Outcome
 from realtime.player.player import Player
-from realtime.player.playlist import Playlist
-from realtime.player.status import Status
-from realtime.player.style_maker import StyleMaker
-from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import background_worker, reported_if_slow
 from realtime.screen.awake import Awake
-from realtime.screen.display import Screen
-from realtime.screen.thumbnails import PAINTED_SIZE, Thumbnails
-from realtime.screen.window import Window, no_screen_reason
-from realtime.session import DEFAULT_STEADINESS, Session
-from realtime.sinks.open import OpenSinks, Outputs, open_sinks
-from realtime.sinks.output_file import is_pipe, named, pipe_format
-from realtime.sinks.recorder import RecordingError, check_output, unused_path
-from realtime.sinks.segments import fingerprint_of
-from realtime.sinks.stream import check_stream_url
-from realtime.sinks.stream_process import StreamRate
-from realtime.sources.base import Source, SourceInfo
-from realtime.sources.open import is_file
-from realtime.sources.scene import Scene
-from realtime.stylize.loaded_style import LoadedStyle
-from realtime.stylize.pipeline import MIN_SIDE, scaled
-from realtime.stylize.prediction import StylePredictor
-from realtime.stylize.styles import loaded_picture
-from styles.registry import user_folder
-from styles.support.errors import FAILED, UNREADABLE, UsageError
+from realtime.sinks.open import OpenSinks
+from realtime.sinks.parts import PartTarget
+from realtime.sinks.recorder import RecordingError
+from realtime.sources.base import Source, Span
+from realtime.stylize.colors import coloring
+from realtime.stylize.pipeline import scaled
+from styles.support.errors import FAILED, UNREADABLE
 from styles.support.progress import progress_bar
-from styles.support.secrets import shown_address
 from styles.support.terminal import print_line
-from styles.support.user_folders import videos_folder
-
-# Without camera and screen nobody can stop the scene, so it ends after this many frames.
-_UNWATCHED_SCENE_FRAMES = 180
-# What the smallest of our nets takes for a pixel, at least.
-_BYTES_A_PIXEL = 32
-_FALLBACK_STEM = "nst-live"
-_BITS_PER_KBIT = 1000
-
-# Opens the bar of an input, given its name and the number of its frames, if that is known.
-InputBar = Callable[[str, int | None], AbstractContextManager[Report | None]]
-
-
-@dataclass(frozen=True)
-class _Target:
-    """Where the painted frames go: into a window or not, and into a file or not."""
-
-    watched: bool
-    file: Path | None
-
-
-@dataclass(frozen=True)
-class _Show:
-    """All that a player is built from."""
-
-    options: Options
-    catalog: Catalog
-    input: OpenInput
-    target: _Target
-    net: OpenNet
-
-    @property
-    def source(self) -> Source:
-        return self.input.source
-
-    @property
-    def max_frames(self) -> int | None:
-        """After how many frames it ends; None for no limit."""
-        info, target, wanted = self.source.info, self.target, self.options.source.frames
-        unstoppable = info.endless and not target.watched and target.file is not None
-        if wanted is None and unstoppable and not self.options.on_air.is_on_air:
-            return _UNWATCHED_SCENE_FRAMES
-        return wanted
 
 
 def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = False) -> int:
@@ -104,143 +44,68 @@ def play_input(options: Options, bar: InputBar = progress_bar, quiet: bool = Fal
 
     Raises what cannot be opened, and what ends the player.
     """
-    _check(options)
-    if _is_done(options):
-        print_line(f"{options.output.output} exists, so it counts as painted; to paint it again, add -y")
+    check_playable(options)
+    if is_done(options):
         return 0
-    catalog = load_catalog(options.look)
+    return _open_and_play(options, load_catalog(options.look), bar, quiet)
+
+
+def play_with(options: Options, catalog: Catalog, bar: InputBar, part: PartTarget | None = None) -> int:
+    """Plays one of several inputs, with styles that are loaded already; returns the exit code.
+
+    Args:
+        options: what was asked for.
+        catalog: the styles and the backend.
+        bar: opens the bar of the input.
+        part: which part of it is played, and what takes that in place of the output; None for all of it.
+
+    Raises what cannot be opened, and what ends the player.
+    """
+    return _open_and_play(options, catalog, bar, quiet=True, part=part)
+
+
+def _open_and_play(
+    options: Options, catalog: Catalog, bar: InputBar, quiet: bool, part: PartTarget | None = None
+) -> int:
+    colors, refining = coloring(options.look.colors, options.look.keep_colors), refining_plan(options.look, catalog)
     with ExitStack() as stack:
         made_ready = stack.enter_context(background_worker()).submit(catalog.first.make_ready)
-        name = _shown_name(options.source.camera, options.source.url)
-        with reported_if_slow(lambda: print_line(f"opening {name} …")):
-            opened = open_input(options, stack)
-        _report_input(opened.source)
-        _check_memory(opened.source.info)
-        target = _choose_target(options, opened.source)
+        desk = open_control_desk(options, catalog, colors, stack)
+        waiting, span = waiting_line(options, desk.link), None if part is None or part.span == Span() else part.span
+        with reported_if_slow(lambda: print_line(waiting)):
+            opened = open_input(options, stack, desk.browser, span)
+        report_input(opened.source)
+        check_memory(opened.source.info)
+        target = choose_target(options, opened.source)
         net = _open_net(options, catalog, opened.source, target, stack)
         made_ready.result()
         if not quiet:
             size = "x".join(map(str, opened.source.size))
             print_line(f"{opened.source.info.name} {size}, {catalog.first.caption}, backend: {net.painter.description}")
-        return _play(_Show(options, catalog, opened, target, net), bar, quiet)
+        return _play(ShowParts(options, catalog, opened, target, net, colors, refining, desk, part), bar, quiet)
 
 
-def _play(show: _Show, bar: InputBar, quiet: bool) -> int:
+def _play(show: ShowParts, bar: InputBar, quiet: bool) -> int:
     """Opens where the frames go, and lets a player run; returns the exit code."""
     sinks = OpenSinks()
     try:
         with ExitStack() as stack:
-            _keep_awake(show, stack.enter_context(Awake()))
-            sinks = _open_sinks(show, stack)
-            outcome = _run(_build_player(show, sinks, bar, stack), sinks)
+            keep_awake(show, stack.enter_context(Awake()))
+            if show.part is not None:
+                show.part.begin(show.net.painter.description)
+            sinks = open_outputs(show, stack)
+            player = build_player(show, sinks, bar, stack)
+            open_instruments(show.desk.controls, show.options.control, stack)
+            outcome = _run(player, sinks)
     except BaseException as exc:
         # that of a recording says itself what is left of it
         if not isinstance(exc, RecordingError):
-            _report_kept(sinks, show.source.info.name)
+            report_kept(sinks, show.source.info.name)
         raise
     return _conclude(outcome, show.source, sinks, quiet)
 
 
-def _report_kept(sinks: OpenSinks, name: str) -> None:
-    """Reports what is left of a painting that was ended early."""
-    recording = sinks.recording
-    if sinks.kept is not None:
-        print_line(f"what is painted is kept in {sinks.kept}; the same command continues from there")
-    elif recording is not None and not is_pipe(recording.path):
-        print_line(f"{recording.path} holds the {recording.frame_count} frames of {name} that were painted")
-
-
-def _shown_name(camera: str | None, url: str | None) -> str:
-    """Returns what messages call an input before it is open; a password in a URL is left out."""
-    if url is None:
-        return "the camera" if camera is None else f"camera {camera}"
-    return url if is_file(url) else shown_address(url)
-
-
-def _check(options: Options) -> None:
-    """Raises, before anything is opened, if what was asked for could not be written, sent or ended."""
-    output = options.output
-    if options.source.url is not None and is_file(options.source.url) and is_piped(Path(options.source.url)):
-        _check_piped(options)
-    if options.source.loop:
-        _check_loop(options)
-    if output.resume and output.output is not None and _is_in_one_go(output.output):
-        raise UsageError(
-            "--resume is for mp4, mkv, mov and webm; a GIF, an image sequence or a pipe is painted in one go"
-        )
-    if output.output is not None:
-        check_output(output.output, output.overwrite or output.resume, options.source.url, _encoding(options))
-    if options.on_air.stream is not None:
-        check_stream_url(options.on_air.stream)
-
-
-def _check_piped(options: Options) -> None:
-    for refused, flag in ((options.source.loop, "--loop"), (options.output.resume, "--resume")):
-        if refused:
-            raise UsageError(f"{flag} does not go with a pipe, which can be read only once; save it as a file first")
-
-
-def _is_in_one_go(path: Path) -> bool:
-    return is_pipe(path) or path.suffix.lower() in {".gif", ".png"}
-
-
-def _check_loop(options: Options) -> None:
-    watched = not options.screen.no_window and no_screen_reason(os.environ) is None
-    if not watched and not options.on_air.is_on_air and options.source.frames is None:
-        raise UsageError("--loop would never end; add --stream, --virtual-cam or --frames N, or open a window")
-
-
-def _is_done(options: Options) -> bool:
-    output = options.output
-    return output.resume and not output.overwrite and output.output is not None and output.output.exists()
-
-
-def _encoding(options: Options) -> Encoding:
-    output = options.output
-    return Encoding(output.encoder, output.crf, output.preset, pipe_format=pipe_format(output.output, output.format))
-
-
-def _report_input(source: Source) -> None:
-    for note in source.info.notes:
-        print_line(note)
-    width, height = source.size
-    if min(width, height) < MIN_SIDE:
-        print_line(f"{source.info.name} is tiny ({width}x{height}): it is extended by mirroring to be painted")
-
-
-def _check_memory(info: SourceInfo) -> None:
-    """Raises SourceError before a net is loaded for frames for which there is no memory."""
-    width, height = info.size
-    if short := shortage(max(width, MIN_SIDE) * max(height, MIN_SIDE) * _BYTES_A_PIXEL):
-        raise SourceError(
-            f"{info.name} cannot be painted: for frames of {width}x{height} {short}; "
-            "make them smaller, e.g. with --max-size 4096"
-        )
-
-
-def _choose_target(options: Options, source: Source) -> _Target:
-    """Returns where frames go; without a screen and an output, into a file of our choosing, unless it is a loop."""
-    file, no_window = options.output.output, options.screen.no_window
-    file_to_file = file is not None and not source.live and not source.info.endless
-    if no_window or (file_to_file and no_window is None):
-        return _Target(False, file)
-    no_screen = no_screen_reason(os.environ)
-    if no_screen is None:
-        return _Target(True, file)
-    if options.on_air.is_on_air:
-        print_line(f"{no_screen}; only on air" + ("" if file is None else " and recording"))
-        return _Target(False, file)
-    if file is not None:
-        print_line(f"{no_screen}; only recording")
-        return _Target(False, file)
-    if options.source.loop:
-        return _Target(False, None)
-    file = unused_path(Path.cwd(), _FALLBACK_STEM, ".mp4")
-    print_line(f"{no_screen}; recording into {file}")
-    return _Target(False, file)
-
-
-def _open_net(options: Options, catalog: Catalog, source: Source, target: _Target, stack: ExitStack) -> OpenNet:
+def _open_net(options: Options, catalog: Catalog, source: Source, target: Target, stack: ExitStack) -> OpenNet:
     # all runs that resume one another paint with the same backend
     backend = catalog.choice.backend.name if options.output.resume else options.look.backend
     awaited = target.watched or options.on_air.is_on_air or source.live
@@ -249,139 +114,12 @@ def _open_net(options: Options, catalog: Catalog, source: Source, target: _Targe
     return open_net(catalog.choice, request, options.look.fade, stack)
 
 
-def _keep_awake(show: _Show, awake: Awake) -> None:
-    """Keeps the computer awake while it is on air; a window does so itself in full screen."""
-    if show.options.on_air.is_on_air:
-        awake.on()
-    if awake.unavailable_reason and show.target.watched:
-        print_line(f"the screen may go dark during the show: {awake.unavailable_reason}")
-
-
-def _open_sinks(show: _Show, stack: ExitStack) -> OpenSinks:
-    options, on_air, info = show.options, show.options.on_air, show.source.info
-    outputs = Outputs(
-        file=show.target.file,
-        encoding=_encoding(options),
-        fingerprint=_fingerprint(show) if options.output.resume else None,
-        stream=on_air.stream,
-        stream_rate=StreamRate(
-            None if on_air.bitrate is None else _BITS_PER_KBIT * on_air.bitrate, on_air.constant_bitrate
-        ),
-        virtual_camera=on_air.virtual_cam,
-        replay_s=options.screen.replay,
-        audio_delay_s=on_air.audio_delay_s,
-    )
-    sinks = open_sinks(info, outputs, stack, audio=show.input.audio, watched=show.target.watched)
-    for note in sinks.notes:
-        print_line(note)
-    if sinks.resume_state is not None and sinks.resume_state.done:
-        print_line(f"{info.name}: {sinks.resume_state.done} frames are painted already")
-    return sinks
-
-
-def _fingerprint(show: _Show) -> Mapping[str, str]:
-    """Returns what decides how the frames of a file look."""
-    values = values_of(show.options)
-    decisive = {name: values[name] for name, each in TABLE.items() if each.changes_pixels}
-    styles = (
-        data
-        for each in show.catalog.wanted
-        for data in (each.net.onnx.read_bytes(), b"" if each.vector is None else each.vector.tobytes())
-    )
-    return fingerprint_of(Path(str(show.options.source.url)), styles, show.net.painter.description, decisive)
-
-
-def _build_player(show: _Show, sinks: OpenSinks, bar: InputBar, stack: ExitStack) -> Player:
-    options, catalog, source = show.options, show.catalog, show.source
-    frames = min(filter(None, (source.info.frame_count, show.max_frames)), default=None)
-    report = None if show.target.watched else stack.enter_context(bar(source.info.name, frames))
-    microphone = show.input.microphone
-    reporters = (*sinks.queues, source, *(() if microphone is None else (microphone,)))
-
-    def reload() -> Sequence[LoadedStyle]:
-        return load_wanted_styles(options.look, catalog.network)[0]
-
-    return Player(
-        source,
-        show.net.stylizer,
-        Controls(_session(options, catalog), StyleSwitcher(catalog.styles, _playlist(options, catalog), reload)),
-        status=Status(show.net.painter.description, catalog.choice.brief_reasons, reporters, print_line),
-        outputs=PlayerOutputs(
-            sinks=sinks.all,
-            screen=_open_screen(source, show.net.stylizer.backend, stack) if show.target.watched else None,
-            captures=options.screen.captures or videos_folder(),
-            replay=sinks.replay,
-            audio=show.input.audio if sinks.file_sound is None else sinks.file_sound.feed,
-            style_maker=stack.enter_context(_style_maker(show)),
-        ),
-        options=PlayerOptions(
-            paced=options.on_air.is_on_air,
-            max_frames=show.max_frames,
-            governor=_governor(options.look.target_fps, source),
-            upgrade=show.net.upgrade,
-            resume_state=sinks.resume_state,
-            report=report,
-        ),
-    )
-
-
-def _style_maker(show: _Show) -> StyleMaker:
-    network, zoom = show.catalog.network, show.options.look.style_zoom
-    return StyleMaker(
-        user_folder(),
-        lambda path: loaded_picture(path, network, zoom),
-        lambda: StylePredictor(network, zoom).warm_up(show.source.size),
-    )
-
-
-def _playlist(options: Options, catalog: Catalog) -> Playlist | None:
-    if not options.look.playlist:
-        return None
-    indices = map(catalog.styles.index, catalog.wanted)
-    return Playlist(tuple(zip(indices, (seconds for _, seconds in options.look.playlist), strict=True)))
-
-
-def _session(options: Options, catalog: Catalog) -> Session:
-    look, screen = options.look, options.screen
-    return Session(
-        catalog.names,
-        catalog.styles.index(catalog.first),
-        brush=look.brush,
-        given_brush=look.brush,
-        net_scale=look.brush,
-        strength=look.strength,
-        keep_colors=look.keep_colors,
-        steady=look.steady > 0,
-        steadiness=look.steady or DEFAULT_STEADINESS,
-        mirrored=look.mirror,
-        automatic=bool(look.playlist),
-        hud=screen.hud,
-        fullscreen=screen.fullscreen,
-    )
-
-
-def _governor(target_fps: float | None, source: Source) -> Governor | None:
-    """Returns what holds the rate that was asked for, or a live source's own."""
-    own_fps = float(source.rate) if source.live else 0.0
-    target_fps = own_fps if target_fps is None else target_fps
-    return Governor(target_fps) if target_fps else None
-
-
-def _open_screen(source: Source, backend: Backend, stack: ExitStack) -> Screen:
-    """Opens a window, with thumbnails in its HUD."""
-    window = stack.enter_context(Window(source.size))
-    # engines are built for one size, and thumbnails have another
-    painter = load_backend("openvino") if backend.name == "tensorrt" else backend
-    thumbnails = stack.enter_context(Thumbnails(painter, lambda: Scene(*PAINTED_SIZE).draw(0)))
-    return Screen(window, thumbnails)
-
-
 def _run(player: Player, sinks: OpenSinks) -> Outcome:
     """Runs a player and finishes its sinks."""
     try:
         outcome = player.run()
     except KeyboardInterrupt:
-        _report_saved(player.saved)
+        report_saved(player.saved)
         raise
     sinks.finish(outcome.complete)
     late = [failure for failure in sinks.failures if failure not in outcome.failures]
@@ -392,24 +130,7 @@ def _run(player: Player, sinks: OpenSinks) -> Outcome:
 
 def _conclude(outcome: Outcome, source: Source, sinks: OpenSinks, quiet: bool) -> int:
     """Reports how it went; returns the exit code."""
-    recording = sinks.recording
-    where = f" into {named(recording.path)}" if recording is not None and recording.whole else ""
-    dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
-    speed = f"{outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})"
-    if not quiet:
-        print_line(f"painted {outcome.frame_count} frames{where} in {speed}")
-    for damage in sinks.damage:
-        print_line(f"{source.info.name}: {damage}")
-    _report_saved(outcome.saved)
-    for complaint in outcome.complaints:
-        print_line(f"nst-live: {complaint}")
-    if source.shortfall is not None:
-        print_line(f"nst-live: {source.shortfall}; what could be read is painted")
+    report_end(outcome, source, sinks, quiet)
     if outcome.complaints or outcome.failures:
         return FAILED
     return 0 if source.shortfall is None else UNREADABLE
-
-
-def _report_saved(paths: Sequence[Path]) -> None:
-    for path in paths:
-        print_line(f"saved {path}")

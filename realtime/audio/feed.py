@@ -42,7 +42,7 @@ class AudioChunk:
 class AudioFeed:
     """Passes live audio from the thread that captures it to all subscribers; times are on the monotonic clock.
 
-    While `muted` is set, what is put in is dropped.
+    While `muted` is set, what is put in is dropped, except for those who also listen then.
 
     Args:
         delay_s: how much later the audio is to be heard than it was captured, in seconds; below 0 it is to be heard
@@ -54,9 +54,13 @@ class AudioFeed:
         self._delay_s = delay_s
         self._queues: tuple[AudioQueue, ...] = ()
 
-    def subscribe(self) -> AudioQueue:
-        """Returns a new queue, which gets all audio from now on."""
-        queue = AudioQueue(late_s=max(0.0, -self._delay_s))
+    def subscribe(self, *, while_muted: bool = False) -> AudioQueue:
+        """Returns a new queue, which gets all audio from now on.
+
+        Args:
+            while_muted: also while the feed is muted: for what nobody hears.
+        """
+        queue = AudioQueue(late_s=max(0.0, -self._delay_s), while_muted=while_muted)
         self._queues = (*self._queues, queue)
         return queue
 
@@ -65,10 +69,10 @@ class AudioFeed:
         self._queues = tuple(each for each in self._queues if each is not queue)
 
     def put(self, chunk: AudioChunk) -> None:
-        """Adds audio to all queues, unless muted."""
-        if not self.muted:
-            delayed = replace(chunk, at_s=chunk.at_s + self._delay_s)
-            for queue in self._queues:
+        """Adds audio to all queues; while muted, to those that get it then too."""
+        delayed = replace(chunk, at_s=chunk.at_s + self._delay_s)
+        for queue in self._queues:
+            if queue.while_muted or not self.muted:
                 queue.put(delayed)
 
     def discard_from(self, at_s: float) -> None:
@@ -82,10 +86,11 @@ class AudioQueue:
 
     Args:
         late_s: how much later than their frames the chunks come, in seconds, beyond the usual.
+        while_muted: whether a feed that is muted puts audio in.
     """
 
-    def __init__(self, late_s: float = 0.0) -> None:
-        self.late_s = late_s
+    def __init__(self, late_s: float = 0.0, while_muted: bool = False) -> None:
+        self.late_s, self.while_muted = late_s, while_muted
         self._chunks: deque[AudioChunk] = deque()
         self._lock = threading.Lock()
 

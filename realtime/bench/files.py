@@ -16,8 +16,8 @@ from realtime.player.controls import Controls
 from realtime.player.parts import PlayerOutputs, Sink
 from realtime.player.player import Player
 from realtime.queues import QueuePolicy, SinkQueue
-from realtime.sinks.open import track_of
 from realtime.sinks.recorder import FileRecorder
+from realtime.sources.base import track_of
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer

@@ -20,6 +20,9 @@ CRF = 18
 # The AVX-512 code of x264's macroblock tree reads memory that was never written: at some sizes, encoding the same
 # frames twice gives different bytes. The number is OpenCV's (core/cvdef.h), which has no name for it in Python.
 _AVX512F = 13
+# With another number of threads H.264, H.265 and VP9 come out otherwise. Where the same frames are to give the same
+# bytes, on any machine, it is this one.
+REPEATABLE_THREADS = 4
 # Frames that an encoder looks ahead are lost in a crash.
 _MAX_LOOKAHEAD_S = Fraction(1, 2)
 # Large enough for every hardware encoder to open.
@@ -56,7 +59,7 @@ class Encoding:
         bit_rate: bits per second, in place of a quality; None for a quality.
         constant_bit_rate: fill up to the bit rate where the picture needs less.
         low_latency: no frame is held back, and speed matters more than size.
-        repeatable: the same frames give the same bytes every time.
+        repeatable: the same frames give the same bytes every time, however many cores there are.
         pipe_format: a name in PIPE_FORMATS, in place of what the output's name says; "" for what it says.
     """
 

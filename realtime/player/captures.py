@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,6 +40,7 @@ class Captures:
         self._queue: SinkQueue | None = None
         self._audio_queue: AudioQueue | None = None
         self._since_s = 0.0
+        self._snapshot = "", -math.inf
 
     @property
     def recorded_s(self) -> float | None:
@@ -54,9 +56,15 @@ class Captures:
             path = self._unused_path(".png")
             save_snapshot(path, painted.pixels)
             self.saved.append(path)
+            self._snapshot = path.name, time.monotonic()
             return f"saved {path}"
 
         return self._tried(save)
+
+    def recent_snapshot(self, seconds: float) -> str:
+        """Returns the name of the last snapshot if it is not older than that; '' otherwise."""
+        name, at_s = self._snapshot
+        return name if time.monotonic() - at_s < seconds else ""
 
     def save_replay(self) -> str:
         """Saves the last seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -11,8 +12,10 @@ from realtime.frames import Frame, Size
 from realtime.player.controls import Controls
 from realtime.player.net_scale import NetScale
 from realtime.player.parts import PlayerOptions
+from realtime.player.reaction import Swell
 from realtime.queues import FrameQueue, RatedSource, background_worker
 from realtime.session import Session
+from realtime.stylize.colors import Palette
 from realtime.stylize.pipeline import PaintedFrame, scaled
 from realtime.stylize.stylizer import FrameStylizer, Look
 
@@ -42,8 +45,11 @@ class Feeder:
         self.net_scale = NetScale(stylizer.pipeline, self._background, options.governor)
         self._source, self._stylizer, self._controls, self._watched = source, stylizer, controls, watched
         self._max_frames, self._resume_state = options.max_frames, options.resume_state
+        self._palette = options.palette
+        self._reaction = options.reaction
         self.skipped = 0 if options.resume_state is None else options.resume_state.done
         self._source_error: Exception | None = None
+        controls.session = replace(controls.session, fade_s=stylizer.fade_s)
 
     def __enter__(self) -> Self:
         self.queue.__enter__()
@@ -52,6 +58,8 @@ class Feeder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reaction is not None:
+            self._reaction.close()
         self._background.shutdown(cancel_futures=True)
         self._looking.shutdown(cancel_futures=True)
         self.queue.__exit__(kind, error, trace)
@@ -124,19 +132,33 @@ class Feeder:
 
     def _start(self, frame: Frame) -> None:
         controls, at_s = self._controls, self._time_of(frame)
-        session = controls.styles.follow_playlist(controls.session, at_s)
+        swell = self._react(at_s)
+        session = controls.styles.follow_playlist(controls.session, at_s, swell.on_beat)
         session, style = controls.styles.paintable(
             session, lambda style: self._load(style.net, frame.size, session.brush), self._looking
         )
         controls.session = self.net_scale.follow(session, style.net, frame.size)
-        self._stylizer.look = self._look()
+        self._stylizer.look, self._stylizer.fade_s = self._look(), session.fade_s
+        style = controls.styles.lifted(session, style, swell.lift, swell.beats)
         if self.started >= self.skipped:
-            self._stylizer.start(frame, style, at_s)
+            self._stylizer.start(frame, style, at_s, strength=swell.strength)
         else:
             resume_state, is_last = self._resume_state, self.started == self.skipped - 1
             kept = resume_state.last_painting if resume_state is not None and is_last else None
             self._stylizer.skip(frame, style, at_s, kept=kept)
         self.started += 1
+
+    def _react(self, at_s: float) -> Swell:
+        """Returns what the sound does to the frame of a moment; that there is no sound is said once."""
+        session = self._controls.session
+        if self._reaction is None:
+            if session.react:
+                self._controls.session = replace(session, react=0.0).with_notice("there is no sound to follow here")
+            return Swell()
+        swell = self._reaction.at(at_s, session.react)
+        if self._reaction.deaf and session.react:
+            self._controls.session = replace(session, react=0.0).with_notice("there is no sound to follow here")
+        return swell
 
     def _load(self, net: Net, size: Size, brush: float) -> None:
         self._stylizer.painter(net, scaled(size, brush, net))
@@ -146,19 +168,21 @@ class Feeder:
         return frame.captured_at_s if self._source.live or frame.time is None else float(frame.time)
 
     def _look(self) -> Look:
-        return look_of(self._controls.session, self.net_scale.used)
+        return look_of(self._controls.session, self.net_scale.used, self._palette)
 
 
-def look_of(session: Session, net_scale: float) -> Look:
+def look_of(session: Session, net_scale: float, palette: Palette | None = None) -> Look:
     """Returns how frames are painted in a session.
 
     Args:
         session: what is asked for.
         net_scale: the scale that the net is loaded for, above 0 and up to 1.
+        palette: the colours of the picture that the session may ask for.
     """
     return Look(
         strength=session.strength,
-        keep_colors=session.keep_colors,
+        keep_colors=session.colors == "source",
+        palette=palette if session.colors == "picture" else None,
         mirrored=session.mirrored,
         steadiness=session.steadiness if session.steady else 0.0,
         original=session.original,

@@ -11,9 +11,12 @@ from realtime.audio.feed import AudioFeed
 from realtime.frames import Frame, Pixels
 from realtime.player.engine_upgrade import Upgrade
 from realtime.player.governor import Governor
+from realtime.player.reaction import Reaction
+from realtime.player.refining import Refiner
 from realtime.player.style_maker import StyleMaker
 from realtime.screen.display import Screen
 from realtime.sinks.replay import Replay
+from realtime.stylize.colors import Palette
 
 
 class Sink(Protocol):
@@ -21,6 +24,12 @@ class Sink(Protocol):
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Takes the painting of a frame, H x W x 3 uint8 RGB, which nobody changes afterwards."""
+
+
+class StreamSwitch(Protocol):
+    """What takes a stream off the air; `realtime.sinks.stream.Stream` is one."""
+
+    is_off: bool
 
 
 class ResumeState(Protocol):
@@ -53,6 +62,9 @@ class PlayerOutputs:
         captures: the folder for what is saved by key; None for the current folder.
         replay: the one of the sinks that replays are saved from; None for no replays.
         audio: the sound that is recorded by key and can be muted; None if there is none.
+        style_maker: makes styles of what the camera sees; None if none can be made.
+        refiner: trains predicted styles further; None if they stay as they are.
+        stream: can be taken off the air; None if there is none.
     """
 
     sinks: Sequence[Sink] = ()
@@ -61,6 +73,8 @@ class PlayerOutputs:
     replay: Replay | None = None
     audio: AudioFeed | None = None
     style_maker: StyleMaker | None = None
+    refiner: Refiner | None = None
+    stream: StreamSwitch | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,8 @@ class PlayerOptions:
         upgrade: a better backend on its way; None if there is none.
         resume_state: what earlier runs have done: those frames pass unpainted, and no sink gets them.
         report: called with the number of frames done after each of them.
+        palette: the colours of a picture that the session may ask for; None for none.
+        reaction: how the show follows its sound; None if it has none.
     """
 
     paced: bool = False
@@ -82,6 +98,8 @@ class PlayerOptions:
     upgrade: Upgrade | None = None
     resume_state: ResumeState | None = None
     report: Callable[[int], None] | None = None
+    palette: Palette | None = None
+    reaction: Reaction | None = None
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,13 @@ from realtime.player.feeder import Feeder
 from realtime.player.parts import Outcome, PlayerOptions, PlayerOutputs
 from realtime.player.status import Status
 from realtime.queues import Metronome, RatedSource
+from realtime.screen.hud import Readings
 from realtime.session import Request, Session, move_split
 from realtime.stylize.pipeline import PaintedFrame
 from realtime.stylize.stylizer import FrameStylizer
+
+# For how long a kiosk shows the code by which a snapshot is fetched.
+_CODE_SHOWN_S = 20.0
 
 
 class Player:
@@ -120,6 +124,7 @@ class Player:
         now_s = time.monotonic()
         self._feeder.net_scale.observe(self._controls.session, now_s)
         if self._status.frame_finished(painted.frame, self._feeder.queue.dropped, now_s):
+            self._controls.take_readings(self._readings())
             self._follow_upgrade(painted.frame.size)
         self._attend(wait_ms=1)
 
@@ -138,6 +143,8 @@ class Player:
         controls.carry_out(self._fulfil)
         if self._outputs.style_maker is not None:
             self._outputs.style_maker.attend(controls, self._shown)
+        if self._outputs.refiner is not None:
+            self._outputs.refiner.attend(controls, self._shown)
         if controls.session is before:
             return
         self._follow_session(before)
@@ -149,11 +156,16 @@ class Player:
         screen, controls = self._outputs.screen, self._controls
         if screen is None or self._shown is None:
             return
-        style = controls.style
-        readings = self._status.readings(style.caption, self._feeder.net_scale.used, self._captures.recorded_s)
         maker = self._outputs.style_maker
-        readings = replace(readings, taken=None if maker is None else maker.taken)
-        screen.show(self._shown, controls.session, readings, style, controls.styles.styles)
+        taken, snapshot = None if maker is None else maker.taken, self._captures.recent_snapshot(_CODE_SHOWN_S)
+        readings = replace(
+            self._readings(), taken=taken, keys=controls.key_help, snapshot=snapshot if controls.is_kiosk else ""
+        )
+        screen.show(self._shown, controls.session, readings, controls.style, controls.styles.styles)
+
+    def _readings(self) -> Readings:
+        caption, net_scale = self._controls.style.caption, self._feeder.net_scale.used
+        return self._status.readings(caption, net_scale, self._captures.recorded_s)
 
     def _fulfil(self, request: Request) -> str:
         """Does what is asked for once; returns a message for the screen."""
@@ -172,10 +184,12 @@ class Player:
         raise NotImplementedError(request)
 
     def _follow_session(self, before: Session) -> None:
-        """Does what a changed session means beyond painting: recording and silence."""
+        """Does what a changed session means beyond painting: recording, the stream and silence."""
         controls, audio = self._controls, self._outputs.audio
         controls.notify(self._captures.switch_recording(controls.session.recording))
         self._note_recording()
+        if controls.session.on_air != before.on_air:
+            self._switch_stream()
         if controls.session.muted == before.muted:
             return
         if audio is not None:
@@ -184,6 +198,14 @@ class Player:
         hint = "with --microphone there is" if self._source.live else "a file's goes with -o and --stream"
         controls.session = replace(controls.session, muted=False).with_notice(f"there is no sound here; {hint}")
 
+    def _switch_stream(self) -> None:
+        controls, stream = self._controls, self._outputs.stream
+        if stream is not None:
+            stream.is_off = not controls.session.on_air
+        elif controls.session.on_air:
+            text = "there is no stream; start with --stream URL"
+            controls.session = replace(controls.session, on_air=False).with_notice(text)
+
     def _note_recording(self) -> None:
         """Writes into the session whether a recording is running: it may have failed."""
         recording = self._captures.recorded_s is not None
@@ -191,8 +213,11 @@ class Player:
             self._controls.session = replace(self._controls.session, recording=recording)
 
     def _pass_on_news(self) -> None:
-        for text in self._status.news():
+        news = self._status.news()
+        for text in news:
             self._controls.notify(text)
+        if news:
+            self._controls.take_readings(self._readings())
 
     def _follow_upgrade(self, size: tuple[int, int]) -> None:
         """Changes over to the better backend once it is ready; until then the status says how far it is."""

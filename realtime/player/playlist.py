@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFAULT_SECONDS = 20.0
+_NEARLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,25 @@ class Playlist:
                 return index
             left_s -= seconds
         return self.items[-1][0]
+
+
+class Turns:
+    """Whose turn it is if styles change on beats: each is on for its seconds, and until the next beat after them.
+
+    Args:
+        playlist: the order and the seconds.
+        at_s: when the first style is on, in seconds.
+    """
+
+    def __init__(self, playlist: Playlist, at_s: float) -> None:
+        self._items, self._turn, self._since_s = playlist.items, 0, at_s
+
+    def style_at(self, at_s: float, on_beat: bool) -> int:
+        """Returns the index of the style that is on at a moment, given whether that is a beat."""
+        # a beat that comes a little early is not waited out
+        if on_beat and at_s - self._since_s >= _NEARLY * self._items[self._turn][1]:
+            self._turn, self._since_s = (self._turn + 1) % len(self._items), at_s
+        return self._items[self._turn][0]
 
 
 def every_style(count: int) -> Playlist:

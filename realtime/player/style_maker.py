@@ -116,6 +116,8 @@ class StyleMaker:
             return f"z again removes {newest.stem}, which was made {_age(age_s)} ago"
         try:
             newest.unlink()
+            for refined in self._folder.glob(f"*/{newest.stem}.safetensors"):
+                refined.unlink()
         except OSError as exc:
             return f"cannot remove {newest}: {exc.strerror or exc}"
         controls.session = controls.styles.remove(controls.session, newest.stem)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from realtime.frames import Pixels
 from realtime.screen.compare import compared
-from realtime.screen.hud import Readings, draw_hud
+from realtime.screen.hud import Code, Readings, draw_hud
 from realtime.screen.thumbnails import Thumbnails
 from realtime.screen.viewfinder import with_viewfinder
 from realtime.session import ESCAPE, Session
@@ -34,16 +34,34 @@ class Display(Protocol):
         """Makes the window as large as the screen, or as large as it was."""
 
 
+class Codes(Protocol):
+    """QR codes that lead to a page."""
+
+    @property
+    def link(self) -> str:
+        """The address of the page, as it may be shown."""
+
+    @property
+    def page(self) -> Pixels | None:
+        """The code of the page, H x H x 3 uint8 RGB; None if no phone reaches it."""
+
+    def of_capture(self, name: str) -> Pixels | None:
+        """Returns the code by which anybody fetches a file that was saved; None if no phone reaches it."""
+
+
 class Screen:
     """A display and what is drawn over the frames.
 
     Args:
         display: opened and closed by the caller.
         thumbnails: None for a HUD without any; closed by the caller.
+
+    `codes`: the QR codes of the page of controls, None without one.
     """
 
     def __init__(self, display: Display, thumbnails: Thumbnails | None = None) -> None:
         self._display, self._thumbnails = display, thumbnails
+        self.codes: Codes | None = None
         self._full = False
 
     def show(
@@ -69,6 +87,7 @@ class Screen:
         photo, pixels = painted.frame.pixels, painted.pixels
         if session.framing:
             pixels = with_viewfinder(pixels, photo)
+        readings = replace(readings, code=self._code(session, readings.snapshot))
         view = compared(session.view, session.split, photo, pixels)
         self._display.show(draw_hud(view, session, self._illustrated(readings, session, style, styles)))
 
@@ -83,6 +102,16 @@ class Screen:
     def pointed_at(self) -> float | None:
         """Returns where the mouse was dragged to, a share of the width in 0..1; None if it was not."""
         return self._display.pointed_at()
+
+    def _code(self, session: Session, snapshot: str) -> Code | None:
+        """Returns the QR code that is asked for, or that leads to the snapshot that was just taken."""
+        if snapshot and self.codes is not None and (pixels := self.codes.of_capture(snapshot)) is not None:
+            return Code(pixels, "scan it to fetch the picture")
+        if not session.link:
+            return None
+        if self.codes is None:
+            return Code(None, "there is no page of controls; start with --control 0.0.0.0")
+        return Code(self.codes.page, self.codes.link)
 
     def _illustrated(
         self, readings: Readings, session: Session, style: LoadedStyle, styles: Sequence[LoadedStyle]

@@ -28,6 +28,19 @@ from realtime.session import Session, key_help
 _FADE_OUT_S = 0.5
 
 
+@dataclass(frozen=True, eq=False)
+class Code:
+    """A QR code on the screen.
+
+    Args:
+        pixels: H x H x 3 uint8 RGB, dark on white; None if there is only something to say.
+        text: a line about it.
+    """
+
+    pixels: Pixels | None
+    text: str
+
+
 @dataclass(frozen=True)
 class Readings:
     """What the HUD shows.
@@ -45,6 +58,9 @@ class Readings:
         thumbnail: of the style, None for none.
         thumbnails: of all styles, with their names; for the help.
         taken: the picture that was just taken for a style, H x W x 3 uint8 RGB, None for none.
+        keys: the keys and what they mean; for the help.
+        snapshot: the name of the snapshot that was just saved, '' for none.
+        code: the QR code that is shown, with a line about it; None for none.
     """
 
     fps: float
@@ -59,6 +75,9 @@ class Readings:
     thumbnail: Thumbnail | None = None
     thumbnails: Sequence[tuple[str, Thumbnail]] = ()
     taken: Pixels | None = None
+    keys: Sequence[tuple[str, str]] = key_help()
+    snapshot: str = ""
+    code: Code | None = None
 
 
 def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
@@ -72,8 +91,8 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
     height, width = pixels.shape[:2]
     size = int(min(max(11, height / 26), max(11, width / 36)))
     opacity = (session.notice_until_s - time.monotonic()) / _FADE_OUT_S if session.notice else 0.0
-    is_making = session.countdown_until_s is not None or readings.taken is not None
-    if session.hud == "off" and opacity <= 0 and not session.help and not is_making:
+    is_shown = session.countdown_until_s is not None or readings.taken is not None or readings.code is not None
+    if session.hud == "off" and opacity <= 0 and not session.help and not is_shown:
         return pixels
     canvas = pixels.copy()
     if session.help:
@@ -85,6 +104,8 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
         blend(canvas, text_panel((Line(str(left_s)),), 3 * size), "centre")
     if readings.taken is not None:
         blend(canvas, picture_panel(readings.taken, height // 3), "bottom right")
+    if readings.code is not None:
+        _draw_code(canvas, readings.code, size)
     if opacity > 0:
         # the compare view has its captions at the bottom
         position = "bottom" if session.view == "painting" else "above bottom"
@@ -110,6 +131,8 @@ def _full_status(session: Session, readings: Readings) -> tuple[Line, ...]:
         figures.append(f"brush {100 * session.brush:.0f} %" + (" by hand" if by_hand else ""))
     if readings.net_scale < 1:
         figures.append(f"net {100 * readings.net_scale:.0f} %")
+    if session.react:
+        figures.append(f"sound {100 * session.react:.0f} %")
     if readings.dropped:
         figures.append(f"{readings.dropped} camera frames skipped")
     lines = [Line(_name(session, readings), INK, 1.2), Line("   ".join(figures), DIM)]
@@ -129,21 +152,30 @@ def _alerts(session: Session, readings: Readings) -> tuple[Line, ...]:
         minutes, seconds = divmod(int(readings.recorded_s), 60)
         lines.append(Line(f"{DOT} REC {minutes}:{seconds:02d}", RED))
     if session.frozen:
-        lines.append(Line("frozen (space: go on)", DIM))
+        lines.append(Line(f"frozen ({session.key('frozen', 'space')}: go on)", DIM))
     if session.muted:
-        lines.append(Line("sound off (u)", DIM))
+        lines.append(Line(f"sound off ({session.key('muted', 'u')})", DIM))
     return tuple(lines)
 
 
 def _draw_help(canvas: Pixels, readings: Readings, size: int) -> None:
     height, width = canvas.shape[:2]
-    blend(canvas, _help_panel(width, height, size, tuple(readings.thumbnails)), "centre")
+    blend(canvas, _help_panel(width, height, size, tuple(readings.keys), tuple(readings.thumbnails)), "centre")
+
+
+def _draw_code(canvas: Pixels, code: Code, size: int) -> None:
+    text = text_panel((Line(code.text),), size)
+    if code.pixels is None:
+        blend(canvas, text, "centre")
+        return
+    blend(canvas, stacked(picture_panel(code.pixels, canvas.shape[0] // 2), text), "centre")
 
 
 @functools.lru_cache(maxsize=4)
-def _help_panel(width: int, height: int, size: int, thumbnails: Sequence[tuple[str, Thumbnail]]) -> Panel:
+def _help_panel(
+    width: int, height: int, size: int, keys: Sequence[tuple[str, str]], thumbnails: Sequence[tuple[str, Thumbnail]]
+) -> Panel:
     """Returns all keys in two double columns, and below them the styles if the frame is large enough."""
-    keys = key_help()
     rows = -(-len(keys) // 2)
     pairs = zip(keys[:rows], (*keys[rows:], ("", "")), strict=False)
     lines = tuple(Line("\t".join((*left, *right))) for left, right in pairs)

@@ -8,22 +8,19 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import cv2
-import numpy as np
-
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.queues import background_worker
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import NetPipeline
 
-# Painted larger than it is shown, since a net has strokes of a few pixels: width and height.
-PAINTED_SIZE, _SHOWN_SIZE = (192, 144), (96, 72)
+# Width and height. The HUD shows it smaller, since a net has strokes of a few pixels.
+PAINTED_SIZE = (192, 144)
 
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """72 x 96 x 3 uint8 RGB; the same object for the same style."""
+    """144 x 192 x 3 uint8 RGB; the same object for the same style."""
 
     pixels: Pixels
 
@@ -63,5 +60,4 @@ class Thumbnails:
         if self._picture is None:
             self._picture = self._draw()
         self._pipeline.start(Frame(self._picture, 0, 0.0), style)
-        painted = self._pipeline.finish().pixels
-        return Thumbnail(np.asarray(cv2.resize(painted, _SHOWN_SIZE, interpolation=cv2.INTER_AREA), dtype=np.uint8))
+        return Thumbnail(self._pipeline.finish().pixels)

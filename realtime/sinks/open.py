@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from realtime.audio.feed import AudioFeed, AudioQueue
 from realtime.media.encoders import Encoding, EncodingError
-from realtime.media.video_encoder import VideoTrack
 from realtime.queues import LEAVE_TIMEOUT_S, QueuedSink, QueuePolicy, SinkQueue
 from realtime.sinks.file_sound import FileSound
+from realtime.sinks.for_programs import ProgramOutputs, open_for_programs
+from realtime.sinks.parts import PartRecorder, PartTarget
 from realtime.sinks.recorder import FileRecorder, Recording
 from realtime.sinks.replay import Replay
 from realtime.sinks.resumable_recorder import ResumableRecorder
 from realtime.sinks.stream import REPEAT_S, Stream
 from realtime.sinks.stream_process import StreamRate
-from realtime.sinks.virtual_camera import VirtualCamera
-from realtime.sources.base import SourceInfo
+from realtime.sources.base import SourceInfo, track_of
+
+_Recorder: TypeAlias = FileRecorder | ResumableRecorder | PartRecorder
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,11 @@ class Outputs:
         encoding: how the file is encoded.
         fingerprint: what decides how the frames look, by name, for a file that is painted in segments so that an
             interrupted run can be continued; None for a file that is painted in one go.
+        part: takes the part of the file that is painted, in place of the file; None for all of it, into the file.
         stream: the URL to stream to; None for no stream.
         stream_rate: the bit rate of the stream's video.
         virtual_camera: the name of a virtual camera, "" for any, None for none.
+        ndi: the name of a source of NDI, "" for the usual one, None for none.
         replay_s: how many seconds the replay holds, 0 for no replay.
         audio_delay_s: how much later live audio is heard, in seconds; below 0 the virtual camera shows frames later.
     """
@@ -40,16 +45,18 @@ class Outputs:
     file: Path | None = None
     encoding: Encoding = Encoding()  # noqa: RUF009 - frozen
     fingerprint: Mapping[str, str] | None = None
+    part: PartTarget | None = None
     stream: str | None = None
     stream_rate: StreamRate = StreamRate()  # noqa: RUF009 - frozen
     virtual_camera: str | None = None
+    ndi: str | None = None
     replay_s: float = 0.0
     audio_delay_s: float = 0.0
 
     @property
     def count(self) -> int:
         """How many outputs there are, without the replay."""
-        return sum(each is not None for each in (self.file, self.stream, self.virtual_camera))
+        return sum(each is not None for each in (self.file, self.stream, self.virtual_camera, self.ndi))
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,15 @@ class OpenSinks:
         recorder: the recorder behind one of them.
         replay: the replay behind one of them.
         notes: what the outputs cannot hold, one line each.
+        stream: the stream behind one of them.
     """
 
     queues: Sequence[SinkQueue] = ()
     file_sound: FileSound | None = None
-    recorder: FileRecorder | ResumableRecorder | None = None
+    recorder: _Recorder | None = None
     replay: Replay | None = None
     notes: Sequence[str] = ()
+    stream: Stream | None = None
 
     @property
     def all(self) -> Sequence[QueuedSink]:
@@ -131,18 +140,18 @@ def open_sinks(
     Raises:
         OutputError: the file cannot be created.
         EncoderUnavailableError: the encoder does not run here.
-        VirtualCameraError: the virtual camera cannot be opened.
+        VirtualCameraError: the virtual camera, or NDI, cannot be opened.
     """
     essential = not watched and outputs.count == 1
     queues: list[SinkQueue] = []
-    recorder: FileRecorder | ResumableRecorder | None = None
+    recorder: _Recorder | None = None
     replay: Replay | None = None
-    file_sound = _open_file_sound(info, outputs, stack) if outputs.stream is not None and audio is None else None
+    stream: Stream | None = None
+    is_heard = outputs.stream is not None or outputs.ndi is not None
+    file_sound = _open_file_sound(info, outputs, stack) if is_heard and audio is None else None
     audio = audio if file_sound is None else file_sound.feed
-    if outputs.virtual_camera is not None:
-        camera = VirtualCamera(info.size, info.rate, outputs.virtual_camera, max(0.0, -outputs.audio_delay_s))
-        stack.enter_context(camera)
-        queues.append(_camera_queue(camera, essential))
+    wanted = ProgramOutputs(outputs.virtual_camera, outputs.ndi, max(0.0, -outputs.audio_delay_s))
+    queues.extend(open_for_programs(info, wanted, stack, audio, essential=essential))
     if outputs.stream is not None:
         stream = Stream(outputs.stream, info.size, info.rate, _subscribe(audio), outputs.stream_rate)
         queues.append(_stream_queue(stack.enter_context(stream)))
@@ -157,13 +166,7 @@ def open_sinks(
     for queue in queues:
         stack.enter_context(queue)
     notes = () if recorder is None else tuple(f"{info.name}: {note}" for note in recorder.notes)
-    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes)
-
-
-def _camera_queue(camera: VirtualCamera, essential: bool) -> SinkQueue:
-    # two may wait, since source and device tick differently; what waits longer is old
-    policy = QueuePolicy(essential=essential, capacity=2, repeat_s=0, leave_within_s=LEAVE_TIMEOUT_S)
-    return SinkQueue(camera, "virtual camera", policy, status=lambda: camera.status)
+    return OpenSinks(tuple(queues), file_sound, recorder, replay, notes, stream)
 
 
 def _stream_queue(stream: Stream) -> SinkQueue:
@@ -171,11 +174,11 @@ def _stream_queue(stream: Stream) -> SinkQueue:
     return SinkQueue(stream, "stream", policy, status=lambda: stream.status, hurry=stream.hurry)
 
 
-def _open_recorder(
-    file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None
-) -> FileRecorder | ResumableRecorder:
+def _open_recorder(file: Path, info: SourceInfo, outputs: Outputs, audio: AudioFeed | None) -> _Recorder:
     track = track_of(info)
     try:
+        if outputs.part is not None:
+            return PartRecorder(file, track, encoding=outputs.encoding, target=outputs.part)
         if outputs.fingerprint is not None:
             return ResumableRecorder(
                 file, track, encoding=outputs.encoding, copy_from=info.clip, fingerprint=outputs.fingerprint
@@ -186,13 +189,6 @@ def _open_recorder(
         )
     except EncodingError as exc:
         raise EncodingError(f"cannot write {file}: {exc}") from exc
-
-
-def track_of(info: SourceInfo) -> VideoTrack:
-    """Returns how the frames of a source are recorded: those of a live one at the times of their capture."""
-    if info.live:
-        return VideoTrack(info.size, info.rate, live=True, presentation=info.presentation)
-    return VideoTrack(info.size, info.rate, info.time_base, presentation=info.presentation)
 
 
 def _open_file_sound(info: SourceInfo, outputs: Outputs, stack: ExitStack) -> FileSound | None:

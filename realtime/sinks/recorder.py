@@ -22,6 +22,7 @@ from realtime.frames import ClipRange, Frame, Pixels
 from realtime.media.encoders import (
     CONTAINERS,
     PIPE_FORMATS,
+    REPEATABLE_THREADS,
     Container,
     Encoding,
     OutputError,
@@ -393,6 +394,8 @@ def open_video_encoder(
     if "hybrid_fragmented" in settings.options.get("movflags", ""):
         # if frames are stored out of order, FFmpeg's final edit list leaves out the last one after a long pause
         context.max_b_frames = 0
+    if encoding.repeatable:
+        context.thread_count = REPEATABLE_THREADS
     context.sample_aspect_ratio = video.format.sample_aspect_ratio
     open_encoder(name, context)
     return video

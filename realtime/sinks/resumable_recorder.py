@@ -7,29 +7,20 @@ ends in the same file as one that was not.
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import av
-import av.error
+from typing import Self
 
 from realtime.frames import ClipRange, Frame, Pixels
-from realtime.media.encoders import CONTAINERS, Encoding, encoder_for
-from realtime.media.video_encoder import Packet, VideoTrack
+from realtime.media.encoders import Encoding
+from realtime.media.video_encoder import VideoTrack
 from realtime.sinks.output_file import left_behind, note_on_left
-from realtime.sinks.recorder import FileRecorder, Recording, RecordingError, open_video_encoder
+from realtime.sinks.packet_joiner import PacketJoiner
+from realtime.sinks.recorder import Recording, RecordingError
+from realtime.sinks.segment_encoder import SegmentEncoder, segment_length
 from realtime.sinks.segments import SegmentFolder
-from styles.support.atomic_file import move_into_place
-
-# A segment lasts two groups of pictures, but of large frames no more than fit into memory once encoded.
-_SEGMENT_S = 4
-_SEGMENT_PIXELS = 250_000_000
-_FEWEST_FRAMES = 8
 
 
 class ResumableRecorder:
@@ -63,22 +54,19 @@ class ResumableRecorder:
     ) -> None:
         self.path = path
         self.recording: Recording | None = None
-        self._track, self._copy_from = track, copy_from
+        self._track = track
         self._encoding = replace(encoding, repeatable=True)
-        fitting = _SEGMENT_PIXELS // (track.size[0] * track.size[1])
-        self._length = max(_FEWEST_FRAMES, min(round(_SEGMENT_S * track.rate), fitting))
+        self._length = segment_length(track)
         self._folder = SegmentFolder(path, {**fingerprint, "frames in a segment": str(self._length)})
         self.folder, self.done = self._folder.path, self._folder.done
         self.last_painting = self._folder.last_painting
-        # it is joined under this name
-        self._joined = self.folder / f"joined{path.suffix}"
+        self._joiner = PacketJoiner(path, self.folder, track, encoding=self._encoding, copy_from=copy_from)
         self._paintings: dict[int, Pixels | None] = {}
-        self._segment: _Segment | None = None
+        self._segment: SegmentEncoder | None = None
         self._audio_to_its_end = False
         self.damage: Sequence[str] = ()
         try:
-            with self._recorder() as recorder:  # thrown away: it reports now, and not in hours, what cannot be written
-                self.notes = (*map(note_on_left, left_behind(path)), *self._folder.notes, *recorder.notes)
+            self.notes = (*map(note_on_left, left_behind(path)), *self._folder.notes, *self._joiner.rehearse())
         except BaseException:
             self._let_go()
             raise
@@ -92,7 +80,8 @@ class ResumableRecorder:
         try:
             if kind is None:
                 self._end_segment()
-                self._join()
+                self.recording = self._joiner.join(self._folder.packets(), to_audio_end=self._audio_to_its_end)
+                self.damage = self._joiner.damage
             elif self._segment is not None:
                 self._segment.abandon()
         finally:
@@ -121,7 +110,7 @@ class ResumableRecorder:
             RecordingError: the segment cannot be saved.
         """
         if self._segment is None:
-            self._segment = _Segment(self._joined, self._track, self._encoding, self._folder.last_pts)
+            self._segment = SegmentEncoder(self.path, self._track, self._encoding, self._folder.last_pts)
         self._segment.write(pixels, frame)
         if self._segment.frame_count == self._length:
             self._end_segment()
@@ -156,69 +145,3 @@ class ResumableRecorder:
                 f"painting {self.path} stopped: {exc.strerror or exc}; {self._folder.count} segments are kept in "
                 f"{self.folder}; run the same command again to continue"
             ) from exc
-
-    def _join(self) -> None:
-        """Copies the packets of all segments, and the audio, into the output, which gets its name when it is whole."""
-        last_dts: int | None = None
-        with self._recorder() as recorder:
-            for packet in self._folder.packets():
-                # if the time between frames varies, an encoder that starts again may reach back a little
-                if last_dts is not None and packet.dts is not None:
-                    packet.dts = max(packet.dts, last_dts + 1)
-                last_dts = packet.dts
-                packet.time_base = self._track.time_base
-                recorder.append(packet)
-            if self._audio_to_its_end:
-                recorder.finish_audio()
-            self.damage = recorder.damage
-        if recorder.recording is None:
-            return
-        try:
-            move_into_place(self._joined, self.path)
-        except OSError as exc:
-            raise RecordingError(f"cannot finish {self.path}: {exc.strerror or exc}") from exc
-        self.recording = Recording(self.path, recorder.frame_count, whole=True)
-
-    def _recorder(self) -> FileRecorder:
-        return FileRecorder(self._joined, self._track, encoding=self._encoding, copy_from=self._copy_from)
-
-
-class _Segment:
-    """Encodes frames exactly as a FileRecorder does, but keeps the packets in memory.
-
-    Args:
-        path: the file that the packets end up in.
-        track: the frames.
-        encoding: how they are encoded.
-        after_pts: the time of the frame before the first, in ticks; None if there is none.
-    """
-
-    def __init__(self, path: Path, track: VideoTrack, encoding: Encoding, after_pts: int | None) -> None:
-        self.packets: list[Packet] = []
-        self.frame_count = 0
-        self._path = path
-        # never read; of all containers it is the one that takes every encoder
-        self._container: Any = av.open(io.BytesIO(), "w", format="matroska")
-        name, settings = encoder_for(path, encoding), CONTAINERS[path.suffix.lower()]
-        self._video = open_video_encoder(self._container, name, track, encoding, settings)
-        self._video.last_pts = after_pts
-        self._container.start_encoding()
-
-    @property
-    def last_pts(self) -> int | None:
-        return self._video.last_pts
-
-    def write(self, pixels: Pixels, frame: Frame) -> None:
-        try:
-            self.packets.extend(self._video.encode(pixels, frame))
-        except av.error.FFmpegError as exc:
-            raise RecordingError(f"encoding {self._path} stopped after {self.frame_count} frames: {exc}") from exc
-        self.frame_count += 1
-
-    def close(self) -> None:
-        self.packets.extend(self._video.flush())
-        self._container.close()
-
-    def abandon(self) -> None:
-        with contextlib.suppress(av.error.FFmpegError, OSError):
-            self._container.close()

@@ -25,7 +25,9 @@ from styles.support.atomic_file import write_atomically
 from styles.support.file_lock import LockedError, PathLock, is_locked
 
 _FINGERPRINT_FILE = "job.json"
-_OUR_FILES = re.compile(rf"\d{{6}}\.np[yz](\.\d+\.partial)?|{re.escape(_FINGERPRINT_FILE)}.*|joined\..*")
+_OUR_FILES = re.compile(
+    rf"\d{{6}}(-\d{{6}})?\.(np[yz]|json)(\.\d+\.partial)?|{re.escape(_FINGERPRINT_FILE)}.*|joined\..*"
+)
 # What reading a damaged archive raises.
 _DAMAGE = (
     OSError,
@@ -58,8 +60,8 @@ class Segment:
     steadied: bool
 
 
-class SegmentFolder:
-    """The segments of a video that earlier runs have painted, and those of this one. One process uses it.
+class JobFolder:
+    """The folder of a video that is painted little by little. One process uses it.
 
     Args:
         output: the file that the segments become.
@@ -77,12 +79,64 @@ class SegmentFolder:
         self._lock = _locked(output, self.path)
         try:
             self._claim(fingerprint)
-            self._segments = list(_whole_segments(self.path))
-            self._drop_rest()
-            self._painting = _read_painting(self._segments[-1].path) if self._segments else None
+            self._read()
         except BaseException:
             self._lock.release()
             raise
+
+    def _read(self) -> None:
+        """Takes note of what earlier runs have left, and removes what is of no use."""
+
+    def remove(self) -> None:
+        """Removes the segments, and the folder if nobody else has put anything into it."""
+        with suppress(OSError):
+            for file in self.path.iterdir():
+                if _OUR_FILES.fullmatch(file.name):
+                    file.unlink()
+            self.path.rmdir()
+        self.release()
+
+    def release(self) -> None:
+        """Lets other processes continue."""
+        self._lock.release()
+
+    def _check_there(self) -> None:
+        """Raises FileNotFoundError if somebody has removed the folder."""
+        if self._lock.gone:
+            raise FileNotFoundError(f"{self.path} was removed, with all that was painted")
+
+    def _claim(self, fingerprint: Mapping[str, str]) -> None:
+        """Notes what the folder is for, or compares it. Raises OutputError if it is for something else."""
+        file = self.path / _FINGERPRINT_FILE
+        try:
+            before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        except (OSError, ValueError):
+            before = None
+        if not isinstance(before, dict):
+            if any(self.path.glob("*.np[yz]")):
+                self.notes = (f"{self.path} does not say what it was painted with: it is painted again",)
+            for stale in (*self.path.glob("*.np[yz]"), *self.path.glob("[0-9]*.json")):
+                stale.unlink()
+            try:
+                write_atomically(file, json.dumps(fingerprint, indent=2).encode())
+            except OSError as exc:
+                raise cannot_write(self.path, exc) from exc
+            return
+        changed = sorted(key for key in {*fingerprint, *before} if fingerprint.get(key) != before.get(key))
+        if changed:
+            raise OutputError(
+                f"{self.path} was begun with another {', another '.join(changed)}; give the same options as then; "
+                f"to start over, type: rm -r {self.path}"
+            )
+
+
+class SegmentFolder(JobFolder):
+    """The segments of a video that earlier runs have painted, and those of this one: one after the other."""
+
+    def _read(self) -> None:
+        self._segments = list(_whole_segments(self.path))
+        self._drop_rest()
+        self._painting = _read_painting(self._segments[-1].path) if self._segments else None
 
     @property
     def count(self) -> int:
@@ -115,12 +169,11 @@ class SegmentFolder:
         Raises:
             OSError: it cannot be saved, or the folder is gone.
         """
-        if self._lock.gone:
-            raise FileNotFoundError(f"{self.path} was removed, with all that was painted")
+        self._check_there()
         path = _part(self.path, self.count)
         if painting is not None:
             _save_painting(path, painting)
-        write_atomically(path, _packed(packets, frame_count, steadied=painting is not None))
+        write_atomically(path, packed_segment(packets, frame_count, steadied=painting is not None))
         for older in self._segments[-2:-1]:
             _painting_path(older.path).unlink(missing_ok=True)
         last_pts = max(packet.pts or 0 for packet in packets)
@@ -129,44 +182,7 @@ class SegmentFolder:
     def packets(self) -> Iterator[Packet]:
         """Yields the packets of all segments."""
         for segment in self._segments:
-            yield from _unpacked(segment.path)
-
-    def remove(self) -> None:
-        """Removes the segments, and the folder if nobody else has put anything into it."""
-        with suppress(OSError):
-            for file in self.path.iterdir():
-                if _OUR_FILES.fullmatch(file.name):
-                    file.unlink()
-            self.path.rmdir()
-        self.release()
-
-    def release(self) -> None:
-        """Lets other processes continue."""
-        self._lock.release()
-
-    def _claim(self, fingerprint: Mapping[str, str]) -> None:
-        """Notes what the folder is for, or compares it. Raises OutputError if it is for something else."""
-        file = self.path / _FINGERPRINT_FILE
-        try:
-            before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-        except (OSError, ValueError):
-            before = None
-        if not isinstance(before, dict):
-            if any(self.path.glob("*.np[yz]")):
-                self.notes = (f"{self.path} does not say what it was painted with: it is painted again",)
-            for stale in self.path.glob("*.np[yz]"):
-                stale.unlink()
-            try:
-                write_atomically(file, json.dumps(fingerprint, indent=2).encode())
-            except OSError as exc:
-                raise cannot_write(self.path, exc) from exc
-            return
-        changed = sorted(key for key in {*fingerprint, *before} if fingerprint.get(key) != before.get(key))
-        if changed:
-            raise OutputError(
-                f"{self.path} was begun with another {', another '.join(changed)}; give the same options as then; "
-                f"to start over, type: rm -r {self.path}"
-            )
+            yield from unpacked_segment(segment.path)
 
     def _drop_rest(self) -> None:
         """Removes segments that are damaged, and those that cannot be continued without them."""
@@ -253,7 +269,7 @@ def _read_painting(part: Path) -> Pixels | None:
     return np.asarray(np.load(path), dtype=np.uint8) if path.exists() else None
 
 
-def _packed(packets: Sequence[Packet], frame_count: int, *, steadied: bool) -> bytes:
+def packed_segment(packets: Sequence[Packet], frame_count: int, *, steadied: bool = False) -> bytes:
     """Returns packets, in order of decoding, as a NumPy archive."""
     file = io.BytesIO()
     np.savez(
@@ -267,7 +283,7 @@ def _packed(packets: Sequence[Packet], frame_count: int, *, steadied: bool) -> b
     return file.getvalue()
 
 
-def _unpacked(part: Path) -> Iterator[Packet]:
+def unpacked_segment(part: Path) -> Iterator[Packet]:
     """Yields the packets of a segment."""
     with part.open("rb") as file, np.load(file) as archive:
         times, sizes, data = archive["times"], archive["sizes"], archive["data"]
@@ -276,6 +292,14 @@ def _unpacked(part: Path) -> Iterator[Packet]:
         packet: Any = av.Packet(data[begin:end].tobytes())
         packet.pts, packet.dts, packet.duration, packet.is_keyframe = pts, dts, duration, bool(is_keyframe)
         yield packet
+
+
+def whole_segment(part: Path) -> Segment | None:
+    """Returns what is known of a segment; None if it is missing or damaged, e.g. by a power cut."""
+    try:
+        return _read_segment(part)
+    except _DAMAGE:
+        return None
 
 
 def _read_segment(part: Path) -> Segment:

@@ -74,7 +74,8 @@ class Stream:
         audio: live audio, at the times of the frames' capture.
         bit_rate: of the video.
 
-    `name` is the URL without its secrets; `connections` counts the connections so far.
+    `name` is the URL without its secrets; `connections` counts the connections so far. While `is_off` is set, by
+    whichever thread, it goes off the air and stays there.
 
     Raises:
         StreamError: the URL cannot be sent to.
@@ -95,6 +96,7 @@ class Stream:
         self.name = re.sub(r"(:\d+)?(/…)?$", "", shown_address(url))
         self.status = f"connecting to {self.name}"
         self.connections = 0
+        self.is_off = False
         self._child: ChildProcess | None = None
         self._live_since_s: float | None = None
         self._pause_s, self._retry_at_s = _FIRST_PAUSE_S, 0.0
@@ -122,6 +124,9 @@ class Stream:
             frame: the frame that they were painted from, which has the time of capture.
         """
         chunks = () if self._audio is None else self._audio.take_until(frame.captured_at_s)
+        if self.is_off:
+            self._go_off()
+            return
         if self._live_since_s is None:
             self._connect()  # this takes time: afterwards the frame is old
             return
@@ -130,6 +135,14 @@ class Stream:
         for chunk in chunks:
             if self._live_since_s is not None:
                 self._ask(chunk)
+
+    def _go_off(self) -> None:
+        """Takes leave of the server; what is written next connects at once."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+        self._live_since_s, self._retry_at_s, self._pause_s = None, 0.0, _FIRST_PAUSE_S
+        self.status = f"off air at {self.name}: switched off"
 
     def _connect(self) -> None:
         if time.monotonic() < self._retry_at_s:

@@ -11,7 +11,28 @@ from typing import Protocol, Self
 
 from realtime.audio.feed import AudioFeed
 from realtime.frames import ClipRange, Presentation, Size
+from realtime.media.video_encoder import VideoTrack
 from realtime.queues import RatedSource
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a video that is painted by itself; times are seconds on the clock of its frames.
+
+    Args:
+        begins_s: when its first frame is shown; 0 for the beginning of the video.
+        ends_s: when its last frame has ended; None for the end of the video.
+        lead_in_s: how much before it is read and painted too, and then thrown away.
+    """
+
+    begins_s: Fraction = Fraction(0)
+    ends_s: Fraction | None = None
+    lead_in_s: Fraction = Fraction(0)
+
+    @property
+    def read_from_s(self) -> Fraction:
+        """The time of the first frame that is read."""
+        return max(Fraction(0), self.begins_s - self.lead_in_s)
 
 
 @dataclass(frozen=True)
@@ -30,6 +51,7 @@ class SourceInfo:
         clip: the part of a file that is read, whose audio and other tracks belong to the frames; None for no file.
         audio: takes its audio as it is played, for those who stream or record it; None if it has none.
         notes: what a person should know before it is painted, one line each.
+        seeks: whether it can be read from any time on, with the same frames as if it was read from its beginning.
     """
 
     name: str
@@ -43,6 +65,14 @@ class SourceInfo:
     clip: ClipRange | None = None
     audio: AudioFeed | None = None
     notes: Sequence[str] = ()
+    seeks: bool = False
+
+
+def track_of(info: SourceInfo) -> VideoTrack:
+    """Returns how the frames of a source are recorded: those of a live one at the times of their capture."""
+    if info.live:
+        return VideoTrack(info.size, info.rate, live=True, presentation=info.presentation)
+    return VideoTrack(info.size, info.rate, info.time_base, presentation=info.presentation)
 
 
 class Source(RatedSource, Protocol):

@@ -10,6 +10,7 @@ from realtime.frames import Size
 from realtime.media.photo import is_animation
 from realtime.sources.animated_image import AnimatedImage
 from realtime.sources.base import Source
+from realtime.sources.browser_camera import BROWSER, BrowserFeed, open_browser_camera
 from realtime.sources.camera import DEFAULT_CAMERA_SIZE, CameraSource, choose_camera, choose_same_camera
 from realtime.sources.camera_list import twins_of
 from realtime.sources.network_stream import NetworkOptions, NetworkStream
@@ -30,17 +31,19 @@ def open_source(
     rate: Fraction | None = None,
     reading: ReadOptions = ReadOptions(),  # noqa: B008 - frozen
     network: NetworkOptions = NetworkOptions(),  # noqa: B008 - frozen
+    browser: BrowserFeed | None = None,
 ) -> Source:
     """Returns an open source of RGB frames.
 
     Args:
         camera: index, device path or part of the name of a camera; None for the default one. Ignored with `url`.
-        url: a file, an image sequence, a pipe or "-" for the standard input, the URL of a stream, or "test" for the
-            bundled scene; None for a camera.
+        url: a file, an image sequence, a pipe or "-" for the standard input, the URL of a stream, "test" for the
+            bundled scene, or "browser" for the camera of a browser; None for a camera.
         size: width and height of the frames; None for the source's own, or DEFAULT_CAMERA_SIZE.
         rate: frames per second; None for the source's own.
         reading: which part of a file is read, and how large.
         network: how a network stream is read.
+        browser: where the frames of a browser's camera come from; None if no page is served.
 
     Raises:
         SourceError: the source cannot be opened; the text says what is available instead.
@@ -53,6 +56,8 @@ def open_source(
         )
     if url == TEST_SCENE:
         return SceneSource(size or DEFAULT_CAMERA_SIZE, rate or SCENE_RATE)
+    if url == BROWSER:
+        return open_browser_camera(browser, size, rate)
     if not is_file(url):
         return Reconnecting(NetworkStream(url, size, network), lambda: NetworkStream(url, size, network))
     if is_animation(Path(url)):
@@ -65,4 +70,4 @@ def open_source(
 
 def is_file(url: str) -> bool:
     """Returns whether an input stands for a file or an image sequence."""
-    return url != TEST_SCENE and not _URL.match(url)
+    return url not in (TEST_SCENE, BROWSER) and not _URL.match(url)

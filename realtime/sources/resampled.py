@@ -22,7 +22,9 @@ class Resampled(Wrapper):
     def __init__(self, source: Source, rate: Fraction) -> None:
         count = source.info.frame_count
         frame_count = None if count is None else math.ceil(count * rate / source.rate)
-        super().__init__(source, replace(source.info, rate=rate, time_base=1 / rate, frame_count=frame_count))
+        super().__init__(
+            source, replace(source.info, rate=rate, time_base=1 / rate, frame_count=frame_count, seeks=False)
+        )
 
     def frames(self) -> Iterator[Frame]:
         """Yields frames whose timestamps are multiples of 1 / rate."""

@@ -43,7 +43,7 @@ from realtime.media.image_sequence import first_number, is_image_sequence, numbe
 from realtime.media.pipe import STDIN, Pipe, as_file, is_piped
 from realtime.media.rates import clock_for
 from realtime.media.stated_size import is_cut_off
-from realtime.sources.base import BaseSource, SourceInfo
+from realtime.sources.base import BaseSource, SourceInfo, Span
 
 # FFmpeg takes any text file with these formats' suffixes for drawings made of characters.
 _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
@@ -51,6 +51,8 @@ _TEXT_FORMATS = ("tty", "bin", "xbin", "adf", "idf")
 _END_TOLERANCE_S = Fraction(1, 2)
 # Formats whose header says how long the file is. Of others FFmpeg guesses it by their size.
 _STATE_THEIR_DURATION = ("flv", "matroska")
+# Formats in which every frame has its time, and a frame is found by it.
+_SEEKING_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 # Reading gives up after this many failures in a row; there may be more behind a damaged place.
 _MAX_BAD_READS = 16
 # Seeking goes by the order of decoding, so it may end at a key frame that is shown too late: then it aims this much
@@ -75,12 +77,14 @@ class ReadOptions:
         end_s: where to end, in seconds; None for the end of the file.
         max_side: the longest side that the frames may have, in pixels; None for any.
         scale: the factor by which their sides are multiplied; None for 1.
+        span: of what lies between, only this is read, with the same frames, for a source that `seeks`; None for all.
     """
 
     start_s: Fraction | None = None
     end_s: Fraction | None = None
     max_side: int | None = None
     scale: Fraction | None = None
+    span: Span | None = None
 
     def fitted(self, size: Size) -> Size:
         """Returns the size at which frames of `size` are read; if it differs, its sides are even, as encoders want."""
@@ -126,10 +130,13 @@ class VideoFile(BaseSource):
         # of any track that is read, on the clock of the file
         self._latest_s = Fraction(0)
         self._origin_s = _clock_origin_s(self._container) + (reading.start_s or 0)
+        # the time of the first frame that is read, on the clock of the clip; None for whatever comes first
+        self._from_s = None if reading.start_s is None else Fraction(0)
         self._first_packet = b""
         self._seek()
         self._decoded = self._decode()
-        self._first = first = self._first_frame()
+        self._first: av.VideoFrame | None = None
+        first = self._first_frame()
         if reading.start_s is None:
             # a file may be wrong about when it begins, and no container has frames before 0
             self._origin_s += min(self._time(first) or 0, 0)
@@ -146,13 +153,17 @@ class VideoFile(BaseSource):
                 presentation=_presentation(first, self._video, orientation, (upright, shown_size)),
                 clip=None if is_image_sequence(path) else self._clip(),
                 notes=tuple(_notes(first, self._video, self._name)),
+                seeks=self._container.format.name in _SEEKING_FORMATS and self._pipe is None and first.pts is not None,
             )
         )
         self._stored_size = first.width, first.height
         self._to_rgb = ToRgb(shown_size, orientation)
         self._fitting: dict[Size, ToRgb] = {}
+        self._first = first
         if self._pipe is not None:
             self._pipe.raise_interruption()
+        if reading.span is not None and reading.span.read_from_s:
+            self._jump(reading.span.read_from_s, rate)
 
     @property
     def shortfall(self) -> str | None:
@@ -163,12 +174,31 @@ class VideoFile(BaseSource):
         end_s = Fraction(0)
         if self._pipe is not None:
             self._pipe.seal()
-        for decoded in chain([self._first], self._decoded):
+        for decoded in chain(() if self._first is None else (self._first,), self._decoded):
             at_s, duration_s = self._time(decoded), self._duration_s(decoded)
             yield Frame(self._pixels(decoded), self._count, time.monotonic(), at_s, duration_s)
             self._count += 1
             end_s = max(end_s, (at_s or 0) + duration_s)
-        self._shortfall = self._missing(end_s)
+        self._shortfall = self._missing(end_s, self._promised_frames() - self._hidden)
+
+    def missing_of(self, frame_count: int, end_s: Fraction) -> str | None:
+        """Returns what could not be read of the file if `frame_count` frames up to `end_s` could, read by others."""
+        # the others read no sound, whose end does not count
+        self._count, self._latest_s = frame_count, _stated_end_s(self._container)
+        # a file that was cut without encoding again has frames at its end that are not to be shown
+        return self._missing(end_s, promised=0)
+
+    def _jump(self, to_s: Fraction, rate: Fraction | None) -> None:
+        """Goes on with the first frame from a time of the clip's clock on; all that is known of the file stays."""
+        self._decoded.close()
+        self._container.close()
+        self._container = _open_file(self._path, rate)
+        self._video = open_video_stream(self._container, self._name, live=False)
+        self._from_s = to_s
+        self._trouble, self._hidden = "", 0
+        self._seek()
+        self._decoded = self._decode()
+        self._first = next(self._decoded, None)
 
     def stop(self) -> None:
         if self._pipe is not None:
@@ -218,19 +248,28 @@ class VideoFile(BaseSource):
     def _seek(self) -> None:
         """Seeks to the last key frame before the requested part; if that fails, all is read."""
         # a clock that begins again has the same time twice: there, all is read and only the end of it decoded
-        if not self._reading.start_s or has_free_clock(self._container) or self._pipe is not None:
+        if not self._starts_late or has_free_clock(self._container) or self._pipe is not None:
             return
         for margin_s in _SEEK_MARGINS_S:
-            aim = max(int((self._origin_s - margin_s) * av.time_base), 0)
+            aim = max(int((self._begins_s - margin_s) * av.time_base), 0)
             try:
                 self._container.seek(aim)
                 first = next(demuxed(self._container, self._video), None)
                 self._container.seek(aim)
             except av.error.FFmpegError:
                 return
-            if first is None or first.pts is None or first.pts * first.time_base <= self._origin_s or not aim:
+            if first is None or first.pts is None or first.pts * first.time_base <= self._begins_s or not aim:
                 return
         self._container.seek(0)
+
+    @property
+    def _starts_late(self) -> bool:
+        return bool(self._reading.start_s or self._from_s)
+
+    @property
+    def _begins_s(self) -> Fraction:
+        """The time of the file's clock from which on frames are read, if that is not its beginning."""
+        return self._origin_s + (self._from_s or 0)
 
     def _first_frame(self) -> av.VideoFrame:
         first = next(self._decoded, None)
@@ -247,7 +286,7 @@ class VideoFile(BaseSource):
 
     def _decode(self) -> Generator[av.VideoFrame, None, None]:
         """Yields the requested frames; one that cannot be decoded is skipped and remembered."""
-        end_s = None if self._reading.end_s is None else self._reading.end_s - (self._reading.start_s or 0)
+        end_s = self._ends_s()
         for packet in self._needed(self._packets()):
             if not self._first_packet:
                 self._first_packet = bytes(packet)
@@ -262,23 +301,30 @@ class VideoFile(BaseSource):
                 at_s = self._time(decoded)
                 if at_s is not None and end_s is not None and at_s >= end_s:
                     return
-                if at_s is None or at_s >= 0 or self._reading.start_s is None:
+                if at_s is None or self._from_s is None or at_s >= self._from_s:
                     yield decoded
                 else:
                     # what fails before the requested part does not matter
                     self._trouble = ""
 
+    def _ends_s(self) -> Fraction | None:
+        """Returns the time of the clip's clock at which reading ends; None for the end of the file."""
+        reading, span = self._reading, self._reading.span
+        ends = [] if reading.end_s is None else [reading.end_s - (reading.start_s or 0)]
+        ends += [span.ends_s] if span is not None and span.ends_s is not None else []
+        return min(ends, default=None)
+
     def _needed(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Yields the packets from the last key frame before the requested part on."""
         held: list[Any] = []
-        if self._reading.start_s and has_free_clock(self._container):
+        if self._starts_late and has_free_clock(self._container):
             for packet in packets:
                 time_s = None if packet.pts is None else packet.pts * packet.time_base
-                if packet.is_keyframe and time_s is not None and time_s <= self._origin_s:
+                if packet.is_keyframe and time_s is not None and time_s <= self._begins_s:
                     held.clear()
                 held.append(packet)
                 # frames are stored up to a second before others that are shown earlier
-                if packet.dts is None or packet.dts * packet.time_base >= self._origin_s or len(held) > _MAX_HELD:
+                if packet.dts is None or packet.dts * packet.time_base >= self._begins_s or len(held) > _MAX_HELD:
                     break
         yield from held
         yield from packets
@@ -308,20 +354,22 @@ class VideoFile(BaseSource):
         packet.stream = self._video
         return packet
 
-    def _missing(self, end_s: Fraction) -> str | None:
+    def _missing(self, end_s: Fraction, promised: int) -> str | None:
         """Returns what could not be read, if anything.
 
         Args:
             end_s: when the last frame ended, in seconds of the clip.
+            promised: how many frames there should be, as far as the file says.
         """
         trouble = f" ({self._trouble})" if self._trouble else ""
-        damaged = f"{self._name} is damaged or cut off: only {self._count}"
-        whole = self._reading.start_s is None and self._reading.end_s is None
+        span = self._reading.span
+        where = "" if span is None else f", from {float(span.read_from_s):g} s on,"
+        damaged = f"{self._name} is damaged or cut off: only {self._count}{where}"
+        whole = self._reading.start_s is None and self._reading.end_s is None and span is None
         # an AVI also counts frames that were left out
         is_cut = self._pipe is None and self._path.is_file() and is_cut_off(self._path, self._container.format.name)
         counted = self._container.format.name != "avi" or is_cut
-        promised = self._promised_frames() - self._hidden if counted else 0
-        if whole and self._count < promised:
+        if whole and counted and self._count < promised:
             return f"{damaged} of {promised} frames could be read{trouble}"
         if whole and self._promised_end_s is not None and end_s + _END_TOLERANCE_S < self._promised_end_s:
             times = f"{float(end_s):.1f} of {float(self._promised_end_s):.1f} s"

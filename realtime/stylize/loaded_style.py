@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from realtime.backends import Net, Vector
+from realtime.frames import Pixels
 from realtime.queues import one_at_a_time
 
 
@@ -51,6 +52,9 @@ class LoadedStyle:
         artist: of the picture, '' if nobody is named.
         net: what paints it.
         source: its vector, float32[K], or what makes it; None if the net has the style baked in.
+        picture: reads the picture that the vector was predicted from, H x W x 3 uint8 RGB; None if it was trained. What
+            was refined of a style has the same one.
+        parts: of a mix, the names of its styles; () for a style alone.
     """
 
     name: str
@@ -58,6 +62,13 @@ class LoadedStyle:
     artist: str
     net: Net
     source: Vector | LazyVector | None
+    parts: tuple[str, ...] = ()
+    picture: Callable[[], Pixels] | None = None
+
+    @property
+    def lineage(self) -> object:
+        """What it has in common with what was refined of it: the stabilizer goes on between them."""
+        return self if self.picture is None else self.picture
 
     @property
     def vector(self) -> Vector | None:

@@ -36,7 +36,8 @@ def mixed(parts: Sequence[tuple[LoadedStyle, float]], name: str) -> LoadedStyle:
         if style.source is None:
             raise MixError(f"{style.name!r} has a net of its own and cannot be mixed")
     is_ready = all(style.is_ready for style, _ in parts)
-    return LoadedStyle(name, name, "", first.net, _mean(parts) if is_ready else LazyVector(lambda: _mean(parts)))
+    vector = _mean(parts) if is_ready else LazyVector(lambda: _mean(parts))
+    return LoadedStyle(name, name, "", first.net, vector, tuple(style.name for style, _ in parts))
 
 
 def _mean(parts: Sequence[tuple[LoadedStyle, float]]) -> Vector:
@@ -47,14 +48,14 @@ def _mean(parts: Sequence[tuple[LoadedStyle, float]]) -> Vector:
 
 
 def weighted_mix(parts: Sequence[tuple[LoadedStyle, float]]) -> LoadedStyle:
-    """Returns the mix of styles by weight, called e.g. "wave 60 % + udnie 40 %". Raises MixError as `mixed` does."""
+    """Returns the mix of styles by weight, called e.g. "wave 60 % + udnie 40 %", or "wave + udnie" for equal parts.
+
+    Raises MixError as `mixed` does.
+    """
     total = sum(weight for _, weight in parts)
+    if len({weight for _, weight in parts}) == 1 and len(parts) > 1:
+        return mixed(parts, " + ".join(style.name for style, _ in parts))
     return mixed(parts, " + ".join(f"{style.name} {100 * weight / total:.0f} %" for style, weight in parts))
-
-
-def equal_mix(styles: Sequence[LoadedStyle]) -> LoadedStyle:
-    """Returns the mix of several styles in equal parts, called e.g. "wave + udnie". Raises MixError as `mixed` does."""
-    return mixed([(style, 1.0) for style in styles], " + ".join(style.name for style in styles))
 
 
 class Fader:
@@ -79,9 +80,11 @@ class Fader:
     def towards(self, target: LoadedStyle, at_s: float) -> LoadedStyle:
         """Returns the style to paint with at that moment on the way to `target`."""
         if target is not self._target:
+            # other weights of the same styles are followed at once: that is somebody at a slider
+            if self._target is None or not target.parts or target.parts != self._target.parts:
+                self._start = self._shown if self.duration_s > 0 else None
+                self._began_s = max(self._last_s, at_s - _LONGEST_STEP_S)
             self._target = target
-            self._start = self._shown if self.duration_s > 0 else None
-            self._began_s = max(self._last_s, at_s - _LONGEST_STEP_S)
         self._last_s = at_s
         self._shown, self.under = self._between(target, at_s)
         return self._shown
@@ -90,11 +93,12 @@ class Fader:
         start = self._start
         if start is None:
             return target, None
-        share = min(1.0, max(0.0, (at_s - self._began_s) / self.duration_s))
+        share = min(1.0, max(0.0, (at_s - self._began_s) / self.duration_s)) if self.duration_s else 1.0
         if share == 1.0:
             self._start = None
             return target, None
         smooth = np.float32(share * share * (3 - 2 * share))
         if start.net != target.net or start.vector is None or target.vector is None:
             return target, (start, float(1 - smooth))
-        return replace(target, source=(1 - smooth) * start.vector + smooth * target.vector), None
+        picture = target.picture if start.lineage is target.lineage else None
+        return replace(target, source=(1 - smooth) * start.vector + smooth * target.vector, picture=picture), None

@@ -13,6 +13,7 @@ import numpy as np
 from realtime.backends import Backend
 from realtime.frames import Frame, Pixels
 from realtime.media.photo import Photo
+from realtime.stylize.colors import Palette, color_map, coloring, recolored
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.pipeline import MIN_SIDE, NetPipeline, padded, padded_size, scaled
@@ -34,12 +35,25 @@ class PhotoLook:
         keep_colors: the painting's brightness in the picture's colours.
         mirrored: swap left and right.
         brush: the share of the picture's width and height at which the net paints, above 0 and up to 1.
+        palette: the colours of another picture for the painting, unless it keeps those of its own; None for neither.
     """
 
     strength: float = 1.0
     keep_colors: bool = False
     mirrored: bool = False
     brush: float = 1.0
+    palette: Palette | None = None
+
+
+def wanted_look(
+    strength: float, colors: str | None, keep_colors: bool, *, mirrored: bool = False, brush: float = 1.0
+) -> PhotoLook:
+    """Returns the look that options ask for: `colors` and `keep_colors` as `coloring` takes them, the rest as it is.
+
+    Raises PhotoError if the picture whose colours are asked for cannot be read.
+    """
+    chosen = coloring(colors, keep_colors)
+    return PhotoLook(strength, chosen.of_source, mirrored, brush, chosen.palette)
 
 
 class PhotoPainter:
@@ -73,16 +87,20 @@ class PhotoPainter:
             alpha = None if photo.alpha is None else np.ascontiguousarray(photo.alpha[:, ::-1])
             photo = replace(photo, pixels=mirrored(photo.pixels), alpha=alpha)
         painted = self._painted(photo.pixels, style, report)
-        if self._look.keep_colors or self._look.strength < 1:
+        if self._look.keep_colors or self._look.palette is not None or self._look.strength < 1:
             self._compose(painted, photo.pixels)
         return replace(photo, pixels=painted)
 
     def _compose(self, painted: Pixels, pixels: Pixels) -> None:
         """Gives the painting colours and strength, strip by strip: there is no memory for a huge picture once more."""
+        palette = None if self._look.keep_colors else self._look.palette
+        colors = None if palette is None else color_map(painted, palette)
         for top in range(0, len(painted), _STRIP_ROWS):
             strip, photo = painted[top : top + _STRIP_ROWS], pixels[top : top + _STRIP_ROWS]
             if self._look.keep_colors:
                 strip = with_colors_of(strip, photo)
+            elif colors is not None:
+                strip = recolored(strip, colors)
             painted[top : top + _STRIP_ROWS] = at_strength(strip, photo, self._look.strength)
 
     def _painted(self, pixels: Pixels, style: LoadedStyle, report: Callable[[float], object] | None) -> Pixels:

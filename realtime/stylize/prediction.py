@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,19 @@ _CACHE_VERSION = 1
 _predicting = one_at_a_time()
 
 
+@dataclass(frozen=True)
+class SeenPicture:
+    """A picture that may become a style; nothing is read of it before.
+
+    Args:
+        predict: returns its style vector, float32[K].
+        read: returns the picture, H x W x 3 uint8 RGB.
+    """
+
+    predict: Callable[[], Vector]
+    read: Callable[[], Pixels]
+
+
 class StylePredictor:
     """Predicts the style vectors of pictures for one net. What was predicted once is read from the user's cache folder.
 
@@ -52,6 +66,14 @@ class StylePredictor:
         self._network, self._zoom = network, zoom
         self._encoder = _fitting_encoder(network)
 
+    def filed(self, path: Path) -> SeenPicture:
+        """Returns the picture in a file, as `of_file` sees it."""
+        return SeenPicture(lambda: self.of_file(path), lambda: _pixels_of(path))
+
+    def kept(self, read: Callable[[], bytes]) -> SeenPicture:
+        """Returns the picture whose bytes `read` returns, as `of_kept` sees it."""
+        return SeenPicture(lambda: self.of_kept(read()), lambda: decoded_picture(read()))
+
     def of_file(self, path: Path) -> Vector:
         """Returns the style vector of a picture file, float32[K].
 
@@ -64,7 +86,7 @@ class StylePredictor:
             raise PhotoError(f"no file {path}")
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._kept(content, lambda: _pixels_of(path))
+        return self._cached(content, lambda: _pixels_of(path))
 
     def of_kept(self, data: bytes) -> Vector:
         """Returns the style vector of a picture as style files and packs keep it.
@@ -74,13 +96,13 @@ class StylePredictor:
 
         Raises WeightsError if they cannot be read, and what `of_file` raises of the encoder.
         """
-        return self._kept(hashlib.sha256(data).hexdigest(), lambda: decoded_picture(data))
+        return self._cached(hashlib.sha256(data).hexdigest(), lambda: decoded_picture(data))
 
     def warm_up(self, size: Size) -> None:
         """Loads the encoder and looks at nothing, so that a picture of that width and height is predicted sooner."""
         self._predicted(np.zeros((size[1], size[0], 3), np.uint8))
 
-    def _kept(self, content: str, read: Callable[[], Pixels]) -> Vector:
+    def _cached(self, content: str, read: Callable[[], Pixels]) -> Vector:
         """Returns the vector of a picture from the cache, or predicts it and keeps it there.
 
         Args:

@@ -6,10 +6,11 @@ before it is painted with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from build_engines.onnx.cache import NoExporterError, OnnxFileError, read_onnx_inputs, read_onnx_metadata, ready_onnx
@@ -18,7 +19,7 @@ from build_engines.onnx.options import FRAME
 from realtime.backends import Net, Vector
 from realtime.media.photo import PhotoError
 from realtime.stylize.loaded_style import LazyVector, LoadedStyle
-from realtime.stylize.prediction import StylePredictor
+from realtime.stylize.prediction import SeenPicture, StylePredictor
 from styles.pack import PackEntry, StylePack
 from styles.registry import (
     Style,
@@ -32,6 +33,7 @@ from styles.registry import (
     list_styles,
     network_path,
     network_sha256,
+    read_listing,
     style_from_file,
     unknown_name,
     user_folder,
@@ -200,6 +202,14 @@ class _Offer:
         return self.path is not None and self.path.name == path.name and self.path.resolve() == path.resolve()
 
 
+@dataclass(frozen=True)
+class _There:
+    """The styles that there are, by name, and what is said of files that are none, in place of being loaded."""
+
+    offers: Mapping[str, _Offer]
+    complaints: Sequence[str]
+
+
 class _Loader:
     """Loads the styles of one net.
 
@@ -213,15 +223,18 @@ class _Loader:
         self._network, self._zoom, self._report = network, zoom, report
         self._nets = _Nets()
         self._predictor: StylePredictor | None = None
-        self._pack: StylePack | None = None
         self._predicted_again: set[str] = set()
+        # nets by name, each with a checksum that is known to be its own
+        self._fitting: set[tuple[str, str]] = set()
         self._named: set[str] = set()
         self._named_files: set[Path] = set()
 
     def others(self) -> Sequence[LoadedStyle]:
         """Returns the styles that can be loaded, by name, without those that were named."""
         styles = []
-        for offer in self._offers(self._report):
+        for complaint in self._there.complaints:
+            self._report(f"left out: {complaint}")
+        for offer in self._there.offers.values():
             if offer.name in self._named or any(map(offer.is_file, self._named_files)):
                 continue
             try:
@@ -240,8 +253,8 @@ class _Loader:
         path = Path(name)
         if path.suffix == ".onnx":
             return _Offer(path.stem, lambda: _foreign_style(path))
-        there = {offer.name: offer for offer in self._offers(_silent)}
-        listed = next((each for each in there.values() if each.name == name or each.is_file(path)), None)
+        there = self._there.offers
+        listed = there.get(name) or next((each for each in there.values() if each.is_file(path)), None)
         if listed is not None:
             self._named.add(listed.name)
             return listed
@@ -271,33 +284,37 @@ class _Loader:
     def picture(self, path: Path, name: str) -> LoadedStyle:
         """Returns a picture as a style. Raises StyleMismatchError if there is no encoder for the net."""
         predictor = self._checked_predictor()
-        return self._lazy(name, name, "", lambda: predictor.of_file(path))
+        return self._lazy(name, name, "", predictor.filed(path))
 
-    def _offers(self, report: Report) -> Iterator[_Offer]:
-        """Yields the styles that there are; the pack's hide the user's own of the same name, and those the shipped."""
-        seen: set[str] = set()
-        for offer in (*self._packed(), *self._unpacked(report)):
-            if offer.name not in seen:
-                seen.add(offer.name)
-                yield offer
+    @cached_property
+    def _there(self) -> _There:
+        """The styles that there are; the pack's hide the user's own of the same name, and those the shipped ones."""
+        complaints: list[str] = []
+        offers: dict[str, _Offer] = {}
+        for offer in (*self._packed(), *self._unpacked(complaints)):
+            offers.setdefault(offer.name, offer)
+        return _There(offers, complaints)
 
-    def _unpacked(self, report: Report) -> Iterator[_Offer]:
+    def _unpacked(self, complaints: list[str]) -> Iterator[_Offer]:
+        listing = read_listing(self._network)
+        complaints += map(str, listing.damaged.values())
+        own = f"{user_folder()}{os.sep}"
         mine: list[_Offer] = []
         shipped: list[_Offer] = []
-        for style in list_styles(self._network, lambda _path, error: report(f"left out: {error}")):
+        for style in listing.styles:
             offer = _Offer(style.name, partial(self._style, style), style.path)
-            (mine if style.path.is_relative_to(user_folder()) else shipped).append(offer)
+            (mine if str(style.path).startswith(own) else shipped).append(offer)
         yield from mine
-        yield from self._pictures(report)
+        yield from self._pictures(complaints)
         yield from shipped
 
-    def _pictures(self, report: Report) -> Iterator[_Offer]:
+    def _pictures(self, complaints: list[str]) -> Iterator[_Offer]:
         pictures = list_pictures()
         try:
             if pictures:
                 self._checked_predictor()
         except _NOT_PAINTABLE as exc:
-            report(f"left out: the pictures in {user_folder()}, since {exc}")
+            complaints.append(f"the pictures in {user_folder()}, since {exc}")
             return
         for name, path in pictures.items():
             yield _Offer(name, partial(self.picture, path, name), path)
@@ -307,7 +324,7 @@ class _Loader:
         path = user_pack()
         if path is None:
             return
-        pack = self._pack = self._pack or StylePack(path)
+        pack = StylePack(path)
         ready = dict(pack.vectors(self._network, network_sha256(network_path(self._network))))
         for entry in pack.entries:
             yield _Offer(entry.name, partial(self._of_pack, pack, entry, ready.get(entry)))
@@ -326,24 +343,28 @@ class _Loader:
             )
         predictor = self._checked_predictor()
         self._predicted_again.add(entry.name)
-        return self._lazy(entry.name, title, artist, lambda: predictor.of_kept(pack.picture(entry)))
+        return self._lazy(entry.name, title, artist, predictor.kept(lambda: pack.picture(entry)))
 
     def _style(self, style: Style) -> LoadedStyle:
         """Returns the style of a file; if it was made for another version of its net, what its picture gives."""
         try:
-            check_belongs(style, self._nets.path(style))
+            if (style.network, style.network_sha256) not in self._fitting:
+                check_belongs(style, self._nets.path(style))
         except StyleMismatchError:
             if style.network != self._network or not holds_picture(style.path):
                 raise
             predictor = self._checked_predictor()
             self._predicted_again.add(style.name)
-            return self._lazy(style.name, style.title, style.artist, lambda: predictor.of_kept(_kept(style.path)))
+            return self._lazy(style.name, style.title, style.artist, predictor.kept(lambda: _kept(style.path)))
+        if not style.dedicated:
+            self._fitting.add((style.network, style.network_sha256))
         net = self._nets.of(style)
         vector = None if style.dedicated else _checked_length(load_style(style.path).vector, net, str(style.path))
         return LoadedStyle(style.name, style.title, style.artist, net, vector)
 
-    def _lazy(self, name: str, title: str, artist: str, make: Callable[[], Vector]) -> LoadedStyle:
-        return LoadedStyle(name, title, artist, self._nets.shared(self._network), LazyVector(make))
+    def _lazy(self, name: str, title: str, artist: str, seen: SeenPicture) -> LoadedStyle:
+        net = self._nets.shared(self._network)
+        return LoadedStyle(name, title, artist, net, LazyVector(seen.predict), picture=seen.read)
 
     def _checked_predictor(self) -> StylePredictor:
         if self._predictor is None:

@@ -13,6 +13,7 @@ from typing import Self
 from realtime.backends import Backend, Net, Painter
 from realtime.frames import Frame, Pixels
 from realtime.queues import background_worker
+from realtime.stylize.colors import Palette, color_map, recolored
 from realtime.stylize.compositing import at_strength, mirrored, with_colors_of
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.mixing import Fader
@@ -28,6 +29,7 @@ class Look:
     Args:
         strength: 0 for the frame itself up to 1 for the painting alone.
         keep_colors: the painting's brightness in the frame's colours.
+        palette: the colours of a picture for the painting, unless it keeps those of the frame; None for its own.
         mirrored: swap left and right, of the frame and of its painting.
         steadiness: how firmly the stabilizer holds the painting against flicker, 0..1; 0 turns it off.
         original: pass frames on unpainted.
@@ -40,6 +42,7 @@ class Look:
     steadiness: float = 0.0
     original: bool = False
     net_scale: float = 1.0
+    palette: Palette | None = None
 
 
 DEFAULT_LOOK = Look()
@@ -50,7 +53,8 @@ class _InFlight:
     """A frame in the pipeline.
 
     given: as the caller gave it. frame: as it is painted. motion: how the scene has moved; None if nothing is to be
-    stabilized. passes: unpainted. kept: what the stabilizer kept of it in an earlier run.
+    stabilized. passes: unpainted. kept: what the stabilizer kept of it in an earlier run. strength: its share of that
+    of the look.
     """
 
     given: Frame
@@ -58,6 +62,7 @@ class _InFlight:
     motion: Future[SceneMotion | None]
     passes: bool = False
     kept: Pixels | None = None
+    strength: float = 1.0
 
 
 class FrameStylizer:
@@ -108,8 +113,12 @@ class FrameStylizer:
 
     @property
     def fade_s(self) -> float:
-        """How long a change of style takes; 0 for a cut."""
+        """How long a change of style takes; 0 for a cut. It may be set at any time."""
         return self._fader.duration_s
+
+    @fade_s.setter
+    def fade_s(self, seconds: float) -> None:
+        self._fader.duration_s = seconds
 
     def painter(self, net: Net, size: tuple[int, int]) -> Painter:
         """Returns the painter for frames of `size` (width, height), and loads it if it is new.
@@ -122,19 +131,20 @@ class FrameStylizer:
         """Switches to another backend from the next frame on; see `NetPipeline.change_backend`."""
         return self.pipeline.change_backend(backend, net, size)
 
-    def start(self, frame: Frame, style: LoadedStyle, at_s: float | None = None) -> None:
+    def start(self, frame: Frame, style: LoadedStyle, at_s: float | None = None, *, strength: float = 1.0) -> None:
         """Starts to paint a frame.
 
         Args:
             frame: not to be changed before it is finished.
             style: another object than before is another style, to which the painting fades.
             at_s: when the frame is shown, on the clock of the fades; default: its time in its file, else its capture.
+            strength: how strongly this frame is painted, a share of the strength of the look.
         """
         shown, style = self._shown(frame), self._faded(frame, style, at_s)
         original = self.look.original
         self.pipeline.start(shown, None if original else style, self.look.net_scale, self._fader.under)
         motion = self._background.submit(self._watch, shown.pixels, None if original else style, self.look.steadiness)
-        self._in_flight.append(_InFlight(frame, shown, motion, original))
+        self._in_flight.append(_InFlight(frame, shown, motion, original, strength=strength))
 
     def skip(self, frame: Frame, style: LoadedStyle, at_s: float | None = None, *, kept: Pixels | None = None) -> None:
         """Passes on, in its turn, a frame that an earlier run has painted: only fades and stabilizer take note of it.
@@ -152,7 +162,7 @@ class FrameStylizer:
         if kept is None:
             motion = self._background.submit(self._watch, shown.pixels, None, 0.0)
         else:
-            motion = self._background.submit(self._motion.resume, shown.pixels, style)
+            motion = self._background.submit(self._motion.resume, shown.pixels, style.lineage)
         self._in_flight.append(_InFlight(frame, shown, motion, True, kept))
 
     def finish(self, meanwhile: Callable[[], None] = lambda: None) -> PaintedFrame:
@@ -171,14 +181,14 @@ class FrameStylizer:
         elif (blender := self.pipeline.blender) is not None:
             painted = self.pipeline.finish(partial(self._stabilizer.finish, blender, motion))
             meanwhile()
-            return self._composed(painted)
+            return self._composed(painted, entry.strength)
         painted = self.pipeline.finish()
         meanwhile()
         if entry.passes:
             return painted
         if motion is not None:
             painted = PaintedFrame(painted.frame, self._stabilizer.blend(painted.pixels, motion))
-        return self._composed(painted)
+        return self._composed(painted, entry.strength)
 
     def drain(self) -> Iterator[PaintedFrame]:
         """Finishes all frames in flight."""
@@ -222,13 +232,15 @@ class FrameStylizer:
     def _watch(self, pixels: Pixels, style: LoadedStyle | None, steadiness: float) -> SceneMotion | None:
         """Returns how the scene has moved; None if nothing is to be stabilized, or nothing is painted."""
         if steadiness and style is not None:
-            return self._motion.watch(pixels, style, steadiness)
+            return self._motion.watch(pixels, style.lineage, steadiness)
         self._motion.forget()
         return None
 
-    def _composed(self, painted: PaintedFrame) -> PaintedFrame:
-        """Returns a painting in the colours and at the strength of the look."""
+    def _composed(self, painted: PaintedFrame, strength: float) -> PaintedFrame:
+        """Returns a painting in the colours of the look, and at that share of its strength."""
         pixels, photo = painted.pixels, painted.frame.pixels
         if self.look.keep_colors:
             pixels = with_colors_of(pixels, photo)
-        return PaintedFrame(painted.frame, at_strength(pixels, photo, self.look.strength))
+        elif self.look.palette is not None:
+            pixels = recolored(pixels, color_map(pixels, self.look.palette))
+        return PaintedFrame(painted.frame, at_strength(pixels, photo, self.look.strength * strength))

@@ -1,19 +1,21 @@
-"""`nst-train base DIR …` and `nst-train base export DIR -o DIR`: from the options to a training, and to its nets."""
+"""`nst-train base DIR …`: from the options to a training."""
 
 from __future__ import annotations
+
+import sys
 
 import torch
 
 from styles.architecture import CONFIGS
 from styles.cli.common import check_style_scale, describe_pictures, device_named, loss_weights
-from styles.cli.options import BaseOptions, CommandLine, ExportOptions, MachineOptions, TrainingLossOptions
-from styles.registry import ENCODER_NAME
-from styles.support.errors import UsageError
-from styles.training.base.files import export_styles
+from styles.cli.options import BaseOptions, CommandLine, MachineOptions, TrainingLossOptions
+from styles.support.errors import DONE, FAILED, INTERRUPTED, UsageError
 from styles.training.base.job import BaseJob
+from styles.training.base.ranks import RankLostError, Ranks, ranks_here
 from styles.training.base.run import train_base
 from styles.training.base.squares import read_names
 from styles.training.base.trainer import BasePlan, Length
+from styles.training.interrupts import TrainingStopped
 from styles.training.loss_network_file import find_loss_network
 from styles.training.memory import keep_freed_memory
 
@@ -22,11 +24,29 @@ _SMALLEST_CROP = 64
 
 
 def run_base(line: CommandLine) -> str:
-    """Trains, and returns the paths of the files that it leaves."""
+    """Trains, and returns the paths of the files that it leaves.
+
+    Of the processes that torchrun has started, one speaks for all: the others end with the exit code alone.
+    """
+    ranks = ranks_here()
+    if ranks.is_first:
+        return _train(line, ranks)
+    try:
+        _train(line, ranks)
+    except RankLostError:
+        raise  # it speaks for the first, which is gone
+    except TrainingStopped:
+        sys.exit(INTERRUPTED)
+    except Exception:
+        sys.exit(FAILED)
+    sys.exit(DONE)
+
+
+def _train(line: CommandLine, ranks: Ranks) -> str:
     options, losses = line.of(BaseOptions), line.of(TrainingLossOptions)
     check_style_scale(losses.style_scale)
-    device = device_named(line.of(MachineOptions).device)
-    _check(options)
+    device = ranks.device(device_named(line.of(MachineOptions).device))
+    _check(options, ranks.count)
     pictures = describe_pictures(options.styles, [path.stem for path in options.styles])
     plan = BasePlan(
         batch=options.batch,
@@ -50,6 +70,7 @@ def run_base(line: CommandLine) -> str:
         device=device,
         init=options.init,
         checkpoint_minutes=options.checkpoint_minutes,
+        ranks=ranks,
     )
     loss_network = find_loss_network(losses.loss_network)
     keep_freed_memory()
@@ -58,18 +79,8 @@ def run_base(line: CommandLine) -> str:
     return "\n".join(map(str, train_base(job, loss_network)))
 
 
-def run_export(line: CommandLine) -> str:
-    """Writes the nets of a base training as nst-live reads them, and returns the paths of the files."""
-    options = line.of(ExportOptions)
-    files = [options.output / f"{name}.safetensors" for name in (*options.nets, ENCODER_NAME)]
-    there = next((file for file in files if file.exists()), None)
-    if there and not options.overwrite:
-        raise UsageError(f"{there} exists already; to replace it, add -y, or name another folder with --output")
-    return "\n".join(map(str, export_styles(options.folder, options.nets, options.output)))
-
-
-def _check(options: BaseOptions) -> None:
-    """Raises UsageError if options do not go together."""
+def _check(options: BaseOptions, processes: int) -> None:
+    """Raises UsageError if options do not go together, or not with the number of processes that train together."""
     multiple = max(_SMALLEST_CROP // 8, *(CONFIGS[kind].size_multiple for kind in options.nets))
     if options.crop < _SMALLEST_CROP or options.crop % multiple:
         raise UsageError(f"--crop {options.crop}: expected a multiple of {multiple}, {_SMALLEST_CROP} and up")
@@ -78,6 +89,11 @@ def _check(options: BaseOptions) -> None:
         raise UsageError(
             f"--own-share {options.own_share:g} of --batch {options.batch} are {own} photographs in the given styles; "
             "expected at least one, and one like a painting"
+        )
+    if own % processes or options.batch % processes:
+        raise UsageError(
+            f"--batch {options.batch} with --own-share {options.own_share:g} are {own} photographs in the given styles "
+            f"and {options.batch - own} like paintings; expected multiples of {processes}, the number of processes"
         )
     if len(set(options.nets)) < len(options.nets):
         raise UsageError(f"--nets {' '.join(options.nets)}: expected each net once")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from torch import OutOfMemoryError
 
-from styles.cli.base import run_base, run_export
+from styles.cli.base import run_base
+from styles.cli.base_export import run_export
 from styles.cli.evaluate import run_evaluate
 from styles.cli.options import CommandLine
 from styles.cli.paint import run_paint

@@ -1,6 +1,6 @@
-"""OpenVINO and ONNX Runtime, imported so that they report nothing to anybody and write nothing into the home folder.
+"""OpenVINO, ONNX Runtime and Ray, imported so that they report nothing to anybody and leave the home folder alone.
 
-Nothing else in the project imports the two. Their users elsewhere on the machine keep their own settings.
+Nothing else in the project imports them. Their users elsewhere on the machine keep their own settings.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ from typing import Any
 _OPENVINO_TELEMETRY = "openvino_telemetry"
 # ONNX Runtime reads it once, when it is loaded, and then makes neither an uploader nor a device identifier.
 _ONNXRUNTIME_SWITCH = "ORT_DISABLE_TELEMETRY"
+# Ray reads them when it is imported, and hands them on to the processes that it starts: no reports of its use, no
+# measures for monitoring programs, and no hints about what will change in later versions.
+_RAY_SWITCHES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    "RAY_enable_metrics_collection": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 _lock = threading.Lock()
 
 
@@ -50,6 +58,18 @@ def import_onnxruntime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def import_ray() -> Any:
+    """Returns the module `ray`.
+
+    Raises:
+        ImportError: it is not installed, or does not work.
+    """
+    os.environ.update(_RAY_SWITCHES)
+    import ray
+
+    return ray
 
 
 def _is_telemetry(name: str) -> bool:

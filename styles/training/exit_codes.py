@@ -7,6 +7,7 @@ from torch import OutOfMemoryError
 from styles import exit_codes as styles
 from styles.support.errors import FAILED, INTERRUPTED, UNAVAILABLE, UNREADABLE, USAGE, ExitCodes
 from styles.training.base.folder import BusyFolderError
+from styles.training.base.ranks import RankLostError
 from styles.training.checkpoint import CheckpointError, SettingsError
 from styles.training.growth import GrowthError
 from styles.training.interrupts import TrainingStopped
@@ -29,5 +30,6 @@ EXIT_CODES: ExitCodes = {
     LossNetworkError: UNREADABLE,
     CheckpointError: UNREADABLE,
     FloatingPointError: FAILED,
+    RankLostError: FAILED,
     OutOfMemoryError: FAILED,
 }

@@ -82,7 +82,7 @@ def test_fp16_stays_above_the_floor_on_20_photographs_in_every_style(
             assert decibels >= FLOOR_DB, f"{style} on photograph {number}: {decibels:.1f} dB"
 
 
-@pytest.mark.parametrize("statistics", ["fp32", "fp16"])
+@pytest.mark.parametrize("statistics", ["fp32", pytest.param("fp16", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_fp16_as_a_gpu_stores_it_stays_above_the_floor_also_on_smooth_gradients(
     name: str, statistics: Statistics, save_net: SaveNet

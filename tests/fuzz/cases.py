@@ -60,6 +60,10 @@ def make_case(seed: int, index: int, samples: Samples) -> Case:
     """Returns the case of that index; the same for the same seed."""
     dice = Random(f"{seed}:{index}")
     make = dice.choices(list(_MAKERS), list(_MAKERS.values()))[0]
+    # of dice of their own, so that the cases that were there before stay what they were
+    other = Random(f"{seed}:{index}:{_OTHERS}")
+    if other.random() < _OTHER_SHARE:
+        make, dice = other.choice(_OTHER_MAKERS), other
     return make(_Making(seed, index, dice, samples))
 
 
@@ -219,11 +223,36 @@ def _settings(making: _Making) -> Case:
         name, data_of_input = "picture.png", making.samples.pictures["png"][1]
     output = "painted.png" if picture else making.output({".mkv": 3, ".mp4": 3, ".gif": 1})
     files = {IDENTITY: making.samples.identity, "settings.toml": data, name: data_of_input}
-    style = () if {"style", "mix", "playlist"} & set(keys) else _PLAIN[:2]
+    names_style = bool({"style", "mix", "playlist"} & set(keys))
+    style = () if names_style else _PLAIN[:2]
     steady = () if "steady" in keys else _PLAIN[2:]
     argv = ("--config", "settings.toml", "-i", name, "-o", output, *style, *steady)
-    named = ("settings.toml", "--", name, _stem(output), ".mkv", *keys)
+    named = ("settings.toml", "--", name, _stem(output), ".mkv", *keys, *(("no style",) if names_style else ()))
     return Case(making.seed, making.index, "settings", done, files, argv, output, named)
+
+
+def _picture_style(making: _Making) -> Case:
+    """A damaged picture as a style, alone or in a mix, or whose colors are wanted."""
+    kind, suffix, data, done = making.damaged(making.samples.pictures)
+    name = f"damaged{suffix}"
+    files = {IDENTITY: making.samples.identity, name: data, "clip.y4m": making.samples.videos["y4m"][1]}
+    style = making.dice.choice(
+        (("--style", name), ("--mix", f"{name}:0.5,wave:0.5"), (*_PLAIN[:2], "--colors", name), ("--playlist", name))
+    )
+    argv = ("-i", "clip.y4m", "-o", "painted.mkv", "--net", "fast", "--steady", "0", "--frames", "2", *style)
+    return Case(
+        making.seed, making.index, f"picture style: {kind}", done, files, argv, "painted.mkv", (name, "painted")
+    )
+
+
+def _pack(making: _Making) -> Case:
+    """A damaged pack of styles, which has the style that is asked for."""
+    data, done = damage(making.samples.pack, making.dice, ".nstyle")
+    files = {"mine.nstyle": data, "clip.y4m": making.samples.videos["y4m"][1]}
+    argv = ("-i", "clip.y4m", "-o", "painted.mkv", "--steady", "0", "--frames", "2", "--styles", "mine.nstyle")
+    named = ("mine.nstyle", "packed", "painted")
+    style = ("--net", "fast", "--style", "packed")
+    return Case(making.seed, making.index, "pack", done, files, (*argv, *style), "painted.mkv", named)
 
 
 _MAKERS: Mapping[Callable[[_Making], Case], int] = {
@@ -235,3 +264,6 @@ _MAKERS: Mapping[Callable[[_Making], Case], int] = {
     _style_folder: 5,
     _settings: 11,
 }
+# The word is one with which none of tests/fuzz/known.py's examples becomes another case.
+_OTHERS, _OTHER_SHARE = "styles 5", 0.1
+_OTHER_MAKERS: Sequence[Callable[[_Making], Case]] = (_picture_style, _picture_style, _pack)

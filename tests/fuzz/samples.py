@@ -17,6 +17,10 @@ from onnx import TensorProto, helper
 from PIL import Image, ImageCms
 
 import styles
+from styles.kept_picture import small_copy
+from styles.pack import PackedStyle, write_pack
+from styles.registry import NETWORK_SHA256
+from styles.weights import load_style
 
 SIZE = (64, 48)
 FRAMES = 10
@@ -99,6 +103,7 @@ class Samples:
     videos: Mapping[str, tuple[str, bytes]]
     pictures: Mapping[str, tuple[str, bytes]]
     styles: Mapping[str, tuple[str, bytes]]
+    pack: bytes
 
     @property
     def identity(self) -> bytes:
@@ -120,7 +125,16 @@ def make_samples(folder: Path) -> Samples:
         "safetensors": (".safetensors", (trained / "wave.safetensors").read_bytes()),
         "safetensors of a net": (".safetensors", trained.with_suffix(".safetensors").read_bytes()),
     }
-    return Samples(videos, pictures, of_styles)
+    return Samples(videos, pictures, of_styles, _pack(folder, trained / "wave.safetensors"))
+
+
+def _pack(folder: Path, wave: Path) -> bytes:
+    """A pack of a style with its vector and its picture, and of a picture alone."""
+    style, picture = load_style(wave), small_copy(drawing(0))
+    vectors = {"fast": (style.metadata[NETWORK_SHA256], style.vector)}
+    path = folder / "sample.nstyle"
+    write_pack(path, [PackedStyle("packed", {"title": "Packed"}, picture, vectors), PackedStyle("other", {}, picture)])
+    return path.read_bytes()
 
 
 def drawing(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:

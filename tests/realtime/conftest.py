@@ -25,7 +25,7 @@ NODES = {
 def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the tests from the user's own styles, and from a screen that happens to be there."""
     monkeypatch.setenv(USER_FOLDER_VARIABLE, str(tmp_path / "no styles"))
-    monkeypatch.setattr("realtime.app.settings.default_file", lambda: tmp_path / "no settings" / "config.toml")
+    monkeypatch.setattr("realtime.app.options.settings.default_file", lambda: tmp_path / "no settings" / "config.toml")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no settings"))
     for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(variable, raising=False)

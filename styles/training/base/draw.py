@@ -44,6 +44,7 @@ class Draw:
         picked: int64[M], the photographs that are seen again after a camera motion.
         motion: of those.
         moved: M x 3 x crop x crop, what the camera sees after it.
+        pairs: M; for the share of one of several processes, the mean of all of them.
     """
 
     photos: Tensor
@@ -52,6 +53,36 @@ class Draw:
     picked: Tensor
     motion: Motion
     moved: Tensor
+    pairs: float
+
+    @property
+    def own(self) -> int:
+        """B - A, how many photographs are painted in own styles."""
+        return len(self.chosen)
+
+    def share(self, index: int, count: int) -> Draw:
+        """Returns what one of several processes works on; the numbers of photographs are multiples of theirs.
+
+        Args:
+            index: of the process.
+            count: of all processes.
+        """
+        others = len(self.paintings)
+        own_places = torch.arange(self.own).chunk(count)[index]
+        painting_places = torch.arange(others).chunk(count)[index]
+        places = torch.cat([own_places, self.own + painting_places])
+        found = [(pair, (places == place).nonzero()) for pair, place in enumerate(self.picked.tolist())]
+        mine = [(pair, int(at[0, 0])) for pair, at in found if len(at)]
+        pairs = torch.tensor([pair for pair, _ in mine], dtype=torch.int64, device=self.picked.device)
+        return Draw(
+            photos=self.photos[places.to(self.photos.device)],
+            chosen=self.chosen[own_places.to(self.chosen.device)],
+            paintings=self.paintings[painting_places.to(self.paintings.device)],
+            picked=torch.tensor([place for _, place in mine], dtype=torch.int64, device=self.picked.device),
+            motion=Motion(self.motion.grid[pairs], self.motion.valid[pairs]),
+            moved=self.moved[pairs],
+            pairs=self.pairs / count,
+        )
 
 
 @dataclass(frozen=True)
@@ -105,6 +136,7 @@ class Drawer:
             picked=places,
             motion=motion,
             moved=camera_noise(motion.move(photos[places]), generator),
+            pairs=len(picked),
         )
 
     def _own_styles(self, step: int) -> NDArray[np.int64]:

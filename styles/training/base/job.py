@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from styles.registry import ENCODER_NAME, StylePicture
+from styles.training.base.ranks import ALONE, Ranks
 from styles.training.base.trainer import BasePlan, Length
 
 
@@ -29,6 +30,7 @@ class BaseJob:
         device: what computes.
         init: the folder to begin with; None for new nets. A training that goes on does not need it.
         checkpoint_minutes: the time between checkpoints.
+        ranks: the processes that train together.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class BaseJob:
     device: torch.device
     init: Path | None = None
     checkpoint_minutes: float = 10.0
+    ranks: Ranks = ALONE
 
     @property
     def checkpoint_path(self) -> Path:

@@ -166,7 +166,12 @@ def weighted_total(
     }
     factors = dict(targets.factors)
     factors["temporal"] = factors["temporal"][draw.picked]
-    total = torch.stack(
-        [(factors[name] * term).mean() if name in factors else term.mean() for name, term in terms.items()]
-    )
+    # of several processes, one may have no photograph that is seen again
+    terms["temporal"] = terms["temporal"] * len(draw.picked) / draw.pairs
+    total = torch.stack([mean(factors[name] * term) if name in factors else mean(term) for name, term in terms.items()])
     return total.sum() + weights.lattice * losses["lattice"] / measures.unit
+
+
+def mean(values: Tensor) -> Tensor:
+    """Returns the mean, 0 of no values: a scalar."""
+    return values.sum() / max(1, values.numel())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from styles.support.progress import progress_display
 from styles.training.base.folder import own_folder
 from styles.training.base.job import BaseJob
+from styles.training.base.ranks import RankLostError
 from styles.training.base.results import Results
 from styles.training.base.setup import make_trainer
 from styles.training.base.trainer import BaseProgress, BaseTrainer
@@ -34,44 +36,71 @@ def train_base(job: BaseJob, loss_network_file: Path) -> list[Path]:
 
     Raises:
         TrainingStopped: on Ctrl-C; a checkpoint was written.
+        RankLostError: another process of the training has ended; a checkpoint was written.
         BusyFolderError: another process trains in the folder.
         ResultError: the folder cannot be written to.
         PictureError, LossNetworkError, WeightsError, CheckpointError, SettingsError, FileNotFoundError: before any
             training.
     """
-    with own_folder(job.folder):
+    ranks = job.ranks
+    with ranks.joined(job.device), own_folder(job.folder) if ranks.is_first else nullcontext():
         pictures = {picture.name: read_picture(file) for file, picture in job.pictures.items()}
         resumed = job.checkpoint_path.exists()
-        trainer = make_trainer(replace(job, init=None) if resumed else job, pictures, loss_network_file)
+        begun = replace(job, init=None) if resumed else job
+        trainer = ranks.first_alone(lambda: make_trainer(begun, pictures, loss_network_file))
         if resumed:
             trainer.load(job.checkpoint_path)
-            _log.info("going on from step %d", trainer.now.step)
+            if ranks.is_first:
+                _log.info("going on from step %d", trainer.now.step)
         # before a step, Ctrl-C takes effect at once
         trainer.prepare()
         results = Results(job, trainer, list(pictures.values()))
-        _run(job, trainer, results)
-        results.write(last=True)
+        with stop_signals() as stop:
+            trainer.is_stop_asked = stop.is_set
+            try:
+                _run(job, trainer, results)
+            except RankLostError:
+                _keep_after_loss(job, trainer, results)
+                raise
+        if ranks.is_first:
+            results.write(last=True)
     return job.result_paths
 
 
 def _run(job: BaseJob, trainer: BaseTrainer, results: Results) -> None:
-    """Trains until it is long enough. Results are written every few minutes, and on Ctrl-C."""
+    """Trains until it is long enough. The first process writes results every few minutes, and on Ctrl-C."""
     saved_at_s = time.monotonic()
-    with stop_signals() as stop, progress_display(line_every_s=_LINE_EVERY_S) as show:
+    is_first = job.ranks.is_first
+    with progress_display(line_every_s=_LINE_EVERY_S) if is_first else nullcontext(lambda *_: None) as show:
 
         def report(progress: BaseProgress) -> None:
             nonlocal saved_at_s
             show(progress.step, progress.fraction, _summary(progress.losses, job.kinds))
-            if progress.step % _LOG_EVERY_STEPS == 0:
+            if is_first and progress.step % _LOG_EVERY_STEPS == 0:
                 results.note(progress)
-            if stop.is_set():
-                results.write(last=True)
+            if trainer.stopping:
+                if is_first:
+                    results.write(last=True)
                 raise TrainingStopped(f"stopped at step {progress.step}; type the same command to go on")
-            if time.monotonic() - saved_at_s >= 60 * job.checkpoint_minutes:
+            if is_first and time.monotonic() - saved_at_s >= 60 * job.checkpoint_minutes:
                 results.write()
                 saved_at_s = time.monotonic()
 
         trainer.run(job.length, report)
+
+
+def _keep_after_loss(job: BaseJob, trainer: BaseTrainer, results: Results) -> None:
+    """Writes results after another process has ended: all that are left hold the same weights, and one of them writes.
+
+    Raises:
+        RankLostError: it has written them.
+        BusyFolderError: another one writes them.
+    """
+    with nullcontext() if job.ranks.is_first else own_folder(job.folder):
+        results.write()
+        raise RankLostError(
+            f"a process of the training was lost after step {trainer.now.step}; type the same command to go on"
+        )
 
 
 def _summary(losses: Mapping[str, float], kinds: Sequence[str]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def make_trainer(job: BaseJob, pictures: Mapping[str, NDArray[np.uint8]], loss_n
             **{f"picture of {picture.name}": file_sha256(path) for path, picture in job.pictures.items()},
         },
         history=start.history,
+        ranks=job.ranks,
     )
 
 
@@ -79,9 +81,10 @@ def _load_pictures(job: BaseJob) -> tuple[Squares, Squares]:
         ("paintings", job.paintings, PAINTING_SIDE, tuple(job.pictures)),
     ):
         paths = select_pictures(folders, job.without, unlike)
-        with progress_display("picture") as report:
+        with progress_display("picture") if job.ranks.is_first else nullcontext(lambda *_: None) as report:
             squares = load_squares(paths, folders, round(crop * side), job.folder / what, report)
         skipped = f", {len(squares.skipped)} skipped (the first: {squares.skipped[0]})" if squares.skipped else ""
-        _log.info("%d %s%s", len(squares), what, skipped)
+        if job.ranks.is_first:
+            _log.info("%d %s%s", len(squares), what, skipped)
         found.append(squares)
     return found[0], found[1]

@@ -24,6 +24,7 @@ from styles.training.base.losses import (
     Paintings,
     Targets,
     gram_sizes,
+    mean,
     own_layer_weights,
     painting_layer_weights,
     painting_losses,
@@ -31,6 +32,7 @@ from styles.training.base.losses import (
     weighted_total,
 )
 from styles.training.base.model import AveragedModel, BaseModel, BaseNet
+from styles.training.base.ranks import ALONE, Ranks
 from styles.training.base.squares import Squares
 from styles.training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from styles.training.loss_network import Features, LossNetwork, first_line
@@ -150,6 +152,9 @@ class BaseTrainer:
         plan: with what to train.
         origin: what else must be the same when a training is resumed: the nets, the loss network, the pictures.
         history: the commands of the trainings before, one a line.
+        ranks: the processes that train together; of each step's draw, this one takes its share.
+
+    `is_stop_asked` is asked after each step; `stopping` is set once one of the processes is asked to stop.
     """
 
     def __init__(
@@ -163,6 +168,7 @@ class BaseTrainer:
         plan: BasePlan,
         origin: Mapping[str, str] = MappingProxyType({}),
         history: str = "",
+        ranks: Ranks = ALONE,
     ) -> None:
         self.device = next(loss_network.buffers()).device
         self.memory_format = memory_format(self.device)
@@ -174,7 +180,9 @@ class BaseTrainer:
         self.photos, self.paintings = (
             replace(squares, pixels=squares.pixels.to(self.device)) for squares in (photos, paintings)
         )
-        self.history = history
+        self.history, self.ranks = history, ranks
+        self.is_stop_asked: Callable[[], bool] = lambda: False
+        self.stopping = False
         self.own_grams = [torch.cat(layer) for layer in zip(*styles.values(), strict=True)]
         self._drawer = Drawer(
             self.photos, self.paintings, Sizes(plan.batch, plan.own, len(styles), plan.crop), plan.seed
@@ -191,6 +199,7 @@ class BaseTrainer:
         self.losses: dict[str, float] = {}
         self._lost_steps = 0
         self._next: tuple[int, Draw] | None = None
+        self._step: nn.Module | None = None
 
     @torch.no_grad()
     def prepare(self) -> None:
@@ -204,22 +213,26 @@ class BaseTrainer:
             ]
             paintings = [self.loss_network(batch).grams for batch in self._evenly(self.paintings, _MEASURED_PAINTINGS)]
         statistics = torch.cat([style_statistics(grams) for grams in paintings])
-        self.measures = Measures(
-            content=float(torch.stack(photos).mean()),
-            gram_sizes=torch.cat([gram_sizes(grams) for grams in paintings]).mean(dim=0),
-            statistics_mean=statistics.mean(dim=0),
-            statistics_deviation=statistics.std(dim=0, correction=0).clamp(min=1e-3),
-        )
+        content = torch.stack(photos).mean()
+        sizes = torch.cat([gram_sizes(grams) for grams in paintings]).mean(dim=0)
+        usual, deviation = statistics.mean(dim=0), statistics.std(dim=0, correction=0).clamp(min=1e-3)
+        self.ranks.of_first([content, sizes, usual, deviation])
+        self.measures = Measures(float(content), sizes, usual, deviation)
 
     def run(self, length: Length, report: Callable[[BaseProgress], None]) -> None:
         """Trains until it is long enough; `report` is called after every step and may raise to stop."""
         self.prepare()
+        # here all processes are at the same point
+        self._step = self._step or self.ranks.wrapped(_Step(self.model, self._losses))
         if not length.finish or (self.finish_from and not length.is_over(self.finish_from)):
             self.finish_from = None
         while not self._is_done(length):
             started_s = time.monotonic()
-            self._train_one_step(self._rate(length))
-            self.now = Moment(self.now.step + 1, self.now.elapsed_s + time.monotonic() - started_s)
+            with self.ranks.noticed_loss():
+                self._train_one_step(self._rate(length))
+                elapsed_s = self.now.elapsed_s + time.monotonic() - started_s
+                elapsed_s, self.stopping = self.ranks.agreed(elapsed_s, self.is_stop_asked(), self.device)
+            self.now = Moment(self.now.step + 1, elapsed_s)
             self.averaged.update(self.model, self.now.step)
             fraction = length.fraction(self.now, self.finish_from)
             report(BaseProgress(self.now.step, fraction, self.now.elapsed_s, dict(self.losses)))
@@ -291,14 +304,15 @@ class BaseTrainer:
         }
 
     def _train_one_step(self, rate: float) -> None:
-        losses, total = self._losses(self._drawn())
+        assert self._step is not None
+        losses, total = self._step(self._drawn())
         others, vectors = self.optimizer.param_groups
         others["lr"], vectors["lr"] = rate, _VECTOR_RATE * rate
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), _MOST_NORM)
         # before anything is read back, so that a GPU has work while the next pictures are drawn
-        self._next = self.now.step + 1, self._drawer.draw(self.now.step + 1)
+        self._next = self.now.step + 1, self._share(self.now.step + 1)
         # a crop of one colour has no variance, and dividing by it in layer after layer has no end
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -318,7 +332,12 @@ class BaseTrainer:
     def _drawn(self) -> Draw:
         """Returns the draw of this step, which is made while the one before it runs."""
         step, draw = self._next or (-1, None)
-        return draw if draw is not None and step == self.now.step else self._drawer.draw(self.now.step)
+        return draw if draw is not None and step == self.now.step else self._share(self.now.step)
+
+    def _share(self, step: int) -> Draw:
+        """Returns what this process works on in a step."""
+        draw = self._drawer.draw(step)
+        return draw if self.ranks.count == 1 else draw.share(self.ranks.index, self.ranks.count)
 
     def _losses(self, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
         """Returns the unweighted losses by net, part and name, and the weighted sum of all."""
@@ -333,21 +352,22 @@ class BaseTrainer:
             code = self.model.encoder(styles)
             both = torch.cat([photos, moved]).contiguous(memory_format=self.memory_format)
             painted = [net(both, self._vectors(net, draw, code)).float() for _, net in self.model.named_nets()]
-            seen = self.loss_network(torch.cat([each[: self.plan.batch] for each in painted]))
+            count = len(photos)
+            seen = self.loss_network(torch.cat([each[:count] for each in painted]))
         targets = self._targets(draw, seen_photos, seen_styles)
         losses: dict[str, Tensor] = {}
         totals = []
         for index, (name, net) in enumerate(self.model.named_nets()):
-            part = slice(index * self.plan.batch, (index + 1) * self.plan.batch)
+            part = slice(index * count, (index + 1) * count)
             paintings = Paintings(
-                painted=painted[index][: self.plan.batch],
-                moved=painted[index][self.plan.batch :],
+                painted=painted[index][:count],
+                moved=painted[index][count:],
                 seen=_part(seen, part),
                 size_multiple=net.net.config.size_multiple,
             )
             one = painting_losses(paintings, targets, draw, self.measures)
             totals.append(weighted_total(one, targets, draw, self.plan.weights, self.measures))
-            losses |= {f"{name} {loss}": value for loss, value in self._by_part(one).items()}
+            losses |= {f"{name} {loss}": value for loss, value in _by_part(one, draw).items()}
         statistics = self._statistics_loss(code, seen_styles)
         losses["statistics"] = statistics
         return losses, torch.stack(totals).sum() + _STATISTICS_WEIGHT * statistics
@@ -379,21 +399,40 @@ class BaseTrainer:
         with torch.autocast(self.device.type, enabled=False):
             return F.smooth_l1_loss(self.model.statistics(code), wanted)
 
-    def _by_part(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the means of the losses: of style, content and structure in own styles and like paintings apart."""
-        found: dict[str, Tensor] = {}
-        for loss, values in losses.items():
-            if values.dim() and len(values) == self.plan.batch:
-                found[f"own {loss}"] = values[: self.plan.own].mean()
-                found[f"any {loss}"] = values[self.plan.own :].mean()
-            else:
-                found[loss] = values.mean()
-        return found
-
     def _smooth(self, losses: Mapping[str, Tensor]) -> None:
         share = max(1 / _SMOOTHING_STEPS, 1 / (self.now.step + 1))
-        for name, now in zip(losses, torch.stack([value.detach() for value in losses.values()]).tolist(), strict=True):
+        for name, now in self.ranks.means(losses).items():
             self.losses[name] = (1 - share) * self.losses.get(name, now) + share * now
+
+
+class _Step(nn.Module):
+    """What a step computes, as a module, so that its gradients can be shared.
+
+    Args:
+        model: whose parameters get the gradients.
+        losses: computes the losses of a draw with it.
+    """
+
+    def __init__(self, model: BaseModel, losses: Callable[[Draw], tuple[dict[str, Tensor], Tensor]]) -> None:
+        super().__init__()
+        self.model, self.losses = model, losses
+
+    def forward(self, draw: Draw) -> tuple[dict[str, Tensor], Tensor]:
+        return self.losses(draw)
+
+
+def _by_part(losses: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
+    """Returns the means of the losses: of style, content and structure in own styles and like paintings apart."""
+    found: dict[str, Tensor] = {}
+    for loss, values in losses.items():
+        if loss == "temporal":
+            found[loss] = mean(values) * len(draw.picked) / draw.pairs
+        elif values.dim():
+            found[f"own {loss}"] = values[: draw.own].mean()
+            found[f"any {loss}"] = values[draw.own :].mean()
+        else:
+            found[loss] = values
+    return found
 
 
 def _part(features: Features, part: slice) -> Features:

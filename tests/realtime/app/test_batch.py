@@ -90,6 +90,34 @@ def test_strength_colours_and_mirror_hold_for_pictures(tmp_path: Path, negative:
     assert not np.array_equal(read_photo(tmp_path / "b.png").pixels, 255 - colourful(0, (40, 24)))
 
 
+def test_the_colours_of_a_picture_hold_for_pictures_videos_and_sheets(
+    tmp_path: Path, negative: Path, nst_live: NstLive
+) -> None:
+    photo = save(tmp_path / "photo.png")
+    Image.new("RGB", (9, 7), (200, 30, 0)).save(tmp_path / "red.png")
+    colors = ("--colors", tmp_path / "red.png")
+    assert nst_live("-i", photo, "-o", "a.png", "--style", negative, *colors).code == 0
+    painted = read_photo(tmp_path / "a.png").pixels.reshape(-1, 3).mean(axis=0)
+    assert painted[0] > painted[1:].max() + 80
+    assert (
+        nst_live("-i", "test", "--size", "64x48", "--frames", "1", "-o", "a.mkv", "--style", negative, *colors).code
+        == 0
+    )
+    filmed = read_clip(tmp_path / "a.mkv").pictures[0].reshape(-1, 3).mean(axis=0)
+    assert filmed[0] > filmed[1:].max() + 60
+    assert nst_live("gallery", photo, "-o", "sheet.png", "--style", negative, "--width", "40", *colors).code == 0
+    told = nst_live("-i", photo, "-o", "b.png", "--style", negative, "--colors", "none.jpg")
+    assert (told.code, "no file none.jpg" in told.complaint) == (3, True)
+    told = nst_live("-i", photo, "-o", "b.png", "--style", negative, "--keep-colors", *colors)
+    assert (told.code, told.complaint) == (
+        2,
+        "nst-live: --keep-colors does not go with --colors: it means --colors source",
+    )
+    assert nst_live("-i", photo, "-o", "c.png", "--style", negative, "--colors", "source").code == 0
+    assert nst_live("-i", photo, "-o", "d.png", "--style", negative, "--keep-colors").code == 0
+    assert (tmp_path / "c.png").read_bytes() == (tmp_path / "d.png").read_bytes()
+
+
 def test_a_format_that_holds_no_alpha_is_named(tmp_path: Path, identity: Path, nst_live: NstLive) -> None:
     write_photo(tmp_path / "photo.png", Photo(colourful(0, (40, 24)), np.zeros((24, 40), np.uint8)))
     told = nst_live("-i", tmp_path / "photo.png", "-o", "painted.jpg", "--style", identity)

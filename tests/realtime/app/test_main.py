@@ -51,7 +51,7 @@ def no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which no camera is plugged in."""
     nothing = partial(cameras.list_cameras, tmp_path / "video4linux")
     monkeypatch.setattr("realtime.sources.camera_list.list_cameras", nothing)
-    monkeypatch.setattr("realtime.app.inputs.list_cameras", nothing)
+    monkeypatch.setattr("realtime.app.show.first_source.list_cameras", nothing)
     monkeypatch.setattr("realtime.app.listings.list_cameras", nothing)
 
 
@@ -462,7 +462,7 @@ def test_an_error_that_nobody_expected_is_1_and_points_to_debug(
     def fail(**_: object) -> None:
         raise RuntimeError("what is this")
 
-    monkeypatch.setattr("realtime.app.inputs.open_source", fail)
+    monkeypatch.setattr("realtime.app.show.first_source.open_source", fail)
     told = nst_live("-i", clip, "-o", "painted.mp4")
     assert told.code == 1
     assert told.err == "nst-live: unexpected RuntimeError: what is this (--debug shows where)\n"

@@ -10,16 +10,28 @@ from pathlib import Path
 import pytest
 
 from realtime.app.jobs import use_of
-from realtime.app.options import HEADINGS, SECTIONS, TABLE, LiveOption, Options, Use, live_parser, values_of
-from realtime.app.rules import check_options
-from realtime.app.settings import read_settings, written_settings
+from realtime.app.options.rules import check_options
+from realtime.app.options.settings import read_settings, written_settings
+from realtime.app.options.table import HEADINGS, SECTIONS, TABLE, LiveOption, Options, Use, live_parser, values_of
+from realtime.session import KEYS
 from styles.support.errors import UsageError
 from styles.support.options import Kind
 from tests.realtime.conftest import NstLive
 
 SETTINGS = [each for each in TABLE.values() if not each.once]
 # A value for each way to read one.
-WORDS = ("640x480", "0.5", "25", "1:30", "wave:0.6,udnie:0.4", "7", "somewhere")
+WORDS = (
+    "640x480",
+    "0.5",
+    "25",
+    "1:30",
+    "wave:0.6,udnie:0.4",
+    "7",
+    "192.168.1.7:6379",
+    "somewhere",
+    "a-token-of-my-own",
+    "stun:here",
+)
 
 
 def word_for(each: LiveOption) -> str:
@@ -98,11 +110,17 @@ def test_no_secret_is_printed(argv: tuple[str, ...], secret: str, nst_live: NstL
 
 
 def test_every_option_that_can_hold_a_secret_says_so() -> None:
-    assert [each.name for each in SETTINGS if each.secret(("rtmp://me:s3cret@host/key",))] == ["input", "stream"]
+    assert [each.name for each in SETTINGS if each.secret(("rtmp://me:s3cret@host/key",))] == [
+        "input",
+        "stream",
+        "control_token",
+    ]
 
 
 def test_every_setting_is_printed(nst_live: NstLive) -> None:
-    keys = {line.removeprefix("# ").split()[0] for line in nst_live("--print-config").out.splitlines()[1:]}
+    options, hotkeys = nst_live("--print-config").out.split("\n\n[keys]\n")
+    assert len(hotkeys.splitlines()) == len(KEYS)
+    keys = {line.removeprefix("# ").split()[0] for line in options.splitlines()[1:]}
     assert keys == {each.key for each in SETTINGS}
 
 
@@ -139,14 +157,14 @@ def test_the_options_are_frozen_and_have_their_sections() -> None:
         options.look.style = "wave"  # type: ignore[misc]
     assert [each.name for each in fields(Options)] == list(SECTIONS) == list(HEADINGS)
     assert values_of(options) == {name: each.default for name, each in TABLE.items()}
-    names = [each.name for kind in SECTIONS.values() for each in fields(kind)]
+    names = [each.name for kind in SECTIONS.values() for each in fields(kind) if each.name != "keys"]
     assert len(names) == len(set(names)) == len(TABLE), "every field is an option, and no two have one name"
 
 
 def test_what_decides_how_a_file_is_painted_is_what_a_resumed_job_compares() -> None:
     assert {each.name for each in TABLE.values() if each.changes_pixels} == {
         *("style", "mix", "playlist", "fade", "strength", "keep_colors", "steady", "mirror"),
-        *("brush", "style_zoom"),
+        *("colors", "brush", "style_zoom", "react"),
         *("size", "max_size", "scale", "start", "end", "fps", "frames", "encoder", "crf", "preset"),
     }
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from realtime.app.readers import (
+from realtime.app.options.readers import (
     mix_of,
     parse_mix,
     parse_playlist,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.app.options import TABLE
+from realtime.app.options.table import TABLE
 from realtime.sinks.stream import Stream
 from styles.support.secrets import has_secrets, shown_address, shown_input, without_secrets
 from tests.fuzz.command import command, environment_in
@@ -81,6 +81,7 @@ def test_every_option_that_takes_an_address_is_known_to_be_secret() -> None:
     assert {name for name, each in TABLE.items() if each.secret((url,) if name == "input" else url)} == {
         "input",
         "stream",
+        "control_token",
     }
 
 

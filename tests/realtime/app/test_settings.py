@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from realtime.app.options import TABLE, options_from, values_of
-from realtime.app.settings import read_settings, written_settings
+from realtime.app.options.settings import read_settings, written_settings
+from realtime.app.options.table import TABLE, options_from, values_of
 from styles.support.errors import UsageError
 from tests.realtime.conftest import NstLive
 

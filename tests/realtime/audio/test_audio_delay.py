@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.app.readers import parse_milliseconds
+from realtime.app.options.readers import parse_milliseconds
 from realtime.audio.feed import SAMPLE_RATE, AudioChunk, AudioFeed
 from realtime.frames import Frame
 from realtime.media.encoders import Encoding

@@ -161,7 +161,13 @@ def received(recording: Path) -> tuple[float, float, NDArray[np.float32]]:
 
 @NEEDS_NGINX
 @pytest.mark.parametrize(
-    "case", [("file", 0), ("file that is recorded", 0), ("file that is recorded", 600), ("stream", 0)]
+    "case",
+    [
+        ("stream", 0),
+        ("file that is recorded", 600),
+        pytest.param(("file", 0), marks=pytest.mark.long),
+        pytest.param(("file that is recorded", 0), marks=pytest.mark.long),
+    ],
 )
 def test_audio_arrives_at_a_server_with_its_video(
     case: tuple[str, int], server: RtmpServer, tmp_path: Path, identity: Path, nst_live: NstLive

@@ -58,7 +58,7 @@ def hears(queue: AudioQueue, level: float) -> None:
     assert levels == {level}
 
 
-@pytest.mark.parametrize("wanted", ["yeti", "0"], ids=["by name", "by index"])
+@pytest.mark.parametrize("wanted", ["yeti", pytest.param("0", marks=pytest.mark.long)], ids=["by name", "by index"])
 def test_a_microphone_that_is_unplugged_is_not_replaced_by_the_one_that_has_its_number(wanted: str, plug: Plug) -> None:
     plug({YETI: 0.1, WEBCAM: 0.2})
     feed = AudioFeed()

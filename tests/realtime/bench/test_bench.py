@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from realtime.bench.rounds import Run, interleave
 from tests.realtime.clips import write_clip
 from tests.realtime.conftest import NstLive
@@ -37,6 +39,7 @@ def test_a_file_is_measured_from_end_to_end_beside_the_bare_net(
         assert name in told.out
 
 
+@pytest.mark.long
 def test_a_size_that_the_net_does_not_take_as_it_is_can_be_measured(nst_live: NstLive) -> None:
     told = nst_live("bench", "--size", "100x52", "--rounds", 1, "--seconds", 0.1, "--net", "fast")
     assert told.code == 0, told.err

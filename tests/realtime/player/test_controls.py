@@ -114,7 +114,7 @@ def test_styles_that_do_not_mix_are_refused_with_the_reason() -> None:
     for character in "x2":
         controls.press(character)
     controls.carry_out()
-    assert (controls.session.mix, controls.style) == ((0,), DARK)
+    assert (controls.session.mix, controls.style) == (((0, 1.0),), DARK)
     assert "different nets" in controls.session.notice
 
 
@@ -140,15 +140,16 @@ def test_every_key_of_the_table_can_be_sent_without_a_window() -> None:
 
 
 class Sending(Collector):
-    """A sink that sends commands as it gets frames: `sent[index]` with the frame of that index."""
+    """A sink that sends commands as it gets frames: `sent[count]` with the frame that comes after so many."""
 
     def __init__(self, controls: Controls, sent: dict[int, list[Command]]) -> None:
         super().__init__()
         self._controls, self._sent = controls, sent
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
+        count = len(self.got)
         super().write(pixels, frame)
-        for command in self._sent.get(frame.index, []):
+        for command in self._sent.get(count, []):
             self._controls.send(command)
 
 
@@ -159,7 +160,7 @@ def test_a_show_without_a_window_heeds_commands(live: bool, tmp_path: Path) -> N
     sink = Sending(controls, sent)
     gate = threading.Event()
     # a live source waits, or its frames would be over before the first one is painted
-    source = FewFrames(40, live=live, between=lambda _index: gate.wait(0.01) if live else None)
+    source = FewFrames(200 if live else 40, live=live, between=lambda _index: gate.wait(0.01) if live else None)
     with FrameStylizer(shade_backend()) as stylizer:
         outcome = Player(source, stylizer, controls, outputs=PlayerOutputs(sinks=[sink], captures=tmp_path)).run()
     assert sink.shades[:4] == [50] * 4

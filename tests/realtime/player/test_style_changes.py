@@ -20,8 +20,8 @@ from realtime.player.style_switcher import StyleSwitcher
 from realtime.queues import RatedSource
 from realtime.screen.display import Screen
 from realtime.session import Session
-from realtime.sinks.open import track_of
 from realtime.sinks.recorder import FileRecorder
+from realtime.sources.base import track_of
 from realtime.sources.video_file import VideoFile
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import FrameStylizer

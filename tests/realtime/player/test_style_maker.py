@@ -213,7 +213,7 @@ def test_what_others_have_put_there_is_never_removed(maker: StyleMaker, folder: 
 def test_a_style_that_is_gone_leaves_its_playlist_and_its_mix() -> None:
     styles = [shade(name, 10) for name in "abc"]
     switcher = StyleSwitcher(styles, Playlist(((0, 5), (1, 5), (2, 5))))
-    session = switcher.remove(Session(tuple("abc"), style_index=2, mixing=True, mix=(1, 2)), "b")
+    session = switcher.remove(Session(tuple("abc"), style_index=2, mixing=True, mix=((1, 1.0), (2, 1.0))), "b")
     assert (session.style_names, session.style_name, session.mix) == (("a", "c"), "c", ())
     session = replace(session, automatic=True)
     shown = [(session := switcher.follow_playlist(session, at_s)).style_name for at_s in (0, 4, 6, 9, 11)]

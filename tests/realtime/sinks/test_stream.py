@@ -236,6 +236,17 @@ def test_a_receiver_of_mpeg_ts_over_udp_may_leave_and_come_back() -> None:
     assert in_turn(second)
 
 
+def test_a_stream_goes_off_the_air_when_that_is_asked_for_and_comes_back() -> None:
+    with OnAir(f"udp://{HOST}:{free_port()}") as show:
+        show.until_live()
+        show.stream.is_off = True
+        show.until(lambda: show.stream.status == f"off air at udp://{HOST}: switched off")
+        show.film(10)
+        assert show.stream.connections == 1
+        show.stream.is_off = False
+        show.until_live(connections=2)
+
+
 def test_noise_takes_the_requested_bit_rate() -> None:
     size, rate, seconds = (320, 240), Fraction(30), 4
     rng = np.random.default_rng(0)

@@ -346,6 +346,7 @@ def test_a_slow_decoder_drops_what_is_late_and_stays_live(timed: Path, monkeypat
     assert max(behind) <= 3, behind
 
 
+@pytest.mark.long
 def test_after_a_stall_a_picture_is_as_old_as_its_sending(timed: Path) -> None:
     with Sender(timed, stalls_at=8) as sender, NetworkStream(sender.url) as stream, suppress(SourceError):
         ages: dict[int, float] = {}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from realtime.backends import Net
+from realtime.frames import Pixels
 from realtime.stylize.loaded_style import LazyVector, LoadedStyle
-from realtime.stylize.mixing import Fader, MixError, equal_mix, weighted_mix
+from realtime.stylize.mixing import Fader, MixError, weighted_mix
 from tests.realtime.stand_ins import SHADE_NET, shade
 
 OTHER_NET = Net("other", Path("other.onnx"), None, style_size=1, size_multiple=1)
+SHADE_PICTURE = np.zeros((2, 2, 3), np.uint8)
 BAKED = LoadedStyle("baked", "Baked", "", OTHER_NET, None)
 
 
@@ -44,6 +47,23 @@ def test_a_switch_in_the_middle_of_a_walk_begins_where_the_walk_is() -> None:
     fader.towards(light, 0.0)
     half_way = shade_of(fader.towards(light, 1.0))
     assert shade_of(fader.towards(dark, 1.0)) == pytest.approx(half_way)
+
+
+def test_on_the_way_to_what_was_refined_of_a_style_all_is_of_one_lineage() -> None:
+    def picture() -> Pixels:
+        return SHADE_PICTURE
+
+    first = replace(shade("postcard", 0), picture=picture)
+    better, other = (
+        replace(first, source=np.array([100], np.float32)),
+        replace(shade("b", 9), picture=lambda: SHADE_PICTURE),
+    )
+    for target, stays in ((better, True), (other, False)):
+        fader = Fader(2.0)
+        assert fader.towards(first, 10.0).lineage is first.lineage
+        between = fader.towards(target, 11.0)
+        assert (between.lineage is first.lineage, between.lineage is target.lineage) == (stays, stays)
+        assert fader.towards(target, 13.0).lineage is target.lineage
 
 
 def test_without_a_duration_a_switch_is_a_cut() -> None:
@@ -82,12 +102,12 @@ def test_a_mix_is_the_weighted_mean_and_says_what_it_is_of() -> None:
 
 def test_a_mix_with_a_picture_looks_at_it_when_it_is_painted_with() -> None:
     picture = LoadedStyle("a", "a", "", SHADE_NET, LazyVector(lambda: np.array([40], np.float32)))
-    mix = equal_mix([shade("light", 100), picture])
+    mix = weighted_mix([(shade("light", 100), 1.0), (picture, 1.0)])
     assert not mix.is_ready
     assert not picture.is_ready
     assert shade_of(mix) == pytest.approx(70)
     assert picture.is_ready
-    assert equal_mix([shade("light", 100), picture]).is_ready
+    assert weighted_mix([(shade("light", 100), 1.0), (picture, 1.0)]).is_ready
 
 
 def test_a_style_with_a_net_of_its_own_cannot_be_mixed() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from realtime.backends import Blender
 from realtime.frames import Frame, Pixels
+from realtime.media.photo import Photo
+from realtime.stylize.colors import palette_of
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.stylizer import DEFAULT_LOOK, FrameStylizer, Look
 from tests.realtime.stand_ins import shade, shade_backend
@@ -67,6 +69,11 @@ def test_strength_and_colours_hold_from_the_next_frame_that_is_finished(stylizer
     assert int(stylizer.finish().pixels[0, 0, 0]) == 150
     stylizer.look = Look(keep_colors=True)
     assert int(stylizer.finish().pixels[0, 0, 0]) == 200
+    red = palette_of(Photo(np.full((8, 8, 3), (200, 0, 0), np.uint8)), "red.png")
+    stylizer.start(frame(100), LIGHT)
+    stylizer.look = Look(palette=red)
+    level = stylizer.finish().pixels[0, 0].astype(int)
+    assert level[0] > level[1] + 100
 
 
 def test_the_original_passes_as_it_is_in_its_turn(stylizer: FrameStylizer) -> None:

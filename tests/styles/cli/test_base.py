@@ -157,6 +157,71 @@ def test_killed_and_typed_again_gives_the_same_weights(base: Base, words: list[s
     assert not list(work.glob("*.partial"))
 
 
+def under_torchrun(*arguments: object) -> subprocess.Popen[str]:
+    """Starts two processes that train together."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "styles", "base"]
+    command = [sys.executable, *torchrun, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def workers_of(agent: subprocess.Popen[str]) -> dict[int, int]:
+    """Returns the processes that torchrun has started, by their rank."""
+    children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
+    ranks = {}
+    for child in children:
+        words = Path(f"/proc/{child}/environ").read_bytes().decode(errors="replace").split("\0")
+        environment = dict(word.partition("=")[::2] for word in words)
+        if "RANK" in environment:
+            ranks[int(environment["RANK"])] = int(child)
+    return ranks
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+@pytest.mark.parametrize("killed", [1, 0])
+def test_the_loss_of_a_process_ends_a_training_of_several_with_a_checkpoint(
+    base: Base, words: list[str], tmp_path: Path, killed: int
+) -> None:
+    work = tmp_path / "work"
+    with under_torchrun(work, *words, "--checkpoint-minutes", "0.01", "--steps", "100000") as agent:
+        wait_for(work / "preview-fast-predicted.jpg", lambda: agent.poll() is None)
+        before = read_metadata(work / "fast.safetensors")["steps"]
+        os.kill(workers_of(agent)[killed], signal.SIGKILL)
+        _, err = agent.communicate(timeout=120)
+    assert agent.returncode == 1
+    (line,) = (line for line in err.splitlines() if line.startswith("nst-train: "))
+    lost = re.fullmatch(
+        r"nst-train: a process of the training was lost after step (\d+); type the same command to go on", line
+    )
+    assert lost, err
+    steps = int(lost[1])
+    assert steps >= int(before)
+    assert read_metadata(work / "fast.safetensors")["steps"] == str(steps)
+    # and one process alone goes on
+    assert base(work, "--steps", str(steps + 1)) == 0
+    assert read_metadata(work / "fast.safetensors")["steps"] == str(steps + 1)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_several_processes_stop_together_and_are_refused_in_one_line(words: list[str], tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    with under_torchrun(work, *words, "--checkpoint-minutes", "0.01") as agent:
+        wait_for(work / "preview-fast-predicted.jpg", lambda: agent.poll() is None)
+        os.kill(workers_of(agent)[1], signal.SIGINT)
+        _, err = agent.communicate(timeout=120)
+    (line,) = (line for line in err.splitlines() if line.startswith("nst-train: "))
+    stopped = re.search(r"stopped at step (\d+); type the same command to go on", line)
+    assert stopped, err
+    assert read_metadata(work / "fast.safetensors")["steps"] == stopped[1]
+
+    with under_torchrun(work, *words, "--batch", "6") as agent:
+        _, err = agent.communicate(timeout=120)
+    lines = [line for line in err.splitlines() if line.startswith("nst-train: ")]
+    assert len(lines) == 1, err
+    assert "are 3 photographs in the given styles and 3 like paintings; expected multiples of 2" in lines[0]
+
+
 def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(
     base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,8 +9,9 @@ import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
+from build_engines.imports.files import read_foreign_net
+from build_engines.imports.graph import onnx_from_foreign
 from styles.architecture import NetworkConfig, Stage
 from styles.evaluation.evaluation import evaluate, evaluation_photos, mean_gram_errors
 from styles.evaluation.painter import network_painter, onnx_painter
@@ -21,7 +22,6 @@ from styles.training.pictures import PictureError, read_picture, to_tensor
 from styles.training.style_grams import style_grams, style_reference, style_size
 from styles.weights import NetworkWeights, WeightsError
 from tests.styles.conftest import save_onnx, textured
-from tools.article_net import article_onnx
 
 SMALL = NetworkConfig("small", down=(Stage(4, 3, 4),), up=(Stage(4, 3, 2),), head_kernel=3, head_scale=2)
 
@@ -135,7 +135,8 @@ def test_the_loss_is_the_articles_own(shared: Path, tmp_path: Path) -> None:
     network = load_loss_network(article_loss_network())
     picture = read_picture(shared / "style_images" / "la_muse.jpg")
     photos = evaluation_photos(shared / "photos" / "val", most=4)
-    onnx.save(article_onnx(load_file(shared / "reference_checkpoints" / "la_muse.safetensors")), tmp_path / "a.onnx")
+    article_net = read_foreign_net(shared / "reference_checkpoints" / "la_muse.safetensors")
+    onnx.save(onnx_from_foreign(article_net), tmp_path / "a.onnx")
     article = evaluate(onnx_painter(tmp_path / "a.onnx"), photos, style_reference(picture, network), network)
     assert (article.style, article.content, article.tv) == pytest.approx((4.23e6, 5.05e6, 0.27e6), rel=0.15)
     assert article.grams == pytest.approx((0.031, 0.007, 0.020, 0.019, 0.319), rel=0.2)

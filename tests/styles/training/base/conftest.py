@@ -16,6 +16,7 @@ from styles.network import TransformNet
 from styles.training.base.draw import PAINTING_SIDE, PHOTO_SIDE
 from styles.training.base.losses import style_statistics
 from styles.training.base.model import BaseModel, BaseNet
+from styles.training.base.ranks import ALONE, Ranks
 from styles.training.base.squares import Squares
 from styles.training.base.trainer import BasePlan, BaseTrainer
 from styles.training.loss_network import LossNetwork
@@ -41,27 +42,36 @@ def squares(count: int, side: float, seed: int, grain: float = 3.0) -> Squares:
     return Squares(torch.stack(pictures).permute(0, 3, 1, 2).contiguous(), f"{count} of {seed}")
 
 
+def new_trainer(pictures: Path, loss_network: LossNetwork, ranks: Ranks = ALONE, **changes: object) -> BaseTrainer:
+    """Returns a new trainer of two small nets with two styles of their own.
+
+    Args:
+        pictures: the folder of the style pictures.
+        loss_network: judges the paintings.
+        ranks: the processes that train together.
+        changes: of the plan.
+    """
+    grams = {name: style_grams(read_picture(pictures / f"{name}.png"), loss_network, 48) for name in STYLES}
+    plan = replace(PLAN, **changes)  # type: ignore[arg-type]
+    torch.manual_seed(3)
+    nets = {}
+    for name, width in (("small", 4), ("large", 6)):
+        net = small_net(width)
+        nets[name] = BaseNet(net, net.plain_style().repeat(len(STYLES), 1), ENCODER.code)
+    statistics = style_statistics(grams["wave"]).shape[1]
+    return BaseTrainer(
+        model=BaseModel(nets, StyleEncoder(ENCODER), statistics),
+        styles=grams,
+        photos=squares(5, PHOTO_SIDE * plan.crop, seed=0),
+        paintings=squares(6, PAINTING_SIDE * plan.crop, seed=50, grain=1.0),
+        loss_network=loss_network,
+        plan=plan,
+        origin={"photos": "some"},
+        ranks=ranks,
+    )
+
+
 @pytest.fixture
 def make_trainer(pictures_folder: Path, loss_network: LossNetwork) -> MakeTrainer:
-    """Returns `make_trainer(**changes of the plan)`: a new trainer of two small nets with two styles of their own."""
-    grams = {name: style_grams(read_picture(pictures_folder / f"{name}.png"), loss_network, 48) for name in STYLES}
-
-    def make(**changes: object) -> BaseTrainer:
-        plan = replace(PLAN, **changes)  # type: ignore[arg-type]
-        torch.manual_seed(3)
-        nets = {}
-        for name, width in (("small", 4), ("large", 6)):
-            net = small_net(width)
-            nets[name] = BaseNet(net, net.plain_style().repeat(len(STYLES), 1), ENCODER.code)
-        statistics = style_statistics(grams["wave"]).shape[1]
-        return BaseTrainer(
-            model=BaseModel(nets, StyleEncoder(ENCODER), statistics),
-            styles=grams,
-            photos=squares(5, PHOTO_SIDE * plan.crop, seed=0),
-            paintings=squares(6, PAINTING_SIDE * plan.crop, seed=50, grain=1.0),
-            loss_network=loss_network,
-            plan=plan,
-            origin={"photos": "some"},
-        )
-
-    return make
+    """Returns `make_trainer(**changes of the plan)`, which is `new_trainer` with pictures and a loss network."""
+    return lambda **changes: new_trainer(pictures_folder, loss_network, **changes)

@@ -1,0 +1,1 @@
+"""Nets that other people have trained, as ONNX files that paint."""

@@ -1,0 +1,1 @@
+"""Painting on several machines: files, and parts of long films, become tasks of Ray."""
