@@ -216,7 +216,7 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
-_MARKS = {"bench of ONNX Runtime": pytest.mark.long, "folder on Ray": pytest.mark.long}
+_MARKS = {"bench": pytest.mark.long, "bench of ONNX Runtime": pytest.mark.long, "folder on Ray": pytest.mark.long}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def test_contenders_run_in_turn_after_a_warm_up_each() -> None:
     assert all(isinstance(run, Run) and run.fps == 10 for name in "ab" for run in runs[name])
 
 
+@pytest.mark.long
 def test_a_file_is_measured_from_end_to_end_beside_the_bare_net(
     tmp_path: Path, identity: Path, nst_live: NstLive
 ) -> None:

@@ -201,6 +201,7 @@ def whole_pictures(path: Path) -> dict[int, Pixels]:
         }
 
 
+@pytest.mark.long
 def test_no_picture_of_a_camera_is_damaged_while_the_network_loses_packets(clip: Path) -> None:
     with av.open(str(clip)) as container:
         clean = np.stack([small(each.to_ndarray(format="rgb24")) for each in container.decode(video=0)])

@@ -134,6 +134,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux counts it")
+@pytest.mark.long
 def test_memory_grows_by_few_bytes_a_pixel() -> None:
     def peak(height: int) -> int:
         command = [sys.executable, "-c", _MEASURE, str(height)]
