@@ -230,7 +230,8 @@ def holds_style(metadata: Mapping[str, str]) -> bool:
 
 
 def file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _config(path: Path, metadata: Mapping[str, str]) -> NetworkConfig:

@@ -55,6 +55,7 @@ def picture_page() -> None:
                 page.open(f"http://127.0.0.1:{port}/")
                 page.wait_for("document.querySelector('[data-painting]').naturalWidth > 0")
                 if is_phone:
+                    page.wait_for("document.querySelector('[data-weight=wave]')")
                     page.set_slider("[data-weight=wave]", 0.6)
                 page.wait_for("[...document.querySelectorAll('.card img')].every(each => each.naturalWidth > 0)")
                 time.sleep(2 * PATIENCE_S)

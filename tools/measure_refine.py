@@ -92,9 +92,12 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     alone = rate_of_show(source, style, None, lambda: time.monotonic() > until_s)
     plan = RefiningPlan(arguments.minutes, find_loss_network(None), folder)
     with closing(Refiner(plan)) as refiner:
-        beside = rate_of_show(source, style, refiner, lambda: "refined" in refiner.status)
+        beside = rate_of_show(source, style, refiner, lambda: has_ended(refiner.status))
         print_line(refiner.status)
-    (refined,) = (folder / arguments.net).glob("*.safetensors")
+    found = list((folder / arguments.net).glob("*.safetensors"))
+    if not found:
+        raise SystemExit("nothing better was found")
+    (refined,) = found
     train(arguments, folder)
     vectors = {
         "predicted": style.vector,
@@ -107,6 +110,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     gap = totals["predicted"] - totals["trained"]
     print_line(f"closed     {100 * (totals['predicted'] - totals['refined']) / gap:8.1f} % of the gap", sys.stdout)
     print_line(f"the show   {alone:.1f} fps alone, {beside:.1f} fps beside ({100 * (1 - beside / alone):.0f} % less)")
+
+
+def has_ended(status: str) -> bool:
+    """Whether refining is over: the status says how it ended."""
+    return bool(status) and not status.startswith("refining ")
 
 
 def pictures(clip: Path | None, size: Size) -> Iterator[Pixels]:

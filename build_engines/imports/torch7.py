@@ -16,8 +16,8 @@ import numpy as np
 
 from build_engines.imports.layers import ForeignNetError
 
-# The kinds of values in a file.
-_NIL, _NUMBER, _STRING, _TABLE, _OBJECT, _BOOLEAN = range(6)
+# Of the kinds of values in a file: 0 nothing, 1 a number, 2 a text, 3 a table, 4 an object, 5 a truth value.
+_TABLE = 3
 # The types of tensors and storages, without the ending.
 _TYPES = {
     "torch.Byte": "u1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,7 @@ def open_painter(net: Net, width: int, height: int) -> Painter:
 
 def open_graph(onnx: Path) -> Graph:
     """Returns a graph that is run once in a while, on the processor."""
-    onnxruntime = import_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL_ONLY
-    session = onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
+    session = _session(onnx, ("CPUExecutionProvider",))
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, NDArray[np.float32]]:
@@ -124,13 +121,13 @@ class OnnxBlender:
         self._last = value.ortvalue_from_numpy(np.ascontiguousarray(painted)[None], self._device, 0)
 
 
-def _session(onnx: Path) -> Any:
+def _session(onnx: Path, wanted: Sequence[str] = _PROVIDERS) -> Any:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     # what goes wrong is raised as well
     options.log_severity_level = _FATAL_ONLY
     available = onnxruntime.get_available_providers()
-    providers = [name for name in _PROVIDERS if name in available]
+    providers = [name for name in wanted if name in available]
     return onnxruntime.InferenceSession(str(onnx), options, providers=providers)
 
 

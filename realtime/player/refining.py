@@ -196,8 +196,8 @@ class _Run:
 
     def close(self) -> None:
         """Ends the process at once: it holds nothing that would be lost."""
-        if self._starting is not None and not self._starting.cancel() and self._starting.exception() is None:
-            self._starting.result().kill()
+        if self._starting is not None and not self._starting.cancel():
+            self._starting.add_done_callback(_kill_started)
 
     def save(self) -> Path | None:
         """Writes the best vector as a style of the user's own; returns its file, None if there is none better."""
@@ -237,9 +237,16 @@ class _Run:
                     self._vector = message.vector
                     better = replace(self.style, source=message.vector)
         except (EOFError, OSError) as exc:
+            if better is not None:
+                return better  # the next call finds the end again
             done = self.news is not None and self.news.share >= 1
             raise _EndedError("" if done else "its process ended unexpectedly") from exc
         return better
+
+
+def _kill_started(starting: Future[Worker]) -> None:
+    if starting.exception() is None:
+        starting.result().kill()
 
 
 def _send(child: Worker, frame: Pixels) -> None:

@@ -40,10 +40,8 @@ def refine_in_child(pipe: Connection, task: RefiningTask) -> None:
 
         prepare_process()
         refine(task, lambda: _arrived(pipe), pipe.send)
-    except (_ShowEndedError, EOFError, OSError) as exc:
-        if not isinstance(exc, OSError) or isinstance(exc, BrokenPipeError):
-            return
-        _refuse(pipe, exc)
+    except (_ShowEndedError, BrokenPipeError):
+        return
     except Exception as exc:  # whatever is wrong with the training is said in the show
         _refuse(pipe, exc)
 

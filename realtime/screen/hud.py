@@ -97,7 +97,7 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
     canvas = pixels.copy()
     if session.help:
         _draw_help(canvas, readings, size)
-    if session.hud != "off":
+    if session.hud != "off" and not session.help:  # the help needs the room
         _draw_status(canvas, session, readings, size)
     if session.countdown_until_s is not None:
         left_s = max(1, math.ceil(session.countdown_until_s - time.monotonic()))
@@ -114,7 +114,7 @@ def draw_hud(pixels: Pixels, session: Session, readings: Readings) -> Pixels:
 
 
 def _draw_status(canvas: Pixels, session: Session, readings: Readings, size: int) -> None:
-    full = session.hud == "full" and not session.help  # the help needs the room
+    full = session.hud == "full"
     lines = _full_status(session, readings) if full else _minimal_status(session, readings)
     thumbnail = readings.thumbnail if full and not session.original else None
     blend(canvas, text_panel(lines, size, thumbnail), "top left")

@@ -24,7 +24,7 @@ from styles.kept_picture import decoded_picture
 from styles.registry import StyleMismatchError, encoder_path, network_path, network_sha256
 from styles.support.atomic_file import write_atomically
 from styles.support.user_folders import cache_folder
-from styles.weights import read_metadata
+from styles.weights import file_sha256, read_metadata
 
 # A picture that the encoder sees magnified by less or more than this tells it nothing about strokes.
 SMALLEST_ZOOM, LARGEST_ZOOM = 0.25, 4.0
@@ -84,8 +84,10 @@ class StylePredictor:
         """
         if not path.is_file():
             raise PhotoError(f"no file {path}")
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            content = file_sha256(path)
+        except OSError as exc:
+            raise PhotoError(f"{path} cannot be read: {exc.strerror or exc}") from exc
         return self._cached(content, lambda: _pixels_of(path))
 
     def of_kept(self, data: bytes) -> Vector:

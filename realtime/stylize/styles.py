@@ -139,7 +139,7 @@ def load_ready_styles(names: Sequence[str], network: str, report: Report = _sile
         try:
             style.make_ready()
             ready.append(style)
-        except (PhotoError, WeightsError) as exc:
+        except (PhotoError, WeightsError, OSError) as exc:
             report(f"left out: {exc}")
     if not ready:
         raise UnknownStyleError(f"the net {network!r} has no styles")

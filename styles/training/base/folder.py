@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from styles.support.file_lock import LockedError, PathLock
 from styles.training.run import ResultError
 
 
@@ -19,25 +19,15 @@ def own_folder(folder: Path) -> Iterator[None]:
     """Makes the folder, keeps other trainings out of it, and removes what a kill left half written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
+        lock = PathLock(folder / "lock")
+    except LockedError as exc:
+        message = f"another process trains in {folder}; expected a folder of its own for each training"
+        raise BusyFolderError(message) from exc
     except OSError as exc:
         raise ResultError(f"cannot write into {folder}: {exc.strerror or exc}") from exc
-    with lock:
-        if not _lock(lock.fileno()):
-            raise BusyFolderError(f"another process trains in {folder}; expected a folder of its own for each training")
+    try:
         for partial in folder.glob("*.partial"):
             partial.unlink()
         yield
-
-
-def _lock(file: int) -> bool:
-    """Locks an open file until it is closed, or the process ends; returns whether nobody else has."""
-    if os.name != "posix":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    finally:
+        lock.release()
