@@ -371,7 +371,7 @@ class Mailbox(Generic[Letter]):
         """
         with self._lock:
             replaced = self._waiting.pop(key, None) if key else None
-            if refuse and len(self._waiting) >= self._most:
+            if refuse and replaced is None and len(self._waiting) >= self._most:
                 raise BusyError(f"{self._most} commands wait already; send fewer")
             self._waiting[key or object()] = letter
             return replaced
@@ -382,6 +382,24 @@ class Mailbox(Generic[Letter]):
             letters = tuple(self._waiting.values())
             self._waiting.clear()
             return letters
+
+
+class Bucket:
+    """A limit on how often something happens: `burst` times at once, and `rate` times a second on average."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._left, self._at_s = burst, time.monotonic()
+
+    def take(self) -> bool:
+        """Returns whether it may happen once more."""
+        now_s = time.monotonic()
+        self._left = min(self._burst, self._left + self._rate * (now_s - self._at_s))
+        self._at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class StoppedError(RuntimeError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from build_engines.gpus import no_gpu_reason
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+_LAST_WAIT_S = 5
+_STATUS = pytest.StashKey[int]()
 
 
 def pytest_configure() -> None:
@@ -34,6 +38,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("needs_shared") and not SHARED.is_dir() and "shared" not in required:
             item.add_marker(missing)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the run although a thread goes on that a failed test has left behind, for which Python would wait."""
+    left = [each for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
+    for each in left:
+        each.join(_LAST_WAIT_S)
+    names = [each.name for each in left if each.is_alive()]
+    if names:
+        sys.stdout.flush()
+        sys.stderr.write(f"These threads were left behind: {', '.join(names)}\n")
+        sys.stderr.flush()
+        os._exit(config.stash.get(_STATUS, 1) or 1)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Notes how the run has ended."""
+    session.config.stash[_STATUS] = int(exitstatus)
 
 
 @pytest.fixture(autouse=True)

@@ -112,12 +112,24 @@ def load_catalog(
         UnknownStyleError: there is no such style or net.
         MixError: the styles of a mix do not go together.
     """
-    choice = choose_backend(look.backend, failed)
+    return catalog_for(choose_backend(look.backend, failed), look, report)
+
+
+def catalog_for(choice: Choice, look: StyleOptions, report: Callable[[str], None] = print_line) -> Catalog:
+    """Loads the styles for a backend that is chosen.
+
+    Args:
+        choice: the backend.
+        look: what was asked for.
+        report: takes a line about each style that cannot be loaded.
+
+    Raises:
+        UnknownStyleError: there is no such style or net.
+        MixError: the styles of a mix do not go together.
+    """
     network = network_for(look.net, choice.backend.name)
-    if not look.mix:
-        return Catalog(*load_wanted_styles(look, network, report), network, choice)
     styles, parts = load_wanted_styles(look, network, report)
-    if len(parts) == 1:
+    if not look.mix or len(parts) == 1:
         return Catalog(styles, parts, network, choice)
     mix = weighted_mix(list(zip(parts, look.mix.values(), strict=True)))
     heaviest = max(look.mix.values())

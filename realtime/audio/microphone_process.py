@@ -253,10 +253,14 @@ def _find_again(devices: Sequence[MicrophoneDevice], lost: Opened) -> Microphone
 
 def _portaudio_default(sounddevice: Any) -> str:
     """Returns the name of the default device, by a PortAudio that has looked again."""
-    sounddevice._terminate()  # as its own documentation says
-    sounddevice._initialize()
-    index = sounddevice.default.device[0]
-    return next((each.name for each in _devices(sounddevice) if each.index == index), "")
+    with suppress(sounddevice.PortAudioError):  # it may not have started the last time
+        sounddevice._terminate()  # as its own documentation says
+    try:
+        sounddevice._initialize()
+        index = sounddevice.default.device[0]
+        return next((each.name for each in _devices(sounddevice) if each.index == index), "")
+    except sounddevice.PortAudioError:  # a device is being plugged in
+        return ""
 
 
 def _server_default() -> str:

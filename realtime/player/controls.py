@@ -10,12 +10,14 @@ from typing import Self
 
 from realtime.player.kiosk import Kiosk
 from realtime.player.style_switcher import StyleSwitcher
-from realtime.queues import Mailbox
+from realtime.queues import Bucket, BusyError, Mailbox
 from realtime.screen.hud import Readings
 from realtime.screen.keyboard import UNREADABLE
 from realtime.session import (
     CHOOSING,
+    Action,
     Command,
+    Control,
     Request,
     Session,
     find_action,
@@ -29,6 +31,8 @@ from realtime.stylize.loaded_style import LoadedStyle
 
 # What comes from outside is refused if that many commands wait; keys are not.
 _MOST_WAITING = 200
+# How many files those may ask for who are not at the keys: at once, and a second on average.
+_FILES_AT_ONCE, _FILES_A_SECOND = 10, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,7 @@ class Controls:
         self._observers: tuple[Callable[[], object], ...] = ()
         self._session = styles.mixable(session)
         self._waiting: Mailbox[_Waiting] = Mailbox(_MOST_WAITING)
+        self._files = Bucket(_FILES_A_SECOND, _FILES_AT_ONCE)
         self._has_explained_layout = False
 
     @classmethod
@@ -142,10 +147,11 @@ class Controls:
 
         Raises:
             ControlError: there is no such control, or the value is not valid.
-            BusyError: too many commands wait.
+            BusyError: too many commands wait, or write files.
         """
         control = find_control(name)
         change = control.setting(value, self.session)
+        self._check_files(control)
         # weights of different styles do not replace each other
         parts = sorted(map(str, value)) if isinstance(value, dict) else []
         return self._ask(change, " ".join([name, *parts]))
@@ -160,9 +166,15 @@ class Controls:
 
         Raises:
             ControlError: there is no such action.
-            BusyError: too many commands wait.
+            BusyError: too many commands wait, or write files.
         """
-        return self._ask(find_action(name).command)
+        action = find_action(name)
+        self._check_files(action)
+        return self._ask(action.command)
+
+    def _check_files(self, row: Control | Action) -> None:
+        if row.on_disk and not self._files.take():
+            raise BusyError(f"too many files; expected at most {_FILES_A_SECOND} a second")
 
     def _ask(self, command: Command, key: str = "") -> Future[str]:
         self._touched_at_s = time.monotonic()
@@ -181,7 +193,7 @@ class Controls:
         if key is not None:
             self._touched_at_s = time.monotonic()
             if not (self.is_kiosk and key.locked):
-                choosing = self.session.learn == CHOOSING and key.name not in ("learn", "quit")
+                choosing = self.session.midi and self.session.learn == CHOOSING and key.name not in ("learn", "quit")
                 self.send(set_learn(learned_by(key)) if choosing else key.command)
         elif character == UNREADABLE and not self._has_explained_layout:
             self._has_explained_layout = True

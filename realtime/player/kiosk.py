@@ -41,6 +41,8 @@ class Kiosk:
             mix=(),
             original=False,
             strength=home.strength,
+            # without sound it stays off
+            react=session.react and home.react,
             colors=home.colors,
             mirrored=home.mirrored,
             frozen=False,

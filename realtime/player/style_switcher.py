@@ -29,7 +29,7 @@ class StyleSwitcher:
         load: Callable[[], Sequence[LoadedStyle]] | None = None,
     ) -> None:
         self.styles = styles
-        self._playlist = playlist or every_style(len(styles))
+        self._playlist, self._plays_all = playlist or every_style(len(styles)), playlist is None
         self._load = load
         self._mixed: tuple[tuple[tuple[int, float], ...], LoadedStyle] | None = None
         self._noted: tuple[tuple[str, float], ...] = ()
@@ -168,9 +168,15 @@ class StyleSwitcher:
     def add(self, session: Session, style: LoadedStyle) -> Session:
         """Returns the session with one more style, the last one, which is on."""
         self.styles = [*self.styles, style]
+        self._take_turns(session)
         names = (*session.style_names, style.name)
         added = replace(session, style_names=names, style_index=len(names) - 1, mixing=False, mix=(), original=False)
         return replace(added, automatic=False).with_notice(f"a new style: {style.name}")
+
+    def _take_turns(self, session: Session) -> None:
+        """Gives all styles their turn if the session has no playlist of its own."""
+        if not session.playlist and self._plays_all:
+            self._playlist, self._turns = every_style(len(self.styles)), None
 
     def improve(self, style: LoadedStyle, better: LoadedStyle) -> None:
         """Puts a better version of a style in its place, to which the painting then fades."""
@@ -207,6 +213,7 @@ class StyleSwitcher:
         items = zip(playing, self._playlist.items, strict=True)
         self._playlist, self._turns = Playlist(tuple((names.index(name), s) for name, (_, s) in items)), None
         self.styles = styles
+        self._take_turns(session)
         self._mixed = None
         index = names.index(session.style_name)
         session = replace(session, style_names=names, style_index=index, mixing=False, mix=())

@@ -78,7 +78,7 @@ def address_of(text: str, default: Address = Address()) -> Address:
         host = host or default.host
         valid = ip_of(host) is not None or (_NAME.fullmatch(host) and not re.fullmatch(r"[\d.]+", host))
         if valid and int(port or default.port) <= _HIGHEST_PORT:
-            return Address(host, int(port or default.port) if port is None else int(port))
+            return Address(host, int(port or default.port))
     raise AddressError(f"{text!r} is not an address; expected HOST:PORT, e.g. {default} or 0.0.0.0:{default.port}")
 
 

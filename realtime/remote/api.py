@@ -12,13 +12,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from realtime.player.style_uploads import UploadError
-from realtime.queues import BusyError, background_worker
+from realtime.queues import Bucket, BusyError, background_worker
 from realtime.remote.events import Events, serve_events
-from realtime.remote.guard import Bucket, Guard
+from realtime.remote.guard import Guard
 from realtime.remote.openapi import openapi_document, schema_of
 from realtime.remote.replies import Refused, read_body, read_object
 from realtime.remote.show import RemoteShow, state_of
-from realtime.session import ACTIONS, CONTROLS, ControlError, find_action
+from realtime.session import ACTIONS, CONTROLS, ControlError
 from realtime.sinks.jpeg_frames import jpeg_of
 from realtime.sources.camera_list import list_cameras
 from realtime.sources.scene import TEST_SCENE
@@ -132,9 +132,6 @@ class Api:
     async def _command(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         try:
-            action = find_action(name)
-            if action.on_disk and not self._files.take():
-                raise Refused(429, f"too many files; expected at most {_FILES_A_SECOND} a second")
             (message,) = await _answered([self._show.controls.ask(name)])
         except ControlError as exc:
             raise Refused(404, str(exc)) from exc

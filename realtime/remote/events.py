@@ -10,8 +10,7 @@ from contextlib import suppress
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from realtime.player.controls import Controls
-from realtime.queues import BusyError
-from realtime.remote.guard import Bucket
+from realtime.queues import Bucket, BusyError
 from realtime.remote.replies import Refused, object_of
 from realtime.remote.show import RemoteShow, state_of
 from realtime.session import ControlError

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hmac
 import secrets
 import socket
-import time
 from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from yarl import URL
 
+from realtime.queues import Bucket
 from realtime.remote.address import Address, ip_of, reachable_host
 from realtime.remote.replies import Refused
 
@@ -32,24 +32,6 @@ _HEADERS = {
 # What one client may ask for: so many at once, and so many a second.
 _MOST_REQUESTS, _REQUESTS_A_SECOND = 400, 100
 _MOST_CLIENTS = 1000
-
-
-class Bucket:
-    """A limit on how often something happens: `burst` times at once, and `rate` times a second on average."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate, self._burst = rate, burst
-        self._left, self._at_s = burst, time.monotonic()
-
-    def take(self) -> bool:
-        """Returns whether it may happen once more."""
-        now_s = time.monotonic()
-        self._left = min(self._burst, self._left + self._rate * (now_s - self._at_s))
-        self._at_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 @dataclass
@@ -130,7 +112,7 @@ class Guard:
             request.query.get("token", ""),
         )
         # all are compared, so that the time says nothing
-        known = [hmac.compare_digest(each.encode(), self.token.encode()) for each in given]
+        known = [hmac.compare_digest(each.encode(errors="surrogateescape"), self.token.encode()) for each in given]
         return any(known)
 
     def key_of(self, name: str) -> str:
@@ -139,7 +121,7 @@ class Guard:
 
     def _is_shared(self, request: web.Request) -> bool:
         name, key = request.match_info.get("name", ""), request.match_info.get("key", "")
-        return bool(key) and hmac.compare_digest(key.encode(), self.key_of(name).encode())
+        return bool(key) and hmac.compare_digest(key.encode(errors="surrogateescape"), self.key_of(name).encode())
 
     @property
     def middleware(self) -> Middleware:

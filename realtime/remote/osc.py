@@ -147,12 +147,13 @@ class OscServer:
             session = self._controls.session
             messages = messages_of(values_in(session), session)
             for listener in self._current_listeners():
-                known = self._sent.get(listener, {})
+                with self._lock:
+                    known = self._sent.get(listener, {})
+                    if listener in self._listeners:
+                        self._sent[listener] = messages
                 for address, argument in messages.items():
                     if known.get(address) != argument:
                         self._send(listener, address, argument)
-                with self._lock:
-                    self._sent[listener] = messages
             self._leaving.wait(_SHORTEST_PAUSE_S)
 
     def _current_listeners(self) -> list[_Sender]:

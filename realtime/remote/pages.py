@@ -54,7 +54,12 @@ class Pages:
             status=303, headers={"Location": request.path + (f"?{urlencode(rest)}" if rest else "")}
         )
         response.set_cookie(
-            self._guard.cookie, token, max_age=_COOKIE_S, httponly=True, samesite="Lax", secure=self._guard.secure
+            self._guard.cookie,
+            self._guard.token,
+            max_age=_COOKIE_S,
+            httponly=True,
+            samesite="Lax",
+            secure=self._guard.secure,
         )
         return response
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from aiohttp import web
@@ -85,7 +85,7 @@ def _mode_of(offer: Mapping[str, object]) -> CameraMode | None:
 
 
 def _number(value: object) -> float:
-    is_number = isinstance(value, int | float) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and abs(value) <= sys.float_info.max
     return float(value) if is_number and isinstance(value, int | float) else 0.0
 
 

@@ -66,12 +66,14 @@ def _of_keysym(symbol: int) -> str:
 
 
 def _letter_of_keysym(symbol: int) -> str:
-    for first, letters in ((_FIRST_CYRILLIC, _CYRILLIC), (_FIRST_GREEK, _GREEK)):
-        if first <= symbol < first + len(letters):
-            return letters[symbol - first]
-        # capital letters: half a table further, or before
-    capitals = ((_FIRST_CYRILLIC + 32, _CYRILLIC), (_FIRST_GREEK - 32, _GREEK))
-    for first, letters in capitals:
+    # small letters, and capital ones half a table further, or before
+    tables = (
+        (_FIRST_CYRILLIC, _CYRILLIC),
+        (_FIRST_GREEK, _GREEK),
+        (_FIRST_CYRILLIC + 32, _CYRILLIC),
+        (_FIRST_GREEK - 32, _GREEK),
+    )
+    for first, letters in tables:
         if first <= symbol < first + len(letters):
             return letters[symbol - first]
     return chr(symbol - _UNICODE) if _UNICODE < symbol <= _UNICODE + sys.maxunicode else ""

@@ -49,8 +49,15 @@ def _toggle_in_mix(session: Session, index: int) -> Session:
         mix[index] = sum(mix.values()) / len(mix) if mix else 1.0
     if not mix:
         return session.with_notice(f"a mix needs a style; {session.key('mixing', 'x')} ends mixing")
-    mixed = replace(session, mix=tuple(sorted(mix.items())), original=False)
+    mixed = replace(_in_mix(session, mix), mix=tuple(sorted(mix.items())), original=False)
     return mixed.with_notice("mixing " + " + ".join(mixed.weights))
+
+
+def _in_mix(session: Session, mix: Mapping[int, float]) -> Session:
+    """Returns the session with a style of the mix as the one that is on: the heaviest, unless it is one already."""
+    if session.style_index in mix:
+        return session
+    return replace(session, style_index=max(mix, key=lambda index: mix[index]))
 
 
 def change_weights(weights: Mapping[str, float]) -> Change:
@@ -69,8 +76,7 @@ def change_weights(weights: Mapping[str, float]) -> Change:
         mix = {index: weight for index, weight in mix.items() if weight > 0}
         if not mix:
             return session.with_notice("a mix needs a style")
-        if session.style_index not in mix:
-            session = replace(session, style_index=max(mix, key=lambda index: mix[index]))
+        session = _in_mix(session, mix)
         is_mix = len(mix) > 1 or session.mixing
         kept = tuple(sorted(mix.items())) if is_mix else ()
         return replace(session, mix=kept, original=False, automatic=False)

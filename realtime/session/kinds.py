@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,7 +72,7 @@ class Range:
 
     def checked(self, value: object, session: Session) -> Value:  # noqa: ARG002
         """Returns a number within the range."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise ControlError(f"{_quoted(value)} is not a number; expected {self._expected}")
         if not self.lowest <= value <= self.highest:
             raise ControlError(f"{value:g} is out of range; expected {self._expected}")

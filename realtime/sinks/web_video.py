@@ -54,7 +54,7 @@ class WebVideo:
         return len(self._watchers)
 
     def add(self, watcher: Watcher) -> None:
-        """Lets somebody watch; called from any thread."""
+        """Lets somebody watch; called from one thread, which is not that of the sink."""
         self._watchers = (*self._watchers, watcher)
 
     def remove(self, watcher: Watcher) -> None:

@@ -83,14 +83,14 @@ class BrowserFeed:
             mode: what it says about its camera.
         """
         with self._changed:
-            self._sender, self._mode, self._clock = sender, mode, StreamClock()
+            self._sender, self._mode, self._clock, self._newest = sender, mode, StreamClock(), None
             self._changed.notify_all()
 
     def disconnect(self, sender: object) -> None:
         """Lets a sender go, if it is still the one."""
         with self._changed:
             if self._sender is sender:
-                self._sender = None
+                self._sender = self._newest = None
                 self._changed.notify_all()
 
     def put(self, sender: object, decoded: av.VideoFrame) -> None:

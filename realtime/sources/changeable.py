@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from realtime.frames import Frame, letterboxed
+from realtime.media.decoding import SourceError
 from realtime.queues import one_at_a_time
 from realtime.sources.base import ReplacingWrapper, Source
+
+# How soon another source follows one that has ended.
+_LOOKS_EVERY_S = 0.25
 
 
 class Changeable(ReplacingWrapper):
@@ -24,6 +28,7 @@ class Changeable(ReplacingWrapper):
         self._opening, self._changing = one_at_a_time(), one_at_a_time()
         self._next: Source | None = None
         self._name = source.info.name
+        self._trouble = ""
 
     @property
     def source_name(self) -> str:
@@ -33,7 +38,7 @@ class Changeable(ReplacingWrapper):
     @property
     def status(self) -> str:
         inner = self._inner
-        return "" if inner is None else inner.status
+        return self._trouble or ("" if inner is None else inner.status)
 
     @property
     def shortfall(self) -> str | None:
@@ -65,21 +70,29 @@ class Changeable(ReplacingWrapper):
             return source.info.name
 
     def frames(self) -> Iterator[Frame]:
-        """Yields the frames of all sources, one after another. Raises what the current one raises."""
-        index = 0
+        """Yields the frames of all sources, one after another.
+
+        Raises what the first one raises. If a later one ends or is lost, that is said, and another one is waited for.
+        """
+        index, first = 0, self._inner
         while (inner := self._inner) is not None and not self._stopped.is_set():
+            self._trouble = ""
             try:
                 for frame in inner.frames():
                     if self._next is not None:
                         break
                     yield Frame(letterboxed(frame.pixels, self.size), index, frame.captured_at_s)
                     index += 1
-            except Exception:
+                else:
+                    self._trouble = f"{inner.info.name} has ended"
+            except Exception as exc:
                 # a source that fails while it is given up has nothing more to say
-                if self._next is None:
+                if self._next is None and (inner is first or not isinstance(exc, SourceError)):
                     raise
-            if not self._follow_change(inner):
-                return
+                self._trouble = str(exc)
+            while not self._follow_change(inner):
+                if inner is first or self._stopped.wait(_LOOKS_EVERY_S):
+                    return
 
     def _follow_change(self, inner: Source) -> bool:
         """Lets go of the inner source if there is a next one; returns whether there is."""

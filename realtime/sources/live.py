@@ -54,7 +54,7 @@ def open_live(text: str, size: Size, network: NetworkOptions, feeds: Feeds) -> S
     path = Path(text)
     if is_file(text):
         _check_file(path)
-        if not path.exists() and "%" not in path.name:
+        if not path.is_file() and "%" not in path.name:
             return open_source(camera=text or None, size=size)
     source = open_source(url=text, size=size if text == TEST_SCENE else None, network=network)
     if source.live:

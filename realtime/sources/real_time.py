@@ -65,6 +65,7 @@ class RealTime(Wrapper):
 
     def stop(self) -> None:
         self._stopped.set()
+        super().stop()
 
     def close(self) -> None:
         if self._file_audio is not None:

@@ -13,7 +13,7 @@ import pytest
 from realtime import queues as pacing
 from realtime.frames import Frame
 from realtime.media.decoding import SourceError
-from realtime.queues import FrameQueue, Metronome
+from realtime.queues import BusyError, FrameQueue, Mailbox, Metronome
 from tests.realtime.stand_ins import FewFrames
 
 PATIENCE_S = 30
@@ -208,3 +208,12 @@ def test_frames_at_a_variable_rate_are_shown_at_their_times(clock: HandClock) ->
 def test_nobody_sits_through_a_gap_of_minutes(clock: HandClock) -> None:
     times_s = [Fraction(0), Fraction(600), Fraction(601)]
     assert clock.pictures(Metronome(Fraction(2)), [0.0] * 3, times_s) == [0.0, 2.0, 3.0]
+
+
+def test_a_full_mailbox_still_takes_a_newer_letter_in_place_of_an_older_one() -> None:
+    box: Mailbox[str] = Mailbox(1)
+    assert box.put("old", "strength", refuse=True) is None
+    assert box.put("new", "strength", refuse=True) == "old"
+    with pytest.raises(BusyError):
+        box.put("other", "mix", refuse=True)
+    assert list(box.take_all()) == ["new"]

@@ -13,10 +13,9 @@ from realtime.app.cluster.ray_cluster import RayCluster
 from realtime.app.cluster.run import ClusterRun
 from realtime.app.cluster.shipped_styles import backend_for, packed
 from realtime.app.jobs import Job
-from realtime.app.nets import Catalog, load_wanted_styles
+from realtime.app.nets import catalog_for
 from realtime.app.options.table import Options
 from realtime.app.show.checks import check_playable, is_done
-from realtime.stylize.styles import network_for
 
 _LOOKED_AT_ONCE = 4
 
@@ -38,9 +37,7 @@ def paint_on_ray(options: Options, jobs: Sequence[Job]) -> Sequence[int]:
         RayUnavailableError: Ray or its cluster is not there.
         UnknownStyleError, MixError, BackendUnavailableError: nothing can be painted.
     """
-    choice = backend_for(options.look)
-    network = network_for(options.look.net, choice.backend.name)
-    catalog = Catalog(*load_wanted_styles(options.look, network), network, choice)
+    catalog = catalog_for(backend_for(options.look), options.look)
     styles = packed(catalog)
     with ExitStack() as stack:
         looks = stack.enter_context(ThreadPoolExecutor(_LOOKED_AT_ONCE, thread_name_prefix="look"))

@@ -142,7 +142,7 @@ class ClusterRun:
             item = self._cluster.take(order)
             if item is not None and piece.output in self._open:
                 self._use(piece, item)
-            elif item is None and piece.output in self._open and piece.part in piece.output.left:
+            elif item is None and piece.part in piece.output.left:
                 raise NodeLostError("it ended early")
             if item is None:
                 del self._running[order]
@@ -172,14 +172,15 @@ class ClusterRun:
                     self._join(output)
             case FileDone(data, code):
                 output.write(data)
-                self._painted += 1
+                self._painted += max(1, piece.frames)
+                piece.frames = 0
                 self._finish(output, code)
             case OrderRefused(code, text):
                 self._fail_output(output, code, text.replace(seen, name))
 
     def _begin_again(self, piece: _Piece, reason: NodeLostError) -> None:
         output = piece.output
-        if output not in self._open:
+        if output not in self._open or piece.part not in output.left:
             return
         if piece.attempts >= _MOST_ATTEMPTS:
             self._fail_output(output, FAILED, f"{piece.attempts} nodes were lost while they painted it ({reason})")

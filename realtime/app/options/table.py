@@ -481,7 +481,11 @@ class ClusterOptions:
             uses=frozenset({Use.FILE, Use.SEVERAL}),
             refused=True,
             needs=("output",),
-            not_with={**_REPEATABLE, "workers": "the nodes decide how many files are painted at once"},
+            not_with={
+                **_REPEATABLE,
+                "workers": "the nodes decide how many files are painted at once",
+                "react": "the painting depends on all the sound before it",
+            },
         )
     )
     ray_segment: Fraction = option(

@@ -45,7 +45,7 @@ class ShowParts:
     def max_frames(self) -> int | None:
         """After how many frames it ends; None for no limit."""
         info, target, wanted = self.source.info, self.target, self.options.source.frames
-        unstoppable = info.endless and not target.watched and target.file is not None
+        unstoppable = info.endless and not self.is_watched and target.file is not None
         if wanted is None and unstoppable and not self.options.on_air.is_on_air:
             return _UNWATCHED_SCENE_FRAMES
         return wanted

@@ -23,7 +23,7 @@ def open_screen(show: ShowParts, thumbnails: Thumbnails | None, stack: ExitStack
 
 def open_thumbnails(show: ShowParts, stack: ExitStack) -> Thumbnails | None:
     """Returns the thumbnails for the HUD and for pages; None if there is neither."""
-    if not show.target.watched and show.desk.page is None:
+    if not show.is_watched:
         return None
     backend = show.net.stylizer.backend
     # engines are built for one size, and thumbnails have another

@@ -38,7 +38,7 @@ export function buildCamera(show) {
   camera.tell("off", cameraProblem());
   button.disabled = cameraProblem() !== "";
   button.addEventListener("click", () => {
-    if (camera.stream) camera.stop();
+    if (SHOWN[button.dataset.state]) camera.stop();
     else camera.start(facing.querySelector(":checked").value);
   });
   const element = make(

@@ -151,6 +151,8 @@ export class Camera {
     this.fps = MOST_FPS;
     this.timer = 0;
     this.lock = null;
+    // counts what was begun, so that what comes of a start that was given up is known
+    this.attempt = 0;
     addEventListener("pagehide", () => this.stop());
     document.addEventListener("visibilitychange", () => this.stream && !document.hidden && this.stayAwake());
   }
@@ -161,14 +163,21 @@ export class Camera {
     const problem = cameraProblem();
     if (problem) return this.tell("off", problem);
     this.tell("asking", "Asking for the camera …");
+    const { attempt } = this;
     try {
       const { size } = await settings();
       const [width, height] = size;
-      this.stream = await navigator.mediaDevices.getUserMedia({
+      const stream = await navigator.mediaDevices.getUserMedia({
         audio: false,
         video: { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 }, facingMode: facing },
       });
+      if (attempt !== this.attempt) {
+        for (const track of stream.getTracks()) track.stop();
+        return;
+      }
+      this.stream = stream;
     } catch (error) {
+      if (attempt !== this.attempt) return;
       const denied = error.name === "NotAllowedError";
       return this.tell("off", denied ? "This page may not use the camera; allow it in the browser" : error.message);
     }
@@ -215,6 +224,7 @@ export class Camera {
   }
 
   stop(text = "") {
+    this.attempt += 1;
     clearTimeout(this.timer);
     if (this.connection) this.connection.close();
     if (this.stream) for (const track of this.stream.getTracks()) track.stop();

@@ -22,9 +22,9 @@ from PIL import Image
 from realtime.app.cluster.films import look_at
 from realtime.app.cluster.node import carry_out
 from realtime.app.cluster.orders import LinePrinted, Order, OrderRefused, SegmentDone
-from realtime.app.cluster.shipped_styles import packed
+from realtime.app.cluster.shipped_styles import backend_for, packed
 from realtime.app.jobs import Job
-from realtime.app.nets import load_catalog
+from realtime.app.nets import catalog_for, load_catalog
 from realtime.app.options.settings import read_settings
 from realtime.sinks.parts import PartReport
 from styles.support.silent_imports import import_ray
@@ -129,6 +129,17 @@ def test_a_film_is_cut_where_its_painting_depends_on_nothing_before(
     found = [(int(span.begins_s), None if span.ends_s is None else int(span.ends_s)) for span in film.parts]
     assert found == parts
     assert {span.lead_in_s for span in film.parts} <= {0, 2}
+
+
+def test_a_mix_is_sent_as_one_style_with_the_mean_of_their_vectors() -> None:
+    words = ["-i", "a.mp4", "-o", "b.mp4", "--ray", "--net", "fast", "--mix", "wave:3,udnie:1"]
+    look = read_settings(words, {}).options.look
+    catalog = catalog_for(backend_for(look), look)
+    wave, udnie = (next(each for each in catalog.styles if each.name == name).vector for name in ("wave", "udnie"))
+    (mixed,) = catalog.wanted
+    assert wave is not None
+    assert udnie is not None
+    assert mixed.vector == pytest.approx(0.75 * wave + 0.25 * udnie, abs=1e-5)
 
 
 def test_what_a_node_prints_and_refuses_has_the_names_that_were_given(tmp_path: Path, identity: Path) -> None:

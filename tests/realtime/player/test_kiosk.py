@@ -58,7 +58,7 @@ def test_what_the_page_asks_for_is_not_locked() -> None:
 
 def test_when_nobody_is_there_the_show_is_as_at_the_start() -> None:
     controls = kiosk(1000)
-    for character in "2-cmvvh ":
+    for character in "2-cmvvho ":
         controls.press(character)
     controls.set("mix", {"light": 0.5})
     controls.carry_out()

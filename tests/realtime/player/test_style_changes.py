@@ -127,7 +127,7 @@ def test_a_real_file_is_painted_frame_by_frame_through_switches(fade_s: float, t
 def test_a_mix_by_key_is_between_its_styles_and_numbers_add_and_take_away() -> None:
     display = TypingDisplay({3: "x2", 10: "1", 15: "x"})
     shades = shades_of_show(Session(("dark", "light")), display=display, fade_s=0.0)
-    assert shades == [0] * 3 + [100] * 7 + [200] * 5 + [0] * 15
+    assert shades == [0] * 3 + [100] * 7 + [200] * 20, "what is left of a mix stays when mixing ends"
 
 
 def test_styles_of_different_nets_are_not_mixed_and_it_is_said() -> None:

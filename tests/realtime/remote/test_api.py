@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from realtime.queues import BusyError
 from realtime.session import ACTIONS, CONTROLS, values_in
 from realtime.session.kinds import Weights
 from realtime.sources.camera_list import list_cameras
@@ -83,6 +84,7 @@ def test_a_style_and_a_mix_are_what_is_painted(stage: Stage) -> None:
         (b'{"strength": 0.2, "colour": 1}', "application/json", 400, "no control 'colour'; GET /api/controls lists"),
         (b'{"show": {}}', "application/json", 400, "no control 'show'"),
         (b'{"strength": NaN}', "application/json", 400, "strength: nan is not a number"),
+        (b'{"strength": 1' + 400 * b"0" + b"}", "application/json", 400, "strength: 1000"),
         (b"[1]", "application/json", 400, "expected an object"),
         (b"{", "application/json", 400, "that is not JSON"),
         (b"[" * 60_000, "application/json", 400, "that is not JSON"),
@@ -143,6 +145,8 @@ def test_commands_that_write_files_are_limited_in_number(stage: Stage) -> None:
     statuses = [stage.ask("/api/commands/replay", "POST").status for _ in range(20)]
     assert statuses[0] == 200
     assert 429 in statuses
+    with pytest.raises(BusyError, match="too many files"):
+        stage.controls.ask("snapshot")
     assert stage.ask("/api/commands/explode", "POST").status == 404
 
 

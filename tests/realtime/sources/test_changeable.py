@@ -93,6 +93,38 @@ def test_what_cannot_be_opened_leaves_the_source_as_it_is(
         assert changeable.source_name == "test"
 
 
+def test_a_device_is_a_camera_also_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def opened(camera: str | None = None, **_: object) -> Source:
+        asked.append(camera)
+        raise SourceError("none of ours")
+
+    monkeypatch.setattr("realtime.sources.live.open_source", opened)
+    with pytest.raises(SourceError):
+        other("/dev/null")
+    assert asked == ["/dev/null"]
+
+
+def test_a_later_source_that_ends_is_named_and_another_one_is_waited_for(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 3, size=SHOW_SIZE, rate=Fraction(50))
+
+    def once(text: str) -> Source:
+        return RealTime(open_source(url=text, size=SHOW_SIZE if text == "test" else None))
+
+    with Changeable(once("test"), once) as source, FrameQueue(source) as queue:
+        next_frame(queue)
+        source.change_source(str(clip))
+        deadline_s = time.monotonic() + 30
+        while source.status != f"{clip} has ended":
+            time.sleep(0.02)
+            assert time.monotonic() < deadline_s
+        source.change_source("test")
+        index = next_frame(queue).index
+        assert next_frame(queue).index > index
+        assert source.status == ""
+
+
 def test_stopping_ends_it_also_while_another_source_is_being_opened() -> None:
     opening, opened = threading.Event(), threading.Event()
 
