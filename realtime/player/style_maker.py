@@ -106,14 +106,15 @@ class StyleMaker:
 
     def take_back(self, controls: Controls) -> str:
         """Removes the style that was made last; returns a message for the screen."""
-        newest = self._newest()
+        newest, session = self._newest(), controls.session
         if newest is None:
-            return "no style was made with k"
+            return f"no style was made with {session.key('make_style', 'k')}"
         age_s, now_s = time.time() - newest.stat().st_mtime, time.monotonic()
         asked, self._asked = self._asked, (newest, now_s)
         is_second = asked is not None and asked[0] == newest and now_s - asked[1] < _TWICE_WITHIN_S
         if age_s > _YOUNG_S and not is_second:
-            return f"z again removes {newest.stem}, which was made {_age(age_s)} ago"
+            key = session.key("take_back_style", "z")
+            return f"{key} again removes {newest.stem}, which was made {_age(age_s)} ago"
         try:
             newest.unlink()
             for refined in self._folder.glob(f"*/{newest.stem}.safetensors"):

@@ -47,10 +47,13 @@ class FrameStreams:
         if pixels is None:
             raise Refused(503, "nothing is painted yet")
         if self._encoded is None or self._encoded[0] is not pixels:
-            loop = asyncio.get_running_loop()
-            self._encoded = pixels, await loop.run_in_executor(self._background, jpeg_of, pixels)
+            self._encoded = pixels, await self._jpeg_of(pixels)
         data = self._encoded[1]
         return web.Response(body=data, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    async def _jpeg_of(self, pixels: Pixels, *longest_side: int) -> bytes:
+        """Encodes a picture while the server goes on with others."""
+        return await asyncio.get_running_loop().run_in_executor(self._background, jpeg_of, pixels, *longest_side)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self._streams >= MOST_STREAMS:
@@ -85,7 +88,7 @@ class FrameStreams:
         """Sends the newest frame, again and again; those that come meanwhile are left out."""
         # what was encoded for earlier viewers may be old
         sent, pixels = self._frames.newest, self._frames.painted
-        data = b"" if pixels is None else jpeg_of(pixels, LONGEST_SIDE)
+        data = b"" if pixels is None else await self._jpeg_of(pixels, LONGEST_SIDE)
         await response.write(f"--{_BOUNDARY}\r\n".encode())
         while True:
             if data:

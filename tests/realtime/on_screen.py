@@ -154,14 +154,14 @@ class OnScreen:
         self.wait_for(still)
         return looks[-1]
 
-    def wait_for(self, what: Callable[[], Found]) -> Found:
-        """Returns the first result that counts as true."""
+    def wait_for(self, what: Callable[[], Found], words: str = "this") -> Found:
+        """Returns the first result that counts as true; `words` name what is waited for."""
         deadline_s = time.monotonic() + PATIENCE_S
         while not (found := what()):
             assert self.process.poll() is None, self._last_words()
             if time.monotonic() > deadline_s:
                 self.process.send_signal(signal.SIGABRT)
-                pytest.fail(f"this was not seen in time; the command was here:\n{self._last_words()}")
+                pytest.fail(f"{words} was not seen in time; the command was here:\n{self._last_words()}")
             time.sleep(0.05)
         return found
 

@@ -38,6 +38,17 @@ class PageError(AssertionError):
     """Something went wrong in a page."""
 
 
+# Where an element is, a moment after it was scrolled to; pages that are not in front draw no frames.
+_MIDDLE = """new Promise((done) => {
+  const element = document.querySelector(%s);
+  element.scrollIntoView({ block: "center", behavior: "instant" });
+  setTimeout(() => {
+    const box = element.getBoundingClientRect();
+    done([box.x + box.width / 2, box.y + box.height / 2]);
+  }, 50);
+})"""
+
+
 class Page:
     """A tab."""
 
@@ -73,11 +84,10 @@ class Page:
 
     def click(self, selector: str) -> None:
         """Clicks an element as a mouse does, where it is."""
-        box = self.value(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
-            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-        )
+        box: list[float] = []
+        while (found := self.value(_MIDDLE % json.dumps(selector))) != box:
+            # it moves: a message above it comes or goes, a picture is loaded
+            box = found
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 

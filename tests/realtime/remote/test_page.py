@@ -55,7 +55,7 @@ class Show:
             return state
 
     def wait_for(self, name: str, value: object) -> None:
-        self.window.wait_for(lambda: self.state[name] == value)
+        self.window.wait_for(lambda: self.state[name] == value, f"{name} {value}")
 
     def reset(self) -> None:
         body = json.dumps({"style": "wreck", "strength": 1, "original": False}).encode()
