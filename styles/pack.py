@@ -13,6 +13,7 @@ checked before it is read, and of what is compressed no more is decompressed tha
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -164,7 +165,10 @@ class StylePack:
         except KeyError as exc:
             raise WeightsError(f"{self.path} is not a style pack: it lacks {name!r}") from exc
         except (zipfile.BadZipFile, *_ZIP_ERRORS) as exc:
-            raise WeightsError(f"{self.path} is damaged: {name!r} cannot be read: {exc}") from exc
+            # it is looked for before the beginning of the file
+            is_lost = isinstance(exc, OSError) and exc.errno == errno.EINVAL
+            reason = "it is not where the pack says" if is_lost else str(exc)
+            raise WeightsError(f"{self.path} is damaged: {name!r} cannot be read: {reason}") from exc
 
 
 def write_pack(path: Path, styles: Sequence[PackedStyle]) -> None:

@@ -9,9 +9,9 @@ from realtime.app.nets import Catalog, NetRequest, OpenNet, load_catalog, open_n
 from realtime.app.options.table import Options
 from realtime.app.show.checks import check_playable, is_done
 from realtime.app.show.control_desk import open_control_desk
+from realtime.app.show.frame_size import check_frames
 from realtime.app.show.inputs import open_input
 from realtime.app.show.instruments import open_instruments
-from realtime.app.show.memory import check_memory
 from realtime.app.show.outputs import open_outputs
 from realtime.app.show.parts import ShowParts
 from realtime.app.show.player import InputBar, build_player
@@ -75,8 +75,8 @@ def _open_and_play(
         with reported_if_slow(lambda: print_line(waiting)):
             opened = open_input(options, stack, desk.browser, span)
         report_input(opened.source)
-        check_memory(opened.source.info)
         target = choose_target(options, opened.source)
+        check_frames(options, opened.source.info, target)
         net = _open_net(options, catalog, opened.source, target, stack)
         made_ready.result()
         if not quiet:

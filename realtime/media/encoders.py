@@ -15,6 +15,8 @@ import av.error
 import cv2
 from av.codec.codec import UnknownCodecError
 
+from realtime.frames import Size
+
 # Default quality of all encoders that are not lossless.
 CRF = 18
 # The AVX-512 code of x264's macroblock tree reads memory that was never written: at some sizes, encoding the same
@@ -27,6 +29,8 @@ REPEATABLE_THREADS = 4
 _MAX_LOOKAHEAD_S = Fraction(1, 2)
 # Large enough for every hardware encoder to open.
 _PROBE_SIDE = 256
+# Every encoder takes frames of such sides.
+_USUAL_SIDE = 4096
 _X26_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
@@ -200,6 +204,8 @@ class Container:
         audio: the encoder for live audio, "" if the container holds none.
         seeks: whether the muxer goes back to what is written already, which no pipe allows.
         constant_rate: whether it says only how many frames there are a second, and not when each is shown.
+        time_base: one tick of the clock that it has, in seconds; None if it takes any.
+        least_ticks: for how many of them each frame is shown at least.
     """
 
     encoder: str
@@ -208,6 +214,8 @@ class Container:
     audio: str = "aac"
     seeks: bool = False
     constant_rate: bool = False
+    time_base: Fraction | None = None
+    least_ticks: int = 1
 
 
 # Without it FFmpeg buffers what it writes, which can be minutes of a scene in which little moves.
@@ -224,7 +232,8 @@ CONTAINERS: Mapping[str, Container] = {
     ".mov": Container("libx264", _MP4, seeks=True),
     ".mkv": Container("libx264", _MATROSKA, format="matroska"),
     ".webm": Container("libvpx-vp9", _MATROSKA, format="webm", audio="libopus"),
-    ".gif": Container("gif", format="gif", audio=""),
+    # programs show a frame that asks for less than two ticks for ten
+    ".gif": Container("gif", format="gif", audio="", time_base=Fraction(1, 100), least_ticks=2),
     # an image sequence, of which each picture is there whole or not at all
     ".png": Container("png", {"atomic_writing": "1"}, format="image2", audio="", seeks=True),
 }
@@ -334,26 +343,45 @@ def open_encoder(name: str, context: Any) -> None:
         context.open()
     except av.error.FFmpegError as exc:
         if runs_here(name):
-            size = f"{context.width}x{context.height}"
-            raise EncodingError(
-                f"{name} cannot encode frames of {size}; paint smaller ones, e.g. with --max-size 4096"
-            ) from exc
+            raise _too_large(name, (context.width, context.height)) from exc
         raise EncoderUnavailableError(
             f"{name} does not start here ({exc.strerror}); it needs {encoder.needs}; try --encoder auto"
         ) from exc
 
 
-@functools.cache
-def runs_here(name: str) -> bool:
-    """Returns whether an encoder opens for small frames of the usual kind.
+def check_frame_size(name: str, size: Size) -> None:
+    """Checks, before anything large is loaded for them, whether an encoder that runs here takes frames of a size.
 
     Args:
         name: a name in ENCODERS.
+        size: width and height.
+
+    Raises:
+        EncodingError: it does not.
+    """
+    if max(size) > _USUAL_SIDE and runs_here(name) and not runs_here(name, size):
+        raise _too_large(name, size)
+
+
+def _too_large(name: str, size: Size) -> EncodingError:
+    width, height = size
+    return EncodingError(
+        f"{name} cannot encode frames of {width}x{height}; paint smaller ones, e.g. with --max-size 4096"
+    )
+
+
+@functools.cache
+def runs_here(name: str, size: Size = (_PROBE_SIDE, _PROBE_SIDE)) -> bool:
+    """Returns whether an encoder opens for frames of the usual kind.
+
+    Args:
+        name: a name in ENCODERS.
+        size: width and height.
     """
     rate = Fraction(30)
     try:
         context: Any = av.CodecContext.create(name, "w")
-        context.width = context.height = _PROBE_SIDE
+        context.width, context.height = size
         context.pix_fmt, context.time_base = ENCODERS[name].pixel_format, 1 / rate
         context.options = encoder_options(name, Encoding(low_latency=True), rate)
         context.open()

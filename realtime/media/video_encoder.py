@@ -96,7 +96,7 @@ class VideoEncoder:
         """
         video_frame = self._from_rgb(pixels)
         video_frame.time_base = self._track.time_base
-        video_frame.pts = self.last_pts = self._pts(frame)
+        video_frame.pts = self.last_pts = self.pts_of(frame)
         video_frame.duration = max(1, round((frame.duration or 1 / self._track.rate) / self._track.time_base))
         if self._track.live and self.last_pts >= self._next_key:
             video_frame.pict_type, self._next_key = PictureType.I, self.last_pts + self._key_every
@@ -115,7 +115,8 @@ class VideoEncoder:
                 packet.duration = self._durations.pop(packet.pts)
         return packets
 
-    def _pts(self, frame: Frame) -> int:
+    def pts_of(self, frame: Frame) -> int:
+        """Returns the time in ticks that a frame gets if it is the next one."""
         if self._track.live:
             if self._started_at_s is None:
                 self._started_at_s = frame.captured_at_s

@@ -51,9 +51,9 @@ class FrameStreams:
         data = self._encoded[1]
         return web.Response(body=data, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    async def _jpeg_of(self, pixels: Pixels, *longest_side: int) -> bytes:
+    async def _jpeg_of(self, pixels: Pixels, longest_side: int | None = None) -> bytes:
         """Encodes a picture while the server goes on with others."""
-        return await asyncio.get_running_loop().run_in_executor(self._background, jpeg_of, pixels, *longest_side)
+        return await asyncio.get_running_loop().run_in_executor(self._background, jpeg_of, pixels, longest_side)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if self._streams >= MOST_STREAMS:

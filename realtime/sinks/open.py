@@ -106,8 +106,13 @@ class OpenSinks:
 
     @property
     def damage(self) -> Sequence[str]:
-        """What of the copied audio and subtitles was damaged and left out, one line each."""
+        """What was left out: frames, and what was damaged of the copied audio and subtitles, one line each."""
         return () if self.recorder is None else self.recorder.damage
+
+    @property
+    def left_out(self) -> int:
+        """How many painted frames the file does not hold."""
+        return self.recorder.left_out if isinstance(self.recorder, FileRecorder) else 0
 
     def finish(self, complete: bool) -> None:
         """Writes what is still waiting.

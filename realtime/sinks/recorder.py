@@ -149,8 +149,9 @@ class FileRecorder:
         audio: live audio, at the times of the frames' capture.
         endless: whether the frames go on until they are stopped.
 
-    `frame_count` counts the frames written. `notes` says what the container cannot hold, one line each. `recording` is
-    what is left of it once it is closed, None for nothing.
+    `frame_count` counts the frames written, `left_out` those that came too soon after another for the container.
+    `notes` says what the container cannot hold, one line each. `recording` is what is left of it once it is closed,
+    None for nothing.
 
     Raises:
         OutputError: the file cannot be created, or another process writes it.
@@ -168,12 +169,15 @@ class FileRecorder:
         audio: AudioQueue | None = None,
         endless: bool = False,
     ) -> None:
-        self.path, self.frame_count = path, 0
+        self.path, self.frame_count, self.left_out = path, 0, 0
         self.recording: Recording | None = None
         container = container_of(path, encoding)
         if container.constant_rate:
             track = replace(track, time_base=1 / track.rate)
+        if container.time_base is not None:
+            track = replace(track, time_base=container.time_base)
         self._track, self._endless = track, endless or track.live
+        self._least_ticks = container.least_ticks
         self._closed = False
         self._repeats = container.constant_rate
         self._repeated: Packet | None = None
@@ -215,8 +219,11 @@ class FileRecorder:
 
     @property
     def damage(self) -> Sequence[str]:
-        """What of the copied audio and subtitles was damaged and left out so far, one line each."""
-        return () if self._copied is None else self._copied.damage
+        """What was left out so far, one line each: frames, and what was damaged of the copied audio and subtitles."""
+        most = 1 / (self._least_ticks * self._track.time_base)
+        frames = f"{self.path.suffix} shows at most {most} frames a second; left out: {self.left_out}"
+        copied = () if self._copied is None else self._copied.damage
+        return (*((frames,) if self.left_out else ()), *copied)
 
     def write(self, pixels: Pixels, frame: Frame) -> None:
         """Adds a frame.
@@ -231,6 +238,9 @@ class FileRecorder:
         try:
             self._file.check()
             before = self._video.last_pts
+            if before is not None and self._video.pts_of(frame) < before + self._least_ticks:
+                self.left_out += 1
+                return
             packets = self._video.encode(pixels, frame)
             if self._repeats:
                 self._repeat(before, packets[0])

@@ -274,9 +274,10 @@ class _Loader:
             style = _find(name, self._network)
         except UnknownStyleError as exc:
             path = Path(name)
-            if path.is_file():
+            if os.path.isfile(name):  # noqa: PTH113 - false for what is too long for a name, too
                 return _Offer(path.name, lambda: self.picture(path, path.name), path)
-            hint = f"; {name} is a folder, type --styles {name} to have its pictures as styles" if path.is_dir() else ""
+            is_folder = os.path.isdir(name)  # noqa: PTH112
+            hint = f"; {name} is a folder, type --styles {name} to have its pictures as styles" if is_folder else ""
             text = unknown_name(f"style of the net {self._network!r}", name, there)
             raise UnknownStyleError(f"{text}{hint}") from exc
         return _Offer(name, lambda: self._style(style), style.path)
@@ -385,7 +386,12 @@ class _Nets:
         Raises:
             UnknownStyleError: there is none.
         """
-        return style.path if style.dedicated else self._path(style.network)
+        if style.dedicated:
+            return style.path
+        try:
+            return self._path(style.network)
+        except UnknownStyleError as exc:
+            raise UnknownStyleError(f"{style.path} is a style of another net: {exc}") from exc
 
     def of(self, style: Style) -> Net:
         """Returns a style's net.

@@ -18,6 +18,10 @@ DONE, FAILED, USAGE, UNREADABLE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 ExitCodes = Mapping[type[BaseException], int]
 
 
+# What is longer is no path that anybody reads.
+_LONGEST_NAME = 300
+
+
 class UsageError(ValueError):
     """Options that do not make sense together, or not with this input."""
 
@@ -37,7 +41,10 @@ def text_of(error: BaseException) -> str:
         return str(error.args[0])
     text = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     file = getattr(error, "filename", None)
-    return text if file is None else f"{file}: {text}"
+    if file is None:
+        return text
+    name = str(file)
+    return f"{name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + '…'}: {text}"
 
 
 def run_command(

@@ -6,15 +6,7 @@ from collections.abc import Sequence
 
 from tests.fuzz.contract import Known
 
-KNOWN: Sequence[Known] = (
-    Known(
-        "unclear complaint",
-        "",
-        r"stopped after \d+ frames: Invalid argument",
-        "times that step back end the output",
-        always=False,
-    ),
-)
+KNOWN: Sequence[Known] = ()
 
 # Seed and index of cases that broke the contract once; they run with every test.
 EXAMPLES: Sequence[tuple[int, int]] = (
@@ -37,7 +29,12 @@ EXAMPLES: Sequence[tuple[int, int]] = (
     (11, 60),
     (11, 411),
     (11, 698),
+    (11, 751),
+    (11, 808),
     (11, 1417),
+    (11, 2645),
+    (11, 2869),
+    (11, 3020),
     (12, 438),
     (12, 473),
     (12, 1135),

@@ -119,6 +119,8 @@ def test_the_nearest_name_is_offered(shipped: Path, user: Path) -> None:
         find_style("zzz", "fast")
     with pytest.raises(UnknownStyleError, match=r"no net called 'fsat'; did you mean 'fast'\?"):
         network_path("fsat")
+    with pytest.raises(UnknownStyleError, match=r"no style called 'x{300}…' \(there are: wave, wreck\)"):
+        find_style("x" * 70_000)
 
 
 def test_a_style_of_another_training_of_its_net_is_refused(shipped: Path, user: Path) -> None:

@@ -56,7 +56,7 @@ def report_end(outcome: Outcome, source: Source, sinks: OpenSinks, quiet: bool) 
     dropped = f", {outcome.dropped} skipped" if outcome.dropped else ""
     speed = f"{outcome.elapsed_s:.1f} s ({outcome.fps:.1f} fps{dropped})"
     if not quiet:
-        print_line(f"painted {outcome.frame_count} frames{where} in {speed}")
+        print_line(f"painted {outcome.frame_count - sinks.left_out} frames{where} in {speed}")
     for damage in sinks.damage:
         print_line(f"{source.info.name}: {damage}")
     report_saved(outcome.saved)

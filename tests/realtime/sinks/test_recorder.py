@@ -375,6 +375,21 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     check_output(there, overwrite=True, source="http://example.invalid/clip.mp4")
 
 
+@pytest.mark.parametrize("rate", [50, 240])
+def test_a_gif_keeps_its_pace_and_leaves_out_what_comes_too_soon(rate: int, tmp_path: Path) -> None:
+    path = tmp_path / "clip.gif"
+    with FileRecorder(path, VideoTrack(SIZE, Fraction(rate), Fraction(1, 90_000))) as recorder:
+        for index in range(rate):
+            # its clock stands still for a moment, as that of a damaged file
+            recorder.write(numbered(index), frame(index, Fraction(index if index != 5 else 4, rate)))
+    times = read_clip(path).times
+    assert len(times) == recorder.frame_count == rate - recorder.left_out
+    assert len(times) == pytest.approx(50, abs=2)
+    assert min(after - before for before, after in pairwise(times)) >= Fraction(1, 50)
+    assert times[-1] == pytest.approx(1, abs=0.05)
+    assert recorder.damage == (f".gif shows at most 50 frames a second; left out: {recorder.left_out}",)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".gif"])
 def test_a_recording_without_a_frame_leaves_no_file(suffix: str, tmp_path: Path) -> None:
     with FileRecorder(tmp_path / f"clip{suffix}", VideoTrack(SIZE, NTSC, live=True)):

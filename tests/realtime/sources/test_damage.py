@@ -196,6 +196,7 @@ def test_an_encoder_that_takes_no_frames_of_that_size_blames_the_size(nst_live: 
     assert told.code == 2
     assert "cannot write painted.mp4: libx264 cannot encode frames of 20000x32" in told.complaint
     assert "--max-size" in told.complaint
+    assert "backend" not in told.err, "no net is loaded for them"
 
 
 # rates ----------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ def failing(error: BaseException) -> int:
         (FileNotFoundError("no file x"), 3, "paint: no file x"),
         (FileNotFoundError(2, "No such file or directory", "x.mp4"), 3, "paint: x.mp4: No such file or directory"),
         (PermissionError(13, "Permission denied", "x.mp4"), 1, "paint: x.mp4: Permission denied"),
+        (OSError(36, "File name too long", "x" * 5000), 1, f"paint: {'x' * 300}…: File name too long"),
         (
             RuntimeError("first line\nsecond line"),
             1,
