@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,8 @@ def orientation_of(decoded: av.VideoFrame, stream: Any, packet: bytes = b"") -> 
     """
     if stream.codec_context.name in _IMAGE_CODECS:
         # PyAV crashes on the color profile of such a frame, and does not know its EXIF data
-        return _EXIF_ORIENTATIONS.get(_exif_orientation(packet)) or _turned(decoded.rotation)
+        tag = _exif_orientation(packet, decoded.width * decoded.height)
+        return _EXIF_ORIENTATIONS.get(tag) or _turned(decoded.rotation)
     try:
         data: Any = decoded.side_data.get("DISPLAYMATRIX")
     except ValueError:
@@ -120,14 +121,15 @@ def scaled_aspect(aspect: Fraction, before: Size, after: Size) -> Fraction:
     return (aspect * stretched).limit_denominator(255)
 
 
-def _exif_orientation(data: bytes) -> Any:
+def _exif_orientation(data: bytes, pixels: int) -> Any:
+    """Returns the tag of an image file that was decoded to so many pixels; None if it has none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
-                return image.getexif().get(_ORIENTATION_TAG)
-    # damaged files make Pillow raise almost anything
-    except (OSError, ValueError, SyntaxError, KeyError, IndexError, TypeError, EOFError, struct.error):
+                # Pillow decodes a PNG to find what lies behind its pixels; one that claims others may be a bomb
+                return image.getexif().get(_ORIENTATION_TAG) if math.prod(image.size) == pixels else None
+    except Exception:  # damaged files make Pillow raise almost anything
         return None
 
 

@@ -16,6 +16,7 @@ import cv2
 from av.codec.codec import UnknownCodecError
 
 from realtime.frames import Size
+from styles.support.readers import quoted
 
 # Default quality of all encoders that are not lossless.
 CRF = 18
@@ -273,7 +274,7 @@ def encoder_for(path: Path, encoding: Encoding) -> str:
         raise EncodingError(f"--crf {encoding.crf} is too high for {name}; expected 0 (best) to {encoder.worst}")
     if encoding.preset is not None and encoding.preset not in encoder.presets:
         expected = f"expected one of {', '.join(encoder.presets)}" if encoder.presets else "it has no presets"
-        raise EncodingError(f"{name} has no preset {encoding.preset!r}; {expected}")
+        raise EncodingError(f"{name} has no preset {quoted(encoding.preset)}; {expected}")
     return name
 
 
