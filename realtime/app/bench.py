@@ -132,7 +132,8 @@ def _print(report: Report) -> None:
     Console().print(table)
     lines = (
         f"capture to result at {report.live_rate:g} fps: {_text_of(report.latency_ms)}",
-        f"with --steady, beside a program that keeps one core busy: {_text_of(report.busy_latency_ms)}",
+        f"with --steady, beside a program that keeps one core busy: {_text_of(report.busy_latency_ms)}, "
+        f"{report.busy_rate:.1f} fps",
         f"--steady {DEFAULT_STEADINESS:g} takes {100 * report.steady_cost:.0f} % of the frame rate",
         f"first painted frame {report.first_frame_s:.2f} s after the command",
         f"peak memory of this process {report.peak_memory_mb:.0f} MB",

@@ -107,8 +107,8 @@ def recording_rate(stylizer: FrameStylizer, style: LoadedStyle, scene: TimedScen
 
 def live_latencies_ms(
     stylizer: FrameStylizer, style: LoadedStyle, scene: TimedScene, *, steady: bool = False
-) -> Sequence[float]:
-    """Returns how long frames took from capture to result, in ms, in ascending order.
+) -> tuple[Sequence[float], float]:
+    """Returns how long frames took from capture to result, in ms, in ascending order, and how many a second there were.
 
     Args:
         stylizer: paints.
@@ -117,8 +117,8 @@ def live_latencies_ms(
         steady: with the stabilizer at its default.
     """
     sink = _LatencySink()
-    loop_rate(stylizer, style, scene, (sink,), steady=steady)
-    return sorted(sink.latencies_ms)
+    rate = loop_rate(stylizer, style, scene, (sink,), steady=steady)
+    return sorted(sink.latencies_ms), rate
 
 
 @contextmanager

@@ -80,6 +80,7 @@ class Report:
         live_rate: the rate at which latencies were measured, in frames per second.
         latency_ms: from capture to result, by percentile.
         busy_latency_ms: the same with the stabilizer, beside a program that keeps one core busy.
+        busy_rate: how many frames a second were painted meanwhile.
         first_frame_s: from the start of the command to its first painted frame.
         peak_memory_mb: of this process.
         failed: why peers could not be measured, by name.
@@ -93,6 +94,7 @@ class Report:
     live_rate: float
     latency_ms: Mapping[str, float]
     busy_latency_ms: Mapping[str, float]
+    busy_rate: float
     first_frame_s: float
     peak_memory_mb: float
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -139,9 +141,9 @@ def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: Benc
         peers, failed = _peers(plan.against, style, size, stack)
         runs = interleave(contenders | peers, plan.rounds, plan.seconds)
     live = TimedScene(size, max(_MIN_LIVE_S, plan.seconds), live=True)
-    latencies = live_latencies_ms(stylizer, style, live)
+    latencies, _ = live_latencies_ms(stylizer, style, live)
     with spinning_process():
-        busy_latencies = live_latencies_ms(stylizer, style, live, steady=True)
+        busy_latencies, busy_rate = live_latencies_ms(stylizer, style, live, steady=True)
     return Report(
         size=size,
         backend=painter.description,
@@ -151,6 +153,7 @@ def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: Benc
         live_rate=float(SCENE_RATE),
         latency_ms=_percentiles(latencies),
         busy_latency_ms=_percentiles(busy_latencies),
+        busy_rate=busy_rate,
         first_frame_s=first_frame_s,
         peak_memory_mb=_peak_memory_mb(),
         failed=failed,

@@ -41,7 +41,7 @@ class Taken:
 def measure(folder: Path, times: int) -> tuple[Sequence[Taken], float, float]:
     """Returns what was measured of each press, the median and the longest time between two frames, in seconds."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    predicted, mine = folder / "cache" / "nst-live" / "predicted", Path(os.environ[USER_FOLDER_VARIABLE])
+    predicted, mine = folder / "cache" / "nst-live" / "predictions", Path(os.environ[USER_FOLDER_VARIABLE])
     with x_server() as display:
         window = OnScreen(display, folder / "captures", ["-i", "test", "--size", _SIZE, "--net", "fast"])
         window.wait_for_picture()

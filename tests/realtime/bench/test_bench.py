@@ -34,6 +34,7 @@ def test_a_file_is_measured_from_end_to_end_beside_the_bare_net(
     (report,) = json.loads(Path("report.json").read_text())["reports"]
     assert report["size"] == [64, 48]
     assert report["busy_latency_ms"]["p99"] >= report["busy_latency_ms"]["p50"] > 0
+    assert report["busy_rate"] > 0
     for name in ("bare net", "file, null encoder", "file into a file"):
         assert report["rates"][name]["median"] > 0
         assert report["rates"][name]["cpu_ms"] > 0
