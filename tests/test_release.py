@@ -66,7 +66,9 @@ def test_the_wheel_has_nets_and_licences_and_neither_tests_nor_docs(dist: Path) 
     shipped = {str(path.relative_to(ROOT)) for path in (ROOT / "styles" / "trained").rglob("*") if path.is_file()}
     assert inside == shipped
     assert "build_engines/onnx/blend.onnx" in names
-    kinds = {Path(name).suffix for name in names if not name.startswith(info)}
+    page = {str(path.relative_to(ROOT)) for path in (ROOT / "realtime" / "remote" / "page").iterdir()}
+    assert {name for name in names if name.startswith("realtime/remote/page/")} == page
+    kinds = {Path(name).suffix for name in set(names) - page if not name.startswith(info)}
     assert kinds == {".py", ".typed", ".onnx", ".safetensors", ""}
     modules = {
         str(path.relative_to(ROOT))
