@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styles.encoder_weights import is_encoder
+from styles.support.readers import shortened
 from styles.support.user_folders import data_folder
 from styles.weights import FileState, WeightsError, file_sha256, file_state, holds_style, is_network, read_metadata
 
@@ -44,8 +45,6 @@ _LONGEST_FACT = 1000
 _MOST_LISTED = 2**15
 # Of thousands of names, an error lists no more than these.
 _MOST_NAMES = 30
-# A name that is longer names nothing.
-_LONGEST_NAME = 300
 # Nobody reads more of a command that does not work.
 _LONGEST_COMMAND = 300
 
@@ -363,8 +362,9 @@ def unknown_name(what: str, name: str, there: Iterable[str]) -> str:
         there: the names that exist.
     """
     names = sorted(there)
-    near = difflib.get_close_matches(name[:_LONGEST_NAME], names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(shortened(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    called = repr(name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "…")
-    return f"no {what} called {called}{hint} (there are: {', '.join(names[:_MOST_NAMES]) or 'none yet'}{more})"
+    return (
+        f"no {what} called {shortened(name)!r}{hint} (there are: {', '.join(names[:_MOST_NAMES]) or 'none yet'}{more})"
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 
+from styles.support.readers import shortened
 from styles.support.secrets import without_secrets
 from styles.support.terminal import discard_unread_output, patient_streams, print_line
 
@@ -16,10 +17,6 @@ DONE, FAILED, USAGE, UNREADABLE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 # What each error class means to a shell. The most specific class counts.
 ExitCodes = Mapping[type[BaseException], int]
-
-
-# What is longer is no path that anybody reads.
-_LONGEST_NAME = 300
 
 
 class UsageError(ValueError):
@@ -41,10 +38,7 @@ def text_of(error: BaseException) -> str:
         return str(error.args[0])
     text = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     file = getattr(error, "filename", None)
-    if file is None:
-        return text
-    name = str(file)
-    return f"{name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + '…'}: {text}"
+    return text if file is None else f"{shortened(str(file))}: {text}"
 
 
 def run_command(

@@ -9,12 +9,18 @@ from argparse import ArgumentTypeError
 from styles.support.secrets import without_secrets
 
 _MAX_QUOTED = 60
+_LONGEST_NAME = 300
 
 
 def quoted(value: object) -> str:
     """Returns a value as an error quotes it: without secrets, and a long one is shortened."""
     text = without_secrets(repr(value))
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…"
+
+
+def shortened(name: str) -> str:
+    """Returns a name as an error shows it: whole, unless it is longer than any that somebody reads."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def parse_size(text: str) -> tuple[int, int]:

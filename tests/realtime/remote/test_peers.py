@@ -156,13 +156,13 @@ def test_two_browsers_see_each_painting_as_it_is_painted_and_a_third_is_refused(
             first, second = Page(), Page()
             for page in (first, second):
                 await page.connect(lambda offer: peers.watch(offer, HERE))
+            # what the first frames show is too coarse to be read
+            await first.see(3)
             frames = await first.see(20)
             assert {(frame.width, frame.height) for frame in frames} == {SIZE}
             numbers = [number_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in frames]
             steps = {(after - before) % 40 for before, after in pairwise(numbers)}
-            # the numbers of the first frames, which are coarse, may be read one too high
-            assert steps <= {0, 1, 2, 3, 4}, numbers
-            assert len(set(numbers)) > 15, numbers
+            assert steps <= {1, 2, 3, 4}, numbers
             times = [float(frame.time or 0) for frame in frames]
             assert times == sorted(set(times)), "each has a time of its own"
             assert len(await second.see(3)) == 3
