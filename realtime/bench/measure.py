@@ -140,7 +140,8 @@ def _measure(stylizer: FrameStylizer, style: LoadedStyle, size: Size, plan: Benc
             contenders |= _file_contenders(for_files, style, plan.file, size)
         peers, failed = _peers(plan.against, style, size, stack)
         runs = interleave(contenders | peers, plan.rounds, plan.seconds)
-    live = TimedScene(size, max(_MIN_LIVE_S, plan.seconds), live=True)
+    # as long as all rounds of a contender: the 99th percentile of few frames is the slowest of them
+    live = TimedScene(size, max(_MIN_LIVE_S, plan.rounds * plan.seconds), live=True)
     latencies, _ = live_latencies_ms(stylizer, style, live)
     with spinning_process():
         busy_latencies, busy_rate = live_latencies_ms(stylizer, style, live, steady=True)
