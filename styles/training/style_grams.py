@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styles.training.loss_network import SMALLEST_SIDE, LossNetwork
-from styles.training.pictures import resize_short_side, to_tensor
+from styles.training.pictures import PictureError, resize_short_side, to_tensor
 
 # A picture is looked at in one piece, which takes about a gigabyte of memory a megapixel. The largest of the article's
 # six has 1.1.
@@ -33,9 +33,13 @@ def style_reference(picture: NDArray[np.uint8], network: LossNetwork, style_scal
 def style_size(picture: NDArray[np.uint8], style_scale: int | None = None) -> NDArray[np.uint8]:
     """Returns H x W x 3 uint8 with a short side of `style_scale` pixels, or without one as it is.
 
-    Either way at most two megapixels, and no side that the loss network could not look at.
+    Either way at most two megapixels, and no side that the loss network could not look at. Raises PictureError for a
+    picture so long that there is no such size.
     """
     height, width = picture.shape[:2]
+    if SMALLEST_SIDE**2 * max(height, width) > _MOST_PIXELS * min(height, width):
+        longest = _MOST_PIXELS // SMALLEST_SIDE**2
+        raise PictureError(f"a style picture of {width}x{height}; expected at most {longest} times as long as wide")
     own = min(height, width)
     most = int(own * (_MOST_PIXELS / (height * width)) ** 0.5)
     side = max(SMALLEST_SIDE, min(style_scale or own, most))

@@ -124,6 +124,8 @@ def test_a_style_picture_is_looked_at_at_its_own_size_up_to_two_megapixels() -> 
     assert style_size(picture, 40).shape == (40, 60, 3)
     assert style_size(picture[:20]).shape == (32, 144, 3)  # the loss network looks at 32 pixels and up
     assert style_size(np.zeros((2000, 4000, 3), np.uint8)).shape == (1000, 2000, 3)
+    with pytest.raises(PictureError, match="20000x10; expected at most 1953 times as long as wide"):
+        style_size(np.zeros((10, 20000, 3), np.uint8))
 
 
 @pytest.mark.needs_shared
