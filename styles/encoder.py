@@ -14,13 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights
+from styles.encoder_weights import COVARIANCE_SCALE, DEVIATION_EPS, EncoderConfig, EncoderHead, EncoderWeights
 from styles.weights import Arrays, WeightsError
-
-# Under the root of a deviation, which has no gradient at 0.
-DEVIATION_EPS = 1e-5
-# Covariances of colours in 0..1 are small beside the other numbers that the MLP reads.
-COVARIANCE_SCALE = 10.0
 
 
 class StyleEncoder(nn.Module):

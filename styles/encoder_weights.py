@@ -23,6 +23,10 @@ _NETS_KEY = "nets"
 # The encoder looks at a picture that is scaled to this short side, in pixels, of which a middle this long is enough.
 SHORT_SIDE = 320
 LONG_SIDE = 640
+# Under the root of a deviation, which has no gradient at 0.
+DEVIATION_EPS = 1e-5
+# Covariances of colours in 0..1 are small beside the other numbers that the MLP reads.
+COVARIANCE_SCALE = 10.0
 _LARGEST_NUMBER = 4096
 
 

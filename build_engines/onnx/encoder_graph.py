@@ -16,11 +16,17 @@ from onnx import TensorProto, helper
 
 from build_engines.onnx.options import HEADS, PICTURE, WEIGHTS_SHA256
 from build_engines.onnx.writer import GraphWriter
-from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights, heads_to_json
+from styles.encoder_weights import (
+    COVARIANCE_SCALE,
+    DEVIATION_EPS,
+    EncoderConfig,
+    EncoderHead,
+    EncoderWeights,
+    heads_to_json,
+)
 from styles.weights import WeightsError
 
-# As in styles/encoder.py, which needs torch; the others are PyTorch's defaults.
-_DEVIATION_EPS, _COVARIANCE_SCALE = 1e-5, 10.0
+# PyTorch's defaults.
 _BATCH_NORM_EPS = _LAYER_NORM_EPS = 1e-5
 # The pairs of channels whose covariances are read: RR, RG, RB, GG, GB, BB.
 _ROWS, _COLUMNS = (0, 0, 0, 1, 1, 2), (0, 1, 2, 1, 2, 2)
@@ -84,14 +90,14 @@ class _EncoderWriter(GraphWriter):
             for name, channels in (("rows", _ROWS), ("columns", _COLUMNS))
         )
         yield mean
-        yield self.op("Mul", self.mean(self.op("Mul", *sides)), self.number("covariance_scale", _COVARIANCE_SCALE))
+        yield self.op("Mul", self.mean(self.op("Mul", *sides)), self.number("covariance_scale", COVARIANCE_SCALE))
 
     def feature_statistics(self, x: str) -> Iterator[str]:
         mean = self.mean(x)
         centred = self.op("Sub", x, mean)
         variance = self.mean(self.op("Mul", centred, centred))
         yield mean
-        yield self.op("Sqrt", self.op("Add", variance, self.number("deviation_eps", _DEVIATION_EPS)))
+        yield self.op("Sqrt", self.op("Add", variance, self.number("deviation_eps", DEVIATION_EPS)))
 
     def conv(self, x: str, name: str, norm: str, stride: int = 1) -> str:
         """Adds a convolution with its batch norm in it, and a ReLU."""

@@ -87,14 +87,11 @@ class Window:
             _share_x11()
         # Qt warns about fonts that it does not need here
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
-        # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        cv2.resizeWindow(TITLE, *size)
-        cv2.setMouseCallback(TITLE, self._on_mouse)
-        self._shown = self._was_visible = False
+        self._size, self._full = size, False
         self._awake = Awake()
         self._width = size[0]
         self._pointed_at: float | None = None
+        self._open()
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +104,9 @@ class Window:
             cv2.destroyWindow(TITLE)
 
     def show(self, pixels: Pixels) -> None:
-        """Draws H x W x 3 uint8 RGB."""
+        """Draws H x W x 3 uint8 RGB; if the window was closed and that ended nothing, it opens again as it was."""
+        if self.closed:
+            self._open()
         cv2.imshow(TITLE, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         self._shown, self._width = True, pixels.shape[1]
 
@@ -129,7 +128,21 @@ class Window:
     def fill_screen(self, on: bool) -> None:
         """Makes the window as large as the screen, which then stays on, or as large as it was."""
         (self._awake.on if on else self._awake.off)()
-        cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if on else cv2.WINDOW_NORMAL)
+        self._full = on
+        self._fit()
+
+    def _open(self) -> None:
+        # GUI_NORMAL: without Qt's own tool bar and its own meaning for keys
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(TITLE, *self._size)
+        cv2.setMouseCallback(TITLE, self._on_mouse)
+        self._shown = self._was_visible = False
+        if self._full:
+            self._fit()
+
+    def _fit(self) -> None:
+        mode = cv2.WINDOW_FULLSCREEN if self._full else cv2.WINDOW_NORMAL
+        cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, mode)
 
     def _on_mouse(self, _event: int, x: int, _y: int, flags: int, _context: object) -> None:
         if flags & cv2.EVENT_FLAG_LBUTTON:

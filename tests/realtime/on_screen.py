@@ -105,9 +105,14 @@ class OnScreen:
         self.window = ""
 
     def wait_for_picture(self) -> None:
-        """Waits for the window and then its first frame."""
-        self.window = self.wait_for(lambda: self._xdotool("search", "--onlyvisible", "--name", f"^{TITLE}$"))
+        """Waits for the window, another one than before, and then its first frame."""
+        before = self.window
+        self.wait_for(lambda: self._visible() not in ("", before))
+        self.window = self._visible()
         self.wait_for(lambda: self.look().std() > 5)
+
+    def _visible(self) -> str:
+        return self._xdotool("search", "--onlyvisible", "--name", f"^{TITLE}$")
 
     def _xdotool(self, *words: str) -> str:
         done = subprocess.run(["xdotool", *words], env=self._env, capture_output=True, text=True, check=False)

@@ -123,6 +123,17 @@ def test_closing_the_window_ends_with_success(identity: Path, open_window: Calla
     assert "painted " in window.wait_for_end()
 
 
+def test_the_window_of_a_kiosk_that_is_closed_opens_again_as_it_was(
+    identity: Path, open_window: Callable[..., OnScreen]
+) -> None:
+    window = open_window("-i", "test", "--size", "240x180", "--style", identity, "--kiosk", "600")
+    whole = window.look().shape
+    window.close()
+    window.wait_for_picture()
+    window.wait_for(lambda: window.look().shape == whole)
+    assert window.process.poll() is None
+
+
 def test_a_window_that_is_minimized_is_not_closed(identity: Path, open_window: Callable[..., OnScreen]) -> None:
     window = open_window("-i", "test", "--size", "480x360", "--style", identity)
     window.unmap()
