@@ -123,15 +123,24 @@ def test_closing_the_window_ends_with_success(identity: Path, open_window: Calla
     assert "painted " in window.wait_for_end()
 
 
-def test_the_window_of_a_kiosk_that_is_closed_opens_again_as_it_was(
-    identity: Path, open_window: Callable[..., OnScreen]
+def test_the_window_of_a_kiosk_that_is_closed_opens_again_and_hears_the_mouse(
+    still: Path, open_window: Callable[..., OnScreen]
 ) -> None:
-    window = open_window("-i", "test", "--size", "240x180", "--style", identity, "--kiosk", "600")
-    whole = window.look().shape
+    window = open_window("-i", still, "--style", "wreck", "--net", "fast", "--kiosk", "600")
+    painting = window.look()
     window.close()
     window.wait_for_picture()
-    window.wait_for(lambda: window.look().shape == whole)
-    assert window.process.poll() is None
+    window.type("v")
+    window.wait_for(lambda: difference(window.look(), painting) > 8, "the view side by side")
+    window.type("v")
+
+    def from_photo(split: float) -> float:
+        window.drag(split)
+        return difference(window.look(), STILL)
+
+    # dragged again and again, since the view may come after the first time
+    window.wait_for(lambda: from_photo(0.98) < 2, "the photograph")
+    window.wait_for(lambda: from_photo(0.02) > 8, "the painting")
 
 
 def test_a_window_that_is_minimized_is_not_closed(identity: Path, open_window: Callable[..., OnScreen]) -> None:
