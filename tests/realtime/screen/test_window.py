@@ -139,7 +139,7 @@ def test_the_window_of_a_kiosk_that_is_closed_opens_again_and_hears_the_mouse(
         return difference(window.look(), STILL)
 
     # dragged again and again, since the view may come after the first time
-    window.wait_for(lambda: from_photo(0.98) < 2, "the photograph")
+    window.wait_for(lambda: from_photo(0.98) < 6, "the photograph")
     window.wait_for(lambda: from_photo(0.02) > 8, "the painting")
 
 
