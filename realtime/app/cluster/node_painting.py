@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import replace
 
@@ -58,7 +59,8 @@ def painted(job: Job, order: Order, catalog: Catalog, delivery: Delivery) -> Ite
 
 
 def _limit_threads(backend: str) -> None:
-    """Gives a part the threads that it has everywhere, and lets the system move them among the processors."""
+    """Gives a part the threads that it has everywhere; where several parts run at once, the system moves them about."""
     cv2.setNumThreads(1)
     if backend == "openvino":
-        openvino_core().set_property("CPU", {"INFERENCE_NUM_THREADS": THREADS, "ENABLE_CPU_PINNING": False})
+        alone = (os.cpu_count() or 1) <= THREADS
+        openvino_core().set_property("CPU", {"INFERENCE_NUM_THREADS": THREADS, "ENABLE_CPU_PINNING": alone})

@@ -30,7 +30,13 @@ def weights(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("path", list_networks().values(), ids=list_networks())
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=name, marks=pytest.mark.long if name == "full" else ())
+        for name, path in list_networks().items()
+    ],
+)
 def test_the_shipped_nets_in_half_precision_paint_every_frame_like_the_exact_ones(path: Path) -> None:
     torch.set_num_threads(1)
     exact, half = pixel_net_from_weights(path), pixel_net_from_weights(path).halve()

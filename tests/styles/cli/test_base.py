@@ -140,6 +140,7 @@ def test_both_nets_are_trained_with_one_encoder_and_exported_as_they_are_shipped
     network_painter(load_network(shipped / "full.safetensors"), predicted, torch.device("cpu"))(photo)
 
 
+@pytest.mark.long
 def test_killed_and_typed_again_gives_the_same_weights(base: Base, words: list[str], tmp_path: Path) -> None:
     length = ["--steps", "4", "--finish", "2", "--checkpoint-minutes", "0.0001"]  # after every step
     assert base(tmp_path / "whole", *length) == 0

@@ -60,8 +60,9 @@ def test_noise_to_start_from_follows_from_the_seed() -> None:
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.long
 @pytest.mark.needs_shared
-@pytest.mark.parametrize("name", [pytest.param("wave", marks=pytest.mark.long), "wreck"])
+@pytest.mark.parametrize("name", ["wave", "wreck"])
 def test_the_slow_method_beats_the_net_on_its_own_loss(name: str, shared: Path) -> None:
     network = load_loss_network(shared / "loss_network" / "vgg19_16x.safetensors")
     weights = load_network(network_path("fast"))
