@@ -162,6 +162,8 @@ class RayCluster:
             else:
                 # else it would keep one in the user's home
                 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+                # else what paints gives way to every other program
+                os.environ.setdefault("RAY_worker_niceness", "0")
                 with _without_dashboard(self._ray):
                     # on the address of this machine that nobody else can reach
                     self._ray.init(
