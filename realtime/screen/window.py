@@ -105,7 +105,7 @@ class Window:
 
     def show(self, pixels: Pixels) -> None:
         """Draws H x W x 3 uint8 RGB; if the window was closed and that ended nothing, it opens again as it was."""
-        if self._gone:
+        if self.closed:
             self._open()
         cv2.imshow(TITLE, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         self._shown, self._width = True, pixels.shape[1]
@@ -116,8 +116,7 @@ class Window:
         A letter of another layout is the Latin one on its key, or UNREADABLE.
         """
         code = cv2.waitKeyEx(wait_ms)
-        self._gone = self.closed
-        if self._gone:
+        if self.closed:
             return ESCAPE
         return typed_character(code)
 
@@ -137,7 +136,7 @@ class Window:
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, *self._size)
         cv2.setMouseCallback(TITLE, self._on_mouse)
-        self._shown = self._was_visible = self._gone = False
+        self._shown = self._was_visible = False
         if self._full:
             self._fit()
 
