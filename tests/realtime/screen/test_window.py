@@ -127,20 +127,19 @@ def test_the_window_of_a_kiosk_that_is_closed_opens_again_and_hears_the_mouse(
     still: Path, open_window: Callable[..., OnScreen]
 ) -> None:
     window = open_window("-i", still, "--style", "wreck", "--net", "fast", "--kiosk", "600")
-    painting = window.look()
     window.close()
     window.wait_for_picture()
-    window.type("v")
-    window.wait_for(lambda: difference(window.look(), painting) > 8, "the view side by side")
-    window.type("v")
 
     def from_photo(split: float) -> float:
         window.drag(split)
         return difference(window.look(), STILL)
 
-    # dragged again and again, since the view may come after the first time
-    window.wait_for(lambda: from_photo(0.98) < 6, "the photograph")
-    window.wait_for(lambda: from_photo(0.02) > 8, "the painting")
+    def split_view_follows_the_mouse() -> bool:
+        # a key may go to the window that is closing: the next one turns to the next view, and comes round
+        window.type("v")
+        return any(from_photo(0.98) < 6 and from_photo(0.02) > 8 for _ in range(5))
+
+    window.wait_for(split_view_follows_the_mouse, "the split view")
 
 
 def test_a_window_that_is_minimized_is_not_closed(identity: Path, open_window: Callable[..., OnScreen]) -> None:
