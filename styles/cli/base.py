@@ -8,7 +8,7 @@ import torch
 
 from styles.architecture import CONFIGS
 from styles.cli.common import check_style_scale, describe_pictures, device_named, loss_weights
-from styles.cli.options import BaseOptions, CommandLine, MachineOptions, TrainingLossOptions
+from styles.cli.options import BaseLossOptions, BaseOptions, CommandLine, MachineOptions
 from styles.support.errors import DONE, FAILED, INTERRUPTED, UsageError
 from styles.training.base.job import BaseJob
 from styles.training.base.ranks import RankLostError, Ranks, ranks_here
@@ -21,6 +21,7 @@ from styles.training.memory import keep_freed_memory
 
 # The encoder halves the resolution five times, and needs more than one place in the end.
 _SMALLEST_CROP = 64
+_OWN_SHARE = 0.5
 
 
 def run_base(line: CommandLine) -> str:
@@ -43,14 +44,15 @@ def run_base(line: CommandLine) -> str:
 
 
 def _train(line: CommandLine, ranks: Ranks) -> str:
-    options, losses = line.of(BaseOptions), line.of(TrainingLossOptions)
+    options, losses = line.of(BaseOptions), line.of(BaseLossOptions)
     check_style_scale(losses.style_scale)
     device = ranks.device(device_named(line.of(MachineOptions).device))
     _check(options, ranks.count)
     pictures = describe_pictures(options.styles, [path.stem for path in options.styles])
     plan = BasePlan(
         batch=options.batch,
-        own_share=options.own_share,
+        own_share=_own_share(options),
+        encoder_alone=options.encoder_alone,
         crop=options.crop,
         learning_rate=options.learning_rate,
         seed=options.seed,
@@ -79,20 +81,32 @@ def _train(line: CommandLine, ranks: Ranks) -> str:
     return "\n".join(map(str, train_base(job, loss_network)))
 
 
+def _own_share(options: BaseOptions) -> float:
+    """Returns the share of photographs in own styles: none if the encoder learns alone, which they teach nothing."""
+    if options.encoder_alone:
+        return 0.0
+    return _OWN_SHARE if options.own_share is None else options.own_share
+
+
 def _check(options: BaseOptions, processes: int) -> None:
     """Raises UsageError if options do not go together, or not with the number of processes that train together."""
     multiple = max(_SMALLEST_CROP // 8, *(CONFIGS[kind].size_multiple for kind in options.nets))
     if options.crop < _SMALLEST_CROP or options.crop % multiple:
         raise UsageError(f"--crop {options.crop}: expected a multiple of {multiple}, {_SMALLEST_CROP} and up")
-    own = BasePlan(batch=options.batch, own_share=options.own_share).own
-    if not 0 < own < options.batch:
+    if options.encoder_alone and options.own_share is not None:
+        raise UsageError("--encoder-alone paints no photograph in the given styles: leave out --own-share")
+    if options.encoder_alone and options.init is None:
+        raise UsageError("--encoder-alone needs nets that can paint: expected --init DIR with them")
+    share = _own_share(options)
+    own = BasePlan(batch=options.batch, own_share=share).own
+    if not options.encoder_alone and not 0 < own < options.batch:
         raise UsageError(
-            f"--own-share {options.own_share:g} of --batch {options.batch} are {own} photographs in the given styles; "
+            f"--own-share {share:g} of --batch {options.batch} are {own} photographs in the given styles; "
             "expected at least one, and one like a painting"
         )
     if own % processes or options.batch % processes:
         raise UsageError(
-            f"--batch {options.batch} with --own-share {options.own_share:g} are {own} photographs in the given styles "
+            f"--batch {options.batch} with --own-share {share:g} are {own} photographs in the given styles "
             f"and {options.batch - own} like paintings; expected multiples of {processes}, the number of processes"
         )
     if len(set(options.nets)) < len(options.nets):

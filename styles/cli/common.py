@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import torch
 
-from styles.cli.options import LossOptions, NamedWeight, TrainingLossOptions
+from styles.cli.options import BaseLossOptions, LossOptions, NamedWeight, TrainingLossOptions
 from styles.registry import StylePicture, known_picture
 from styles.support.errors import UsageError
 from styles.training.loss_network import SMALLEST_SIDE, LossNetwork, load_loss_network
@@ -56,7 +56,11 @@ def loss_weights(options: LossOptions, names: Collection[str]) -> LossWeights:
     if not isinstance(options, TrainingLossOptions):
         return weights
     temporal, temporals = _common_and_single("--temporal-weight", options.temporal_weight, names, usual.temporal)
-    return replace(weights, temporal=temporal, temporals=temporals, lattice=options.lattice_weight)
+    weights = replace(weights, temporal=temporal, temporals=temporals, lattice=options.lattice_weight)
+    if not isinstance(options, BaseLossOptions):
+        return weights
+    chroma, chromas = _common_and_single("--chroma-weight", options.chroma_weight, names, usual.chroma)
+    return replace(weights, chroma=chroma, chromas=chromas, border=options.border_weight, flat=options.flat_weight)
 
 
 def _common_and_single(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from styles.cli.options import (
+    BaseLossOptions,
     BaseOptions,
     CommandLine,
     EvaluateOptions,
@@ -51,7 +52,7 @@ COMMANDS: Mapping[str, _Command] = {
         },
     ),
     "base": _Command(
-        {"": BaseOptions, "losses": TrainingLossOptions, "this computer": MachineOptions},
+        {"": BaseOptions, "losses": BaseLossOptions, "this computer": MachineOptions},
         {
             "prog": "nst-train base",
             "usage": "nst-train base DIR --styles STYLE.jpg ... --photos DIR ... --paintings DIR ... [options]",

@@ -118,6 +118,36 @@ class TrainingLossOptions(LossOptions):
 
 
 @dataclass(frozen=True)
+class BaseLossOptions(TrainingLossOptions):
+    """The losses of base trainings."""
+
+    chroma_weight: tuple[NamedWeight, ...] = option(
+        _named_weight(
+            "keeps coloured fringes away from edges (total variation of the colours, 0..255); of one style as above",
+            _USUAL.chroma,
+        )
+    )
+    border_weight: float = option(
+        Option(
+            "keeps frames away from the border: brighter or darker than the photograph's, in squared deviations; "
+            "6.5e6 in the shipped nets",
+            read=parse_number,
+            default=_USUAL.border,
+            metavar="W",
+        )
+    )
+    flat_weight: float = option(
+        Option(
+            "keeps blobs of one colour out of skies and walls: the variance that is missing there, as a logarithm; "
+            "2.6e6 in the shipped nets",
+            read=parse_number,
+            default=_USUAL.flat,
+            metavar="W",
+        )
+    )
+
+
+@dataclass(frozen=True)
 class MachineOptions:
     """Options that every command of `nst-train` has."""
 
@@ -285,12 +315,19 @@ class BaseOptions:
     )
     crop: int = option(Option("side of the training pictures", read=parse_count, default=256, metavar="PX"))
     batch: int = option(Option("photographs in each step", read=parse_count, default=4, metavar="N"))
-    own_share: float = option(
+    own_share: float | None = option(
         Option(
             "share of them that is painted in the given styles; the others are painted like random paintings",
             read=parse_share,
-            default=0.5,
+            default_text="0.5",
             metavar="0..1",
+        )
+    )
+    encoder_alone: bool = option(
+        Option(
+            "train the encoder alone, on whole paintings: the nets and the vectors of their styles stay as they are",
+            Kind.FLAG,
+            default=False,
         )
     )
     learning_rate: float = option(

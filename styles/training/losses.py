@@ -10,12 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # From squares of pixels in 0..1 to those of the article's pixels in 0..255.
 SQUARED_LEVELS = 255.0**2
 # Maps whose deviation is below this share of what their layer's maps have together are nearly empty: they count less.
 _EMPTY_MAP = 0.05
+# Rows and columns at the border of a picture, and those that they should be like, further in.
+_BORDER, _INNER = (0, 8), (16, 32)
+# Walls and skies: where a photograph's brightness deviates by less than this in windows of that side; and the side of
+# the windows in which paintings are compared with it.
+_FLAT_DEVIATION, _FLAT_WINDOW, _BLOB_WINDOW = 6 / 255, 15, 9
+# The share of a photograph's variance that a painting has to keep there, and the variance of rounding to bytes.
+_LEFT, _ROUNDING = 0.8, 1 / 12 / 255**2
+# So few flat places count less.
+_FEW_PLACES = 500
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
@@ -117,6 +127,57 @@ def lattice_loss(images: Tensor, step: int) -> Tensor:
     n, channels, height, width = images.shape
     places = images.reshape(n, channels, height // step, step, width // step, step).mean(dim=(2, 4))
     return SQUARED_LEVELS * (places - places.mean(dim=(2, 3), keepdim=True)).square().mean()
+
+
+def chroma_variation_loss(images: Tensor) -> Tensor:
+    """Returns the total variation of the colours alone, without brightness: coloured fringes beside edges.
+
+    images: N x C x H x W, in 0..1. Per picture, in squared levels of 255: shape N.
+    """
+    return total_variation_loss(images - images.mean(dim=1, keepdim=True))
+
+
+def border_loss(images: Tensor, photos: Tensor) -> Tensor:
+    """Returns how much brighter or darker than its photograph's the border of a painting is: a frame.
+
+    A net that pads, judged by a network that pads, paints frames. Both N x 3 x H x W in 0..1, 32 pixels and up. Per
+    picture, the square in deviations of the picture's brightness: shape N.
+    """
+    return (_border_step(images) - _border_step(photos)).square()
+
+
+def flat_places_loss(images: Tensor, photos: Tensor) -> Tensor:
+    """Returns how much flatter than the photograph a painting is in its skies and walls: blobs of one colour.
+
+    Both N x 3 x H x W in 0..1. Per picture, the mean of the logarithms of what is missing of the variance: shape N.
+    """
+    grey = photos.mean(dim=1, keepdim=True)
+    there = (_local_variance(grey, _FLAT_WINDOW) < _FLAT_DEVIATION**2).float()
+    inset = (_FLAT_WINDOW - _BLOB_WINDOW) // 2
+    wanted, found = (
+        _local_variance(each, _BLOB_WINDOW)[..., inset:-inset, inset:-inset]
+        for each in (grey, images.mean(dim=1, keepdim=True))
+    )
+    missing = F.relu(torch.log((_LEFT * wanted + _ROUNDING) / (found + _ROUNDING))) * there
+    return missing.sum(dim=(1, 2, 3)) / (there.sum(dim=(1, 2, 3)) + _FEW_PLACES)
+
+
+def _border_step(images: Tensor) -> Tensor:
+    """Returns the brightness of the border less that of what lies further in, in deviations of the picture: shape N."""
+    grey = images.mean(dim=1)
+    deviation = grey.flatten(1).std(dim=1) + 0.02  # a picture of one colour has none
+
+    def around(first: int, end: int) -> Tensor:
+        sides = (grey[:, first:end], grey.flip(1)[:, first:end], grey[:, :, first:end], grey.flip(2)[:, :, first:end])
+        return torch.stack([side.mean(dim=(1, 2)) for side in sides]).mean(dim=0)
+
+    return (around(*_BORDER) - around(*_INNER)) / deviation
+
+
+def _local_variance(grey: Tensor, side: int) -> Tensor:
+    """Returns the variance in each window of a picture, N x 1 x H' x W'."""
+    mean = F.avg_pool2d(grey, side, 1)
+    return (F.avg_pool2d(grey.square(), side, 1) - mean.square()).clamp(min=0)
 
 
 def _mean_square(x: Tensor) -> Tensor:

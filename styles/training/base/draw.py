@@ -23,6 +23,9 @@ from styles.training.pictures import MAX_ZOOM
 PHOTO_SIDE, PAINTING_SIDE = 1.25, 1.375
 # What share of a painting's square a crop shows, from all of the strokes' surroundings to single strokes.
 _PAINTING_ZOOMS = (PAINTING_SIDE, 1.8 * PAINTING_SIDE)
+# For the encoder alone: crops of paintings are larger, and whole or nearly so, as users' pictures are.
+_WHOLE_PAINTING_SIDE = 1.25
+_WHOLE_PAINTING_ZOOMS = (0.94, 1.3)
 # Some 8 in 100 photographs are whole, as with every training.
 _PHOTO_ZOOMS = (0.94, MAX_ZOOM)
 # Sets the random numbers of the own styles apart from those of steps.
@@ -40,7 +43,7 @@ class Draw:
     Args:
         photos: B x 3 x crop x crop in 0..1.
         chosen: int64[B - A], which own style each of the first has.
-        paintings: A x 3 x crop x crop in 0..1.
+        paintings: A x 3 x side x side in 0..1; crop, or 1.25 times that if they are whole.
         picked: int64[M], the photographs that are seen again after a camera motion.
         motion: of those.
         moved: M x 3 x crop x crop, what the camera sees after it.
@@ -110,10 +113,14 @@ class Drawer:
         paintings: squares of paintings.
         sizes: how much a step works on.
         seed: of all random numbers.
+        whole_paintings: show nearly all of a painting, and larger.
     """
 
-    def __init__(self, photos: Squares, paintings: Squares, sizes: Sizes, seed: int) -> None:
+    def __init__(
+        self, photos: Squares, paintings: Squares, sizes: Sizes, seed: int, whole_paintings: bool = False
+    ) -> None:
         self.photos, self.paintings, self.sizes, self.seed = photos, paintings, sizes, seed
+        self.whole_paintings = whole_paintings
 
     def draw(self, step: int) -> Draw:
         """Returns what the step works on, in the memory of the squares' device."""
@@ -121,7 +128,10 @@ class Drawer:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         batch, own, crop = self.sizes.batch, self.sizes.own, self.sizes.crop
         photos = _vary_light(_crops(self.photos, batch, crop, _PHOTO_ZOOMS, rng), rng)
-        paintings = _crops(self.paintings, batch - own, crop, _PAINTING_ZOOMS, rng)
+        side, zooms = crop, _PAINTING_ZOOMS
+        if self.whole_paintings:
+            side, zooms = round(_WHOLE_PAINTING_SIDE * crop), _WHOLE_PAINTING_ZOOMS
+        paintings = _crops(self.paintings, batch - own, side, zooms, rng)
         paintings = _vary_light(_vary_colours(paintings, rng), rng)
         # from both halves, since both have to be steady
         picked = np.linspace(0, batch - 1, max(2, batch // 4)).round().astype(np.int64)
@@ -142,6 +152,8 @@ class Drawer:
     def _own_styles(self, step: int) -> NDArray[np.int64]:
         """Returns the own styles of a step: in turn, so that none comes twice before every other came once."""
         own, styles = self.sizes.own, self.sizes.styles
+        if not own:
+            return np.zeros(0, dtype=np.int64)
         rounds = range(step * own // styles, ((step + 1) * own - 1) // styles + 1)
         orders = [np.random.default_rng((self.seed, _STYLES, turn)).permutation(styles) for turn in rounds]
         first = step * own - rounds.start * styles

@@ -21,7 +21,10 @@ from styles.training.base.draw import Draw
 from styles.training.loss_network import Features
 from styles.training.loss_weights import LossWeights
 from styles.training.losses import (
+    border_loss,
+    chroma_variation_loss,
     content_loss,
+    flat_places_loss,
     lattice_loss,
     relative_gram_errors,
     structure_loss,
@@ -36,6 +39,10 @@ PAINTING_LAYER_WEIGHTS = (0.1, 1.5, 0.8, 18.0, 0.3)
 # A part of a painting in which hardly anything is found counts less: errors are relative to this share of the usual
 # size of the Gram matrices at least. Otherwise a patch of plain sky would decide a step.
 LEAST_GRAM_SIZE = 0.2
+# The weight of the style loss where it is a share of the unpainted photograph's.
+DISTANCE_WEIGHT = 12.0
+# Meshes of two pixels are seen at a fraction of the energy of those of four and eight.
+_FINE_MESH, _FINE_MESH_WEIGHT = 2, 400.0
 _ARTICLE = LossWeights()
 
 
@@ -99,6 +106,21 @@ def painting_layer_weights(grams: Sequence[Tensor], weights: LossWeights, usual_
     return layers * (gram_sizes(grams) / (LEAST_GRAM_SIZE * usual_sizes)).clamp(max=1)
 
 
+def distance_layer_weights(grams: Sequence[Tensor], before: Sequence[Tensor], weights: LossWeights) -> Tensor:
+    """Returns weights with which the style loss is a share of what the unpainted photographs have: N x 5.
+
+    With them, each pair of a painting and a photograph counts alike, however far they are from each other.
+
+    Args:
+        grams: of the paintings, five of N x C x C.
+        before: of the photographs.
+        weights: of the losses.
+    """
+    sizes = gram_sizes(grams)
+    distance = (relative_gram_errors(before, grams).T * sizes).sum(dim=1, keepdim=True)
+    return DISTANCE_WEIGHT * weights.style / _ARTICLE.style * sizes / distance
+
+
 @dataclass(frozen=True)
 class Targets:
     """What the paintings of a step should be like.
@@ -139,16 +161,21 @@ def painting_losses(paintings: Paintings, targets: Targets, draw: Draw, measures
     style: the weighted sum of the layers' relative errors. content: relative, half to the photograph's own content and
     half to the usual one: a wall must not count for nothing beside a forest. The others have no weights.
     """
+    painted = paintings.painted
     wanted = targets.photos.content.float()
     content = (wanted.square().mean(dim=(1, 2, 3)) + measures.content) / 2
     errors = relative_gram_errors(paintings.seen.grams, targets.grams)
-    steady = draw.motion.move(paintings.painted[draw.picked])
+    steady = draw.motion.move(painted[draw.picked])
     return {
         "style": (targets.layer_weights * errors.T).sum(dim=1),
         "content": content_loss(paintings.seen.content.float(), wanted) / content,
-        "tv": total_variation_loss(paintings.painted),
+        "tv": total_variation_loss(painted),
+        "chroma": chroma_variation_loss(painted),
+        "border": border_loss(painted, draw.photos),
+        "flat": flat_places_loss(painted, draw.photos),
         "temporal": temporal_loss(paintings.moved, steady, draw.motion.valid),
-        "lattice": lattice_loss(paintings.painted, paintings.size_multiple),
+        "lattice": lattice_loss(painted, paintings.size_multiple)
+        + _FINE_MESH_WEIGHT * lattice_loss(painted, _FINE_MESH),
         "structure": structure_loss(paintings.seen.structure, targets.photos.structure),
     }
 
@@ -162,6 +189,9 @@ def weighted_total(
         "content": weights.content * losses["content"] / _ARTICLE.content,
         "tv": weights.tv * losses["tv"] / measures.unit,
         "structure": weights.structure * losses["structure"] / measures.unit,
+        "chroma": weights.chroma * losses["chroma"] / measures.unit,
+        "border": weights.border * losses["border"] / measures.unit,
+        "flat": weights.flat * losses["flat"] / measures.unit,
         "temporal": weights.temporal * losses["temporal"] / measures.unit,
     }
     factors = dict(targets.factors)

@@ -88,6 +88,16 @@ class BaseModel(nn.Module):
         code = self.encoder(encoder_input(picture).to(self.statistics.weight.device))
         return {name: net.head(code) for name, net in self.named_nets()}
 
+    def freeze_nets(self) -> None:
+        """Keeps the nets and the vectors of their own styles as they are; the encoder and its heads go on learning.
+
+        The encoder's batch norms keep their statistics, which have been measured on far more pictures than a batch has.
+        """
+        for _, net in self.named_nets():
+            net.net.requires_grad_(False)
+            net.vectors.requires_grad_(False)
+        self.encoder.eval()
+
     def vector_parameters(self) -> list[nn.Parameter]:
         """Returns the vectors of all nets, which learn faster than the rest."""
         return [net.vectors for _, net in self.named_nets()]

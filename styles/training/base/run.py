@@ -106,4 +106,5 @@ def _keep_after_loss(job: BaseJob, trainer: BaseTrainer, results: Results) -> No
 def _summary(losses: Mapping[str, float], kinds: Sequence[str]) -> dict[str, float]:
     """Returns the losses that are worth a look while a training runs."""
     parts = ("own style", "any style", "own content", "own structure")
-    return {f"{kind} {part}": losses[f"{kind} {part}"] for kind in kinds for part in parts}
+    names = [f"{kind} {part}" for kind in kinds for part in parts]
+    return {name: losses[name] for name in names if name in losses}

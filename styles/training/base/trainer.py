@@ -23,6 +23,7 @@ from styles.training.base.losses import (
     Measures,
     Paintings,
     Targets,
+    distance_layer_weights,
     gram_sizes,
     mean,
     own_layer_weights,
@@ -60,6 +61,7 @@ class BasePlan:
     Args:
         batch: photographs in each step.
         own_share: how many of them are painted in the nets' own styles, 0..1.
+        encoder_alone: the nets and the vectors of their own styles stay as they are; `own_share` is 0.
         crop: the side of the training pictures, in pixels.
         learning_rate: Adam's, of all but the vectors.
         seed: of all random numbers.
@@ -69,6 +71,7 @@ class BasePlan:
 
     batch: int = 4
     own_share: float = 0.5
+    encoder_alone: bool = False
     crop: int = 256
     learning_rate: float = 6e-4
     seed: int = 0
@@ -173,6 +176,8 @@ class BaseTrainer:
         self.device = next(loss_network.buffers()).device
         self.memory_format = memory_format(self.device)
         self.model = model.to(self.device).train()
+        if plan.encoder_alone:
+            self.model.freeze_nets()
         for module in (self.model, loss_network):
             module.to(memory_format=self.memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
         self.averaged = AveragedModel(self.model)
@@ -185,7 +190,11 @@ class BaseTrainer:
         self.stopping = False
         self.own_grams = [torch.cat(layer) for layer in zip(*styles.values(), strict=True)]
         self._drawer = Drawer(
-            self.photos, self.paintings, Sizes(plan.batch, plan.own, len(styles), plan.crop), plan.seed
+            self.photos,
+            self.paintings,
+            Sizes(plan.batch, plan.own, len(styles), plan.crop),
+            plan.seed,
+            plan.encoder_alone,
         )
         loss_network.prepare_training()
         self.optimizer = torch.optim.Adam(
@@ -293,14 +302,14 @@ class BaseTrainer:
 
     def _style_factors(self) -> dict[str, Tensor]:
         """Returns the factors of the losses by name: of each own style, and last of any painting; float32[S + 1]."""
-        common = replace(self.plan.weights, contents={}, styles={}, tvs={}, temporals={})
+        common = replace(self.plan.weights, contents={}, styles={}, tvs={}, temporals={}, chromas={})
         each = [*(self.plan.weights.of(name) for name in self.styles), common]
         return {
             loss: torch.tensor(
                 [getattr(one, loss) / getattr(common, loss) if getattr(common, loss) else 1.0 for one in each],
                 device=self.device,
             )
-            for loss in ("content", "style", "tv", "temporal")
+            for loss in ("content", "style", "tv", "temporal", "chroma")
         }
 
     def _train_one_step(self, rate: float) -> None:
@@ -347,7 +356,7 @@ class BaseTrainer:
         )
         with autocast(self.device):
             with torch.no_grad():
-                seen_photos = self.loss_network(photos, grams=False)
+                seen_photos = self.loss_network(photos, grams=self.plan.encoder_alone)
                 seen_styles = self.loss_network(styles)
             code = self.model.encoder(styles)
             both = torch.cat([photos, moved]).contiguous(memory_format=self.memory_format)
@@ -383,7 +392,10 @@ class BaseTrainer:
         assert self.measures is not None
         weights, unit = self.plan.weights, self.measures.unit
         own = own_layer_weights(self.own_grams, weights, unit)[draw.chosen]
-        others = painting_layer_weights(styles.grams, weights, self.measures.gram_sizes)
+        if self.plan.encoder_alone:
+            others = distance_layer_weights(styles.grams, photos.grams, weights)
+        else:
+            others = painting_layer_weights(styles.grams, weights, self.measures.gram_sizes)
         # the last factor is that of any painting
         rows = torch.cat([draw.chosen, draw.chosen.new_full((len(draw.paintings),), len(self.styles))])
         return Targets(
@@ -428,8 +440,8 @@ def _by_part(losses: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
         if loss == "temporal":
             found[loss] = mean(values) * len(draw.picked) / draw.pairs
         elif values.dim():
-            found[f"own {loss}"] = values[: draw.own].mean()
-            found[f"any {loss}"] = values[draw.own :].mean()
+            parts = {"own": values[: draw.own], "any": values[draw.own :]}
+            found |= {f"{part} {loss}": each.mean() for part, each in parts.items() if len(each)}
         else:
             found[loss] = values
     return found

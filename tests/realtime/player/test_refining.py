@@ -323,6 +323,7 @@ def test_a_show_that_ends_before_it_says_so_and_has_not_imported_torch(
 ) -> None:
     words = ["-i", "test", "--size", "64x48", "--frames", "60", "--no-window", "--net", "fast", "-o", "painted.mkv"]
     code = (
+        "import faulthandler; faulthandler.dump_traceback_later(200, exit=True); "  # says where it hangs, if it does
         "import sys; import realtime.player.refining as refining; from realtime.app.main import main; "
         "refining._SETTLED_S = 0; refining._FIRST_EVERY_S = 3600; "  # one frame arrives: the training waits for more
         "code = main(sys.argv[1:]); assert not {'torch', 'onnx'} & set(sys.modules); sys.exit(code)"

@@ -140,6 +140,24 @@ def test_both_nets_are_trained_with_one_encoder_and_exported_as_they_are_shipped
     network_painter(load_network(shipped / "full.safetensors"), predicted, torch.device("cpu"))(photo)
 
 
+def test_the_encoder_alone_leaves_the_nets_as_they_are(
+    base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert base(tmp_path / "nets", "--steps", "1") == 0
+    alone = ["--encoder-alone", "--init", str(tmp_path / "nets"), "--steps", "1"]
+    assert base(tmp_path / "encoder", *alone) == 0
+    before, after = (load_file(tmp_path / name / "fast.safetensors") for name in ("nets", "encoder"))
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {"head.weight", "head.bias"}
+    before, after = (load_file(tmp_path / name / "encoder.safetensors") for name in ("nets", "encoder"))
+    assert any(not np.array_equal(before[name], after[name]) for name in before)
+    capsys.readouterr()
+    assert base(tmp_path / "other", "--encoder-alone") == 2
+    assert "expected --init DIR" in capsys.readouterr().err
+    assert base(tmp_path / "other", *alone, "--own-share", "0.5") == 2
+    assert "leave out --own-share" in capsys.readouterr().err
+
+
 @pytest.mark.long
 def test_killed_and_typed_again_gives_the_same_weights(base: Base, words: list[str], tmp_path: Path) -> None:
     length = ["--steps", "4", "--finish", "2", "--checkpoint-minutes", "0.0001"]  # after every step

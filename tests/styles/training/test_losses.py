@@ -9,7 +9,10 @@ import torch
 from styles.training.loss_network import gram_matrix
 from styles.training.losses import (
     SQUARED_LEVELS,
+    border_loss,
+    chroma_variation_loss,
     content_loss,
+    flat_places_loss,
     lattice_loss,
     relative_gram_errors,
     structure_correlations,
@@ -70,6 +73,36 @@ def test_lattice_loss_sees_what_repeats_with_the_step_and_no_stroke() -> None:
     edge = torch.cat([torch.zeros(1, 1, 16, 8), torch.ones(1, 1, 16, 8)], dim=3)
     assert lattice_loss(edge, 4) == pytest.approx(0)
     assert lattice_loss(mesh + edge, 4) == pytest.approx(25.5**2)
+
+
+def test_chroma_variation_sees_colours_and_no_brightness() -> None:
+    grey = torch.rand(1, 1, 8, 8).expand(-1, 3, -1, -1)
+    assert float(chroma_variation_loss(grey)) == pytest.approx(0, abs=1e-6)
+    red = grey * torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+    assert float(chroma_variation_loss(red)) == pytest.approx(2 / 3 * float(total_variation_loss(red)), rel=1e-4)
+
+
+def test_a_frame_is_a_border_that_the_photograph_does_not_have() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photos = torch.rand(2, 3, 64, 64, generator=generator)
+    painted = photos.clone()
+    painted[1, :, :8] += 0.4
+    painted[1, :, :, -8:] += 0.4
+    inside, framed = border_loss(painted, photos).tolist()
+    assert inside == 0
+    assert framed > 0.1
+    both = border_loss(painted, painted)  # where the photograph has it too, it is none
+    assert both.tolist() == [0, 0]
+
+
+def test_blobs_are_flatter_than_the_wall_that_they_paint() -> None:
+    generator = torch.Generator().manual_seed(0)
+    wall = 0.5 + 0.01 * torch.randn(1, 1, 48, 48, generator=generator).expand(-1, 3, -1, -1)
+    blob, strokes = wall.mean().expand_as(wall), 0.5 + 5 * (wall - 0.5)
+    assert float(flat_places_loss(blob, wall)) > 2
+    assert float(flat_places_loss(strokes, wall)) == pytest.approx(0, abs=1e-2)
+    forest = torch.rand(1, 3, 48, 48, generator=generator)
+    assert float(flat_places_loss(blob, forest)) == 0
 
 
 def test_structure_is_blind_to_how_strong_a_map_is() -> None:

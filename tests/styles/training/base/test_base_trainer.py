@@ -15,6 +15,7 @@ from styles.training.base.draw import PAINTING_SIDE, PHOTO_SIDE, Drawer, Sizes
 from styles.training.base.losses import (
     LEAST_LAYER_WEIGHTS,
     PAINTING_LAYER_WEIGHTS,
+    distance_layer_weights,
     own_layer_weights,
     painting_layer_weights,
 )
@@ -131,21 +132,36 @@ def test_all_paintings_count_alike_but_for_plain_parts() -> None:
 
 @pytest.mark.parametrize(
     ("loss", "usual"),
-    [("content", 7.5), ("style", 100), ("tv", 200), ("temporal", 800), ("lattice", 1e7), ("structure", 5e6)],
+    [
+        ("content", 7.5),
+        ("style", 100),
+        ("tv", 200),
+        ("temporal", 800),
+        ("lattice", 1e7),
+        ("structure", 5e6),
+        ("chroma", 1500),
+        ("border", 6e6),
+        ("flat", 2.5e6),
+    ],
 )
 def test_each_loss_counts_by_its_weight(make_trainer: MakeTrainer, loss: str, usual: float) -> None:
-    def weights(weight: float) -> LossWeights:
-        def of(name: str) -> float:
-            return weight if name == loss else 0.0
+    names = ("content", "style", "tv", "temporal", "lattice", "structure", "chroma", "border", "flat")
 
-        return LossWeights(of("content"), of("style"), of("tv"), of("temporal"), of("lattice"), of("structure"))
+    def weights(weight: float) -> LossWeights:
+        numbers = {name: weight if name == loss else 0.0 for name in names}
+        return LossWeights(**numbers)  # type: ignore[arg-type]  # these fields are numbers
 
     totals = []
     for weight in (usual, 2 * usual):
         trainer = make_trainer(weights=weights(weight))
         trainer.prepare()
+        draw = trainer._drawn()
+        if loss == "flat":  # walls, painted in one colour
+            draw = replace(draw, photos=0.5 + 0.05 * (draw.photos - 0.5))
+            for parameter in trainer.model.nets.parameters():
+                parameter.data.zero_()
         with torch.no_grad():
-            losses, total = trainer._losses(trainer._drawn())
+            losses, total = trainer._losses(draw)
         totals.append(float(total - 0.1 * losses["statistics"]))
     assert totals[0] > 0
     assert totals[1] == pytest.approx(2 * totals[0], rel=1e-3)
@@ -164,7 +180,8 @@ def test_losses_are_reported_for_own_styles_and_paintings_apart(make_trainer: Ma
     trainer.run(Length(steps=1), lambda _: None)
     for net in ("small", "large"):
         names = {name.removeprefix(f"{net} ") for name in trainer.losses if name.startswith(net)}
-        both = {f"{part} {loss}" for part in ("own", "any") for loss in ("style", "content", "tv", "structure")}
+        each = ("style", "content", "tv", "structure", "chroma", "border", "flat")
+        both = {f"{part} {loss}" for part in ("own", "any") for loss in each}
         assert names == both | {"temporal", "lattice"}
     assert trainer.losses["statistics"] > 0
 
@@ -176,6 +193,27 @@ def test_everything_learns(make_trainer: MakeTrainer) -> None:
     # a shift has no effect where an instance norm follows the norm before it
     still = [name for name, value in trainer.model.named_parameters() if torch.equal(value, before[name])]
     assert still == []
+
+
+def test_the_encoder_can_learn_alone(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(encoder_alone=True, own_share=0.0)
+    assert trainer._drawn().paintings.shape == (4, 3, 40, 40)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.run(Length(steps=2), lambda _: None)
+    changed = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
+    learns = {name for name, _ in trainer.model.named_parameters() if ".net." not in name and "vectors" not in name}
+    assert changed == learns
+    assert not any(name.split()[1] == "own" for name in trainer.losses if name != "statistics")
+
+
+def test_an_encoder_alone_counts_how_much_of_the_way_to_a_painting_is_left() -> None:
+    torch.manual_seed(0)
+    photos, paintings = ([torch.rand(2, 4, 4) * size for size in (1, 300, 150, 1700, 9)] for _ in range(2))
+    weights = LossWeights(style=50.0)
+    layers = distance_layer_weights(paintings, photos, weights)
+    torch.testing.assert_close((layers.T * relative_gram_errors(photos, paintings)).sum(dim=0), torch.full((2,), 6.0))
+    halfway = [(photo + painting) / 2 for photo, painting in zip(photos, paintings, strict=True)]
+    torch.testing.assert_close((layers.T * relative_gram_errors(halfway, paintings)).sum(dim=0), torch.full((2,), 1.5))
 
 
 def test_the_loss_falls(make_trainer: MakeTrainer) -> None:
