@@ -59,8 +59,7 @@ def loss_weights(options: LossOptions, names: Collection[str]) -> LossWeights:
     weights = replace(weights, temporal=temporal, temporals=temporals, lattice=options.lattice_weight)
     if not isinstance(options, BaseLossOptions):
         return weights
-    chroma, chromas = _common_and_single("--chroma-weight", options.chroma_weight, names, usual.chroma)
-    return replace(weights, chroma=chroma, chromas=chromas, border=options.border_weight, flat=options.flat_weight)
+    return replace(weights, fringes=options.fringe_weight, border=options.border_weight, flat=options.flat_weight)
 
 
 def _common_and_single(

@@ -121,16 +121,17 @@ class TrainingLossOptions(LossOptions):
 class BaseLossOptions(TrainingLossOptions):
     """The losses of base trainings."""
 
-    chroma_weight: tuple[NamedWeight, ...] = option(
-        _named_weight(
-            "keeps coloured fringes away from edges (total variation of the colours, 0..255); of one style as above",
-            _USUAL.chroma,
+    fringe_weight: float = option(
+        Option(
+            "keeps coloured fringes away from edges: stronger colours than at the style's, in squared shares",
+            read=parse_number,
+            default=_USUAL.fringes,
+            metavar="W",
         )
     )
     border_weight: float = option(
         Option(
-            "keeps frames away from the border: brighter or darker than the photograph's, in squared deviations; "
-            "6.5e6 in the shipped nets",
+            "keeps frames away from the border: brighter or darker than the photograph's, in squared deviations",
             read=parse_number,
             default=_USUAL.border,
             metavar="W",
@@ -138,8 +139,7 @@ class BaseLossOptions(TrainingLossOptions):
     )
     flat_weight: float = option(
         Option(
-            "keeps blobs of one colour out of skies and walls: the variance that is missing there, as a logarithm; "
-            "2.6e6 in the shipped nets",
+            "keeps blobs of one colour out of skies and walls: the variance that is missing there, as a logarithm",
             read=parse_number,
             default=_USUAL.flat,
             metavar="W",

@@ -14,11 +14,11 @@ class LossWeights:
     """The weights of the losses, in the article's units: pixels in 0..255, features and Gram matrices as they are.
 
     content, style and tv are the article's own. With them, a good painting comes to 3 to 10 million, and so do the
-    others' defaults count: `temporal`, `lattice` and `chroma` are of squared levels of 255. `structure` is of
-    1 - correlation, 0 for none; 5 million asks for eyes and window rows. `chroma`, `border` (of squared deviations) and
-    `flat` (of logarithms) are for base nets alone, 0 for none.
+    others' defaults count: `temporal` and `lattice` are of squared levels of 255. `structure` is of
+    1 - correlation, 0 for none; 5 million asks for eyes and window rows. `fringes` (of squared shares), `border` (of
+    squared deviations) and `flat` (of logarithms) are for base nets alone, 0 for none.
 
-    `contents`, `styles`, `tvs`, `temporals` and `chromas` hold factors of single styles for those losses.
+    `contents`, `styles`, `tvs` and `temporals` hold factors of single styles for those losses.
     """
 
     content: float = 7.5
@@ -27,14 +27,13 @@ class LossWeights:
     temporal: float = 800.0
     lattice: float = 30_000.0
     structure: float = 0.0
-    chroma: float = 0.0
+    fringes: float = 0.0
     border: float = 0.0
     flat: float = 0.0
     contents: Mapping[str, float] = field(default_factory=dict)
     styles: Mapping[str, float] = field(default_factory=dict)
     tvs: Mapping[str, float] = field(default_factory=dict)
     temporals: Mapping[str, float] = field(default_factory=dict)
-    chromas: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, style: str) -> LossWeights:
         """Returns what the weights of that style come to, without factors."""
@@ -44,12 +43,10 @@ class LossWeights:
             style=self.style * self.styles.get(style, 1.0),
             tv=self.tv * self.tvs.get(style, 1.0),
             temporal=self.temporal * self.temporals.get(style, 1.0),
-            chroma=self.chroma * self.chromas.get(style, 1.0),
             contents={},
             styles={},
             tvs={},
             temporals={},
-            chromas={},
         )
 
 

@@ -24,6 +24,16 @@ _BORDER, _INNER = (0, 8), (16, 32)
 _FLAT_DEVIATION, _FLAT_WINDOW, _BLOB_WINDOW = 6 / 255, 15, 9
 # The share of a photograph's variance that a painting has to keep there, and the variance of rounding to bytes.
 _LEFT, _ROUNDING = 0.8, 1 / 12 / 255**2
+# The pixels of a picture that count as edges, and how steep they are at least: two levels of 255 are none.
+_EDGE_SHARE, _LEAST_STEEPNESS = 0.1, 0.003
+# Chroma that is hardly seen, and how much more than the style's is no fringe.
+_HARDLY_SEEN, _MOST_CHROMA = 5.0, 1.12
+# From linear RGB to CIEXYZ over its white (D65).
+_WHITE = torch.tensor([0.950456, 1.0, 1.088754])
+_XYZ = (
+    torch.tensor([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+    / _WHITE[:, None]
+)
 # So few flat places count less.
 _FEW_PLACES = 500
 
@@ -129,12 +139,23 @@ def lattice_loss(images: Tensor, step: int) -> Tensor:
     return SQUARED_LEVELS * (places - places.mean(dim=(2, 3), keepdim=True)).square().mean()
 
 
-def chroma_variation_loss(images: Tensor) -> Tensor:
-    """Returns the total variation of the colours alone, without brightness: coloured fringes beside edges.
+def fringe_loss(images: Tensor, photos: Tensor, style_chroma: Tensor) -> Tensor:
+    """Returns how much stronger than the style's the colours at a painting's edges are: coloured fringes.
 
-    images: N x C x H x W, in 0..1. Per picture, in squared levels of 255: shape N.
+    images, photos: N x 3 x H x W in 0..1. style_chroma: N, of `edge_chroma(style, style)`. Per picture, the square of
+    the share that is too much: shape N.
     """
-    return total_variation_loss(images - images.mean(dim=1, keepdim=True))
+    ratio = (edge_chroma(images, photos) + _HARDLY_SEEN) / (style_chroma + _HARDLY_SEEN)
+    return F.relu(ratio - _MOST_CHROMA).square()
+
+
+def edge_chroma(images: Tensor, photos: Tensor) -> Tensor:
+    """Returns the mean chroma, the distance from grey in CIELAB, where the photographs have their edges: shape N.
+
+    Both N x 3 x H x W in 0..1. Edges are the pixels with the steepest tenth of all gradients.
+    """
+    edges = _edges(photos)
+    return (_chroma(images) * edges).sum(dim=(1, 2)) / edges.sum(dim=(1, 2)).clamp(min=1)
 
 
 def border_loss(images: Tensor, photos: Tensor) -> Tensor:
@@ -172,6 +193,29 @@ def _border_step(images: Tensor) -> Tensor:
         return torch.stack([side.mean(dim=(1, 2)) for side in sides]).mean(dim=0)
 
     return (around(*_BORDER) - around(*_INNER)) / deviation
+
+
+def _edges(images: Tensor) -> Tensor:
+    """Returns 1 at the edges of pictures, else 0: N x H x W."""
+    grey = F.avg_pool2d(images.mean(dim=1, keepdim=True), 3, 1, 1)[:, 0]
+    steepness = torch.zeros_like(grey)
+    steepness[:, 1:-1, 1:-1] = torch.hypot(
+        grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1], grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]
+    )
+    flat = steepness.flatten(1)
+    least = flat.kthvalue(round((1 - _EDGE_SHARE) * flat.shape[1]), dim=1).values.clamp(min=_LEAST_STEEPNESS)
+    return (steepness > least[:, None, None]).float()
+
+
+def _chroma(images: Tensor) -> Tensor:
+    """Returns how far from grey the pixels of sRGB pictures are: the length of (a, b) in CIELAB, N x H x W."""
+    images = images.clamp(0, 1)
+    # powers have no finite gradient at 0
+    linear = torch.where(images > 0.04045, ((images + 0.055) / 1.055).clamp(min=1e-4) ** 2.4, images / 12.92)
+    xyz = torch.einsum("ij,njhw->nihw", _XYZ.to(images.device), linear)
+    bent = torch.where(xyz > 0.008856, xyz.clamp(min=1e-3) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    a, b = 500 * (bent[:, 0] - bent[:, 1]), 200 * (bent[:, 1] - bent[:, 2])
+    return (a.square() + b.square() + 0.01).sqrt()
 
 
 def _local_variance(grey: Tensor, side: int) -> Tensor:

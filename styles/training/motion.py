@@ -20,6 +20,8 @@ MAX_LOCAL_SHIFT = 2.0  # pixels
 MAX_EXPOSURE = 0.06
 MAX_GAMMA = 0.06
 MAX_NOISE = 5.0 / 255
+# What video compression leaves is weaker and softer than a sensor's noise: so strong, at these shares of the size.
+MAX_SOFT_NOISE, _SOFT_SCALES = 1.5 / 255, (2, 8)
 # The cells of the local warp: about one every 64 pixels of a 256-pixel crop.
 _LOCAL_CELLS = 5
 
@@ -70,7 +72,7 @@ def random_motion(count: int, height: int, width: int, generator: torch.Generato
 
 
 def camera_noise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Returns the images with another exposure and gamma and fresh sensor noise, in 0..1."""
+    """Returns the images with another exposure and gamma and fresh noise of sensor and compression, in 0..1."""
     count = images.shape[0]
 
     def around_one(spread: float) -> Tensor:
@@ -79,4 +81,10 @@ def camera_noise(images: Tensor, generator: torch.Generator) -> Tensor:
     sigma = MAX_NOISE * torch.rand(count, 1, 1, 1, generator=generator).to(images.device)
     noise = torch.randn(images.shape, generator=generator).to(images.device)
     exposed = images.clamp(min=1e-4) ** around_one(MAX_GAMMA) * around_one(MAX_EXPOSURE)
-    return (exposed + sigma * noise).clamp(0, 1)
+    seen = exposed + sigma * noise
+    for scale in _SOFT_SCALES:
+        size = [max(1, side // scale) for side in images.shape[2:]]
+        soft = torch.randn(count, images.shape[1], *size, generator=generator)
+        soft *= MAX_SOFT_NOISE * torch.rand(count, 1, 1, 1, generator=generator)
+        seen = seen + F.interpolate(soft.to(images.device), size=images.shape[2:], mode="bicubic", align_corners=False)
+    return seen.clamp(0, 1)

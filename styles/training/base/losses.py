@@ -22,9 +22,9 @@ from styles.training.loss_network import Features
 from styles.training.loss_weights import LossWeights
 from styles.training.losses import (
     border_loss,
-    chroma_variation_loss,
     content_loss,
     flat_places_loss,
+    fringe_loss,
     lattice_loss,
     relative_gram_errors,
     structure_loss,
@@ -130,12 +130,14 @@ class Targets:
         grams: five of B x C x C, of each one's style.
         layer_weights: B x 5.
         factors: by loss, float32[B]: the factors of each one's style.
+        style_chroma: float32[B], of the edges of each one's style.
     """
 
     photos: Features
     grams: Sequence[Tensor]
     layer_weights: Tensor
     factors: Mapping[str, Tensor]
+    style_chroma: Tensor
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def painting_losses(paintings: Paintings, targets: Targets, draw: Draw, measures
         "style": (targets.layer_weights * errors.T).sum(dim=1),
         "content": content_loss(paintings.seen.content.float(), wanted) / content,
         "tv": total_variation_loss(painted),
-        "chroma": chroma_variation_loss(painted),
+        "fringes": fringe_loss(painted, draw.photos, targets.style_chroma),
         "border": border_loss(painted, draw.photos),
         "flat": flat_places_loss(painted, draw.photos),
         "temporal": temporal_loss(paintings.moved, steady, draw.motion.valid),
@@ -189,7 +191,7 @@ def weighted_total(
         "content": weights.content * losses["content"] / _ARTICLE.content,
         "tv": weights.tv * losses["tv"] / measures.unit,
         "structure": weights.structure * losses["structure"] / measures.unit,
-        "chroma": weights.chroma * losses["chroma"] / measures.unit,
+        "fringes": weights.fringes * losses["fringes"] / measures.unit,
         "border": weights.border * losses["border"] / measures.unit,
         "flat": weights.flat * losses["flat"] / measures.unit,
         "temporal": weights.temporal * losses["temporal"] / measures.unit,

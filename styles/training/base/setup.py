@@ -20,6 +20,7 @@ from styles.training.base.model import BaseModel
 from styles.training.base.squares import Squares, load_squares, select_pictures
 from styles.training.base.trainer import BaseTrainer
 from styles.training.loss_network import load_loss_network
+from styles.training.losses import edge_chroma
 from styles.training.style_grams import style_grams
 from styles.weights import file_sha256
 
@@ -45,6 +46,7 @@ def make_trainer(job: BaseJob, pictures: Mapping[str, NDArray[np.uint8]], loss_n
     return BaseTrainer(
         model=model,
         styles=grams,
+        style_chromas=[_edge_chroma(picture) for picture in pictures.values()],
         photos=photos,
         paintings=paintings,
         loss_network=loss_network,
@@ -59,6 +61,11 @@ def make_trainer(job: BaseJob, pictures: Mapping[str, NDArray[np.uint8]], loss_n
         history=start.history,
         ranks=job.ranks,
     )
+
+
+def _edge_chroma(picture: NDArray[np.uint8]) -> float:
+    image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    return float(edge_chroma(image, image))
 
 
 def _predict_missing(model: BaseModel, start: Start, pictures: Mapping[str, NDArray[np.uint8]]) -> None:

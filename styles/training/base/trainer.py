@@ -38,6 +38,7 @@ from styles.training.base.squares import Squares
 from styles.training.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
 from styles.training.loss_network import Features, LossNetwork, first_line
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS, LossWeights
+from styles.training.losses import edge_chroma
 from styles.training.precision import autocast, memory_format
 
 _WARM_UP_STEPS = 100
@@ -149,6 +150,7 @@ class BaseTrainer:
     Args:
         model: what is trained.
         styles: the Gram matrices of the nets' own styles by name, five of 1 x C x C each, in the order of the vectors.
+        style_chromas: of the pictures of those styles, as `edge_chroma` finds it.
         photos: what is painted.
         paintings: what the encoder learns on.
         loss_network: what judges the paintings.
@@ -165,6 +167,7 @@ class BaseTrainer:
         *,
         model: BaseModel,
         styles: Mapping[str, Sequence[Tensor]],
+        style_chromas: Sequence[float],
         photos: Squares,
         paintings: Squares,
         loss_network: LossNetwork,
@@ -189,6 +192,7 @@ class BaseTrainer:
         self.is_stop_asked: Callable[[], bool] = lambda: False
         self.stopping = False
         self.own_grams = [torch.cat(layer) for layer in zip(*styles.values(), strict=True)]
+        self._own_chromas = torch.tensor(style_chromas, device=self.device)
         self._drawer = Drawer(
             self.photos,
             self.paintings,
@@ -302,14 +306,14 @@ class BaseTrainer:
 
     def _style_factors(self) -> dict[str, Tensor]:
         """Returns the factors of the losses by name: of each own style, and last of any painting; float32[S + 1]."""
-        common = replace(self.plan.weights, contents={}, styles={}, tvs={}, temporals={}, chromas={})
+        common = replace(self.plan.weights, contents={}, styles={}, tvs={}, temporals={})
         each = [*(self.plan.weights.of(name) for name in self.styles), common]
         return {
             loss: torch.tensor(
                 [getattr(one, loss) / getattr(common, loss) if getattr(common, loss) else 1.0 for one in each],
                 device=self.device,
             )
-            for loss in ("content", "style", "tv", "temporal", "chroma")
+            for loss in ("content", "style", "tv", "temporal")
         }
 
     def _train_one_step(self, rate: float) -> None:
@@ -403,6 +407,7 @@ class BaseTrainer:
             grams=[torch.cat([a[draw.chosen], b]) for a, b in zip(self.own_grams, styles.grams, strict=True)],
             layer_weights=torch.cat([own, others]),
             factors={loss: factors[rows] for loss, factors in self._factors.items()},
+            style_chroma=torch.cat([self._own_chromas[draw.chosen], edge_chroma(draw.paintings, draw.paintings)]),
         )
 
     def _statistics_loss(self, code: Tensor, styles: Features) -> Tensor:

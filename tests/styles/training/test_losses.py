@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,10 +10,12 @@ import torch
 from styles.training.loss_network import gram_matrix
 from styles.training.losses import (
     SQUARED_LEVELS,
+    _chroma,
     border_loss,
-    chroma_variation_loss,
     content_loss,
+    edge_chroma,
     flat_places_loss,
+    fringe_loss,
     lattice_loss,
     relative_gram_errors,
     structure_correlations,
@@ -75,11 +78,35 @@ def test_lattice_loss_sees_what_repeats_with_the_step_and_no_stroke() -> None:
     assert lattice_loss(mesh + edge, 4) == pytest.approx(25.5**2)
 
 
-def test_chroma_variation_sees_colours_and_no_brightness() -> None:
-    grey = torch.rand(1, 1, 8, 8).expand(-1, 3, -1, -1)
-    assert float(chroma_variation_loss(grey)) == pytest.approx(0, abs=1e-6)
-    red = grey * torch.tensor([1.0, 0.0, 0.0])[:, None, None]
-    assert float(chroma_variation_loss(red)) == pytest.approx(2 / 3 * float(total_variation_loss(red)), rel=1e-4)
+def test_chroma_is_that_of_opencv() -> None:
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.05
+    lab = cv2.cvtColor(image[0].permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2LAB)
+    expected = np.hypot(lab[:, :, 1], lab[:, :, 2])
+    np.testing.assert_allclose(_chroma(image)[0].numpy(), expected, atol=0.5)  # its powers come from tables
+
+
+def test_fringes_are_edges_with_stronger_colours_than_the_styles() -> None:
+    photo = torch.zeros(1, 3, 40, 40)
+    photo[..., 20:] = 1
+    fringed = photo.clone()
+    fringed[:, 0, :, 18:22] = 0.9
+    fringed[:, 1:, :, 18:22] = 0.2
+    assert float(edge_chroma(photo, photo)) < 1
+    assert float(edge_chroma(fringed, photo)) > 40
+    assert float(fringe_loss(fringed, photo, torch.tensor([10.0]))) > 1
+    assert float(fringe_loss(fringed, photo, torch.tensor([100.0]))) == 0
+    assert float(fringe_loss(photo, photo, torch.tensor([10.0]))) == 0
+    beside = photo.clone()
+    beside[:, 1:, :, 2:8] = 1
+    assert float(fringe_loss(beside, photo, torch.tensor([10.0]))) == 0
+
+
+def test_fringes_have_a_finite_gradient_everywhere() -> None:
+    corners = torch.tensor([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)], dtype=torch.float32)
+    images = corners.T.reshape(1, 3, 2, 4).repeat_interleave(8, 2).repeat_interleave(8, 3).requires_grad_()
+    torch.autograd.backward(fringe_loss(images, images.detach(), torch.zeros(1)).sum())
+    assert images.grad is not None
+    assert images.grad.isfinite().all()
 
 
 def test_a_frame_is_a_border_that_the_photograph_does_not_have() -> None:

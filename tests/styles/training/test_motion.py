@@ -83,3 +83,12 @@ def test_camera_noise_is_fresh_small_and_in_range() -> None:
     assert 0 < (one - images).abs().mean() < 0.1
     assert not torch.equal(one, other)
     assert torch.equal(one, camera_noise(images, seeded(1)))
+
+
+def test_some_of_the_noise_is_soft_as_compression_leaves_it() -> None:
+    images = torch.full((16, 3, 64, 64), 0.5)
+    noise = camera_noise(images, seeded()) - 0.5
+    noise -= noise.mean(dim=(1, 2, 3), keepdim=True)  # the exposure
+    blurred = F.avg_pool2d(noise, 8)
+    # of white noise, a 64th of the variance would be left
+    assert float(blurred.var()) > 1.5 * float(noise.var()) / 64

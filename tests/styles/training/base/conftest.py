@@ -62,6 +62,7 @@ def new_trainer(pictures: Path, loss_network: LossNetwork, ranks: Ranks = ALONE,
     return BaseTrainer(
         model=BaseModel(nets, StyleEncoder(ENCODER), statistics),
         styles=grams,
+        style_chromas=[10.0, 30.0],
         photos=squares(5, PHOTO_SIDE * plan.crop, seed=0),
         paintings=squares(6, PAINTING_SIDE * plan.crop, seed=50, grain=1.0),
         loss_network=loss_network,
