@@ -21,7 +21,6 @@ from styles.training.memory import keep_freed_memory
 
 # The encoder halves the resolution five times, and needs more than one place in the end.
 _SMALLEST_CROP = 64
-_OWN_SHARE = 0.5
 
 
 def run_base(line: CommandLine) -> str:
@@ -82,10 +81,7 @@ def _train(line: CommandLine, ranks: Ranks) -> str:
 
 
 def _own_share(options: BaseOptions) -> float:
-    """Returns the share of photographs in own styles: none if the encoder learns alone, which they teach nothing."""
-    if options.encoder_alone:
-        return 0.0
-    return _OWN_SHARE if options.own_share is None else options.own_share
+    return BasePlan.own_share if options.own_share is None else options.own_share
 
 
 def _check(options: BaseOptions, processes: int) -> None:
@@ -98,7 +94,7 @@ def _check(options: BaseOptions, processes: int) -> None:
     if options.encoder_alone and options.init is None:
         raise UsageError("--encoder-alone needs nets that can paint: expected --init DIR with them")
     share = _own_share(options)
-    own = BasePlan(batch=options.batch, own_share=share).own
+    own = BasePlan(batch=options.batch, own_share=share, encoder_alone=options.encoder_alone).own
     if not options.encoder_alone and not 0 < own < options.batch:
         raise UsageError(
             f"--own-share {share:g} of --batch {options.batch} are {own} photographs in the given styles; "

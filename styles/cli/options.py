@@ -49,6 +49,11 @@ def _named_weight(text: str, usual: float) -> Option:
     )
 
 
+def _weight(text: str, usual: float) -> Option:
+    """Returns an option that is typed as W, for all styles."""
+    return Option(text, read=parse_number, default=usual, metavar="W")
+
+
 @dataclass(frozen=True)
 class CommandLine:
     """A command line that was read.
@@ -87,12 +92,10 @@ class LossOptions:
         _named_weight("smoothness (total variation of pixels in 0..255); of one style as above", _USUAL.tv)
     )
     structure_weight: float = option(
-        Option(
+        _weight(
             "keeps the subject: 1 - correlation of the maps at relu3_2 and relu4_2; 5e6 counts about as much as the "
             "content",
-            read=parse_number,
-            default=_USUAL.structure,
-            metavar="W",
+            _USUAL.structure,
         )
     )
 
@@ -108,12 +111,7 @@ class TrainingLossOptions(LossOptions):
         )
     )
     lattice_weight: float = option(
-        Option(
-            "keeps the net's own mesh out of paintings (pixels in 0..255)",
-            read=parse_number,
-            default=_USUAL.lattice,
-            metavar="W",
-        )
+        _weight("keeps the net's own mesh out of paintings (pixels in 0..255)", _USUAL.lattice)
     )
 
 
@@ -122,27 +120,21 @@ class BaseLossOptions(TrainingLossOptions):
     """The losses of base trainings."""
 
     fringe_weight: float = option(
-        Option(
+        _weight(
             "keeps coloured fringes away from edges: stronger colours than at the style's, in squared shares",
-            read=parse_number,
-            default=_USUAL.fringes,
-            metavar="W",
+            _USUAL.fringes,
         )
     )
     border_weight: float = option(
-        Option(
+        _weight(
             "keeps frames away from the border: brighter or darker than the photograph's, in squared deviations",
-            read=parse_number,
-            default=_USUAL.border,
-            metavar="W",
+            _USUAL.border,
         )
     )
     flat_weight: float = option(
-        Option(
+        _weight(
             "keeps blobs of one colour out of skies and walls: the variance that is missing there, as a logarithm",
-            read=parse_number,
-            default=_USUAL.flat,
-            metavar="W",
+            _USUAL.flat,
         )
     )
 

@@ -62,7 +62,8 @@ class BasePlan:
     Args:
         batch: photographs in each step.
         own_share: how many of them are painted in the nets' own styles, 0..1.
-        encoder_alone: the nets and the vectors of their own styles stay as they are; `own_share` is 0.
+        encoder_alone: the nets and the vectors of their own styles stay as they are, and no photograph is painted in
+            them, whatever `own_share` says.
         crop: the side of the training pictures, in pixels.
         learning_rate: Adam's, of all but the vectors.
         seed: of all random numbers.
@@ -82,7 +83,7 @@ class BasePlan:
     @property
     def own(self) -> int:
         """How many photographs of a step are painted in the nets' own styles."""
-        return round(self.batch * self.own_share)
+        return 0 if self.encoder_alone else round(self.batch * self.own_share)
 
 
 @dataclass(frozen=True)

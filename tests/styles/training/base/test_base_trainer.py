@@ -198,7 +198,7 @@ def test_everything_learns(make_trainer: MakeTrainer) -> None:
 
 
 def test_the_encoder_can_learn_alone(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(encoder_alone=True, own_share=0.0)
+    trainer = make_trainer(encoder_alone=True)
     assert trainer._drawn().paintings.shape == (4, 3, 40, 40)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     trainer.run(Length(steps=2), lambda _: None)
