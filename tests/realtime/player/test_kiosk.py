@@ -81,7 +81,7 @@ def test_a_playlist_that_is_on_is_left_alone() -> None:
 def test_a_snapshot_is_fetched_by_the_code_on_the_screen_and_nothing_else_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The code is read from what the window shows, as a phone does."""
+    """The code is read from what the window shows, as a phone does; OpenCV's older reader misses one code in 27."""
     monkeypatch.setattr("realtime.remote.server.reachable_host", lambda _address: "127.0.0.1")
     with open_stage(tmp_path, ServerOptions(Address("0.0.0.0", 0))) as stage:
         token = stage.server.guard.token
@@ -96,7 +96,7 @@ def test_a_snapshot_is_fetched_by_the_code_on_the_screen_and_nothing_else_is(
         readings = replace(stage.controls.readings, snapshot=saved.name)
         style = shade("dark", 50)
         screen.show(PaintedFrame(large, large.pixels), replace(HOME, hud="off"), readings, style, [style])
-        link, _, _ = cv2.QRCodeDetector().detectAndDecode(display.shown[-1])
+        link, _, _ = cv2.QRCodeDetectorAruco().detectAndDecode(display.shown[-1])
         base = f"http://127.0.0.1:{stage.server.guard.address.port}/saved/{saved.name}/"
         assert link.startswith(base)
         path = link.removeprefix(stage.url)
@@ -110,5 +110,5 @@ def test_a_snapshot_is_fetched_by_the_code_on_the_screen_and_nothing_else_is(
         screen.show(PaintedFrame(large, large.pixels), replace(HOME, link=True), readings, style, [style])
         readings = replace(readings, snapshot="")
         screen.show(PaintedFrame(large, large.pixels), replace(HOME, link=True), readings, style, [style])
-        link, _, _ = cv2.QRCodeDetector().detectAndDecode(display.shown[-1])
+        link, _, _ = cv2.QRCodeDetectorAruco().detectAndDecode(display.shown[-1])
         assert link == stage.server.link
