@@ -27,10 +27,13 @@ class ChildProcess:
         context = multiprocessing.get_context("spawn")
         self.pipe: Connection
         self.pipe, child_end = context.Pipe()
-        self.process: Any = context.Process(target=_run, args=(target, child_end, *args), name=name, daemon=True)
+        self.process: Any = context.Process(target=_run, args=(target, child_end), name=name, daemon=True)
         with _interrupts_blocked():
             self.process.start()
         child_end.close()
+        # `args` of `Process` would block for ever if they are large and the process dies before it has read them
+        with suppress(OSError):  # who reads the pipe finds its end
+            self.pipe.send(args)
 
     def close(self) -> None:
         """Closes the pipe, which makes the process exit by itself; kills it if it does not."""
@@ -47,8 +50,12 @@ class ChildProcess:
             self.pipe.close()
 
 
-def _run(target: Callable[..., None], pipe: Connection, *args: object) -> None:
+def _run(target: Callable[..., None], pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and then closes the pipe
+    try:
+        args = pipe.recv()
+    except (EOFError, OSError):  # the parent is gone already
+        return
     target(pipe, *args)
 
 

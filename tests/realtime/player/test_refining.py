@@ -338,6 +338,7 @@ def test_a_show_that_ends_before_it_says_so_and_has_not_imported_torch(
         capture_output=True,
         text=True,
         check=False,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     assert "refining postcard for 5 min" in done.stderr
