@@ -212,15 +212,16 @@ def test_tensorrt_that_was_asked_for_is_built_first(
 
 
 def test_where_nothing_was_asked_for_it_begins_on_what_is_ready_and_changes_over(
-    tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild]
+    tmp_path: Path, nst_live: NstLive, builds: list[ScriptedBuild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = write_clip(tmp_path / "clip.mp4", 900)
+    monkeypatch.setattr("realtime.player.status._READINGS_EVERY_S", 0.0)  # the build is looked at after every frame
+    clip = write_clip(tmp_path / "clip.mp4", 90)
     told = nst_live("-i", clip, "-o", "painted.mp4", "--steady", "0")
     assert told.code == 0
     assert "backend: openvino" in told.err
     assert len(builds) == 1
     pictures = read_clip(tmp_path / "painted.mp4").pictures
-    assert len(pictures) == 900
+    assert len(pictures) == 90
     assert float(np.std(pictures[0])) > 10, "the first is painted by a net"
     assert float(np.std(pictures[-1])) < 3, "the last in one shade"
 
