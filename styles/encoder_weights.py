@@ -106,6 +106,11 @@ class EncoderWeights:
     metadata: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
 
+    def knows(self, net: str, sha256: str) -> bool:
+        """Whether it predicts styles for this training of the net, whose file has that checksum."""
+        head = self.heads.get(net)
+        return head is not None and head.network_sha256 == sha256
+
 
 def save_encoder(path: Path, weights: EncoderWeights) -> str:
     """Writes the encoder and its heads as float16 safetensors, atomically, and returns the sha256 of the file.

@@ -180,7 +180,8 @@ class TrainOptions:
     dedicated: bool = option(Option("train a net for this style alone, as in the article", Kind.FLAG, default=False))
     init: Path | None = option(
         Option(
-            "begin with this net, which grows if --net names a larger kind (for a vector: with this style's FILE)",
+            "begin with this net, which grows if --net names a larger kind (for a vector: with this style's FILE, "
+            "else as predicted)",
             read=Path,
             metavar="NET|FILE",
         )

@@ -17,10 +17,11 @@ from styles.registry import (
     user_folder,
 )
 from styles.support.errors import UsageError
+from styles.training.job import Result, TrainingJob, check
 from styles.training.loss_network import SMALLEST_SIDE
 from styles.training.loss_network_file import find_loss_network
 from styles.training.memory import keep_freed_memory
-from styles.training.run import Result, TrainingJob, check, train
+from styles.training.run import train
 from styles.training.trainer import TrainingPlan
 
 # How long a training takes by default, and its learning rate: for a vector, and for a net.

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from styles.encoder import encoder_from_weights, head_from_weights
 from styles.encoder_weights import EncoderWeights
 from styles.network import network_from_weights
 from styles.support.openvino_core import openvino_core
-from styles.training.pictures import encoder_input, to_picture, to_tensor
+from styles.training.pictures import to_picture, to_tensor
+from styles.training.prediction import predict_vector
 from styles.weights import NetworkWeights, WeightsError
 
 # H x W x 3 uint8 RGB in, the same size out.
@@ -61,15 +61,7 @@ def predicted_painter(
     Raises:
         WeightsError: the encoder predicts no styles for this training of the net.
     """
-    head = encoder.heads.get(net)
-    if head is None or head.network_sha256 != weights.sha256:
-        known = ", ".join(encoder.heads) or "none"
-        raise WeightsError(
-            f"the style encoder does not predict styles for this version of the net {net!r} (its nets: {known})"
-        )
-    with torch.no_grad():
-        vector = head_from_weights(head)(encoder_from_weights(encoder)(encoder_input(picture)))
-    return network_painter(weights, vector[0].numpy(), device)
+    return network_painter(weights, predict_vector(encoder, net, weights, picture), device)
 
 
 def onnx_painter(path: Path, vector: NDArray[np.float32] | None = None, weights_sha256: str = "") -> Painter:

@@ -11,10 +11,10 @@ from styles.training.base.ranks import RankLostError
 from styles.training.checkpoint import CheckpointError, SettingsError
 from styles.training.growth import GrowthError
 from styles.training.interrupts import TrainingStopped
+from styles.training.job import CropError, ResultError, UnfinishedTrainingError
 from styles.training.loss_network import LossNetworkError
 from styles.training.loss_network_file import MissingLossNetworkError
 from styles.training.pictures import PictureError
-from styles.training.run import CropError, ResultError, UnfinishedTrainingError
 
 EXIT_CODES: ExitCodes = {
     **styles.EXIT_CODES,

@@ -25,7 +25,8 @@ from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights, i
 from styles.network import TransformNet, network_from_weights
 from styles.registry import ENCODER_NAME, NETWORK_SHA256, PICTURES, StylePicture
 from styles.training.base.model import BaseModel, BaseNet, base_config, new_net
-from styles.training.run import TRAINED_STYLES, described, starting_vector, trained_vector
+from styles.training.run import described
+from styles.training.start import TRAINED_STYLES, starting_vector, trained_vector
 from styles.weights import (
     NetworkWeights,
     WeightsError,

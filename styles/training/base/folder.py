@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from styles.support.file_lock import LockedError, PathLock
-from styles.training.run import ResultError
+from styles.training.job import ResultError
 
 
 class BusyFolderError(ValueError):

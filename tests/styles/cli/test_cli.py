@@ -23,10 +23,12 @@ from safetensors.numpy import load_file
 from build_engines.onnx.cache import write_onnx
 from styles import registry
 from styles.cli.main import main
+from styles.encoder import StyleEncoder, encoder_arrays
+from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights, save_encoder
 from styles.kept_picture import kept_picture
-from styles.network import network_from_weights
+from styles.network import TransformNet, network_from_weights
 from styles.registry import find_style, list_styles
-from styles.training.pictures import read_picture, write_picture
+from styles.training.pictures import encoder_input, read_picture, write_picture
 from styles.weights import load_network, load_style, read_metadata, save_network, save_style
 from tests.conftest import ROOT
 from tests.styles.conftest import save_onnx, textured, write_video
@@ -117,6 +119,33 @@ def test_one_picture_makes_a_vector_on_the_frozen_net(
     siblings = [load_style(find_style(name, "small").path).vector for name in ("wave", "wreck")]
     moved = np.abs(load_style(style.path).vector - np.mean(siblings, axis=0))
     assert 0 < moved.max() < 0.01  # two steps of warm-up away from the mean of the net's own styles
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of this net", "of another training"])
+def test_a_vector_begins_with_what_the_encoder_predicts(
+    known: bool, train: Train, network: Path, user_folder: Path, pictures_folder: Path
+) -> None:
+    weights = load_network(network)
+    config = EncoderConfig(widths=(4, 6), hidden=8, code=5)
+    torch.manual_seed(0)
+    encoder = StyleEncoder(config)
+    size = TransformNet(weights.config).style_size
+    dice = np.random.default_rng(0)
+    head = EncoderHead(
+        dice.normal(0, 1, (size, config.code)).astype(np.float32),
+        dice.normal(0, 1, size).astype(np.float32),
+        weights.sha256 if known else "0" * 64,
+    )
+    written = EncoderWeights(config, encoder_arrays(encoder.state_dict()), {"small": head})
+    save_encoder(user_folder / "encoder.safetensors", written)
+    assert train("mine", "--net", "small", "--steps", "2") == 0
+    trained = load_style(find_style("mine", "small").path).vector
+    siblings = [load_style(find_style(name, "small").path).vector for name in ("wave", "wreck")]
+    with torch.no_grad():
+        code = encoder.eval()(encoder_input(read_picture(pictures_folder / "mine.png")))
+    predicted = head.weight @ code[0].numpy() + head.bias
+    start, other = (predicted, np.mean(siblings, axis=0)) if known else (np.mean(siblings, axis=0), predicted)
+    assert 0 < np.abs(trained - start).max() < 0.01 < np.abs(trained - other).max()
 
 
 def test_style_files_hold_their_picture_unless_told_otherwise(train: Train, network: Path, user_folder: Path) -> None:
