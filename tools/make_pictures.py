@@ -1,4 +1,4 @@
-"""Makes the pictures of README and tutorial from three photographs of scikit-image: python -m tools.make_pictures
+"""Makes the pictures of README and tutorial from four photographs of scikit-image: python -m tools.make_pictures
 
 Everything is painted by `nst-live` itself, so the pictures show what users get.
 """
@@ -19,9 +19,9 @@ from styles.registry import PICTURES, list_networks
 
 FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 # A cup of coffee, Rachel Michetti, and the cat Chelsea, Stefan van der Walt, both released into the public domain; the
-# astronaut Eileen Collins, NASA.
+# astronaut Eileen Collins, NASA; a rocket, SpaceX, released into the public domain.
 COFFEE: Callable[[], Pixels] = data.coffee
-PHOTOS: tuple[Callable[[], Pixels], ...] = (data.coffee, data.chelsea, data.astronaut)
+PHOTOS: tuple[Callable[[], Pixels], ...] = (data.coffee, data.chelsea, data.astronaut, data.rocket)
 _SHEET_SIDE = 300
 _STILL_FRAMES = 12
 
@@ -87,7 +87,7 @@ def flicker_strip(photo: Pixels) -> Pixels:
 
 def contact_sheet(networks: Sequence[str]) -> Pixels:
     """Returns the photographs, and below them a row for every style with what each net makes of them."""
-    photos = [np.ascontiguousarray(_square(photo())) for photo in PHOTOS]
+    photos = squares(_SHEET_SIDE)
     rows = [np.hstack([labelled(photo, "photograph") for photo in photos] * len(networks))]
     for name in PICTURES:
         cells = [
@@ -121,11 +121,17 @@ def save(pixels: Pixels, name: str, quality: int, size: tuple[int, int] | None =
     image.save(FOLDER / f"{name}.jpg", quality=quality)
 
 
-def _square(photo: Pixels) -> Pixels:
-    side = min(photo.shape[:2])
-    top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
-    small = Image.fromarray(photo[top : top + side, left : left + side]).resize((_SHEET_SIDE, _SHEET_SIDE))
-    return np.asarray(small)
+def squares(side: int) -> list[Pixels]:
+    """Returns the middle of each photograph, side x side."""
+    return [square(photo(), side) for photo in PHOTOS]
+
+
+def square(photo: Pixels, side: int) -> Pixels:
+    """Returns the middle of an image, side x side."""
+    short = min(photo.shape[:2])
+    top, left = (photo.shape[0] - short) // 2, (photo.shape[1] - short) // 2
+    middle = photo[top : top + short, left : left + short]
+    return np.array(Image.fromarray(middle).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def main() -> None:
