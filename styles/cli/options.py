@@ -208,7 +208,7 @@ class TrainOptions:
         Option(
             "how far each step goes",
             read=parse_positive_number,
-            default_text="0.01 for a vector, 0.002 for a net",
+            default_text="0.05 for a vector, 0.002 for a net",
             metavar="R",
         )
     )

@@ -26,7 +26,7 @@ from styles.training.trainer import TrainingPlan
 
 # How long a training takes by default, and its learning rate: for a vector, and for a net.
 _VECTOR_MINUTES, _DEDICATED_MINUTES = 10.0, 40.0
-_VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 1e-2, 2e-3
+_VECTOR_LEARNING_RATE, _NET_LEARNING_RATE = 5e-2, 2e-3
 
 
 def run_train(line: CommandLine) -> str:
