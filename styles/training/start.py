@@ -5,6 +5,7 @@ predicts, or a mean.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from styles.training.job import Result, TrainingJob
 from styles.training.pictures import read_picture
 from styles.training.prediction import predict_vector
 from styles.weights import NetworkWeights, WeightsError, load_network, load_style, read_metadata
+
+_log = logging.getLogger(__name__)
 
 # The metadata key with the names of the styles that a net was trained with, as JSON.
 TRAINED_STYLES = "styles"
@@ -103,6 +106,7 @@ def _vector_of_picture(
     file = encoder_path()
     encoder = load_encoder(file) if file else None
     if encoder is None or not encoder.knows(net, weights.sha256):
+        _log.info("the style encoder does not know this net %s: beginning with the mean of its styles", net)
         return starting_vector(network).numpy()
     return predict_vector(encoder, net, weights, picture)
 

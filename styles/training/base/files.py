@@ -222,9 +222,9 @@ def _read_shipped(file: Path, kind: str, styles: Sequence[str], code: int) -> tu
 
 def _take_shipped_head(net: BaseNet, encoder_file: Path, kind: str, sha256: str) -> None:
     """Gives a net its head from the encoder's file, if that has one for this very training of it."""
-    head = load_encoder(encoder_file).heads.get(kind)
-    if head is not None and head.network_sha256 == sha256:
-        net.head.load_state_dict(head_from_weights(head).state_dict())
+    encoder = load_encoder(encoder_file)
+    if encoder.knows(kind, sha256):
+        net.head.load_state_dict(head_from_weights(encoder.heads[kind]).state_dict())
 
 
 def _network(weights: NetworkWeights) -> TransformNet:
