@@ -44,7 +44,7 @@ class Draw:
         photos: B x 3 x crop x crop in 0..1.
         chosen: int64[B - A], which own style each of the first has.
         paintings: A x 3 x side x side in 0..1; crop, or 1.25 times that if they are whole.
-        picked: int64[M], the photographs that are seen again after a camera motion.
+        picked: int64[M], the photographs that are seen again after a camera motion; none if nothing is moved.
         motion: of those.
         moved: M x 3 x crop x crop, what the camera sees after it.
         pairs: M; for the share of one of several processes, the mean of all of them.
@@ -62,6 +62,11 @@ class Draw:
     def own(self) -> int:
         """B - A, how many photographs are painted in own styles."""
         return len(self.chosen)
+
+    @property
+    def pair_share(self) -> float:
+        """How many photographs are seen again, over the mean of all processes, of which one may have none."""
+        return len(self.picked) / self.pairs if self.pairs else 0.0
 
     def share(self, index: int, count: int) -> Draw:
         """Returns what one of several processes works on; the numbers of photographs are multiples of theirs.
@@ -97,12 +102,14 @@ class Sizes:
         own: how many of them are painted in the nets' own styles, B - A.
         styles: how many own styles there are.
         crop: the side of the pictures, in pixels.
+        moves: photographs are seen again after a camera motion.
     """
 
     batch: int
     own: int
     styles: int
     crop: int
+    moves: bool = True
 
 
 class Drawer:
@@ -134,18 +141,18 @@ class Drawer:
         paintings = _crops(self.paintings, batch - own, side, zooms, rng)
         paintings = _vary_light(_vary_colours(paintings, rng), rng)
         # from both halves, since both have to be steady
-        picked = np.linspace(0, batch - 1, max(2, batch // 4)).round().astype(np.int64)
-        motion = random_motion(len(picked), crop, crop, generator)
+        count = max(2, batch // 4) if self.sizes.moves else 0
+        picked = np.linspace(0, batch - 1, count).round().astype(np.int64)
         device = photos.device
-        motion = Motion(motion.grid.to(device), motion.valid.to(device))
         places = torch.from_numpy(picked).to(device)
+        motion, moved = _moved(photos[places], generator)
         return Draw(
             photos=photos,
             chosen=torch.from_numpy(self._own_styles(step)).to(device),
             paintings=paintings,
             picked=places,
             motion=motion,
-            moved=camera_noise(motion.move(photos[places]), generator),
+            moved=moved,
             pairs=len(picked),
         )
 
@@ -158,6 +165,16 @@ class Drawer:
         orders = [np.random.default_rng((self.seed, _STYLES, turn)).permutation(styles) for turn in rounds]
         first = step * own - rounds.start * styles
         return np.concatenate(orders)[first : first + own]
+
+
+def _moved(photos: Tensor, generator: torch.Generator) -> tuple[Motion, Tensor]:
+    """Returns a camera motion for each of M x 3 x H x W photographs, and what the camera sees after it."""
+    count, _, height, width = photos.shape
+    if not count:
+        return Motion(photos.new_zeros(0, height, width, 2), photos.new_zeros(0, 1, height, width)), photos
+    motion = random_motion(count, height, width, generator)
+    motion = Motion(motion.grid.to(photos.device), motion.valid.to(photos.device))
+    return motion, camera_noise(motion.move(photos), generator)
 
 
 def _crops(squares: Squares, count: int, crop: int, zooms: tuple[float, float], rng: np.random.Generator) -> Tensor:

@@ -198,8 +198,7 @@ def weighted_total(
     }
     factors = dict(targets.factors)
     factors["temporal"] = factors["temporal"][draw.picked]
-    # of several processes, one may have no photograph that is seen again
-    terms["temporal"] = terms["temporal"] * len(draw.picked) / draw.pairs
+    terms["temporal"] = terms["temporal"] * draw.pair_share
     total = torch.stack([mean(factors[name] * term) if name in factors else mean(term) for name, term in terms.items()])
     return total.sum() + weights.lattice * losses["lattice"] / measures.unit
 

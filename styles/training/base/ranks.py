@@ -72,9 +72,14 @@ class Ranks:
         self._wait()
         return work()
 
-    def wrapped(self, module: nn.Module) -> nn.Module:
-        """Returns a module whose gradients are the means over all processes."""
-        return module if self.count == 1 else DistributedDataParallel(module)
+    def wrapped(self, module: nn.Module, some_unused: bool = False) -> nn.Module:
+        """Returns a module whose gradients are the means over all processes.
+
+        Args:
+            module: computes the loss.
+            some_unused: not every step uses all of its parameters.
+        """
+        return module if self.count == 1 else DistributedDataParallel(module, find_unused_parameters=some_unused)
 
     def of_first(self, tensors: Sequence[Tensor]) -> None:
         """Gives all processes the values of the first, in place."""

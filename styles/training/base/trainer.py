@@ -63,7 +63,7 @@ class BasePlan:
         batch: photographs in each step.
         own_share: how many of them are painted in the nets' own styles, 0..1.
         encoder_alone: the nets and the vectors of their own styles stay as they are, and no photograph is painted in
-            them, whatever `own_share` says.
+            them, whatever `own_share` says. The nets take turns, one a step: the encoder sees more pictures in an hour.
         crop: the side of the training pictures, in pixels.
         learning_rate: Adam's, of all but the vectors.
         seed: of all random numbers.
@@ -197,7 +197,7 @@ class BaseTrainer:
         self._drawer = Drawer(
             self.photos,
             self.paintings,
-            Sizes(plan.batch, plan.own, len(styles), plan.crop),
+            Sizes(plan.batch, plan.own, len(styles), plan.crop, moves=plan.weights.temporal > 0),
             plan.seed,
             plan.encoder_alone,
         )
@@ -237,7 +237,7 @@ class BaseTrainer:
         """Trains until it is long enough; `report` is called after every step and may raise to stop."""
         self.prepare()
         # here all processes are at the same point
-        self._step = self._step or self.ranks.wrapped(_Step(self.model, self._losses))
+        self._step = self._step or self.ranks.wrapped(_Step(self.model, self._losses), self.plan.encoder_alone)
         if not length.finish or (self.finish_from and not length.is_over(self.finish_from)):
             self.finish_from = None
         while not self._is_done(length):
@@ -365,13 +365,14 @@ class BaseTrainer:
                 seen_styles = self.loss_network(styles)
             code = self.model.encoder(styles)
             both = torch.cat([photos, moved]).contiguous(memory_format=self.memory_format)
-            painted = [net(both, self._vectors(net, draw, code)).float() for _, net in self.model.named_nets()]
+            nets = self._painting_nets()
+            painted = [net(both, self._vectors(net, draw, code)).float() for _, net in nets]
             count = len(photos)
             seen = self.loss_network(torch.cat([each[:count] for each in painted]))
         targets = self._targets(draw, seen_photos, seen_styles)
         losses: dict[str, Tensor] = {}
         totals = []
-        for index, (name, net) in enumerate(self.model.named_nets()):
+        for index, (name, net) in enumerate(nets):
             part = slice(index * count, (index + 1) * count)
             paintings = Paintings(
                 painted=painted[index][:count],
@@ -385,6 +386,11 @@ class BaseTrainer:
         statistics = self._statistics_loss(code, seen_styles)
         losses["statistics"] = statistics
         return losses, torch.stack(totals).sum() + _STATISTICS_WEIGHT * statistics
+
+    def _painting_nets(self) -> list[tuple[str, BaseNet]]:
+        """Returns the nets that paint in this step, with their names."""
+        nets = list(self.model.named_nets())
+        return [nets[self.now.step % len(nets)]] if self.plan.encoder_alone else nets
 
     def _vectors(self, net: BaseNet, draw: Draw, code: Tensor) -> Tensor:
         """Returns the vectors of all photographs of a step, and of those after the motion."""
@@ -444,7 +450,7 @@ def _by_part(losses: Mapping[str, Tensor], draw: Draw) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for loss, values in losses.items():
         if loss == "temporal":
-            found[loss] = mean(values) * len(draw.picked) / draw.pairs
+            found[loss] = mean(values) * draw.pair_share
         elif values.dim():
             parts = {"own": values[: draw.own], "any": values[draw.own :]}
             found |= {f"{part} {loss}": each.mean() for part, each in parts.items() if len(each)}

@@ -1,6 +1,6 @@
 """One of the processes that train together, for test_ranks.py.
 
-Type: python -m tests.styles.training.base.rank PICTURES LOSS_NETWORK FOLDER STEPS
+Type: python -m tests.styles.training.base.rank PICTURES LOSS_NETWORK FOLDER STEPS [ENCODER_ALONE]
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from styles.training.loss_network import load_loss_network
 from tests.styles.training.base.conftest import new_trainer
 
 
-def main(pictures: Path, loss_network: Path, folder: Path, steps: int) -> None:
+def main(pictures: Path, loss_network: Path, folder: Path, steps: int, encoder_alone: bool) -> None:
     """Trains, goes on from a checkpoint if there is one, and writes the losses of this run."""
     torch.set_num_threads(1)
     ranks, found = ranks_here(), list[dict[str, float]]()
     with ranks.joined(torch.device("cpu")):
-        trainer = new_trainer(pictures, load_loss_network(loss_network), ranks)
+        trainer = new_trainer(pictures, load_loss_network(loss_network), ranks, encoder_alone=encoder_alone)
         # batch norms see the pictures of their process alone, so they use what they know
         trainer.model.encoder.eval()
         if (folder / "checkpoint.pt").exists():
@@ -35,4 +35,4 @@ def main(pictures: Path, loss_network: Path, folder: Path, steps: int) -> None:
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    main(Path(words[0]), Path(words[1]), Path(words[2]), int(words[3]))
+    main(Path(words[0]), Path(words[1]), Path(words[2]), int(words[3]), len(words) > 4)

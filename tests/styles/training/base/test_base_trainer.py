@@ -71,6 +71,15 @@ def test_a_step_draws_photographs_paintings_and_what_moves_from_both_halves() ->
         assert images.max() <= 1
 
 
+def test_nothing_is_moved_where_steadiness_does_not_count(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(weights=LossWeights(temporal=0.0))
+    draw = trainer._drawn()
+    assert draw.moved.shape == (0, 3, 32, 32)
+    trainer.run(Length(steps=1), lambda _: None)
+    assert trainer.losses["small temporal"] == 0
+    assert trainer.losses["small any style"] > 0
+
+
 def test_the_same_step_draws_the_same_and_another_step_others() -> None:
     one, same, other = drawer().draw(2), drawer().draw(2), drawer().draw(3)
     assert torch.equal(one.photos, same.photos)
@@ -201,7 +210,10 @@ def test_the_encoder_can_learn_alone(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(encoder_alone=True)
     assert trainer._drawn().paintings.shape == (4, 3, 40, 40)
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.run(Length(steps=1), lambda _: None)
+    assert {name.split()[0] for name in trainer.losses} == {"small", "statistics"}
     trainer.run(Length(steps=2), lambda _: None)
+    assert {name.split()[0] for name in trainer.losses} == {"small", "large", "statistics"}
     changed = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
     learns = {name for name, _ in trainer.model.named_parameters() if ".net." not in name and "vectors" not in name}
     assert changed == learns

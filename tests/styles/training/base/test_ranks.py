@@ -94,3 +94,15 @@ def test_two_processes_with_half_of_the_batch_have_the_losses_of_one(
         assert len(json.loads((changing / f"losses-{steps}.json").read_text())) == [8, 6, 6][number]
     last = json.loads((changing / f"losses-{STEPS}.json").read_text())[-1]
     assert last == pytest.approx(losses[0][-1], rel=0.01)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_two_processes_train_an_encoder_alone_as_one_does(
+    pictures_folder: Path, loss_network_file: Path, tmp_path: Path
+) -> None:
+    for ranks in (1, 2):
+        train(tmp_path / str(ranks), ranks, pictures_folder, loss_network_file, tmp_path / str(ranks), 4, "alone")
+    one, two = (json.loads((tmp_path / str(ranks) / "losses-4.json").read_text()) for ranks in (1, 2))
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours == pytest.approx(theirs, rel=0.01)
