@@ -197,7 +197,9 @@ class TrainOptions:
     )
     steps: int | None = option(Option("how long to train, in steps", read=parse_count, metavar="N", one_of="length"))
     crop: int = option(Option("side of the training pictures", read=parse_count, default=256, metavar="PX"))
-    batch: int = option(Option("photographs in each step", read=parse_count, default=3, metavar="N"))
+    batch: int | None = option(
+        Option("photographs in each step", read=parse_count, default_text="1 for a vector, 3 for a net", metavar="N")
+    )
     zoom_style: bool = option(
         Option("if a photograph is seen from nearer, see the style picture from nearer", Kind.FLAG, default=False)
     )
