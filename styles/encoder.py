@@ -3,18 +3,34 @@
 What makes a style is in the statistics of features, not in where things are. So the encoder is a small convolutional
 net of which only the mean and the deviation of each feature is kept, at five resolutions, with the mean and the
 covariance of the colours. An MLP makes a code of these numbers, and a linear head for each net its style vector.
+
+The article's style loss, however, is made almost alone of the strength of the 512 maps of the loss network's relu4_1,
+and the MLP's statistics do not tell them well enough. The eye does: convolutions that imitate the loss network with a
+few percent of its work, fitted to it layer by layer (`styles.training.eye`). What it sees is added to the code.
 `styles.encoder_weights` has it as a file and needs no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from styles.encoder_weights import COVARIANCE_SCALE, DEVIATION_EPS, EncoderConfig, EncoderHead, EncoderWeights
+from styles.encoder_weights import (
+    COVARIANCE_SCALE,
+    DEVIATION_EPS,
+    EYE_LAYERS,
+    EYE_PIXELS_KERNEL,
+    EYE_STEM,
+    EYE_STEM_KERNEL,
+    EncoderConfig,
+    EncoderHead,
+    EncoderWeights,
+    is_read,
+)
 from styles.weights import Arrays, WeightsError
 
 
@@ -22,7 +38,7 @@ class StyleEncoder(nn.Module):
     """Turns pictures into codes: `encoder(pictures)`.
 
     pictures: N x 3 x H x W float RGB in 0..1, H and W from 32 pixels; trained on squares of 256 pixels, and best with
-    a short side of `SHORT_SIDE`. Result: N x `config.code` float32.
+    a short side of `SHORT_SIDE`. Result: N x `config.length` float32.
     """
 
     def __init__(self, config: EncoderConfig | None = None) -> None:
@@ -39,6 +55,7 @@ class StyleEncoder(nn.Module):
             nn.Linear(self.config.hidden, self.config.code),
             nn.GELU(),
         )
+        self.eye = Eye(self.config) if self.config.seen else None
 
     def forward(self, pictures: Tensor) -> Tensor:
         found = [_colour_statistics(pictures.float())]
@@ -49,7 +66,78 @@ class StyleEncoder(nn.Module):
         # in float32 also where a training computes in bfloat16
         with torch.autocast(pictures.device.type, enabled=False):
             code: Tensor = self.mlp(torch.cat(found, dim=1))
-        return code
+        return code if self.eye is None else torch.cat([code, self.eye(pictures)], dim=1)
+
+    def start_learning(self) -> None:
+        """Lets a training change everything but what the eye sees, which was fitted to the loss network."""
+        self.requires_grad_()
+        if self.eye is not None:
+            self.eye.requires_grad_(False)
+            self.eye.read.requires_grad_()
+
+
+class Eye(nn.Module):
+    """Imitates the loss network, and adds what it sees to the code: `eye(pictures)`.
+
+    It begins at half the resolution, from features of a stem and from the pixels themselves. Each convolution makes all
+    maps of a layer of the loss network, and a 1 x 1 convolution hands fewer of them on.
+
+    pictures: N x 3 x H x W float RGB in 0..1, H and W from 32 pixels. Result: N x `config.seen` float32.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        maps, inputs = list(EYE_LAYERS.values()), (EYE_STEM, *config.eye)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, EYE_STEM, EYE_STEM_KERNEL, stride=2, padding=EYE_STEM_KERNEL // 2),
+            nn.ReLU(),
+            nn.Conv2d(EYE_STEM, EYE_STEM, 3, padding=1),
+            nn.ReLU(),
+        )
+        self.pixels = nn.Conv2d(3, maps[0], EYE_PIXELS_KERNEL, stride=2, padding=EYE_PIXELS_KERNEL // 2, bias=False)
+        self.convs = nn.ModuleList([nn.Conv2d(i, o, 3, padding=1) for i, o in zip(inputs, maps, strict=True)])
+        self.narrow = nn.ModuleList(
+            [nn.Conv2d(i, o, 1, bias=False) for i, o in zip(maps[:-1], config.eye, strict=True)]
+        )
+        self.read = nn.Linear(config.eye_statistics, config.seen)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        statistics = self.statistics(pictures)
+        with torch.autocast(pictures.device.type, enabled=False):
+            seen: Tensor = self.read(statistics)
+        return seen
+
+    def statistics(self, pictures: Tensor) -> Tensor:
+        """Returns the means, then the root mean squares, of the maps of each layer that is read: N x 1792 float32."""
+        found = []
+        for name, maps in self.layers(pictures):
+            if is_read(name):
+                seen = maps.float()
+                power = seen.square().mean(dim=(2, 3))
+                found += [seen.mean(dim=(2, 3)), (power + DEVIATION_EPS).sqrt()]
+        return torch.cat(found, dim=1)
+
+    def layers(self, pictures: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yields the name and the maps of each of EYE_LAYERS."""
+        maps = pictures
+        for i, name in enumerate(EYE_LAYERS):
+            made = self.convs[i](self.before_conv(i, maps))
+            maps = F.relu(made if i else made + self.pixels(pictures * 2 - 1))
+            yield name, maps
+
+    def before_conv(self, i: int, maps: Tensor) -> Tensor:
+        """Returns what the convolution of layer i reads.
+
+        Args:
+            i: the layer.
+            maps: of the layer before; the pictures for the first one.
+        """
+        if not i:
+            stem: Tensor = self.stem(maps * 2 - 1)
+            return stem
+        name = list(EYE_LAYERS)[i]
+        narrow: Tensor = self.narrow[i - 1](F.max_pool2d(maps, 2) if is_read(name) else maps)
+        return narrow
 
 
 def _stage(inputs: int, outputs: int, kernel: int) -> nn.Sequential:

@@ -22,11 +22,15 @@ ENCODER_KEY = "encoder_config"
 _NETS_KEY = "nets"
 # The encoder looks at a picture that is scaled to this short side, in pixels, of which a middle this long is enough.
 SHORT_SIDE = 320
-LONG_SIDE = 640
+LONG_SIDE = 576
 # Under the root of a deviation, which has no gradient at 0.
 DEVIATION_EPS = 1e-5
 # Covariances of colours in 0..1 are small beside the other numbers that the MLP reads.
 COVARIANCE_SCALE = 10.0
+# The layers of the loss network that the eye imitates, with their maps: relu2_1, relu2_2, … relu4_1. The resolution is
+# halved before a new block begins, and the first layer of each block is read.
+EYE_LAYERS = {"21": 128, "22": 128, "31": 256, "32": 256, "33": 256, "34": 256, "41": 512}
+EYE_STEM, EYE_STEM_KERNEL, EYE_PIXELS_KERNEL = 32, 5, 7
 _LARGEST_NUMBER = 4096
 
 
@@ -38,13 +42,27 @@ class EncoderConfig:
         widths: channels of its stages, each of which halves the resolution.
         first_kernel: the kernel of the first convolution; the others have 3 x 3.
         hidden: the width of the hidden layer of the MLP.
-        code: the length of the code.
+        code: the length of what the MLP makes.
+        eye: the widths to which the maps of all EYE_LAYERS but the last are narrowed; () is an encoder without an eye.
+        seen: the length of what the eye adds to the code.
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 192, 256)
     first_kernel: int = 5
     hidden: int = 512
     code: int = 256
+    eye: tuple[int, ...] = ()
+    seen: int = 0
+
+    @property
+    def length(self) -> int:
+        """The length of a code: what the MLP makes, then what the eye adds."""
+        return self.code + self.seen
+
+    @property
+    def eye_statistics(self) -> int:
+        """How many numbers are read from the eye: means and root mean squares of the maps that are read."""
+        return 2 * sum(maps for name, maps in EYE_LAYERS.items() if is_read(name))
 
     @property
     def statistics(self) -> int:
@@ -64,13 +82,21 @@ class EncoderConfig:
         """
         try:
             fields = json.loads(text)
-            config = cls(**{**fields, "widths": tuple(fields["widths"])})
+            config = cls(**{**fields, "widths": tuple(fields["widths"]), "eye": tuple(fields.get("eye", ()))})
         except (KeyError, TypeError, ValueError, RecursionError) as exc:
             raise ValueError(f"not an encoder config: {text[:80]!r}") from exc
-        numbers = (*config.widths, config.first_kernel, config.hidden, config.code)
+        numbers = (*config.widths, config.first_kernel, config.hidden, config.code, *config.eye)
         if not config.widths or not all(type(n) is int and 1 <= n <= _LARGEST_NUMBER for n in numbers):
             raise ValueError(f"not an encoder config: its numbers are not from 1 to {_LARGEST_NUMBER}")
+        narrowed = len(EYE_LAYERS) - 1 if config.seen else 0
+        if type(config.seen) is not int or not 0 <= config.seen <= _LARGEST_NUMBER or len(config.eye) != narrowed:
+            raise ValueError(f"not an encoder config: its eye has {len(config.eye)} widths and adds {config.seen!r}")
         return config
+
+
+def is_read(layer: str) -> bool:
+    """Returns whether the eye's statistics are read after this one of EYE_LAYERS, which begins a block."""
+    return layer.endswith("1")
 
 
 @dataclass(frozen=True)
@@ -180,6 +206,6 @@ def is_encoder(metadata: Mapping[str, str]) -> bool:
 
 def _head(tensors: Arrays, net: str, sha256: str, config: EncoderConfig) -> EncoderHead:
     weight, bias = (np.asarray(tensors[f"head.{net}.{part}"], np.float32) for part in ("weight", "bias"))
-    if weight.shape != (len(bias), config.code):
-        raise ValueError(f"the head of the net {net!r} is {weight.shape}; expected ({len(bias)}, {config.code})")
+    if weight.shape != (len(bias), config.length):
+        raise ValueError(f"the head of the net {net!r} is {weight.shape}; expected ({len(bias)}, {config.length})")
     return EncoderHead(weight, bias, sha256)

@@ -19,10 +19,15 @@ from build_engines.onnx.writer import GraphWriter
 from styles.encoder_weights import (
     COVARIANCE_SCALE,
     DEVIATION_EPS,
+    EYE_LAYERS,
+    EYE_PIXELS_KERNEL,
+    EYE_STEM,
+    EYE_STEM_KERNEL,
     EncoderConfig,
     EncoderHead,
     EncoderWeights,
     heads_to_json,
+    is_read,
 )
 from styles.weights import WeightsError
 
@@ -66,12 +71,14 @@ class _EncoderWriter(GraphWriter):
         picture = self.cast(PICTURE, TensorProto.FLOAT)
         x = self.op("Mul", self.op("Transpose", picture, perm=[0, 3, 1, 2]), self.number("one_255th", 1 / 255))
         statistics = [*self.colour_statistics(x)]
-        x = self.op("Sub", self.op("Mul", x, self.number("two", 2)), self.number("one", 1))
+        x = centred = self.op("Sub", self.op("Mul", x, self.number("two", 2)), self.number("one", 1))
         for i in range(len(self.config.widths)):
             x = self.conv(x, f"convs.{i}.0", f"convs.{i}.1", stride=2)
             x = self.conv(x, f"convs.{i}.3", f"convs.{i}.4")
             statistics += self.feature_statistics(x)
         code = self.mlp(self.op("Flatten", self.op("Concat", *statistics, axis=1)))
+        if self.config.seen:
+            code = self.op("Concat", code, self.eye(centred), axis=1)
         for net, head in self.heads.items():
             self.head(code, net, head)
 
@@ -106,6 +113,36 @@ class _EncoderWriter(GraphWriter):
         inputs = (x, self.stored_as_half(f"{name}.weight", kernel), self.constant(f"{name}.bias", bias))
         pads = [side // 2] * 4
         return self.op("Relu", self.op("Conv", *inputs, kernel_shape=[side, side], pads=pads, strides=[stride, stride]))
+
+    def eye(self, x: str) -> str:
+        """Adds the eye: 1 x seen, of a picture with values in -1..1."""
+        statistics = []
+        maps = self.op("Relu", self.plain_conv(x, "eye.stem.0", stride=2))
+        maps = self.op("Relu", self.plain_conv(maps, "eye.stem.2"))
+        for i, layer in enumerate(EYE_LAYERS):
+            if i:
+                if is_read(layer):
+                    maps = self.op("MaxPool", maps, kernel_shape=[2, 2], strides=[2, 2])
+                maps = self.plain_conv(maps, f"eye.narrow.{i - 1}")
+            maps = self.plain_conv(maps, f"eye.convs.{i}")
+            if not i:
+                maps = self.op("Add", maps, self.plain_conv(x, "eye.pixels", stride=2))
+            maps = self.op("Relu", maps)
+            if is_read(layer):
+                power = self.mean(self.op("Mul", maps, maps))
+                root = self.op("Sqrt", self.op("Add", power, self.number("deviation_eps", DEVIATION_EPS)))
+                statistics += [self.mean(maps), root]
+        found = self.op("Flatten", self.op("Concat", *statistics, axis=1))
+        return self.linear(found, "eye.read", self.arrays["eye.read.weight"], self.arrays["eye.read.bias"])
+
+    def plain_conv(self, x: str, name: str, stride: int = 1) -> str:
+        """Adds a convolution, with its bias where it has one."""
+        kernel, bias = self.arrays[f"{name}.weight"], self.arrays.get(f"{name}.bias")
+        inputs = [x, self.stored_as_half(f"{name}.weight", kernel)]
+        if bias is not None:
+            inputs.append(self.constant(f"{name}.bias", bias))
+        side = kernel.shape[-1]
+        return self.op("Conv", *inputs, kernel_shape=[side, side], pads=[side // 2] * 4, strides=[stride, stride])
 
     def mlp(self, x: str) -> str:
         """Adds the layer norm and the two layers that make the code: 1 x code."""
@@ -174,3 +211,20 @@ def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]
     for name, width, before in (("mlp.1", config.hidden, config.statistics), ("mlp.3", config.code, config.hidden)):
         yield f"{name}.weight", (width, before)
         yield f"{name}.bias", (width,)
+    if config.seen:
+        yield from _eye_shapes(config)
+
+
+def _eye_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    maps, inputs = list(EYE_LAYERS.values()), (EYE_STEM, *config.eye)
+    yield "eye.stem.0.weight", (EYE_STEM, 3, EYE_STEM_KERNEL, EYE_STEM_KERNEL)
+    yield "eye.stem.2.weight", (EYE_STEM, EYE_STEM, 3, 3)
+    yield from ((f"eye.stem.{i}.bias", (EYE_STEM,)) for i in (0, 2))
+    yield "eye.pixels.weight", (maps[0], 3, EYE_PIXELS_KERNEL, EYE_PIXELS_KERNEL)
+    for i, width in enumerate(maps):
+        yield f"eye.convs.{i}.weight", (width, inputs[i], 3, 3)
+        yield f"eye.convs.{i}.bias", (width,)
+    for i, width in enumerate(config.eye):
+        yield f"eye.narrow.{i}.weight", (width, maps[i], 1, 1)
+    yield "eye.read.weight", (config.seen, config.eye_statistics)
+    yield "eye.read.bias", (config.seen,)

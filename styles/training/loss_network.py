@@ -116,14 +116,24 @@ class LossNetwork(nn.Module):
         found = []
         for name in _CONVS if grams else _CONVS[: _CONVS.index("42") + 1]:
             block, first = int(name[0]), name[1] == "1"
-            if first and block > 1:
-                x = F.max_pool2d(x, 2)
-            x = self._conv(x, name)
+            x = self._conv(_halved(x, name), name)
             if name in {"32", "42"}:  # no other is kept, since a large picture's take gigabytes
                 structure[name] = x
             if grams and first:
                 found.append(self._gram(x, block))
         return Features((structure["32"], structure["42"] * self.get_buffer("content_gain")), tuple(found))
+
+    def before_relu(self, images: Tensor, layer: str) -> Tensor:
+        """Returns what the convolution of a layer makes, before its ReLU: N x C x H x W.
+
+        Args:
+            images: N x 3 x H x W RGB in 0..1.
+            layer: "21" is relu2_1.
+        """
+        x = self._stem(images)
+        for name in _CONVS[: _CONVS.index(layer)]:
+            x = self._conv(_halved(x, name), name)
+        return self._plain_conv(_halved(x, layer), layer)
 
     def bring_to_article_size(self) -> None:
         """Scales relu4_2 and the Gram matrices so that they are as large as the article's on one drawn picture."""
@@ -153,13 +163,21 @@ class LossNetwork(nn.Module):
     def _conv(self, x: Tensor, name: str) -> Tensor:
         if name in self._fast and not any(side % OUTPUTS for side in x.shape[2:]):
             return F.relu(self._fast[name](x) + self.get_buffer(f"bias{name}")[:, None, None])
+        return F.relu(self._plain_conv(x, name))
+
+    def _plain_conv(self, x: Tensor, name: str) -> Tensor:
         x = F.pad(x, (1, 1, 1, 1), mode=self.padding)
-        return F.relu(F.conv2d(x, self.get_buffer(f"weight{name}"), self.get_buffer(f"bias{name}")))
+        return F.conv2d(x, self.get_buffer(f"weight{name}"), self.get_buffer(f"bias{name}"))
 
     def _gram(self, x: Tensor, block: int) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             gram = gram_matrix(x, dict(self.named_buffers()).get(f"projection{block}"))
             return gram.mul(self.get_buffer(f"gram_gain{block}"))
+
+
+def _halved(x: Tensor, layer: str) -> Tensor:
+    """Returns what a layer reads of the maps before it: at half the resolution if it begins a block."""
+    return F.max_pool2d(x, 2) if layer[1] == "1" and layer != "11" else x
 
 
 def _probe() -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,27 +22,30 @@ from styles.registry import encoder_path, list_networks, list_styles, style_from
 from styles.weights import WeightsError, file_sha256, read_metadata, save_style
 
 TINY = EncoderConfig(widths=(4, 6), first_kernel=5, hidden=8, code=5)
+SEEING = EncoderConfig(widths=(4, 6), first_kernel=5, hidden=8, code=5, eye=(4, 5, 6, 7, 8, 9), seen=3)
 
 
-def tiny_encoder(seed: int = 0) -> StyleEncoder:
+def tiny_encoder(seed: int = 0, config: EncoderConfig = TINY) -> StyleEncoder:
     """Returns an encoder that has seen a few pictures, so that its batch norms have statistics of their own."""
     torch.manual_seed(seed)
-    encoder = StyleEncoder(TINY)
+    encoder = StyleEncoder(config)
     encoder(torch.rand(4, 3, 32, 48))
     return encoder.eval()
 
 
 def weights_of(encoder: StyleEncoder, **changes: str) -> EncoderWeights:
-    head = EncoderHead(np.ones((3, TINY.code), np.float32), np.arange(3, dtype=np.float32), "net's checksum")
-    return EncoderWeights(TINY, encoder_arrays(encoder.state_dict()), {"fast": head}, {"steps": "3", **changes})
+    config = encoder.config
+    head = EncoderHead(np.ones((3, config.length), np.float32), np.arange(3, dtype=np.float32), "net's checksum")
+    return EncoderWeights(config, encoder_arrays(encoder.state_dict()), {"fast": head}, {"steps": "3", **changes})
 
 
 @torch.no_grad()
-def test_an_encoder_comes_back_with_its_heads(tmp_path: Path) -> None:
-    encoder = tiny_encoder()
+@pytest.mark.parametrize("config", [TINY, SEEING], ids=["plain", "seeing"])
+def test_an_encoder_comes_back_with_its_heads(tmp_path: Path, config: EncoderConfig) -> None:
+    encoder = tiny_encoder(config=config)
     sha256 = save_encoder(tmp_path / "encoder.safetensors", weights_of(encoder))
     found = load_encoder(tmp_path / "encoder.safetensors")
-    assert found.config == TINY
+    assert found.config == config
     assert found.metadata["steps"] == "3"
     assert found.sha256 == sha256 == file_sha256(tmp_path / "encoder.safetensors")
     pictures = torch.rand(2, 3, 40, 64)
@@ -60,6 +64,29 @@ def test_a_code_says_how_a_picture_looks_and_not_where_things_are() -> None:
     far = (other - code).norm()
     assert (encoder(shifted) - code).norm() < 0.1 * far
     assert (encoder(mirrored) - code).norm() < 0.1 * far
+
+
+def test_what_the_eye_sees_stays_while_the_encoder_learns() -> None:
+    encoder = tiny_encoder(config=SEEING).requires_grad_(False)
+    encoder.start_learning()
+    encoder(torch.rand(2, 3, 32, 48)).sum().backward()
+    learning = {name for name, parameter in encoder.named_parameters() if parameter.grad is not None}
+    assert {"mlp.1.weight", "convs.0.0.weight", "eye.read.weight", "eye.read.bias"} <= learning
+    assert [name for name in learning if name.startswith("eye.") and "read" not in name] == []
+
+
+def test_a_config_with_an_eye_comes_back() -> None:
+    assert EncoderConfig.from_json(SEEING.to_json()) == SEEING
+    for changes in (
+        {"seen": 0},
+        {"eye": [4, 5]},
+        {"eye": []},
+        {"seen": -1},
+        {"seen": 1.5},
+        {"eye": [4, 5, 6, 7, 8, 0]},
+    ):
+        with pytest.raises(ValueError, match="not an encoder config"):
+            EncoderConfig.from_json(json.dumps({**json.loads(SEEING.to_json()), **changes}))
 
 
 @torch.no_grad()

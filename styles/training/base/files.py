@@ -71,7 +71,7 @@ def new_start(kinds: Sequence[str], styles: Sequence[str]) -> Start:
         styles: the own styles of the nets.
     """
     encoder = StyleEncoder()
-    return Start({kind: new_net(kind, styles, encoder.config.code) for kind in kinds}, encoder)
+    return Start({kind: new_net(kind, styles, encoder.config.length) for kind in kinds}, encoder)
 
 
 def read_start(folder: Path, kinds: Sequence[str], styles: Sequence[str]) -> Start:
@@ -96,7 +96,7 @@ def read_start(folder: Path, kinds: Sequence[str], styles: Sequence[str]) -> Sta
         if not file.is_file():
             raise FileNotFoundError(f"no net {kind!r} to begin with at {file}")
         shipped = is_network(read_metadata(file))
-        nets[kind], unknown = (_read_shipped if shipped else _read_trained)(file, kind, styles, encoder.config.code)
+        nets[kind], unknown = (_read_shipped if shipped else _read_trained)(file, kind, styles, encoder.config.length)
         if shipped and has_encoder:
             _take_shipped_head(nets[kind], encoder_file, kind, file_sha256(file))
         missing |= unknown
@@ -188,7 +188,9 @@ def _read_encoder(file: Path) -> StyleEncoder:
             name: tensor.float().numpy() for name, tensor in load_file(file).items() if tensor.is_floating_point()
         }
         weights = EncoderWeights(EncoderConfig(), arrays, {})
-    return encoder_from_weights(weights).requires_grad_()
+    encoder = encoder_from_weights(weights)
+    encoder.start_learning()
+    return encoder
 
 
 def _read_trained(file: Path, kind: str, styles: Sequence[str], code: int) -> tuple[BaseNet, set[str]]:

@@ -74,7 +74,7 @@ class BaseModel(nn.Module):
         super().__init__()
         self.nets = nn.ModuleDict(dict(nets))
         self.encoder = encoder
-        self.statistics = nn.Linear(encoder.config.code, statistics)
+        self.statistics = nn.Linear(encoder.config.length, statistics)
 
     def named_nets(self) -> Iterator[tuple[str, BaseNet]]:
         """Yields the nets with their names."""

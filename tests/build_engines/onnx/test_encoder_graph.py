@@ -16,10 +16,10 @@ from realtime.backends import load_backend
 from realtime.backends.onnxruntime import open_graph as open_onnxruntime
 from realtime.backends.openvino import open_graph as open_openvino
 from styles.encoder import encoder_from_weights, head_from_weights
-from styles.encoder_weights import EncoderHead, EncoderWeights, load_encoder, save_encoder
+from styles.encoder_weights import EncoderConfig, EncoderHead, EncoderWeights, load_encoder, save_encoder
 from styles.weights import WeightsError
 from tests.styles.conftest import textured
-from tests.styles.test_encoder import TINY, tiny_encoder, weights_of
+from tests.styles.test_encoder import SEEING, TINY, tiny_encoder, weights_of
 
 OPENERS = {"openvino": open_openvino, "onnxruntime": open_onnxruntime}
 
@@ -27,21 +27,29 @@ OPENERS = {"openvino": open_openvino, "onnxruntime": open_onnxruntime}
 @pytest.fixture
 def encoder(tmp_path: Path) -> Path:
     """An encoder with heads of two nets."""
+    return write_encoder(tmp_path, SEEING)
+
+
+def write_encoder(folder: Path, config: EncoderConfig) -> Path:
     dice = np.random.default_rng(3)
 
     def normal(*shape: int) -> np.ndarray:
         return dice.normal(size=shape).astype(np.float32)
 
     sizes = {"fast": 7, "full": 11}
-    heads = {net: EncoderHead(normal(size, TINY.code), normal(size), f"of {net}") for net, size in sizes.items()}
-    weights = weights_of(tiny_encoder())
-    save_encoder(tmp_path / "encoder.safetensors", EncoderWeights(TINY, weights.arrays, heads))
-    return tmp_path / "encoder.safetensors"
+    heads = {net: EncoderHead(normal(size, config.length), normal(size), f"of {net}") for net, size in sizes.items()}
+    weights = weights_of(tiny_encoder(config=config))
+    save_encoder(folder / "encoder.safetensors", EncoderWeights(config, weights.arrays, heads))
+    return folder / "encoder.safetensors"
 
 
 @pytest.mark.parametrize("backend", OPENERS)
 @pytest.mark.parametrize("size", [(64, 64), (33, 100), (320, 427)], ids=str)
-def test_the_graph_gives_what_the_module_gives(backend: str, size: tuple[int, int], encoder: Path) -> None:
+@pytest.mark.parametrize("config", [TINY, SEEING], ids=["plain", "seeing"])
+def test_the_graph_gives_what_the_module_gives(
+    backend: str, size: tuple[int, int], config: EncoderConfig, tmp_path: Path
+) -> None:
+    encoder = write_encoder(tmp_path, config)
     if load_backend(backend).unavailable_reason():
         pytest.skip(f"{backend} is not installed")
     picture = textured(*size, seed=1)
