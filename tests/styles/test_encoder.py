@@ -77,16 +77,16 @@ def test_what_the_eye_sees_stays_while_the_encoder_learns() -> None:
 
 def test_a_config_with_an_eye_comes_back() -> None:
     assert EncoderConfig.from_json(SEEING.to_json()) == SEEING
-    for changes in (
-        {"seen": 0},
-        {"eye": [4, 5]},
-        {"eye": []},
-        {"seen": -1},
-        {"seen": 1.5},
-        {"eye": [4, 5, 6, 7, 8, 0]},
-    ):
-        with pytest.raises(ValueError, match="not an encoder config"):
-            EncoderConfig.from_json(json.dumps({**json.loads(SEEING.to_json()), **changes}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seen": 0}, {"eye": [4, 5]}, {"eye": []}, {"seen": -1}, {"seen": 1.5}, {"eye": [4, 5, 6, 7, 8, 0]}, {"eye": 3}],
+    ids=str,
+)
+def test_a_config_whose_eye_does_not_fit_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not an encoder config"):
+        EncoderConfig.from_json(json.dumps({**json.loads(SEEING.to_json()), **changes}))
 
 
 @torch.no_grad()

@@ -93,7 +93,7 @@ def test_without_a_cache_it_is_only_slower(tmp_path: Path) -> None:
     [
         ((1000, 800), 1.0, (400, 320)),
         ((1000, 800), 0.5, (200, 160)),
-        ((1000, 800), 2.0, (640, 640)),
+        ((1000, 800), 2.0, (LONG_SIDE, LONG_SIDE)),
         ((1, 1), 1.0, (320, 320)),
         ((30_000, 3), 1.0, (LONG_SIDE, SHORT_SIDE)),
         ((3, 30_000), 1.0, (SHORT_SIDE, LONG_SIDE)),
@@ -112,9 +112,9 @@ def test_of_a_long_picture_the_middle_is_seen() -> None:
     strip = np.zeros((100, 1000, 3), np.uint8)
     strip[:, 450:550] = 255
     middle = seen_pixels(strip)
-    assert middle.shape == (320, 640, 3)
-    assert middle[:, 250:390].mean() == pytest.approx(255)
-    assert middle[:, :140].mean() == middle[:, 500:].mean() == 0
+    assert middle.shape == (320, 576, 3)
+    assert middle[:, 150:426].mean() == pytest.approx(255)
+    assert middle[:, :108].mean() == middle[:, 468:].mean() == 0
 
 
 # pictures of all kinds ------------------------------------------------------------------------------------------------
