@@ -58,6 +58,11 @@ class StyleEncoder(nn.Module):
         self.eye = Eye(self.config) if self.config.seen else None
 
     def forward(self, pictures: Tensor) -> Tensor:
+        code = self.code_without_eye(pictures)
+        return code if self.eye is None else torch.cat([code, self.eye(pictures)], dim=1)
+
+    def code_without_eye(self, pictures: Tensor) -> Tensor:
+        """Returns what the MLP makes: N x `config.code` float32."""
         found = [_colour_statistics(pictures.float())]
         x = pictures * 2 - 1
         for stage in self.convs:
@@ -66,7 +71,7 @@ class StyleEncoder(nn.Module):
         # in float32 also where a training computes in bfloat16
         with torch.autocast(pictures.device.type, enabled=False):
             code: Tensor = self.mlp(torch.cat(found, dim=1))
-        return code if self.eye is None else torch.cat([code, self.eye(pictures)], dim=1)
+        return code
 
     def start_learning(self) -> None:
         """Lets a training change everything but what the eye sees, which was fitted to the loss network."""

@@ -33,7 +33,7 @@ from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.memory import keep_freed_memory
 from styles.training.precision import autocast, memory_format
-from styles.weights import load_network
+from styles.weights import file_sha256, load_network
 
 _CROP, _BATCH = 256, 8
 _WIDTHS = (48, 80, 96, 80, 64, 64)
@@ -76,6 +76,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.pictures < _SEEN:
         parser.error(f"--pictures {arguments.pictures}: expected {_SEEN} and more")
+    weights = load_encoder(arguments.encoder)
+    unknown = [net for net in weights.heads if not weights.knows(net, file_sha256(network_path(net)))]
+    if unknown:
+        parser.error(
+            f"{arguments.encoder} is not for the nets here: {', '.join(unknown)}; set NST_LIVE_STYLES to its nets"
+        )
     keep_freed_memory()
     network = load_loss_network(find_loss_network(None))
     network.prepare_training()
@@ -89,7 +95,6 @@ def main() -> None:
             )
         )
         drawer = Drawer(photos, paintings, Sizes(_BATCH, 0, 1, _CROP, moves=False), seed=0, whole_paintings=True)
-        weights = load_encoder(arguments.encoder)
         counts = Counts(arguments.pictures, arguments.painted, arguments.jacobians)
         save_encoder(arguments.output, with_eye(weights, network, drawer, counts))
     print_line(str(arguments.output))
@@ -155,8 +160,7 @@ def look(encoder: StyleEncoder, eye: Eye, network: LossNetwork, batches: Iterato
     found = []
     for pictures in batches:
         with autocast(pictures.device):
-            code = encoder(pictures)[:, : encoder.config.code]
-            found.append((code.float(), eye.statistics(pictures), strengths(network, pictures)))
+            found.append((encoder.code_without_eye(pictures), eye.statistics(pictures), strengths(network, pictures)))
     return Seen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 

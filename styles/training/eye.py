@@ -8,6 +8,7 @@ All maps of a layer are divided by one number, so that their root mean square is
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import cast
 
@@ -92,11 +93,7 @@ class _Sums:
 
 def _patches(eye: Eye, i: int, pictures: Tensor) -> Tensor:
     """Returns what the layer's convolutions read at each place: places x R, the last column 1 for the bias."""
-    maps = pictures
-    for index, (_, made) in enumerate(eye.layers(pictures) if i else ()):
-        maps = made
-        if index == i - 1:
-            break
+    maps = next(itertools.islice(eye.layers(pictures), i - 1, None))[1] if i else pictures
     read = [F.unfold(eye.before_conv(i, maps).float(), 3, padding=1)]
     if not i:
         kernel = eye.pixels.kernel_size[0]
