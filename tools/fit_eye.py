@@ -1,8 +1,9 @@
 """Gives a style encoder its eye: python -m tools.fit_eye ENCODER --paintings DIR … --photos DIR … -o OUT
 
 Fits the eye to the loss network, then corrects what is predicted for each net, in two rounds, by what paintings of
---photos in the styles of --paintings lack. Nothing is trained by gradients. The nets are those that the heads of the
-encoder belong to: the shipped ones, or those of NST_LIVE_STYLES. A new eye takes the place of an old one.
+--photos in the styles of --paintings lack, and trains the heads by what the eye sees in such paintings. The nets are
+those that the heads of the encoder belong to: the shipped ones, or those of NST_LIVE_STYLES. A new eye takes the place
+of an old one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -25,10 +26,11 @@ from styles.network import TransformNet, network_from_weights
 from styles.registry import network_path
 from styles.support.readers import parse_count
 from styles.support.terminal import print_line
-from styles.training.base.draw import PAINTING_SIDE, PHOTO_SIDE, Drawer, Sizes
+from styles.training.base.draw import PAINTING_SIDE, PHOTO_SIDE, Draw, Drawer, Sizes
 from styles.training.base.squares import load_squares, read_names, select_pictures
 from styles.training.correction import correction, mean_jacobian, ridge_regression, strengths
 from styles.training.eye import fit_eye
+from styles.training.heads import HeadTraining, eye_gram
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.memory import keep_freed_memory
@@ -41,6 +43,8 @@ _SEEN = 192
 _FIT_BATCHES = 15
 # Smaller photographs for Jacobians, each of which takes 512 backward passes.
 _JACOBIAN_CROP = 160
+# While heads are trained.
+_PAINTED_CROP, _REPORT_STEPS = 160, 50
 # The second round goes half of its way, since a mean Jacobian overshoots in a few styles.
 _ROUNDS = (1.0, 0.5)
 _RIDGE = 30.0
@@ -72,6 +76,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=parse_count, default=7500, metavar="N", help="drawn of paintings (7500)")
     parser.add_argument("--painted", type=parse_count, default=2000, metavar="N", help="of them painted a round (2000)")
     parser.add_argument("--jacobians", type=parse_count, default=10, metavar="N", help="of how many the mean is (10)")
+    parser.add_argument(
+        "--steps", type=parse_count, default=2000, metavar="N", help="that heads are trained for (2000)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the encoder's new file")
     arguments = parser.parse_args()
     if arguments.pictures < _SEEN:
@@ -95,18 +102,23 @@ def main() -> None:
             )
         )
         drawer = Drawer(photos, paintings, Sizes(_BATCH, 0, 1, _CROP, moves=False), seed=0, whole_paintings=True)
-        counts = Counts(arguments.pictures, arguments.painted, arguments.jacobians)
+        counts = Counts(arguments.pictures, arguments.painted, arguments.jacobians, arguments.steps)
         save_encoder(arguments.output, with_eye(weights, network, drawer, counts))
     print_line(str(arguments.output))
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many pictures are drawn, how many of them are painted in a round, and of how many Jacobians the mean is."""
+    """How much work it is.
+
+    pictures: are drawn. painted: of them in a round. jacobians: of how many the mean is. steps: that heads are trained
+    for.
+    """
 
     pictures: int
     painted: int
     jacobians: int
+    steps: int
 
 
 def with_eye(weights: EncoderWeights, network: LossNetwork, drawer: Drawer, counts: Counts) -> EncoderWeights:
@@ -122,13 +134,17 @@ def with_eye(weights: EncoderWeights, network: LossNetwork, drawer: Drawer, coun
     set_reading(eye, seen)
     with torch.no_grad():
         codes = torch.cat([seen.codes, eye.read(seen.statistics)], dim=1)
-    heads = {}
+    trainings = {}
     for name, head in weights.heads.items():
         net = network_from_weights(load_network(network_path(name)))
         lay_out(net)
         photos = (photo[None] for step in steps for photo in drawer.draw(step).photos)
         print_line(f"the head of {name}")
-        heads[name] = corrected(head, Painter(net, network, photos), codes, seen, counts)
+        better, jacobian = corrected(head, Painter(net, network, photos), codes, seen, counts)
+        trainings[name] = HeadTraining(better, net, eye, codes, jacobian=jacobian, steps=counts.steps)
+    for draw in map(drawer.draw, itertools.islice(steps, counts.steps)):
+        train_step(encoder, eye, trainings, draw)
+    heads = {name: training.trained() for name, training in trainings.items()}
     return replace(weights, config=encoder.config, arrays=encoder_arrays(encoder.state_dict()), heads=heads)
 
 
@@ -203,8 +219,22 @@ class Painter:
         return torch.stack(found)
 
 
-def corrected(head: EncoderHead, painter: Painter, codes: Tensor, seen: Seen, counts: Counts) -> EncoderHead:
-    """Returns the head after all rounds of corrections, which also reads what the eye adds to the code.
+def train_step(encoder: StyleEncoder, eye: Eye, trainings: Mapping[str, HeadTraining], draw: Draw) -> None:
+    """Trains all heads on the same pictures."""
+    photos = draw.photos[:, :, :_PAINTED_CROP, :_PAINTED_CROP].contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), autocast(photos.device):
+        codes, wanted, unpainted = encoder(draw.paintings), eye_gram(eye, draw.paintings), eye_gram(eye, photos)
+    losses = [f"{name} {training.step(codes, wanted, photos, unpainted):.3f}" for name, training in trainings.items()]
+    done = max(training.done for training in trainings.values())
+    if done % _REPORT_STEPS == 0:
+        print_line(f"step {done}: {', '.join(losses)}")
+
+
+def corrected(
+    head: EncoderHead, painter: Painter, codes: Tensor, seen: Seen, counts: Counts
+) -> tuple[EncoderHead, Tensor]:
+    """Returns the head after all rounds of corrections, which also reads what the eye adds to the code, and the mean
+    Jacobian.
 
     Args:
         head: of the encoder; an eye that it had is not read any more.
@@ -223,7 +253,7 @@ def corrected(head: EncoderHead, painter: Painter, codes: Tensor, seen: Seen, co
         print_line(f"off by {float((lacking * weights[:, None]).square().sum(dim=1).mean()):.1%}")
         more, shifted = ridge_regression(codes, correction(jacobian, lacking), weights, _RIDGE)
         linear, shift = linear + share * more, shift + share * shifted
-    return EncoderHead(linear.T.contiguous().numpy(), shift.numpy(), head.network_sha256)
+    return EncoderHead(linear.T.contiguous().numpy(), shift.numpy(), head.network_sha256), jacobian
 
 
 if __name__ == "__main__":

@@ -59,10 +59,18 @@ def correction(jacobian: Tensor, lacking: Tensor) -> Tensor:
         jacobian: 512 x K.
         lacking: the strengths of the style pictures less those of the paintings, N x 512.
     """
-    square = jacobian.T @ jacobian
-    damped = square + _DAMPING * square.diagonal().mean() * torch.eye(len(square)).to(square)
-    gain: Tensor = torch.linalg.solve(damped, jacobian.T)
+    gain: Tensor = torch.linalg.solve(damped_square(jacobian), jacobian.T)
     return lacking @ gain.T
+
+
+def damped_square(jacobian: Tensor) -> Tensor:
+    """Returns the curvature of the squares of what is lacking, K x K, with the damping of `correction`.
+
+    Args:
+        jacobian: 512 x K.
+    """
+    square = jacobian.T @ jacobian
+    return square + _DAMPING * square.diagonal().mean() * torch.eye(len(square)).to(square)
 
 
 def ridge_regression(inputs: Tensor, wanted: Tensor, weights: Tensor, strength: float) -> tuple[Tensor, Tensor]:
