@@ -71,8 +71,8 @@ def test_a_trained_head_paints_nearer_to_its_pictures(weights: EncoderWeights, e
         painted = net(photos, head_from_weights(trained)(codes)).clamp(0, 1)
     left = (eye_gram(encoder.eye, painted) - wanted).square().sum(dim=(1, 2))
     left /= (unpainted - wanted).square().sum(dim=(1, 2))
-    # the average is behind the newest steps
-    assert left.median() < 0.9 * losses[0]
+    # the result goes half of the way
+    assert left.median() < 0.95 * losses[0]
 
 
 def test_the_inverse_root_makes_second_moments_one() -> None:
