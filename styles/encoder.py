@@ -6,7 +6,8 @@ covariance of the colours. An MLP makes a code of these numbers, and a linear he
 
 The article's style loss, however, is made almost alone of the strength of the 512 maps of the loss network's relu4_1,
 and the MLP's statistics do not tell them well enough. The eye does: convolutions that imitate the loss network with a
-few percent of its work, fitted to it layer by layer (`styles.training.eye`). What it sees is added to the code.
+few percent of its work, fitted to it layer by layer (`styles.training.eye`). An encoder that has been given an eye
+needs nothing else: its code is what the eye sees.
 `styles.encoder_weights` has it as a file and needs no torch.
 """
 
@@ -44,6 +45,9 @@ class StyleEncoder(nn.Module):
     def __init__(self, config: EncoderConfig | None = None) -> None:
         super().__init__()
         self.config = config or EncoderConfig()
+        self.eye = Eye(self.config) if self.config.seen else None
+        if self.eye is not None:
+            return
         inputs = (3, *self.config.widths[:-1])
         kernels = (self.config.first_kernel, *(3 for _ in self.config.widths[1:]))
         stages = zip(inputs, self.config.widths, kernels, strict=True)
@@ -55,14 +59,12 @@ class StyleEncoder(nn.Module):
             nn.Linear(self.config.hidden, self.config.code),
             nn.GELU(),
         )
-        self.eye = Eye(self.config) if self.config.seen else None
 
     def forward(self, pictures: Tensor) -> Tensor:
-        code = self.code_without_eye(pictures)
-        return code if self.eye is None else torch.cat([code, self.eye(pictures)], dim=1)
+        code: Tensor = self._read_statistics(pictures) if self.eye is None else self.eye(pictures)
+        return code
 
-    def code_without_eye(self, pictures: Tensor) -> Tensor:
-        """Returns what the MLP makes: N x `config.code` float32."""
+    def _read_statistics(self, pictures: Tensor) -> Tensor:
         found = [_colour_statistics(pictures.float())]
         x = pictures * 2 - 1
         for stage in self.convs:
@@ -74,7 +76,7 @@ class StyleEncoder(nn.Module):
         return code
 
     def start_learning(self) -> None:
-        """Lets a training change everything but what the eye sees, which was fitted to the loss network."""
+        """Lets a training change everything; of an eye only how it is read, since it was fitted to the loss network."""
         self.requires_grad_()
         if self.eye is not None:
             self.eye.requires_grad_(False)
@@ -82,7 +84,7 @@ class StyleEncoder(nn.Module):
 
 
 class Eye(nn.Module):
-    """Imitates the loss network, and adds what it sees to the code: `eye(pictures)`.
+    """Imitates the loss network, and makes a code of what it sees: `eye(pictures)`.
 
     It begins at half the resolution, from features of a stem and from the pixels themselves. Each convolution makes all
     maps of a layer of the loss network, and a 1 x 1 convolution hands fewer of them on.

@@ -39,12 +39,13 @@ class EncoderConfig:
     """The shape of a style encoder.
 
     Args:
-        widths: channels of its stages, each of which halves the resolution.
+        widths: channels of its stages, each of which halves the resolution. This and the three that follow are those of
+            an encoder without an eye.
         first_kernel: the kernel of the first convolution; the others have 3 x 3.
         hidden: the width of the hidden layer of the MLP.
-        code: the length of what the MLP makes.
+        code: the length of the MLP's code.
         eye: the widths to which the maps of all EYE_LAYERS but the last are narrowed; () is an encoder without an eye.
-        seen: the length of what the eye adds to the code.
+        seen: the length of the eye's code; 0 is an encoder without an eye.
     """
 
     widths: tuple[int, ...] = (32, 64, 128, 192, 256)
@@ -56,8 +57,8 @@ class EncoderConfig:
 
     @property
     def length(self) -> int:
-        """The length of a code: what the MLP makes, then what the eye adds."""
-        return self.code + self.seen
+        """The length of a code."""
+        return self.seen or self.code
 
     @property
     def eye_statistics(self) -> int:
@@ -90,7 +91,7 @@ class EncoderConfig:
             raise ValueError(f"not an encoder config: its numbers are not from 1 to {_LARGEST_NUMBER}")
         narrowed = len(EYE_LAYERS) - 1 if config.seen else 0
         if type(config.seen) is not int or not 0 <= config.seen <= _LARGEST_NUMBER or len(config.eye) != narrowed:
-            raise ValueError(f"not an encoder config: its eye has {len(config.eye)} widths and adds {config.seen!r}")
+            raise ValueError(f"not an encoder config: its eye has {len(config.eye)} widths for {config.seen!r} numbers")
         return config
 
 

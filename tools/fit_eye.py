@@ -2,8 +2,8 @@
 
 Fits the eye to the loss network, then corrects what is predicted for each net, in two rounds, by what paintings of
 --photos in the styles of --paintings lack, and trains the heads by what the eye sees in such paintings. The nets are
-those that the heads of the encoder belong to: the shipped ones, or those of NST_LIVE_STYLES. A new eye takes the place
-of an old one.
+those that the heads of the encoder belong to: the shipped ones, or those of NST_LIVE_STYLES. The eye takes the place
+of all that the encoder had.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from styles.encoder import Eye, StyleEncoder, encoder_arrays, encoder_from_weights
+from styles.encoder import Eye, StyleEncoder, encoder_arrays, encoder_from_weights, head_from_weights
 from styles.encoder_weights import EncoderHead, EncoderWeights, load_encoder, save_encoder
 from styles.network import TransformNet, network_from_weights
 from styles.registry import network_path
 from styles.support.readers import parse_count
 from styles.support.terminal import print_line
-from styles.training.base.draw import PAINTING_SIDE, PHOTO_SIDE, Draw, Drawer, Sizes
+from styles.training.base.draw import PAINTING_SIDE, PHOTO_SIDE, Drawer, Sizes
 from styles.training.base.squares import load_squares, read_names, select_pictures
 from styles.training.correction import correction, mean_jacobian, ridge_regression, strengths
 from styles.training.eye import fit_eye
-from styles.training.heads import HeadTraining, eye_gram
+from styles.training.heads import HeadTraining, Sight, fit_sight
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.memory import keep_freed_memory
@@ -39,12 +39,13 @@ from styles.weights import file_sha256, load_network
 
 _CROP, _BATCH = 256, 8
 _WIDTHS = (48, 80, 96, 80, 64, 64)
-_SEEN = 192
+_SEEN = 512
 _FIT_BATCHES = 15
 # Smaller photographs for Jacobians, each of which takes 512 backward passes.
 _JACOBIAN_CROP = 160
-# While heads are trained.
-_PAINTED_CROP, _REPORT_STEPS = 160, 50
+# While heads are trained: the side of photographs, how many there are, styles a step.
+_PAINTED_CROP, _PHOTOS, _TRAINING_BATCH = 128, 600, 16
+_REPORT_STEPS = 50
 # The second round goes half of its way, since a mean Jacobian overshoots in a few styles.
 _ROUNDS = (1.0, 0.5)
 _RIDGE = 30.0
@@ -54,10 +55,11 @@ _RIDGE = 30.0
 class Seen:
     """Style pictures as the encoder and the loss network see them.
 
-    codes: N x code, what the MLP makes. statistics: N x S, of the eye. wanted: N x 512, the strengths of relu4_1.
+    vectors: that the encoder as it was predicts, by the name of the net: N x K. statistics: N x S, of the new eye.
+    wanted: N x 512, the strengths of relu4_1.
     """
 
-    codes: Tensor
+    vectors: Mapping[str, Tensor]
     statistics: Tensor
     wanted: Tensor
 
@@ -65,6 +67,12 @@ class Seen:
     def weights(self) -> Tensor:
         """Pictures with strong maps do not decide alone: N."""
         return self.wanted.square().sum(dim=1).rsqrt()
+
+    @torch.no_grad()
+    def codes(self, eye: Eye) -> Tensor:
+        """Returns the codes that the eye makes of them: N x code."""
+        found: Tensor = eye.read(self.statistics)
+        return found
 
 
 def main() -> None:
@@ -130,33 +138,31 @@ def with_eye(weights: EncoderWeights, network: LossNetwork, drawer: Drawer, coun
     )
     for layer, left in fitted:
         print_line(f"relu{layer[0]}_{layer[1]}: {left:.1%} of its squares are not seen")
-    seen = look(encoder, eye, network, (drawer.draw(next(steps)).paintings for _ in range(0, counts.pictures, _BATCH)))
+    batches = (drawer.draw(next(steps)).paintings for _ in range(0, counts.pictures, _BATCH))
+    seen = look(weights, eye, network, batches)
     set_reading(eye, seen)
-    with torch.no_grad():
-        codes = torch.cat([seen.codes, eye.read(seen.statistics)], dim=1)
-    trainings = {}
+    photos = (photo[None] for step in steps for photo in drawer.draw(step).photos)
+    heads = {}
     for name, head in weights.heads.items():
         net = network_from_weights(load_network(network_path(name)))
         lay_out(net)
-        photos = (photo[None] for step in steps for photo in drawer.draw(step).photos)
         print_line(f"the head of {name}")
-        better, jacobian = corrected(head, Painter(net, network, photos), codes, seen, counts)
-        trainings[name] = HeadTraining(better, net, eye, codes, jacobian=jacobian, steps=counts.steps)
-    for draw in map(drawer.draw, itertools.islice(steps, counts.steps)):
-        train_step(encoder, eye, trainings, draw)
-    heads = {name: training.trained() for name, training in trainings.items()}
+        painter = Painter(net, network, eye, photos)
+        better, jacobian = corrected(head, seen.vectors[name], painter, seen, counts)
+        heads[name] = trained(better, jacobian, painter, seen, counts)
     return replace(weights, config=encoder.config, arrays=encoder_arrays(encoder.state_dict()), heads=heads)
 
 
 def new_encoder(weights: EncoderWeights) -> tuple[StyleEncoder, Eye]:
-    """Returns the encoder with an eye that begins with what the encoder's own first stage has learned."""
+    """Returns the encoder with an eye that begins with what the encoder's own first stage, or its eye, has learned."""
     encoder = StyleEncoder(replace(weights.config, eye=_WIDTHS, seen=_SEEN))
     old = encoder_from_weights(weights)
-    kept = {name: tensor for name, tensor in old.state_dict().items() if not name.startswith("eye.")}
-    encoder.load_state_dict(kept, strict=False)
     encoder.requires_grad_(False).eval()
     lay_out(encoder)
     eye = cast(Eye, encoder.eye)
+    if old.eye is not None:
+        eye.stem.load_state_dict(old.eye.stem.state_dict())
+        return encoder, eye
     stage = cast(nn.Sequential, old.convs[0])
     for i, conv in ((0, 0), (2, 3)):
         fused = fuse_conv_bn_eval(cast(nn.Conv2d, stage[conv]), cast(nn.BatchNorm2d, stage[conv + 1]))
@@ -171,22 +177,37 @@ def lay_out(module: nn.Module) -> None:
 
 
 @torch.no_grad()
-def look(encoder: StyleEncoder, eye: Eye, network: LossNetwork, batches: Iterator[Tensor]) -> Seen:
-    """Returns what is seen in batches of pictures, N x 3 x H x W in 0..1."""
+def look(weights: EncoderWeights, eye: Eye, network: LossNetwork, batches: Iterator[Tensor]) -> Seen:
+    """Returns what is seen in batches of pictures, N x 3 x H x W in 0..1.
+
+    Args:
+        weights: the encoder as it was.
+        eye: the new one.
+        network: the loss network.
+        batches: of pictures.
+    """
+    old = encoder_from_weights(weights)
+    lay_out(old)
     found = []
     for pictures in batches:
         with autocast(pictures.device):
-            found.append((encoder.code_without_eye(pictures), eye.statistics(pictures), strengths(network, pictures)))
-    return Seen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+            found.append((old(pictures), eye.statistics(pictures), strengths(network, pictures)))
+    codes, statistics, wanted = (torch.cat(parts) for parts in zip(*found, strict=True))
+    vectors = {name: head_from_weights(head)(codes) for name, head in weights.heads.items()}
+    return Seen(vectors, statistics, wanted)
 
 
 @torch.no_grad()
 def set_reading(eye: Eye, seen: Seen) -> None:
-    """Lets the eye add to the code the main directions of the strengths of relu4_1 that its statistics tell, each with
-    a deviation of 1.
+    """Lets the code be the main directions of the strengths and the style vectors that the statistics of the eye tell,
+    each with a deviation of 1.
     """
-    linear, shift = ridge_regression(seen.statistics, seen.wanted, seen.weights, _RIDGE)
-    told = (seen.statistics @ linear + shift) * seen.weights[:, None]
+    parts = []
+    for wanted in (seen.wanted * seen.weights[:, None], *seen.vectors.values()):
+        centred = wanted - wanted.mean(dim=0)
+        parts.append(centred / centred.norm())
+    linear, shift = ridge_regression(seen.statistics, torch.cat(parts, dim=1), torch.ones(len(seen.wanted)), _RIDGE)
+    told = seen.statistics @ linear + shift
     directions = torch.linalg.svd(told - told.mean(dim=0), full_matrices=False).Vh[: eye.read.out_features].T
     read = seen.statistics @ (linear @ directions)
     deviation = read.std(dim=0)
@@ -196,10 +217,11 @@ def set_reading(eye: Eye, seen: Seen) -> None:
 
 @dataclass(frozen=True)
 class Painter:
-    """Paintings as the loss network sees them, of photographs that are each 1 x 3 x H x W in 0..1."""
+    """Paintings as the loss network and the eye see them, of photographs that are each 1 x 3 x H x W in 0..1."""
 
     net: TransformNet
     network: LossNetwork
+    eye: Eye
     photos: Iterator[Tensor]
 
     def jacobian(self, vectors: Tensor) -> Tensor:
@@ -218,34 +240,70 @@ class Painter:
                 found.append(strengths(self.network, painted).mean(dim=0))
         return torch.stack(found)
 
+    @torch.no_grad()
+    def sight(self, vectors: Tensor) -> tuple[Sight, Tensor]:
+        """Returns that of paintings in the styles of N vectors, and how much stronger large paintings are."""
+        return fit_sight(self.eye, self.network, map(self._both_sizes, torch.split(vectors, _BATCH)))
 
-def train_step(encoder: StyleEncoder, eye: Eye, trainings: Mapping[str, HeadTraining], draw: Draw) -> None:
-    """Trains all heads on the same pictures."""
-    photos = draw.photos[:, :, :_PAINTED_CROP, :_PAINTED_CROP].contiguous(memory_format=torch.channels_last)
-    with torch.no_grad(), autocast(photos.device):
-        codes, wanted, unpainted = encoder(draw.paintings), eye_gram(eye, draw.paintings), eye_gram(eye, photos)
-    losses = [f"{name} {training.step(codes, wanted, photos, unpainted):.3f}" for name, training in trainings.items()]
-    done = max(training.done for training in trainings.values())
-    if done % _REPORT_STEPS == 0:
-        print_line(f"step {done}: {', '.join(losses)}")
+    def _both_sizes(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        large = torch.cat([next(self.photos) for _ in vectors])
+        with autocast(large.device):
+            painted = [self.net(photos, vectors).float().clamp(0, 1) for photos in (cropped(large), large)]
+        return painted[0], painted[1]
+
+    def small_photos(self) -> tuple[Tensor, Tensor]:
+        """Returns photographs to train on, and their strengths."""
+        photos = cropped(torch.cat([next(self.photos) for _ in range(_PHOTOS)]))
+        with torch.no_grad(), autocast(photos.device):
+            return photos, torch.cat([strengths(self.network, part) for part in torch.split(photos, _BATCH)])
+
+
+def cropped(photos: Tensor) -> Tensor:
+    """Returns the part of photographs that heads are trained on."""
+    return photos[:, :, :_PAINTED_CROP, :_PAINTED_CROP].contiguous(memory_format=torch.channels_last)
+
+
+def trained(head: EncoderHead, jacobian: Tensor, painter: Painter, seen: Seen, counts: Counts) -> EncoderHead:
+    """Returns the head after its training.
+
+    Args:
+        head: as it is.
+        jacobian: the mean one.
+        painter: paints with the head's net.
+        seen: of the pictures.
+        counts: how much work it is.
+    """
+    codes = seen.codes(painter.eye)
+    # what the code tells and no more, or heads would learn by heart what it does not tell
+    linear, shift = ridge_regression(codes, seen.wanted, seen.weights, _RIDGE)
+    told = (codes @ linear + shift).clamp(min=0)
+    sight, growth = painter.sight(head_from_weights(head)(codes[: counts.painted]))
+    photos, unpainted = painter.small_photos()
+    training = HeadTraining(head, painter.net, sight, codes, jacobian=jacobian, steps=counts.steps)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(1, counts.steps + 1):
+        styles = torch.randint(len(codes), (_TRAINING_BATCH,), generator=generator)
+        shown = torch.randint(len(photos), (_TRAINING_BATCH,), generator=generator)
+        loss = training.step(codes[styles], told[styles], photos[shown], growth * unpainted[shown])
+        if step % _REPORT_STEPS == 0:
+            print_line(f"step {step}: {loss:.3f}")
+    return training.trained()
 
 
 def corrected(
-    head: EncoderHead, painter: Painter, codes: Tensor, seen: Seen, counts: Counts
+    head: EncoderHead, vectors: Tensor, painter: Painter, seen: Seen, counts: Counts
 ) -> tuple[EncoderHead, Tensor]:
-    """Returns the head after all rounds of corrections, which also reads what the eye adds to the code, and the mean
-    Jacobian.
+    """Returns the head for the new codes after all rounds of corrections, and the mean Jacobian.
 
     Args:
-        head: of the encoder; an eye that it had is not read any more.
+        head: as it was.
+        vectors: that it predicted, N x K.
         painter: paints with the head's net.
-        codes: of the pictures, N x (code + seen).
         seen: of the pictures.
         counts: how many of them are painted.
     """
-    linear = torch.zeros(codes.shape[1], len(head.bias))
-    linear[: seen.codes.shape[1]] = torch.from_numpy(head.weight[:, : seen.codes.shape[1]]).T
-    shift = torch.from_numpy(head.bias).clone()
+    codes = seen.codes(painter.eye)
+    linear, shift = ridge_regression(codes, vectors, seen.weights, _RIDGE)
     jacobian = painter.jacobian((codes @ linear + shift)[: counts.jacobians])
     codes, wanted, weights = codes[: counts.painted], seen.wanted[: counts.painted], seen.weights[: counts.painted]
     for share in _ROUNDS:

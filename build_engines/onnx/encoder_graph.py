@@ -70,17 +70,22 @@ class _EncoderWriter(GraphWriter):
     def write(self) -> None:
         picture = self.cast(PICTURE, TensorProto.FLOAT)
         x = self.op("Mul", self.op("Transpose", picture, perm=[0, 3, 1, 2]), self.number("one_255th", 1 / 255))
+        code = self.eye(self.centred(x)) if self.config.seen else self.code(x)
+        for net, head in self.heads.items():
+            self.head(code, net, head)
+
+    def code(self, x: str) -> str:
+        """Adds the code of an encoder without an eye, of a picture with values in 0..1."""
         statistics = [*self.colour_statistics(x)]
-        x = centred = self.op("Sub", self.op("Mul", x, self.number("two", 2)), self.number("one", 1))
+        x = self.centred(x)
         for i in range(len(self.config.widths)):
             x = self.conv(x, f"convs.{i}.0", f"convs.{i}.1", stride=2)
             x = self.conv(x, f"convs.{i}.3", f"convs.{i}.4")
             statistics += self.feature_statistics(x)
-        code = self.mlp(self.op("Flatten", self.op("Concat", *statistics, axis=1)))
-        if self.config.seen:
-            code = self.op("Concat", code, self.eye(centred), axis=1)
-        for net, head in self.heads.items():
-            self.head(code, net, head)
+        return self.mlp(self.op("Flatten", self.op("Concat", *statistics, axis=1)))
+
+    def centred(self, x: str) -> str:
+        return self.op("Sub", self.op("Mul", x, self.number("two", 2)), self.number("one", 1))
 
     def number(self, name: str, value: float) -> str:
         return self.constant(name, np.array(value, np.float32))
@@ -115,7 +120,7 @@ class _EncoderWriter(GraphWriter):
         return self.op("Relu", self.op("Conv", *inputs, kernel_shape=[side, side], pads=pads, strides=[stride, stride]))
 
     def eye(self, x: str) -> str:
-        """Adds the eye: 1 x seen, of a picture with values in -1..1."""
+        """Adds the code of what the eye sees: 1 x seen, of a picture with values in -1..1."""
         statistics = []
         maps = self.op("Relu", self.plain_conv(x, "eye.stem.0", stride=2))
         maps = self.op("Relu", self.plain_conv(maps, "eye.stem.2"))
@@ -198,6 +203,9 @@ def _check_weights(weights: EncoderWeights) -> None:
 
 def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yields the name and the shape of each array of an encoder."""
+    if config.seen:
+        yield from _eye_shapes(config)
+        return
     inputs = 3
     for i, width in enumerate(config.widths):
         side = 3 if i else config.first_kernel
@@ -211,8 +219,6 @@ def encoder_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]
     for name, width, before in (("mlp.1", config.hidden, config.statistics), ("mlp.3", config.code, config.hidden)):
         yield f"{name}.weight", (width, before)
         yield f"{name}.bias", (width,)
-    if config.seen:
-        yield from _eye_shapes(config)
 
 
 def _eye_shapes(config: EncoderConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
