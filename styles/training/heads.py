@@ -1,9 +1,9 @@
 """Trains the heads of a style encoder by what the encoder's own eye sees in paintings.
 
-The eye imitates the loss network up to relu4_1 with a tenth of its work. Seen raw, the strengths of relu4_1 (the root
+The eye imitates the loss network up to relu4_1 with far less work. Seen raw, the strengths of relu4_1 (the root
 mean squares of its 512 maps) are some 2 % off, which is as much as predicted styles are. But what the eye gets wrong in
 the paintings of one net, it gets wrong nearly alike in all of them: regressed on all that it sees, they are 0.3 % off
-(docs/lab/training.md). So a head sees ten times as many styles and photographs in the same time as with the loss
+(docs/lab/training.md). So a head sees many more styles and photographs in the same time than with the loss
 network. The Gram matrix of relu4_1 has nearly rank one, so the loss is the article's style loss of the matrices that
 these strengths make, over that of the unpainted photograph.
 
@@ -37,8 +37,9 @@ _REACH = 30.0
 _CODE_DAMPING = 0.02
 # Pictures whose gradient is longer than that of this share of the last ones count less.
 _USUAL_SHARE, _REMEMBERED = 0.9, 600
-# The averaged head remembers this much of its past.
-_DECAY = 0.995
+# The averaged head remembers this much of its past, and the result goes this share of the way to it: more of the way is
+# better for the pictures of the training and worse for others.
+_DECAY, _SHARE = 0.995, 0.5
 # How much simpler readings are preferred: how many paintings' worth of it.
 _RIDGE = 10.0
 
@@ -154,7 +155,7 @@ class HeadTraining:
 
     def trained(self) -> EncoderHead:
         """Returns the head as it is after these steps."""
-        weight, bias = self.averaged
+        weight, bias = (_SHARE * averaged for averaged in self.averaged)
         more = self.write @ weight @ self.read
         shift = self.write @ bias - more @ self.mean
         return dataclasses.replace(
