@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from realtime.backends import Blender, Graph, Net, Vector, not_installed, opening
 from realtime.frames import Pixels
-from realtime.queues import one_at_a_time
-from styles.support.openvino_core import openvino_core
+from styles.support.openvino_core import compile_model, compiling_or_running, openvino_core
 from styles.support.silent_imports import import_openvino
-
-# A graph that runs in one thread while another thread compiles a model can wait for ever, and the compiling with it:
-# so two busy cores did once, in a show that predicted a style while it opened its net.
-_compiling_or_running = one_at_a_time()
 
 
 def unavailable_reason() -> str | None:
@@ -43,12 +38,11 @@ def open_graph(onnx: Path) -> Graph:
     model = openvino_core().read_model(onnx)
     # bfloat16 would round the statistics of features
     settings = {"PERFORMANCE_HINT": "LATENCY", "EXECUTION_MODE_HINT": "ACCURACY"}
-    with _compiling_or_running:
-        compiled = openvino_core().compile_model(model, "CPU", settings)
+    compiled = compile_model(model, settings)
     names = [output.get_any_name() for output in compiled.outputs]
 
     def run(inputs: Mapping[str, NDArray[np.generic]]) -> Mapping[str, NDArray[np.float32]]:
-        with _compiling_or_running:
+        with compiling_or_running:
             results = compiled(dict(inputs))
         return {name: np.array(results[index], np.float32) for index, name in enumerate(names)}
 
@@ -68,13 +62,11 @@ class OpenVinoPainter:
     blender: Blender | None = None
 
     def __init__(self, onnx: Path, width: int, height: int, hint: str = "LATENCY") -> None:
-        core = openvino_core()
-        model = core.read_model(onnx)
+        model = openvino_core().read_model(onnx)
         model.reshape({"frame": [1, height, width, 3]})
         # for this hint OpenVINO decides by itself on bfloat16, if the CPU multiplies it natively
         settings = {"PERFORMANCE_HINT": hint, "EXECUTION_MODE_HINT": "PERFORMANCE"}
-        with _compiling_or_running:
-            self._compiled = core.compile_model(model, "CPU", settings)
+        self._compiled = compile_model(model, settings)
         precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self.description = f"openvino {precision}"
         self.depth = max(2, self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from realtime.backends import Net, Vector
 from realtime.frames import Pixels
-from styles.support.openvino_core import openvino_core
+from styles.support.openvino_core import compile_model, openvino_core
 from styles.support.silent_imports import import_openvino
 
 # About how many pixels of the picture are in work at once, and at least how many rows.
@@ -252,7 +252,7 @@ class _Cutter:
         reached = set().union(*(_upstream(result) for result in results))
         inputs = [p for p in (nodes["frame"], *parameters, rows) if p.get_friendly_name() in reached]
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        return self._core.compile_model(openvino.Model(results, inputs), "CPU", settings)
+        return compile_model(openvino.Model(results, inputs), settings)
 
 
 def _pieces(model: Any, net: Net, height: int) -> Sequence[_Piece]:
