@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -34,6 +34,7 @@ from styles.training.heads import HeadTraining, Sight, fit_sight
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
 from styles.training.memory import keep_freed_memory
+from styles.training.pictures import encoder_input, read_picture
 from styles.training.precision import autocast, memory_format
 from styles.weights import file_sha256, load_network
 
@@ -81,7 +82,9 @@ def main() -> None:
     parser.add_argument("--paintings", type=Path, nargs="+", required=True, metavar="DIR", help="style pictures")
     parser.add_argument("--without", type=Path, metavar="FILE", help="names of paintings that are left out")
     parser.add_argument("--photos", type=Path, nargs="+", required=True, metavar="DIR", help="photographs to paint")
-    parser.add_argument("--pictures", type=parse_count, default=7500, metavar="N", help="drawn of paintings (7500)")
+    parser.add_argument(
+        "--pictures", type=parse_count, default=7500, metavar="N", help="of paintings, half of them whole (7500)"
+    )
     parser.add_argument("--painted", type=parse_count, default=2000, metavar="N", help="of them painted a round (2000)")
     parser.add_argument("--jacobians", type=parse_count, default=10, metavar="N", help="of how many the mean is (10)")
     parser.add_argument(
@@ -102,16 +105,17 @@ def main() -> None:
     network.prepare_training()
     without = read_names(arguments.without) if arguments.without else frozenset()
     with tempfile.TemporaryDirectory() as folder:
+        files = select_pictures(arguments.paintings, without)
         photos, paintings = (
-            load_squares(select_pictures(folders, left_out), folders, round(_CROP * side), Path(folder) / name)
-            for name, folders, left_out, side in (
-                ("photos", arguments.photos, frozenset(), PHOTO_SIDE),
-                ("paintings", arguments.paintings, without, PAINTING_SIDE),
+            load_squares(paths, folders, round(_CROP * side), Path(folder) / name)
+            for name, paths, folders, side in (
+                ("photos", select_pictures(arguments.photos), arguments.photos, PHOTO_SIDE),
+                ("paintings", files, arguments.paintings, PAINTING_SIDE),
             )
         )
         drawer = Drawer(photos, paintings, Sizes(_BATCH, 0, 1, _CROP, moves=False), seed=0, whole_paintings=True)
         counts = Counts(arguments.pictures, arguments.painted, arguments.jacobians, arguments.steps)
-        save_encoder(arguments.output, with_eye(weights, network, drawer, counts))
+        save_encoder(arguments.output, with_eye(weights, network, drawer, files, counts))
     print_line(str(arguments.output))
 
 
@@ -129,8 +133,18 @@ class Counts:
     steps: int
 
 
-def with_eye(weights: EncoderWeights, network: LossNetwork, drawer: Drawer, counts: Counts) -> EncoderWeights:
-    """Returns the encoder with an eye and corrected heads."""
+def with_eye(
+    weights: EncoderWeights, network: LossNetwork, drawer: Drawer, paintings: Sequence[Path], counts: Counts
+) -> EncoderWeights:
+    """Returns the encoder with an eye and corrected heads.
+
+    Args:
+        weights: the encoder as it was.
+        network: the loss network.
+        drawer: draws photographs, and squares of the paintings.
+        paintings: their files.
+        counts: how much work it is.
+    """
     encoder, eye = new_encoder(weights)
     steps = itertools.count()
     fitted = fit_eye(
@@ -138,8 +152,9 @@ def with_eye(weights: EncoderWeights, network: LossNetwork, drawer: Drawer, coun
     )
     for layer, left in fitted:
         print_line(f"relu{layer[0]}_{layer[1]}: {left:.1%} of its squares are not seen")
-    batches = (drawer.draw(next(steps)).paintings for _ in range(0, counts.pictures, _BATCH))
-    seen = look(weights, eye, network, batches)
+    whole = paintings[: counts.pictures // 2]
+    squares = (drawer.draw(next(steps)).paintings for _ in range(len(whole), counts.pictures, _BATCH))
+    seen = look(weights, eye, network, itertools.chain(map(whole_painting, whole), squares))
     set_reading(eye, seen)
     photos = (photo[None] for step in steps for photo in drawer.draw(step).photos)
     heads = {}
@@ -170,6 +185,11 @@ def new_encoder(weights: EncoderWeights) -> tuple[StyleEncoder, Eye]:
     return encoder, eye
 
 
+def whole_painting(file: Path) -> Tensor:
+    """Returns a painting as the encoder looks at users' pictures: sharper than a square that was scaled twice."""
+    return encoder_input(read_picture(file)).contiguous(memory_format=torch.channels_last)
+
+
 def lay_out(module: nn.Module) -> None:
     """Lays out the weights in the order that is fastest here."""
     order = memory_format(torch.device("cpu"))
@@ -177,7 +197,7 @@ def lay_out(module: nn.Module) -> None:
 
 
 @torch.no_grad()
-def look(weights: EncoderWeights, eye: Eye, network: LossNetwork, batches: Iterator[Tensor]) -> Seen:
+def look(weights: EncoderWeights, eye: Eye, network: LossNetwork, batches: Iterable[Tensor]) -> Seen:
     """Returns what is seen in batches of pictures, N x 3 x H x W in 0..1.
 
     Args:
@@ -199,8 +219,9 @@ def look(weights: EncoderWeights, eye: Eye, network: LossNetwork, batches: Itera
 
 @torch.no_grad()
 def set_reading(eye: Eye, seen: Seen) -> None:
-    """Lets the code be the main directions of the strengths and the style vectors that the statistics of the eye tell,
-    each with a deviation of 1.
+    """Lets the code be the main directions of the strengths and the style vectors that the statistics of the eye tell.
+
+    The deviation of each is the root of its share: heads would else learn by heart what the last ones tell.
     """
     parts = []
     for wanted in (seen.wanted * seen.weights[:, None], *seen.vectors.values()):
@@ -208,11 +229,12 @@ def set_reading(eye: Eye, seen: Seen) -> None:
         parts.append(centred / centred.norm())
     linear, shift = ridge_regression(seen.statistics, torch.cat(parts, dim=1), torch.ones(len(seen.wanted)), _RIDGE)
     told = seen.statistics @ linear + shift
-    directions = torch.linalg.svd(told - told.mean(dim=0), full_matrices=False).Vh[: eye.read.out_features].T
+    parted = torch.linalg.svd(told - told.mean(dim=0), full_matrices=False)
+    directions, shares = parted.Vh[: eye.read.out_features].T, parted.S[: eye.read.out_features] / parted.S[0]
     read = seen.statistics @ (linear @ directions)
-    deviation = read.std(dim=0)
-    eye.read.weight.copy_((linear @ directions / deviation).T)
-    eye.read.bias.copy_(-read.mean(dim=0) / deviation)
+    scale = shares.sqrt() / read.std(dim=0)
+    eye.read.weight.copy_((linear @ directions * scale).T)
+    eye.read.bias.copy_(-read.mean(dim=0) * scale)
 
 
 @dataclass(frozen=True)

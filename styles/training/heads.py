@@ -7,9 +7,9 @@ the paintings of one net, it gets wrong nearly alike in all of them: regressed o
 network. The Gram matrix of relu4_1 has nearly rank one, so the loss is the article's style loss of the matrices that
 these strengths make, over that of the unpainted photograph.
 
-What is trained is a linear map that is added to the head. It reads codes whose second moments are 1 in all directions,
-and writes in directions in which paintings change alike: otherwise the steps of Adam go almost all along the few
-directions that codes and vectors have most of.
+What is trained is a linear map that is added to the head. It reads codes, in which what tells more varies more, and
+writes in directions in which paintings change alike: otherwise the steps of Adam go almost all along the few directions
+that vectors have most of.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ _RATE = 5e-4
 _BETAS = (0.9, 0.999)
 # How far a map of ones reaches, in strengths of relu4_1.
 _REACH = 30.0
-# Of the mean second moment of codes, added to all directions.
-_CODE_DAMPING = 0.02
 # Pictures whose gradient is longer than that of this share of the last ones count less.
 _USUAL_SHARE, _REMEMBERED = 0.9, 600
 # The averaged head remembers this much of its past, and the result goes this share of the way to it: more of the way is
@@ -107,11 +105,9 @@ class HeadTraining:
         self.head, self.net, self.sight, self.steps = head, net, sight, steps
         self.before = head_from_weights(head)
         self.mean = codes.mean(dim=0)
-        moments = torch.cov(codes.T)
-        damping = _CODE_DAMPING * moments.diagonal().mean() * torch.eye(len(moments))
-        self.read = inverse_root(moments + damping)
+        self.deviation = (codes - self.mean).square().mean().sqrt()
         self.write = _REACH * inverse_root(damped_square(jacobian))
-        self.map = nn.Linear(len(self.read), len(self.write))
+        self.map = nn.Linear(len(self.mean), len(self.write))
         nn.init.zeros_(self.map.weight)
         nn.init.zeros_(self.map.bias)
         self.averaged = [parameter.detach().clone() for parameter in self.map.parameters()]
@@ -128,7 +124,7 @@ class HeadTraining:
             photos: B x 3 x H x W in 0..1, of the size that the sight was fitted to.
             unpainted: their strengths, B x 512.
         """
-        vectors = self.before(codes) + self.map((codes - self.mean) @ self.read) @ self.write
+        vectors = self.before(codes) + self.map((codes - self.mean) / self.deviation) @ self.write
         changed = vectors.detach().requires_grad_()
         with autocast(photos.device):
             seen = self.sight(self.net(photos, changed).float().clamp(0, 1))
@@ -156,7 +152,7 @@ class HeadTraining:
     def trained(self) -> EncoderHead:
         """Returns the head as it is after these steps."""
         weight, bias = (_SHARE * averaged for averaged in self.averaged)
-        more = self.write @ weight @ self.read
+        more = self.write @ weight / self.deviation
         shift = self.write @ bias - more @ self.mean
         return dataclasses.replace(
             self.head, weight=self.head.weight + more.numpy(), bias=self.head.bias + shift.numpy()
