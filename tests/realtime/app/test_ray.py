@@ -239,7 +239,13 @@ def three_nodes() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     # short, since Ray's sockets lie in it
-    with tempfile.TemporaryDirectory(prefix="nst-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="nst-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # the cluster's address is noted here, not where every other Ray of this machine would find it
+        patch.setenv("RAY_TMPDIR", folder)
+        (Path(folder) / "ray").mkdir()
         cluster: Any = Cluster()
         for _ in range(3):
             cluster.add_node(num_cpus=2, include_dashboard=False, temp_dir=folder)
