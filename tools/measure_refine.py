@@ -1,11 +1,12 @@
 """Measures `nst-live --refine`: how much nearer a style comes to its picture, and what that costs the show.
 
-    python -m tools.measure_refine PICTURE --photos TRAIN --val VAL
+    python -m tools.measure_refine PICTURE --photos TRAIN --val VAL [--on-photos]
 
 The predicted vector is refined for some minutes beside a show of the bundled scene, or of --clip, painted as fast as
-this machine can; then one is trained for --trained minutes without a show, as `nst-train` does. The article's loss of
-all three, on photographs of --val that nothing was trained on, says how much of the gap was closed; the rate of the
-show without and with it, what it cost. It takes the sum of these minutes and one more.
+this machine can: on frames of it, or on TRAIN, as `nst-live --refine --photos TRAIN` does. Then one is trained for
+--trained minutes without a show, as `nst-train` does. The article's loss of all three, on photographs of --val that
+nothing was trained on, says how much of the gap was closed; the rate of the show without and with it, what it cost. It
+takes the sum of these minutes and one more.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
     parser.add_argument("--photos", type=Path, required=True, help="what the trained vector learns on")
+    parser.add_argument("--on-photos", action="store_true", help="refine on --photos, not on frames of the show")
     parser.add_argument("--val", type=Path, required=True, help="what all three are measured on")
     parser.add_argument("--most", type=parse_count, default=20, help="photographs of --val (default: 20)")
     parser.add_argument("--minutes", type=parse_positive_number, default=5.0, help="of refining (default: 5)")
@@ -90,7 +92,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     source = Endless(list(itertools.islice(pictures(arguments.clip, arguments.size), _FRAMES)))
     until_s = time.monotonic() + arguments.alone
     alone = rate_of_show(source, style, None, lambda: time.monotonic() > until_s)
-    plan = RefiningPlan(arguments.minutes, find_loss_network(None), folder)
+    photos = arguments.photos if arguments.on_photos else None
+    plan = RefiningPlan(arguments.minutes, find_loss_network(None), folder, photos)
     with closing(Refiner(plan)) as refiner:
         beside = rate_of_show(source, style, refiner, lambda: has_ended(refiner.status))
         print_line(refiner.status)
