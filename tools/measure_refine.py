@@ -4,9 +4,9 @@
 
 The predicted vector is refined for some minutes beside a show of the bundled scene, or of --clip, painted as fast as
 this machine can: on frames of it, or on TRAIN, as `nst-live --refine --photos TRAIN` does. Then one is trained for
---trained minutes without a show, as `nst-train` does. The article's loss of all three, on photographs of --val that
-nothing was trained on, says how much of the gap was closed; the rate of the show without and with it, what it cost. It
-takes the sum of these minutes and one more.
+--trained minutes without a show, as `nst-train` does. The article's loss of all three, on photographs of --val and on
+frames that the show leaves out, says how much of the gap was closed; the rate of the show without and with it, what it
+cost. It takes the sum of these minutes and one more.
 """
 
 from __future__ import annotations
@@ -38,17 +38,21 @@ from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.styles import loaded_picture
 from realtime.stylize.stylizer import FrameStylizer
-from styles.evaluation.evaluation import Quality, evaluate, evaluation_photos
+from styles.evaluation.evaluation import evaluate, evaluation_photos
 from styles.evaluation.painter import network_painter
 from styles.support.readers import parse_count, parse_positive_number, parse_size
 from styles.support.terminal import print_line
 from styles.training.loss_network import load_loss_network
 from styles.training.loss_network_file import find_loss_network
-from styles.training.pictures import read_picture
+from styles.training.pictures import centre_crop, read_picture, resize_short_side
 from styles.training.style_grams import style_reference
 from styles.weights import load_network, load_style
 
 _FRAMES = 150
+# One frame in so many is not shown, but measured on.
+_LEFT_OUT_EVERY = 25
+# The side of the squares that are measured on.
+_JUDGED = 256
 
 
 class Endless:
@@ -89,7 +93,9 @@ def main() -> None:
 def measure(arguments: argparse.Namespace, folder: Path) -> None:
     style = loaded_picture(arguments.picture, arguments.net)
     style.make_ready()
-    source = Endless(list(itertools.islice(pictures(arguments.clip, arguments.size), _FRAMES)))
+    played = list(itertools.islice(pictures(arguments.clip, arguments.size), _FRAMES))
+    left_out = [played.pop(place) for place in reversed(range(_LEFT_OUT_EVERY - 1, len(played), _LEFT_OUT_EVERY))]
+    source = Endless(played)
     until_s = time.monotonic() + arguments.alone
     alone = rate_of_show(source, style, None, lambda: time.monotonic() > until_s)
     photos = arguments.photos if arguments.on_photos else None
@@ -107,11 +113,14 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         "refined": load_style(refined).vector,
         "trained": load_style(folder / arguments.net / "trained.safetensors").vector,
     }
-    totals = {name: article_loss(vector, style, arguments).total or 0.0 for name, vector in vectors.items()}
-    for name, total in totals.items():
-        print_line(f"{name:10} {total / 1e6:8.3f} million", sys.stdout)
-    gap = totals["predicted"] - totals["trained"]
-    print_line(f"closed     {100 * (totals['predicted'] - totals['refined']) / gap:8.1f} % of the gap", sys.stdout)
+    frames = [centre_crop(resize_short_side(picture, _JUDGED), _JUDGED) for picture in left_out]
+    for place, judged in (("photographs", evaluation_photos(arguments.val, arguments.most)), ("the show", frames)):
+        print_line(f"on {place}, the article's loss in millions:", sys.stdout)
+        totals = {name: article_loss(vector, style, arguments.picture, judged) for name, vector in vectors.items()}
+        for name, total in totals.items():
+            print_line(f"  {name:10} {total / 1e6:8.3f}", sys.stdout)
+        closed = (totals["predicted"] - totals["refined"]) / (totals["predicted"] - totals["trained"])
+        print_line(f"  closed     {100 * closed:8.1f} % of the gap", sys.stdout)
     print_line(f"the show   {alone:.1f} fps alone, {beside:.1f} fps beside ({100 * (1 - beside / alone):.0f} % less)")
 
 
@@ -157,14 +166,15 @@ def train(arguments: argparse.Namespace, folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "styles.cli.main", *map(str, words)], check=True)
 
 
-def article_loss(vector: np.ndarray | None, style: LoadedStyle, arguments: argparse.Namespace) -> Quality:
-    """Returns the article's loss of a vector's paintings."""
+def article_loss(vector: np.ndarray | None, style: LoadedStyle, picture: Path, photos: Sequence[Pixels]) -> float:
+    """Returns the article's loss of a vector's paintings of some photographs, beside the style picture."""
     assert style.net.weights is not None
     assert vector is not None
     network = load_loss_network(find_loss_network(None))
     paint = network_painter(load_network(style.net.weights), vector, torch.device("cpu"))
-    photos = evaluation_photos(arguments.val, arguments.most)
-    return evaluate(paint, photos, style_reference(read_picture(arguments.picture), network), network)
+    total = evaluate(paint, photos, style_reference(read_picture(picture), network), network).total
+    assert total is not None
+    return total
 
 
 if __name__ == "__main__":

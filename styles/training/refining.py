@@ -2,6 +2,9 @@
 
 Each step paints one photograph, or frame of a show, and compares it as `nst-train` does. Some photographs are held out
 of the training: only a vector whose paintings of them have a smaller loss, the article's own, is an improvement.
+
+Frames of one show are all alike, and what is learned on them alone holds for them alone. So every other picture is
+drawn by chance (`dead_leaves`), among those that are trained on and among those that are held out.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import torch
 from torch import Tensor
 
 from styles.network import TransformNet, network_from_weights
+from styles.training.dead_leaves import dead_leaves
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS
 from styles.training.losses import content_loss, style_loss, total_variation_loss
@@ -28,15 +32,17 @@ from styles.weights import load_network
 # The sides of the squares that are trained on, and that are judged by: what the article measured at. The smaller ones
 # give nearly twice as many steps in the same time.
 _CROP, _JUDGED = 192, 256
-_LEARNING_RATE = 8e-2
+# Photographs are kept as large as that, so that crops differ.
+_SHORT_SIDE = _CROP * 5 // 4
+_LEARNING_RATE = 4e-2
 _WARM_UP_STEPS = 4
-# Steps are noisy, each with one photograph: what counts is a mean over about this many.
-_AVERAGED_STEPS = 4
-# The photographs that improvements are measured on, and how many others are kept at most.
+# Steps are noisy, each with one photograph: what counts is a mean over about the last fourth, of this many at least.
+_AVERAGED_SHARE, _LEAST_AVERAGED = 0.25, 4
+# The photographs that improvements are measured on, and how many others are kept at most; of frames, half of all.
 _HELD_OUT, _MOST_PHOTOS = 2, 24
 # Measuring may take this share of the time.
 _MEASURING_SHARE = 0.12
-# A vector must be better by this share to be shown.
+# A vector must be better by this share to be shown, but for the last one.
 _LEAST_GAIN = 0.01
 _POLL_S = 0.1
 
@@ -63,7 +69,7 @@ def refine(
     """
     loss_network = load_loss_network(task.loss_network)
     net = network_from_weights(load_network(task.network))
-    photos = _Photos(incoming)
+    photos = _Photos(incoming, frames=task.photos is None)
     if task.photos is not None:
         loaded = load_photos([task.photos], _CROP, _HELD_OUT + _MOST_PHOTOS).photos
         photos.add([photo.permute(1, 2, 0).numpy() for photo in loaded])
@@ -75,18 +81,23 @@ class _Photos:
     """The photographs so far: the first ones in turn are held out, the others trained on.
 
     Of more than are kept, which stay is a matter of chance, the same for all that ever came.
+
+    Args:
+        incoming: returns those that came since it was called last.
+        frames: they are frames of a show, each of which is accompanied by a picture that is drawn by chance.
     """
 
-    def __init__(self, incoming: Callable[[], Sequence[Picture]]) -> None:
+    def __init__(self, incoming: Callable[[], Sequence[Picture]], frames: bool) -> None:
         self.held_out: list[Tensor] = []
         self._trained: list[Tensor] = []
-        self._incoming, self._count = incoming, 0
+        self._drawn: list[Tensor] = []
+        self._incoming, self._frames, self._count = incoming, frames, 0
         self._dice = np.random.default_rng(0)
 
     def wait_for_enough(self) -> None:
         """Returns when there are photographs to train on and to measure with."""
         self.follow()
-        while len(self.held_out) < _HELD_OUT or not self._trained:
+        while self._count < 2 * _HELD_OUT - 1:
             time.sleep(_POLL_S)
             self.follow()
 
@@ -97,18 +108,21 @@ class _Photos:
     def add(self, pictures: Sequence[Picture]) -> bool:
         changed = False
         for picture in pictures:
-            if len(self.held_out) < _HELD_OUT and self._count % 2 == 0:
+            if self._count % 2 == 0 and self._count < 2 * _HELD_OUT:
                 self.held_out.append(to_tensor(centre_crop(resize_short_side(picture, _JUDGED), _JUDGED)))
+                if self._frames:
+                    self.held_out.append(to_tensor(dead_leaves(_JUDGED, seed=self._count)))
             else:
                 changed |= self._keep(picture)
             self._count += 1
         return changed
 
     def _keep(self, picture: Picture) -> bool:
-        scaled = resize_short_side(picture, _CROP * 5 // 4)
-        photo = torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+        photo = _planes(resize_short_side(picture, _SHORT_SIDE))
         if len(self._trained) < _MOST_PHOTOS:
             self._trained.append(photo)
+            if self._frames:
+                self._drawn.append(_planes(dead_leaves(_SHORT_SIDE, seed=self._count)))
             return True
         place = int(self._dice.integers(self._count))
         if place < _MOST_PHOTOS:
@@ -117,7 +131,12 @@ class _Photos:
 
     @property
     def trained(self) -> PhotoSet:
-        return PhotoSet(tuple(self._trained), _CROP * 5 // 4)
+        return PhotoSet((*self._trained, *self._drawn), _SHORT_SIDE)
+
+
+def _planes(picture: Picture) -> Tensor:
+    """Returns 3 x H x W uint8."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
 
 
 class _Refinement(Trainer):
@@ -167,27 +186,28 @@ class _Refinement(Trainer):
 
         def after_step(progress: Progress) -> None:
             nonlocal next_s
-            self._mean += (self.vectors.detach() - self._mean) / min(progress.step, _AVERAGED_STEPS)
+            averaged = max(_LEAST_AVERAGED, _AVERAGED_SHARE * progress.step)
+            self._mean += (self.vectors.detach() - self._mean) / min(progress.step, averaged)
             if self._arriving.follow():
                 self.photos, self._next = self._arriving.trained, None
             self._tell(RefiningNews(self.fraction, progress.step, self._gain))
             if time.monotonic() >= next_s:
-                next_s = time.monotonic() + self._measure() / _MEASURING_SHARE
+                next_s = time.monotonic() + self._measure(_LEAST_GAIN) / _MEASURING_SHARE
             report(progress)
 
         super().run(after_step)
-        self._measure()
+        self._measure(least_gain=0.0)
         self._tell(RefiningNews(1.0, self.step, self._gain))
 
     @property
     def _gain(self) -> float:
         return 1 - self._best / self._first
 
-    def _measure(self) -> float:
-        """Reports the vector if it is better than all before; returns how long that took, in seconds."""
+    def _measure(self, least_gain: float) -> float:
+        """Reports the vector if it is better than all before by that share; returns how long that took, in seconds."""
         began_s = time.monotonic()
         loss = self._judge.loss(self._mean)
-        if loss < self._best * (1 - _LEAST_GAIN):
+        if loss < self._best * (1 - least_gain):
             self._best = loss
             vector = self._mean[0].float().numpy().copy()
             self._tell(RefiningNews(self.fraction, self.step, self._gain, vector))

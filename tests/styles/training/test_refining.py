@@ -7,12 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from styles.evaluation.evaluation import evaluate
+from styles.evaluation.painter import network_painter
 from styles.registry import SHIPPED_FOLDER
+from styles.training.loss_network import load_loss_network
 from styles.training.pictures import PictureError, write_picture
 from styles.training.refining import refine
 from styles.training.refining_task import Picture, RefiningNews, RefiningTask
-from styles.weights import load_style
+from styles.training.style_grams import style_reference
+from styles.weights import load_network, load_style
 from tests.styles.conftest import textured
 
 FAST = SHIPPED_FOLDER / "fast.safetensors"
@@ -59,6 +64,33 @@ def test_it_ends_with_its_time_and_takes_photographs_from_a_folder(loss_network_
     refine(task(loss_network_file, tmp_path, minutes=0.003), list, told.append)
     assert (told[0].share < 1, told[-1].share) == (True, 1.0)
     assert told[-1].steps >= 1
+
+
+def test_it_learns_more_than_the_frames_of_a_show(loss_network_file: Path) -> None:
+    # a covered camera shows nothing that a vector could learn on
+    told: list[RefiningNews] = []
+
+    def report(news: RefiningNews) -> None:
+        told.append(news)
+        if news.vector is not None or len(told) > 200:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        refine(task(loss_network_file), lambda: [np.zeros((48, 64, 3), np.uint8)], report)
+    vector = told[-1].vector
+    assert vector is not None
+
+    network = load_loss_network(loss_network_file)
+    weights = load_network(FAST)
+    style = style_reference(task(loss_network_file).picture, network)
+    photos = [textured(64, 64, 50 + seed) for seed in range(4)]
+    before, after = (
+        evaluate(network_painter(weights, each, torch.device("cpu")), photos, style, network).total
+        for each in (task(loss_network_file).vector, vector)
+    )
+    assert before is not None
+    assert after is not None
+    assert after < before
 
 
 def test_nobody_waits_for_photographs_that_nobody_wants_to_send(loss_network_file: Path) -> None:
