@@ -1,8 +1,8 @@
 """Draws pictures that have the statistics of photographs: things of all sizes, each before others.
 
 They stand in where photographs are wanted and there are none. This is the dead leaves model (Lee, Mumford and Huang,
-"Occlusion models for natural images", 2001); networks learn from such pictures nearly what they learn from photographs
-(Baradad et al., "Learning to see by looking at noise", 2021).
+"Occlusion models for natural images", 2001); that networks learn from such pictures was shown by Baradad et al.
+("Learning to see by looking at noise", 2021).
 """
 
 from __future__ import annotations

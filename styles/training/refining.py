@@ -36,7 +36,7 @@ _CROP, _JUDGED = 192, 256
 _SHORT_SIDE = _CROP * 5 // 4
 _LEARNING_RATE = 4e-2
 _WARM_UP_STEPS = 4
-# Steps are noisy, each with one photograph: what counts is a mean over about the last fourth, of this many at least.
+# Steps are noisy, each with one photograph: what counts is a mean over about the last fourth of them, at least of four.
 _AVERAGED_SHARE, _LEAST_AVERAGED = 0.25, 4
 # The photographs that improvements are measured on, and how many others are kept at most; of frames, half of all.
 _HELD_OUT, _MOST_PHOTOS = 2, 24
