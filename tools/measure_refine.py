@@ -22,7 +22,6 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from realtime.backends import choose_backend
@@ -38,21 +37,19 @@ from realtime.sources.scene import Scene
 from realtime.stylize.loaded_style import LoadedStyle
 from realtime.stylize.styles import loaded_picture
 from realtime.stylize.stylizer import FrameStylizer
-from styles.evaluation.evaluation import evaluate, evaluation_photos
-from styles.evaluation.painter import network_painter
+from styles.evaluation.evaluation import SIZES, evaluate, evaluation_photos
+from styles.evaluation.painter import Painter, network_painter
 from styles.support.readers import parse_count, parse_positive_number, parse_size
 from styles.support.terminal import print_line
-from styles.training.loss_network import load_loss_network
+from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_network_file import find_loss_network
-from styles.training.pictures import centre_crop, read_picture, resize_short_side
-from styles.training.style_grams import style_reference
+from styles.training.pictures import centre_square, read_picture
+from styles.training.style_grams import StyleReference, style_reference
 from styles.weights import load_network, load_style
 
 _FRAMES = 150
 # One frame in so many is not shown, but measured on.
 _LEFT_OUT_EVERY = 25
-# The side of the squares that are measured on.
-_JUDGED = 256
 
 
 class Endless:
@@ -94,6 +91,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
     style = loaded_picture(arguments.picture, arguments.net)
     style.make_ready()
     played = list(itertools.islice(pictures(arguments.clip, arguments.size), _FRAMES))
+    if len(played) < _LEFT_OUT_EVERY:
+        raise SystemExit(f"{arguments.clip} has {len(played)} frames; expected {_LEFT_OUT_EVERY} and more")
     left_out = [played.pop(place) for place in reversed(range(_LEFT_OUT_EVERY - 1, len(played), _LEFT_OUT_EVERY))]
     source = Endless(played)
     until_s = time.monotonic() + arguments.alone
@@ -108,20 +107,28 @@ def measure(arguments: argparse.Namespace, folder: Path) -> None:
         raise SystemExit("nothing better was found")
     (refined,) = found
     train(arguments, folder)
+    assert style.net.weights is not None
+    assert style.vector is not None
     vectors = {
         "predicted": style.vector,
         "refined": load_style(refined).vector,
         "trained": load_style(folder / arguments.net / "trained.safetensors").vector,
     }
-    frames = [centre_crop(resize_short_side(picture, _JUDGED), _JUDGED) for picture in left_out]
+    net, network = load_network(style.net.weights), load_loss_network(find_loss_network(None))
+    reference = style_reference(read_picture(arguments.picture), network)
+    painters = {name: network_painter(net, vector, torch.device("cpu")) for name, vector in vectors.items()}
+    frames = [centre_square(picture, SIZES[0]) for picture in left_out]
     for place, judged in (("photographs", evaluation_photos(arguments.val, arguments.most)), ("the show", frames)):
         print_line(f"on {place}, the article's loss in millions:", sys.stdout)
-        totals = {name: article_loss(vector, style, arguments.picture, judged) for name, vector in vectors.items()}
+        totals = {name: article_loss(paint, judged, reference, network) for name, paint in painters.items()}
         for name, total in totals.items():
             print_line(f"  {name:10} {total / 1e6:8.3f}", sys.stdout)
         closed = (totals["predicted"] - totals["refined"]) / (totals["predicted"] - totals["trained"])
         print_line(f"  closed     {100 * closed:8.1f} % of the gap", sys.stdout)
-    print_line(f"the show   {alone:.1f} fps alone, {beside:.1f} fps beside ({100 * (1 - beside / alone):.0f} % less)")
+    print_line(
+        f"the show   {alone:.1f} fps alone, {beside:.1f} fps beside ({100 * (1 - beside / alone):.0f} % less)",
+        sys.stdout,
+    )
 
 
 def has_ended(status: str) -> bool:
@@ -166,13 +173,9 @@ def train(arguments: argparse.Namespace, folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "styles.cli.main", *map(str, words)], check=True)
 
 
-def article_loss(vector: np.ndarray | None, style: LoadedStyle, picture: Path, photos: Sequence[Pixels]) -> float:
-    """Returns the article's loss of a vector's paintings of some photographs, beside the style picture."""
-    assert style.net.weights is not None
-    assert vector is not None
-    network = load_loss_network(find_loss_network(None))
-    paint = network_painter(load_network(style.net.weights), vector, torch.device("cpu"))
-    total = evaluate(paint, photos, style_reference(read_picture(picture), network), network).total
+def article_loss(paint: Painter, photos: Sequence[Pixels], reference: StyleReference, network: LossNetwork) -> float:
+    """Returns the article's loss of paintings of some photographs."""
+    total = evaluate(paint, photos, reference, network).total
     assert total is not None
     return total
 

@@ -22,7 +22,7 @@ from styles.training.losses import (
     style_loss,
     total_variation_loss,
 )
-from styles.training.pictures import centre_crop, picture_paths, read_picture, resize_short_side, to_tensor
+from styles.training.pictures import centre_square, picture_paths, read_picture, to_tensor
 from styles.training.style_grams import StyleReference
 
 # Of the squares that are painted, in pixels: what the article measured at, and nearer to what people look at.
@@ -70,7 +70,7 @@ def evaluation_photos(folder: Path, most: int | None = None, size: int = SIZES[0
         PictureError: one cannot be read. None is skipped, since figures of other photographs are other figures.
     """
     photos = [read_picture(path) for path in picture_paths([folder])[:most]]
-    return [centre_crop(resize_short_side(photo, size), size) for photo in photos]
+    return [centre_square(photo, size) for photo in photos]
 
 
 def evaluate(

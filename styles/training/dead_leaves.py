@@ -1,4 +1,4 @@
-"""Draws pictures that have the statistics of photographs: things of all sizes, each before others.
+"""Draws pictures whose statistics are near those of photographs: things of all sizes, each before others.
 
 They stand in where photographs are wanted and there are none. This is the dead leaves model (Lee, Mumford and Huang,
 "Occlusion models for natural images", 2001); that networks learn from such pictures was shown by Baradad et al.
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 _LEAVES = 400
 # The radius of a leaf as a share of the side; its inverse is spread evenly, so that there are things of all sizes.
 _SMALLEST, _LARGEST = 0.012, 0.5
+# The share of leaves that are boxes; the others are ellipses.
+_BOXES = 0.3
 # How fast textures and outlines lose strength with frequency, and by what share of the side outlines waver.
 _TEXTURES = (1.0, 1.4, 1.8, 2.2)
 _OUTLINE, _WAVERING = 2.6, 0.02
@@ -27,11 +29,8 @@ def dead_leaves(side: int, seed: int) -> NDArray[np.uint8]:
     brightness = rng.beta(1.8, 2.4, (_LEAVES, 1))
     colours = brightness + 0.8 * rng.beta(1, 3, (_LEAVES, 1)) * (rng.random((_LEAVES, 3)) - 0.5)
     colours += 0.25 * (rng.random(3) - 0.5)
-    relief = np.take_along_axis(
-        np.stack([_noise(side, falloff, rng) for falloff in _TEXTURES]),
-        rng.integers(len(_TEXTURES), size=_LEAVES)[leaves][None],
-        axis=0,
-    )[0]
+    textures = [_noise(side, falloff, rng) for falloff in _TEXTURES]
+    relief = np.choose(rng.integers(len(textures), size=_LEAVES)[leaves], textures)
     y, x = np.mgrid[:side, :side] / side - 0.5
     turned = rng.uniform(0, 2 * np.pi, _LEAVES)[leaves]
     shade = rng.exponential(0.3, _LEAVES)[leaves] * (x * np.cos(turned) + y * np.sin(turned))
@@ -48,13 +47,12 @@ def _leaves(side: int, rng: np.random.Generator) -> NDArray[np.intp]:
     for leaf in range(1, _LEAVES):
         radius = side / rng.uniform(1 / _LARGEST, 1 / _SMALLEST)
         centre = rng.uniform(-0.1, 1.1, 2) * side
-        axes = radius * np.exp(rng.uniform(0, 1)), radius * np.exp(-rng.uniform(0, 0.5))
-        angle = rng.uniform(0, 180)
-        if rng.random() < 0.3:
-            corners = cv2.boxPoints((centre.tolist(), (2 * axes[0], 2 * axes[1]), angle))
-            cv2.fillPoly(seen, [np.round(corners).astype(np.int32)], leaf)
+        size = 2 * radius * np.exp(rng.uniform(0, 1)), 2 * radius * np.exp(-rng.uniform(0, 0.5))
+        box = centre.tolist(), size, rng.uniform(0, 180)
+        if rng.random() < _BOXES:
+            cv2.fillPoly(seen, [np.round(cv2.boxPoints(box)).astype(np.int32)], leaf)
         else:
-            cv2.ellipse(seen, (centre.tolist(), (2 * axes[0], 2 * axes[1]), angle), leaf, -1)
+            cv2.ellipse(seen, box, leaf, -1)
     y, x = np.mgrid[:side, :side].astype(np.float32)
     x, y = ((place + _WAVERING * side * _noise(side, _OUTLINE, rng)).astype(np.float32) for place in (x, y))
     return cv2.remap(seen, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101).astype(np.intp)

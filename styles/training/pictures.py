@@ -55,6 +55,16 @@ def centre_crop(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return picture[top : top + size, left : left + size]
 
 
+def centre_square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Returns the middle of the picture, as large as it is high or wide, scaled to side x side."""
+    return centre_crop(resize_short_side(picture, side), side)
+
+
+def planes(picture: NDArray[np.uint8]) -> Tensor:
+    """Returns 3 x H x W uint8 from H x W x 3."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+
+
 def to_tensor(picture: NDArray[np.uint8]) -> Tensor:
     """Returns 1 x 3 x H x W float32 in 0..1 from H x W x 3 uint8."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 255
@@ -178,8 +188,7 @@ def load_photos(
         except PictureError as exc:
             skipped.append(str(exc))
             continue
-        picture = resize_short_side(picture, short_side)
-        photos.append(torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))))
+        photos.append(planes(resize_short_side(picture, short_side)))
     if not photos:
         raise PictureError(f"no usable photograph in {', '.join(map(str, folders))}: {skipped[0]}")
     return PhotoSet(tuple(photos), short_side, tuple(skipped), fingerprint(folders, paths))

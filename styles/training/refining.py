@@ -24,7 +24,7 @@ from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_weights import DEFAULT_LOSS_WEIGHTS
 from styles.training.losses import content_loss, style_loss, total_variation_loss
 from styles.training.memory import keep_freed_memory
-from styles.training.pictures import PhotoSet, centre_crop, load_photos, resize_short_side, to_tensor
+from styles.training.pictures import PhotoSet, centre_square, load_photos, planes, resize_short_side, to_tensor
 from styles.training.refining_task import Picture, RefiningNews, RefiningTask
 from styles.training.trainer import Progress, Trainer, TrainingPlan, style_target
 from styles.weights import load_network
@@ -109,7 +109,7 @@ class _Photos:
         changed = False
         for picture in pictures:
             if self._count % 2 == 0 and self._count < 2 * _HELD_OUT:
-                self.held_out.append(to_tensor(centre_crop(resize_short_side(picture, _JUDGED), _JUDGED)))
+                self.held_out.append(to_tensor(centre_square(picture, _JUDGED)))
                 if self._frames:
                     self.held_out.append(to_tensor(dead_leaves(_JUDGED, seed=self._count)))
             else:
@@ -118,11 +118,11 @@ class _Photos:
         return changed
 
     def _keep(self, picture: Picture) -> bool:
-        photo = _planes(resize_short_side(picture, _SHORT_SIDE))
+        photo = planes(resize_short_side(picture, _SHORT_SIDE))
         if len(self._trained) < _MOST_PHOTOS:
             self._trained.append(photo)
             if self._frames:
-                self._drawn.append(_planes(dead_leaves(_SHORT_SIDE, seed=self._count)))
+                self._drawn.append(planes(dead_leaves(_SHORT_SIDE, seed=self._count)))
             return True
         place = int(self._dice.integers(self._count))
         if place < _MOST_PHOTOS:
@@ -132,11 +132,6 @@ class _Photos:
     @property
     def trained(self) -> PhotoSet:
         return PhotoSet((*self._trained, *self._drawn), _SHORT_SIDE)
-
-
-def _planes(picture: Picture) -> Tensor:
-    """Returns 3 x H x W uint8."""
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
 
 
 class _Refinement(Trainer):

@@ -28,7 +28,7 @@ from build_engines.quality import (
 from build_engines.tensorrt.engines import BuildSource, styles_of
 from styles import registry
 from styles.architecture import CONFIGS
-from styles.training.pictures import centre_crop, read_picture, resize_short_side, write_picture
+from styles.training.pictures import centre_square, read_picture, write_picture
 from styles.weights import load_network
 from tests.build_engines.conftest import SaveNet
 
@@ -43,7 +43,7 @@ def net_file(name: str, save_net: SaveNet) -> Path:
 def photographs(shared: Path, side: int) -> list[Pixels]:
     files = sorted((shared / "photos" / "val").glob("*.jpg"))[:20]
     assert len(files) == 20
-    return [centre_crop(resize_short_side(read_picture(file), side), side) for file in files]
+    return [centre_square(read_picture(file), side) for file in files]
 
 
 def test_photographs_cover_the_frame_in_the_order_of_their_names(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styles.training.base.model import BaseModel
-from styles.training.pictures import centre_crop, resize_short_side, to_picture, to_tensor, write_picture
+from styles.training.pictures import centre_square, to_picture, to_tensor, write_picture
 
 
 def write_previews(
@@ -32,7 +32,7 @@ def write_previews(
             ("predicted", [each[name] for each in predicted]),
         ):
             rows = [
-                np.hstack([_tile(style, len(photos[0])), *_painted(net.net, photos, vector)])
+                np.hstack([centre_square(style, len(photos[0])), *_painted(net.net, photos, vector)])
                 for style, vector in zip(styles, vectors, strict=True)
             ]
             write_picture(folder / f"preview-{name}-{kind}.jpg", np.vstack(rows))
@@ -42,7 +42,3 @@ def write_previews(
 def _painted(net: torch.nn.Module, photos: Sequence[NDArray[np.uint8]], vector: Tensor) -> Iterator[NDArray[np.uint8]]:
     for photo in photos:
         yield to_picture(net(to_tensor(photo).to(vector.device), vector))
-
-
-def _tile(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    return centre_crop(resize_short_side(picture, side), side)

@@ -15,11 +15,10 @@ from styles.support.atomic_file import atomic_path, write_atomically
 from styles.support.progress import Report
 from styles.training.pictures import (
     PictureError,
-    centre_crop,
+    centre_square,
     fingerprint,
     picture_paths,
     read_picture,
-    resize_short_side,
 )
 from styles.weights import file_sha256
 
@@ -146,4 +145,4 @@ def _square(path: Path, side: int) -> NDArray[np.uint8]:
     if min(picture.shape[:2]) < smallest:
         size = f"{picture.shape[1]} x {picture.shape[0]}"
         raise PictureError(f"{path} is {size}; expected {smallest} pixels a side and more (see --crop)")
-    return centre_crop(resize_short_side(picture, side), side)
+    return centre_square(picture, side)

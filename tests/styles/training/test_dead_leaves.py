@@ -1,4 +1,4 @@
-"""Pictures with the statistics of photographs."""
+"""Pictures with statistics near those of photographs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_each_seed_has_its_picture() -> None:
 
 
 def test_there_are_things_of_all_sizes() -> None:
-    # the amplitudes of photographs fall as 1/f, those of noise not at all and those of a gradient as 1/f²
+    # the amplitudes of photographs fall with the power -1.3 of the frequency, those of noise not at all
     side, slopes = 128, list[float]()
     frequencies = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
     octaves = [(frequencies >= low) & (frequencies < 2 * low) for low in (1 / 64, 1 / 32, 1 / 16, 1 / 8)]
@@ -30,7 +30,7 @@ def test_there_are_things_of_all_sizes() -> None:
 
 def test_surfaces_are_nearly_flat_and_end_in_edges() -> None:
     steps = np.concatenate([np.diff(dead_leaves(128, seed).mean(axis=2)).ravel() for seed in range(8)])
-    # of photographs it is 10 and more, of noise 3
+    # of photographs it is 13, of noise 3
     assert np.mean(steps**4) / np.mean(steps**2) ** 2 > 10
 
 

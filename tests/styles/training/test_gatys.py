@@ -14,7 +14,7 @@ from styles.registry import find_style, network_path
 from styles.training.gatys import PictureLoss, noise_picture, paint_slowly
 from styles.training.loss_network import LossNetwork, load_loss_network
 from styles.training.loss_weights import LossWeights
-from styles.training.pictures import centre_crop, read_picture, resize_short_side
+from styles.training.pictures import centre_square, read_picture
 from styles.training.style_grams import style_grams
 from styles.weights import load_network, load_style
 from tests.styles.conftest import textured
@@ -66,7 +66,7 @@ def test_noise_to_start_from_follows_from_the_seed() -> None:
 def test_the_slow_method_beats_the_net_on_its_own_loss(name: str, shared: Path) -> None:
     network = load_loss_network(shared / "loss_network" / "vgg19_16x.safetensors")
     weights = load_network(network_path("fast"))
-    photo = centre_crop(resize_short_side(read_picture(shared / "content" / "chicago.jpg"), 256), 256)
+    photo = centre_square(read_picture(shared / "content" / "chicago.jpg"), 256)
     grams = style_grams(read_picture(shared / "style_images" / f"{name}.jpg"), network, 256)
     loss = PictureLoss(photo, grams, network, LossWeights())
     painted = network_painter(weights, load_style(find_style(name, "fast").path).vector, torch.device("cpu"))(photo)
