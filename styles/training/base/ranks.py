@@ -7,6 +7,7 @@ the encoder's batch norms see the share of their rank alone.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ class Ranks:
         try:
             yield
         finally:
+            # whatever holds the group keeps its threads, and one that lets go of a tensor while Python ends aborts
+            gc.collect()
             dist.destroy_process_group()
 
     def first_alone(self, work: Callable[[], _T]) -> _T:

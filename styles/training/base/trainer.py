@@ -237,19 +237,22 @@ class BaseTrainer:
         """Trains until it is long enough; `report` is called after every step and may raise to stop."""
         self.prepare()
         # here all processes are at the same point
-        self._step = self._step or self.ranks.wrapped(_Step(self.model, self._losses), self.plan.encoder_alone)
+        self._step = self.ranks.wrapped(_Step(self.model, self._losses), self.plan.encoder_alone)
         if not length.finish or (self.finish_from and not length.is_over(self.finish_from)):
             self.finish_from = None
-        while not self._is_done(length):
-            started_s = time.monotonic()
-            with self.ranks.noticed_loss():
-                self._train_one_step(self._rate(length))
-                elapsed_s = self.now.elapsed_s + time.monotonic() - started_s
-                elapsed_s, self.stopping = self.ranks.agreed(elapsed_s, self.is_stop_asked(), self.device)
-            self.now = Moment(self.now.step + 1, elapsed_s)
-            self.averaged.update(self.model, self.now.step)
-            fraction = length.fraction(self.now, self.finish_from)
-            report(BaseProgress(self.now.step, fraction, self.now.elapsed_s, dict(self.losses)))
+        try:
+            while not self._is_done(length):
+                started_s = time.monotonic()
+                with self.ranks.noticed_loss():
+                    self._train_one_step(self._rate(length))
+                    elapsed_s = self.now.elapsed_s + time.monotonic() - started_s
+                    elapsed_s, self.stopping = self.ranks.agreed(elapsed_s, self.is_stop_asked(), self.device)
+                self.now = Moment(self.now.step + 1, elapsed_s)
+                self.averaged.update(self.model, self.now.step)
+                fraction = length.fraction(self.now, self.finish_from)
+                report(BaseProgress(self.now.step, fraction, self.now.elapsed_s, dict(self.losses)))
+        finally:
+            self._step = None  # it holds the connection to the other processes
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint, atomically."""
